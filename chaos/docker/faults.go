@@ -1,0 +1,212 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	dc "github.com/ory/dockertest/v3/docker"
+
+	"kvs/chaos"
+)
+
+var _ chaos.Target = (*Cluster)(nil)
+
+// Nodes is the size of the cluster.
+func (c *Cluster) Nodes() int { return len(c.nodes) }
+
+// Supports says which faults a cluster can have that was prepared for them: see Options.
+func Supports(k chaos.Kind) bool {
+	switch k {
+	case chaos.Partition, chaos.HealPartition, chaos.Cut, chaos.HealCut, chaos.Loss, chaos.Delay, chaos.Heal,
+		chaos.Crash, chaos.Restart, chaos.Pause, chaos.Resume, chaos.Wipe, chaos.DiskFull, chaos.HealDisks, chaos.Recover:
+		return true
+	}
+	return k.Class() == chaos.Clock
+}
+
+// Supports says which faults Apply knows.
+func (c *Cluster) Supports(k chaos.Kind) bool {
+	switch {
+	case k == chaos.DiskFull:
+		return c.o.DiskBytes > 0
+	case k.Class() == chaos.Clock && k != chaos.HealClocks:
+		return c.o.Clocks
+	}
+	return Supports(k)
+}
+
+// Apply puts f in force. A node that is started is a process when it returns; it may not answer yet.
+//
+// A partition or cut is made of IP packets: a one-way cut takes the TCP connections of both directions down, for want of
+// acknowledgements, and only gossip goes one way.
+func (c *Cluster) Apply(f chaos.Fault) error {
+	if !c.Supports(f.Kind) {
+		return fmt.Errorf("`%s`: the Docker target has no %s; take the line out of the plan", f, f.Kind)
+	}
+	if err := f.Check(); err != nil {
+		return err
+	}
+	for _, i := range f.Nodes {
+		if i > len(c.nodes) {
+			return fmt.Errorf("`%s`: there is no n%d in a cluster of %d", f, i, len(c.nodes))
+		}
+	}
+	if err := c.apply(f); err != nil {
+		return fmt.Errorf("`%s`: %w", f, err)
+	}
+	return nil
+}
+
+func (c *Cluster) apply(f chaos.Fault) error {
+	if c.links.Apply(f) {
+		if err := c.network.enforce(c.links); err != nil {
+			return err
+		}
+	}
+	if err := c.setClocks(f); err != nil {
+		return err
+	}
+	switch f.Kind {
+	case chaos.Crash:
+		return c.each(f.Nodes, c.kill)
+	case chaos.Restart:
+		return c.each(f.Nodes, c.start)
+	case chaos.Pause:
+		return c.each(f.Nodes, func(n *member) error { return c.client.PauseContainer(n.id) })
+	case chaos.Wipe:
+		return c.each(f.Nodes, c.wipe)
+	case chaos.DiskFull:
+		return c.each(f.Nodes, c.fill)
+	case chaos.HealDisks:
+		if len(f.Nodes) == 0 {
+			return c.healDisks()
+		}
+		return c.each(f.Nodes, c.unfill)
+	case chaos.Resume:
+		return c.each(f.Nodes, func(n *member) error { return c.client.UnpauseContainer(n.id) })
+	case chaos.Recover:
+		return c.recover()
+	}
+	return nil
+}
+
+// setClocks does to the clocks what f says, if it concerns them. All get the same moment: clocks that are frozen together show
+// the same.
+func (c *Cluster) setClocks(f chaos.Fault) error {
+	nodes := f.Nodes
+	if len(nodes) == 0 {
+		for i := range c.nodes {
+			nodes = append(nodes, i+1)
+		}
+	}
+	now := time.Now().UnixMilli()
+	return c.each(nodes, func(n *member) error {
+		if !n.clock.Apply(f, now) {
+			return nil
+		}
+		return os.WriteFile(n.clockFile, []byte(n.clock.String()), 0o644)
+	})
+}
+
+// recover frees the disks, and resumes and starts whatever does not run; the network is healed already.
+func (c *Cluster) recover() error {
+	errs := []error{c.healDisks()}
+	for _, n := range c.nodes {
+		state, err := c.client.InspectContainer(n.id)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case state.State.Paused:
+			errs = append(errs, c.client.UnpauseContainer(n.id))
+		case !state.State.Running:
+			errs = append(errs, c.start(n))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Stop asks a node to end, as an operator does, and waits until it has; a process that takes too long is killed, which is
+// an error.
+func (c *Cluster) Stop(i int) error {
+	n := c.nodes[i-1]
+	n.up = false
+	if err := c.client.StopContainer(n.id, stopSeconds); err != nil {
+		return fmt.Errorf("stop n%d: %w", i, err)
+	}
+	state, err := c.client.InspectContainer(n.id)
+	if err != nil {
+		return fmt.Errorf("stop n%d: %w", i, err)
+	}
+	if state.State.ExitCode != 0 {
+		return fmt.Errorf("stop n%d: it ended with %d instead of 0; read its log", i, state.State.ExitCode)
+	}
+	return nil
+}
+
+// Disconnect takes a node out of the network, as if its cable was pulled: its own addresses are gone, and clients do not reach
+// it either. Connect plugs it in again.
+func (c *Cluster) Disconnect(i int) error {
+	return c.client.DisconnectNetwork(c.networkID, dc.NetworkConnectionOptions{Container: c.nodes[i-1].id, Force: true})
+}
+
+// Connect ends what Disconnect began, with the address that the node had.
+func (c *Cluster) Connect(i int) error {
+	n := c.nodes[i-1]
+	return c.client.ConnectNetwork(c.networkID, dc.NetworkConnectionOptions{Container: n.id, EndpointConfig: c.endpoint(n)})
+}
+
+// Reconfigure adds lines to a node's configuration, in place of those of the last Reconfigure. They hold from its next start.
+func (c *Cluster) Reconfigure(i int, lines string) error { return c.configure(c.nodes[i-1], lines) }
+
+// Upgrade stops a node as an operator does and starts another program on its data.
+func (c *Cluster) Upgrade(i int, image string) error {
+	if err := c.Stop(i); err != nil {
+		return err
+	}
+	n := c.nodes[i-1]
+	if err := c.client.RemoveContainer(dc.RemoveContainerOptions{ID: n.id}); err != nil {
+		return err
+	}
+	return errors.Join(c.createContainer(n, image), c.start(n))
+}
+
+// kill ends the process with SIGKILL and waits until it is gone. The engine thaws a paused process itself so that the signal
+// is heeded.
+func (c *Cluster) kill(n *member) error {
+	n.up = false
+	if err := c.client.KillContainer(dc.KillContainerOptions{ID: n.id, Signal: dc.SIGKILL}); err != nil {
+		return err
+	}
+	_, err := c.client.WaitContainer(n.id)
+	return err
+}
+
+func (c *Cluster) start(n *member) error {
+	err := c.client.StartContainer(n.id, nil)
+	n.up = err == nil
+	return err
+}
+
+// Failures are nodes that ended without having been told to.
+func (c *Cluster) Failures() error {
+	var errs []error
+	for _, n := range c.nodes {
+		state, err := c.client.InspectContainer(n.id)
+		if err == nil && n.up && !state.State.Running {
+			err = fmt.Errorf("%s ended by itself with %d; read its log", n.name, state.State.ExitCode)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) each(nodes []int, do func(*member) error) error {
+	for _, i := range nodes {
+		if err := do(c.nodes[i-1]); err != nil {
+			return fmt.Errorf("n%d: %w", i, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package docker
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	dc "github.com/ory/dockertest/v3/docker"
+)
+
+// label marks every container, volume, network and image; its value names the run: PID-COUNTER.
+const label = "kvs.chaos.run"
+
+// Available returns nil when Start can work here: an engine answers, and rules can be made.
+func Available() error {
+	if _, err := connect(); err != nil {
+		return err
+	}
+	_, err := ruleChains()
+	return err
+}
+
+// RemoveLeftovers removes what runs left whose process is gone. Runs of living processes are left alone.
+func RemoveLeftovers() error {
+	client, err := connect()
+	if err != nil {
+		return err
+	}
+	return removeLeftovers(client)
+}
+
+func removeLeftovers(client *dc.Client) error {
+	return remove(client, func(run string) bool { return !ownerLives(run) })
+}
+
+// RemoveOwn removes everything that this process made and has not closed: what a program does that is told to end at once.
+func RemoveOwn() error {
+	client, err := connect()
+	if err != nil {
+		return err
+	}
+	own := strconv.Itoa(os.Getpid())
+	return remove(client, func(run string) bool { number, _, _ := strings.Cut(run, "-"); return number == own })
+}
+
+// ownerLives says whether the process lives that a run is named after. A process of another program that has got the same
+// number keeps a leftover alive until it ends, too: better than to pull a cluster from under a living test.
+func ownerLives(run string) bool {
+	number, _, _ := strings.Cut(run, "-")
+	pid, err := strconv.Atoi(number)
+	if err != nil || pid <= 0 {
+		return false
+	}
+	if pid == os.Getpid() {
+		return true
+	}
+	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
+// remove takes away all containers, volumes, networks, images and rules of the runs that which chooses, in the order in which they
+// let go of each other. It goes on after an error.
+func remove(client *dc.Client, which func(run string) bool) error {
+	return errors.Join(removeContainers(client, which), removeVolumes(client, which), removeNetworks(client, which),
+		removeImages(client, which), removeMounts(which), removeRules(which))
+}
+
+func removeContainers(client *dc.Client, which func(string) bool) error {
+	list, err := client.ListContainers(dc.ListContainersOptions{All: true, Filters: map[string][]string{"label": {label}}})
+	errs := []error{err}
+	for _, c := range list {
+		if !which(c.Labels[label]) {
+			continue
+		}
+		if c.State == "paused" {
+			errs = append(errs, client.UnpauseContainer(c.ID))
+		}
+		errs = append(errs, client.RemoveContainer(dc.RemoveContainerOptions{ID: c.ID, Force: true, RemoveVolumes: true}))
+	}
+	return errors.Join(errs...)
+}
+
+func removeVolumes(client *dc.Client, which func(string) bool) error {
+	list, err := client.ListVolumes(dc.ListVolumesOptions{Filters: map[string][]string{"label": {label}}})
+	errs := []error{err}
+	for _, v := range list {
+		if which(v.Labels[label]) {
+			errs = append(errs, client.RemoveVolumeWithOptions(dc.RemoveVolumeOptions{Name: v.Name}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func removeNetworks(client *dc.Client, which func(string) bool) error {
+	list, err := client.FilteredListNetworks(dc.NetworkFilterOpts{"label": {label: true}})
+	errs := []error{err}
+	for _, n := range list {
+		if which(n.Labels[label]) {
+			errs = append(errs, client.RemoveNetwork(n.ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func removeImages(client *dc.Client, which func(string) bool) error {
+	list, err := client.ListImages(dc.ListImagesOptions{Filters: map[string][]string{"label": {label}}})
+	errs := []error{err}
+	for _, i := range list {
+		if which(i.Labels[label]) {
+			errs = append(errs, client.RemoveImageExtended(i.ID, dc.RemoveImageOptions{Force: true}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func removeRules(which func(string) bool) error {
+	chains, err := ruleChains()
+	errs := []error{err}
+	for _, c := range chains {
+		if which(strings.TrimPrefix(c, chainPrefix)) {
+			errs = append(errs, removeChain(c))
+		}
+	}
+	return errors.Join(errs...)
+}

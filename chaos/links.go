@@ -1,0 +1,113 @@
+package chaos
+
+import "time"
+
+// Link says what happens to the messages that go one way between two nodes.
+type Link struct {
+	Delay, DelayMax                   time.Duration // every message takes a time in this range.
+	Loss, Duplicate, Reorder, Corrupt int64         // parts per million of the messages.
+}
+
+// Links is the state of a network under faults: a Link for every ordered pair of nodes, and which are blocked. The
+// simulator and the relays of real clusters share it, so that a plan means the same to all. Lookups do not allocate.
+// It is not safe for concurrent use.
+type Links struct {
+	nodes       int
+	base        Link
+	partitioned [NodesMax + 1][NodesMax + 1]bool
+	cut         [NodesMax + 1][NodesMax + 1]bool
+	fault       [NodesMax + 1][NodesMax + 1]Link
+}
+
+// NewLinks returns a healthy network between nodes 1 to nodes. Base is what it does without any fault.
+func NewLinks(nodes int, base Link) *Links {
+	if nodes < 1 || nodes > NodesMax {
+		panic("chaos: links between fewer than one or more than nine nodes")
+	}
+	return &Links{nodes: nodes, base: base}
+}
+
+// Blocked reports whether messages from one node to another get lost for sure. A node always reaches itself.
+func (l *Links) Blocked(from, to int) bool { return l.partitioned[from][to] || l.cut[from][to] }
+
+// Link returns what happens to messages from one node to another that are not blocked: the network's own behaviour plus
+// that of the faults. A node reaches itself with no faults.
+func (l *Links) Link(from, to int) Link {
+	f := &l.fault[from][to]
+	return Link{
+		Delay:     l.base.Delay + f.Delay,
+		DelayMax:  l.base.DelayMax + f.DelayMax,
+		Loss:      min(l.base.Loss+f.Loss, PPMAll),
+		Duplicate: min(l.base.Duplicate+f.Duplicate, PPMAll),
+		Reorder:   min(l.base.Reorder+f.Reorder, PPMAll),
+		Corrupt:   min(l.base.Corrupt+f.Corrupt, PPMAll),
+	}
+}
+
+// Apply puts f in force and reports whether it is any of the network's business. Faults of other classes change nothing,
+// but for Recover, which concerns everybody.
+func (l *Links) Apply(f Fault) bool {
+	switch f.Kind {
+	case Partition:
+		l.partition(f.Groups)
+	case HealPartition:
+		clear(l.partitioned[:])
+	case Cut:
+		l.each(f, func(from, to int) { l.cut[from][to] = true })
+	case HealCut:
+		l.each(f, func(from, to int) { l.cut[from][to] = false })
+	case Loss:
+		l.each(f, func(from, to int) { l.fault[from][to].Loss = f.PPM })
+	case Duplicate:
+		l.each(f, func(from, to int) { l.fault[from][to].Duplicate = f.PPM })
+	case Reorder:
+		l.each(f, func(from, to int) { l.fault[from][to].Reorder = f.PPM })
+	case Corrupt:
+		l.each(f, func(from, to int) { l.fault[from][to].Corrupt = f.PPM })
+	case Delay:
+		l.each(f, func(from, to int) { l.fault[from][to].Delay, l.fault[from][to].DelayMax = f.Amount, f.AmountMax })
+	case Heal, Recover:
+		clear(l.partitioned[:])
+		clear(l.cut[:])
+		clear(l.fault[:])
+	default:
+		return false
+	}
+	return true
+}
+
+// partition replaces the partition in force.
+func (l *Links) partition(groups [][]int) {
+	clear(l.partitioned[:])
+	for i, a := range groups {
+		for j, b := range groups {
+			if i == j {
+				continue
+			}
+			for _, from := range a {
+				for _, to := range b {
+					l.partitioned[from][to] = true
+				}
+			}
+		}
+	}
+}
+
+// each calls do for the links that f names, or for all.
+func (l *Links) each(f Fault, do func(from, to int)) {
+	if len(f.From) == 0 {
+		for from := 1; from <= l.nodes; from++ {
+			for to := 1; to <= l.nodes; to++ {
+				if from != to {
+					do(from, to)
+				}
+			}
+		}
+		return
+	}
+	for _, from := range f.From {
+		for _, to := range f.To {
+			do(from, to)
+		}
+	}
+}

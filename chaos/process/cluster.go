@@ -1,0 +1,268 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"kvs/chaos"
+)
+
+// Options of Start.
+type Options struct {
+	Program string // path of kvs.
+	Dir     string // for configurations, data and logs of the nodes. It is not removed.
+	Nodes   int
+	Config  string     // lines that end every node's configuration.
+	Clocks  bool       // each node has a clock of its own, which can be wrong.
+	Base    chaos.Link // what the network does without any fault: delay and loss.
+	Rand    *rand.Rand // draws addresses, delays and losses.
+}
+
+// Cluster is a chaos.Target over local processes. Its methods are for one goroutine at a time.
+type Cluster struct {
+	o      Options
+	relays *relays
+	nodes  []*member // [0] unused.
+}
+
+// member is one node: its files, and its process while it runs.
+type member struct {
+	name, config, log, data string
+	clockFile               string
+	clock                   chaos.WallClock
+	run                     *run
+	paused                  bool
+}
+
+// run is one life of a process.
+type run struct {
+	cmd     *exec.Cmd
+	ended   chan struct{}
+	mu      sync.Mutex
+	wanted  bool // we end it.
+	failure error
+}
+
+var supported = map[chaos.Kind]bool{
+	chaos.Partition: true, chaos.HealPartition: true, chaos.Cut: true, chaos.HealCut: true, chaos.Loss: true, chaos.Delay: true,
+	chaos.Heal: true, chaos.Crash: true, chaos.Restart: true, chaos.Pause: true, chaos.Resume: true, chaos.Wipe: true, chaos.Recover: true,
+}
+
+// Start starts the nodes. It does not wait until they answer.
+func Start(o Options) (*Cluster, error) {
+	switch {
+	case o.Program == "" || o.Dir == "" || o.Rand == nil:
+		return nil, errors.New("process cluster: a program, a folder and a source of randomness are required")
+	case o.Nodes < 1 || o.Nodes > chaos.NodesMax:
+		return nil, fmt.Errorf("process cluster: %d nodes, want 1 to %d", o.Nodes, chaos.NodesMax)
+	case o.Base.Duplicate != 0 || o.Base.Reorder != 0 || o.Base.Corrupt != 0:
+		return nil, errors.New("process cluster: the relays have no duplicate, reorder or corrupt; take them out of the scenario's network line")
+	}
+	r, err := openRelays(o.Nodes, o.Base, o.Rand)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{o: o, relays: r, nodes: make([]*member, o.Nodes+1)}
+	for i := 1; i <= o.Nodes; i++ {
+		if err := errors.Join(c.configure(i)); err != nil {
+			c.Close()
+			return nil, err
+		}
+		if err := c.start(i); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *Cluster) configure(i int) error {
+	name := fmt.Sprintf("n%d", i)
+	dir, err := filepath.Abs(filepath.Join(c.o.Dir, name))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("folder of %s: %w; choose another one", name, err)
+	}
+	c.nodes[i] = &member{name: name, config: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"), data: filepath.Join(dir, "data")}
+	var text strings.Builder
+	fmt.Fprintf(&text, "name: %s\nlisten: %s\nadvertise: %s\ndata_dir: %q\nexpected_members: %d\nseeds:\n",
+		name, c.relays.addrs[i], c.relays.front[i], c.nodes[i].data, c.o.Nodes)
+	for _, a := range c.relays.front[1:] {
+		fmt.Fprintf(&text, "  - %s\n", a)
+	}
+	if c.o.Clocks {
+		m := c.nodes[i]
+		m.clockFile = filepath.Join(dir, "clock")
+		if err := os.WriteFile(m.clockFile, []byte(m.clock.String()), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(&text, "test_clock_file: %q\n", m.clockFile)
+	}
+	text.WriteString(c.o.Config)
+	return os.WriteFile(c.nodes[i].config, []byte(text.String()), 0o644)
+}
+
+func (c *Cluster) start(i int) error {
+	m := c.nodes[i]
+	log, err := os.OpenFile(m.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	r := &run{cmd: exec.Command(c.o.Program, m.config), ended: make(chan struct{})}
+	r.cmd.Stdout, r.cmd.Stderr = log, log
+	r.cmd.Env = append(os.Environ(), "KVS_TEST_FAULTS=1", "KVS_HOME="+filepath.Join(filepath.Dir(m.config), "home"))
+	dieWithUs(r.cmd)
+	started := make(chan error)
+	go r.live(m, started)
+	if err := <-started; err != nil {
+		return fmt.Errorf("start %s: %w; name the kvs program", m.name, err)
+	}
+	m.run, m.paused = r, false
+	return nil
+}
+
+// live starts the process and waits until it ends. The kernel ties the process to the thread that started it (see dieWithUs),
+// so that thread is kept until then.
+func (r *run) live(m *member, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := r.cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	err = r.cmd.Wait()
+	r.mu.Lock()
+	if !r.wanted {
+		r.failure = fmt.Errorf("%s ended by itself: %v; see %s", m.name, err, m.log)
+	}
+	r.mu.Unlock()
+	close(r.ended)
+}
+
+// kill ends a process and waits until it is gone, its sockets with it.
+func (m *member) kill() error {
+	if m.run == nil {
+		return nil
+	}
+	r := m.run
+	r.mu.Lock()
+	r.wanted = true
+	r.mu.Unlock()
+	_ = r.cmd.Process.Kill() // gone already is as good.
+	<-r.ended
+	m.run, m.paused = nil, false
+	return r.failure
+}
+
+// Nodes is the size of the cluster.
+func (c *Cluster) Nodes() int { return c.o.Nodes }
+
+// Supports says which faults local processes can have, prepared for them: see Options.
+func Supports(k chaos.Kind) bool { return supported[k] || k.Class() == chaos.Clock }
+
+// Supports says which faults these local processes can have.
+func (c *Cluster) Supports(k chaos.Kind) bool {
+	return Supports(k) && (c.o.Clocks || k.Class() != chaos.Clock || k == chaos.HealClocks)
+}
+
+// Endpoints are the addresses for clients, which no relay stands before, by node.
+func (c *Cluster) Endpoints() []string {
+	var out []string
+	for _, a := range c.relays.addrs[1:] {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// Apply is chaos.Target's.
+func (c *Cluster) Apply(f chaos.Fault) error {
+	if !c.Supports(f.Kind) {
+		return fmt.Errorf("`%s`: local processes have no %s; choose another target", f, f.Kind)
+	}
+	if f.Kind.Class() == chaos.Network || f.Kind == chaos.Recover {
+		c.relays.apply(f)
+	}
+	nodes := f.Nodes
+	if f.Kind == chaos.Recover || f.Kind == chaos.HealClocks && len(nodes) == 0 {
+		nodes = nil
+		for i := 1; i <= c.o.Nodes; i++ {
+			nodes = append(nodes, i)
+		}
+	}
+	var errs []error
+	now := time.Now().UnixMilli() // one for all: clocks that are frozen together show the same.
+	for _, i := range nodes {
+		if m := c.nodes[i]; c.o.Clocks && m.clock.Apply(f, now) {
+			errs = append(errs, os.WriteFile(m.clockFile, []byte(m.clock.String()), 0o644))
+		}
+		if f.Kind.Class() != chaos.Clock {
+			errs = append(errs, c.applyTo(f.Kind, i))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) applyTo(k chaos.Kind, i int) error {
+	m := c.nodes[i]
+	switch {
+	case k == chaos.Crash:
+		return m.kill()
+	case k == chaos.Wipe && m.run == nil:
+		return os.RemoveAll(m.data)
+	case (k == chaos.Restart || k == chaos.Recover) && m.run == nil:
+		return c.start(i)
+	case k == chaos.Pause && m.run != nil && !m.paused:
+		m.paused = true
+		return m.run.cmd.Process.Signal(syscall.SIGSTOP)
+	case (k == chaos.Resume || k == chaos.Recover) && m.paused:
+		m.paused = false
+		return m.run.cmd.Process.Signal(syscall.SIGCONT)
+	case k == chaos.Recover || k == chaos.Resume || k == chaos.Pause:
+		return nil
+	}
+	return fmt.Errorf("%s of %s: its process is not in a state for that", k, m.name)
+}
+
+// Log returns what node i has logged in all its lives.
+func (c *Cluster) Log(i int) (string, error) {
+	b, err := os.ReadFile(c.nodes[i].log)
+	return string(b), err
+}
+
+// Failures are processes that ended without having been told to.
+func (c *Cluster) Failures() error {
+	var errs []error
+	for _, m := range c.nodes[1:] {
+		if m != nil && m.run != nil {
+			m.run.mu.Lock()
+			errs = append(errs, m.run.failure)
+			m.run.mu.Unlock()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close kills every process and ends the relays. Files stay.
+func (c *Cluster) Close() error {
+	var errs []error
+	for _, m := range c.nodes[1:] {
+		if m != nil {
+			errs = append(errs, m.kill())
+		}
+	}
+	c.relays.close()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,290 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"kvs/chaos"
+)
+
+// Bounds of the relays. What does not fit is lost, as in any network.
+const (
+	heldMax    = 4096 // datagrams being delayed at once.
+	connsMax   = 256  // connections between nodes at once.
+	chunkBytes = 64 << 10
+	dialMax    = time.Second // to a node of this machine.
+	portTries  = 50
+)
+
+// relays is the network between the nodes: in front of each stands a relay, TCP and UDP on one address.
+//
+// A stream cannot have a hole. So a blocked piece of one silences the rest of its connection in that direction, and the
+// connection is reset when the links change next; a lost piece resets it at once.
+type relays struct {
+	addrs []netip.AddrPort // of the nodes, [0] unused.
+	front []netip.AddrPort // of their relays: what nodes advertise.
+	udp   []*net.UDPConn
+	tcp   []*net.TCPListener
+
+	mu     sync.Mutex
+	links  *chaos.Links
+	rng    *rand.Rand
+	conns  map[*pair]bool
+	held   int
+	closed bool
+	done   chan struct{}
+	wg     sync.WaitGroup
+}
+
+// pair is one relayed connection, which node from made to node to.
+type pair struct {
+	from, to   int
+	near, back net.Conn
+	silenced   bool
+}
+
+func (p *pair) close() {
+	p.near.Close()
+	if p.back != nil {
+		p.back.Close()
+	}
+}
+
+// openRelays finds free addresses for nodes and relays, in a /16 of loopback that rng draws.
+func openRelays(nodes int, base chaos.Link, rng *rand.Rand) (*relays, error) {
+	r := &relays{
+		addrs: make([]netip.AddrPort, nodes+1), front: make([]netip.AddrPort, nodes+1),
+		udp: make([]*net.UDPConn, nodes+1), tcp: make([]*net.TCPListener, nodes+1),
+		links: chaos.NewLinks(nodes, base), rng: rng, conns: map[*pair]bool{}, done: make(chan struct{}),
+	}
+	block := byte(16 + rng.IntN(200))
+	for i := 1; i <= nodes; i++ {
+		if err := r.listen(i, block); err != nil {
+			r.close()
+			return nil, fmt.Errorf("relay of n%d: %w; all of 127.0.0.0/8 must be this machine, as on Linux", i, err)
+		}
+	}
+	for i := 1; i <= nodes; i++ {
+		r.wg.Add(2)
+		go r.serveUDP(i)
+		go r.serveTCP(i)
+	}
+	return r, nil
+}
+
+// listen opens both sockets of relay i on one port; node i gets the same port on its own address.
+func (r *relays) listen(i int, block byte) (err error) {
+	front := netip.AddrFrom4([4]byte{127, block, 1, byte(i)})
+	own := netip.AddrFrom4([4]byte{127, block, 0, byte(i)})
+	for range portTries {
+		var l *net.TCPListener
+		if l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(front, 0))); err != nil {
+			return err
+		}
+		port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+		u, uerr := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(front, port)))
+		if uerr != nil {
+			err = errors.Join(uerr, l.Close())
+			continue // the port is taken for datagrams.
+		}
+		r.tcp[i], r.udp[i] = l, u
+		r.front[i], r.addrs[i] = netip.AddrPortFrom(front, port), netip.AddrPortFrom(own, port)
+		return nil
+	}
+	return err
+}
+
+// apply puts a network fault in force.
+func (r *relays) apply(f chaos.Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.links.Apply(f)
+	for p := range r.conns {
+		if p.silenced {
+			p.close()
+		}
+	}
+}
+
+// fate decides about one datagram or piece of a stream.
+func (r *relays) fate(from, to int) (blocked, lost bool, delay time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.links.Blocked(from, to) {
+		return true, false, 0
+	}
+	l := r.links.Link(from, to)
+	return false, chaos.Chance(r.rng, l.Loss), chaos.DrawDuration(r.rng, l.Delay, l.DelayMax)
+}
+
+// sender is the node that an address belongs to; zero: none.
+func (r *relays) sender(a netip.Addr) int {
+	for i := 1; i < len(r.addrs); i++ {
+		if r.addrs[i].Addr() == a.Unmap() {
+			return i
+		}
+	}
+	return 0
+}
+
+// serveUDP passes on what arrives for node to. It leaves from the sender's relay, so that answers find their way back.
+func (r *relays) serveUDP(to int) {
+	defer r.wg.Done()
+	buf := make([]byte, chunkBytes)
+	for {
+		n, src, err := r.udp[to].ReadFromUDPAddrPort(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		from := r.sender(src.Addr())
+		if err != nil || from == 0 {
+			continue // of a socket that is gone, or of a stranger.
+		}
+		blocked, lost, delay := r.fate(from, to)
+		if blocked || lost {
+			continue
+		}
+		if delay == 0 {
+			_, _ = r.udp[from].WriteToUDPAddrPort(buf[:n], r.addrs[to]) // a node that is down hears nothing.
+			continue
+		}
+		r.hold(from, to, append([]byte(nil), buf[:n]...), delay)
+	}
+}
+
+func (r *relays) hold(from, to int, data []byte, delay time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held >= heldMax {
+		return
+	}
+	r.held++
+	time.AfterFunc(delay, func() {
+		_, _ = r.udp[from].WriteToUDPAddrPort(data, r.addrs[to])
+		r.mu.Lock()
+		r.held--
+		r.mu.Unlock()
+	})
+}
+
+func (r *relays) serveTCP(to int) {
+	defer r.wg.Done()
+	for {
+		conn, err := r.tcp[to].Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		from := r.sender(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
+		p := &pair{from: from, to: to, near: conn}
+		if from == 0 || !r.add(p) {
+			conn.Close()
+			continue
+		}
+		go r.relay(p)
+	}
+}
+
+func (r *relays) add(p *pair) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || len(r.conns) >= connsMax {
+		return false
+	}
+	r.conns[p] = true
+	r.wg.Add(1)
+	return true
+}
+
+// relay joins the two halves of a connection until one of them ends.
+func (r *relays) relay(p *pair) {
+	defer r.wg.Done()
+	back, err := net.DialTimeout("tcp", r.addrs[p.to].String(), dialMax)
+	r.mu.Lock()
+	if err != nil || r.closed {
+		if err == nil {
+			back.Close()
+		}
+		delete(r.conns, p)
+		r.mu.Unlock()
+		p.near.Close()
+		return
+	}
+	p.back = back
+	r.mu.Unlock()
+	var halves sync.WaitGroup
+	halves.Add(2)
+	go func() { defer halves.Done(); r.pump(p, p.near, p.back, p.from, p.to) }()
+	go func() { defer halves.Done(); r.pump(p, p.back, p.near, p.to, p.from) }()
+	halves.Wait()
+	r.mu.Lock()
+	delete(r.conns, p)
+	r.mu.Unlock()
+}
+
+// pump carries one direction, and ends both when it ends.
+func (r *relays) pump(p *pair, src io.Reader, dst io.Writer, from, to int) {
+	defer p.close()
+	buf := make([]byte, chunkBytes)
+	silent := false
+	for {
+		n, err := src.Read(buf)
+		if err != nil {
+			return
+		}
+		blocked, lost, delay := r.fate(from, to)
+		if silent = silent || blocked; silent {
+			r.mu.Lock()
+			p.silenced = true
+			healed := !r.links.Blocked(from, to) // between our look and this one.
+			r.mu.Unlock()
+			if healed {
+				return
+			}
+			continue
+		}
+		if lost {
+			return
+		}
+		if delay > 0 {
+			select {
+			case <-time.After(delay):
+			case <-r.done:
+				return
+			}
+		}
+		if _, err := dst.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// close ends the network and waits for its goroutines.
+func (r *relays) close() {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return
+	}
+	r.closed = true
+	close(r.done)
+	for p := range r.conns {
+		p.close()
+	}
+	r.mu.Unlock()
+	for i := 1; i < len(r.udp); i++ {
+		if r.udp[i] != nil {
+			r.udp[i].Close()
+			r.tcp[i].Close()
+		}
+	}
+	r.wg.Wait()
+}

@@ -1,0 +1,124 @@
+package process
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/chaos"
+)
+
+const patience = 5 * time.Second
+
+func newRelays(t *testing.T) *relays {
+	r, err := openRelays(2, chaos.Link{}, rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))))
+	require.NoError(t, err)
+	t.Cleanup(r.close)
+	return r
+}
+
+func apply(t *testing.T, r *relays, text string) {
+	f, err := chaos.ParseFault(text)
+	require.NoError(t, err)
+	r.apply(f)
+}
+
+// Datagrams keep their order on loopback, so the second shows that the first was dropped.
+func TestDatagramsAreCutOneWay(t *testing.T) {
+	r := newRelays(t)
+	var u [3]*net.UDPConn
+	for i := 1; i <= 2; i++ {
+		var err error
+		u[i], err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(r.addrs[i]))
+		require.NoError(t, err)
+		defer u[i].Close()
+		require.NoError(t, u[i].SetReadDeadline(time.Now().Add(patience)))
+	}
+	send := func(from, to int, text string) {
+		_, err := u[from].WriteToUDPAddrPort([]byte(text), r.front[to])
+		require.NoError(t, err)
+	}
+	receive := func(at, from int) string {
+		buf := make([]byte, 100)
+		n, src, err := u[at].ReadFromUDPAddrPort(buf)
+		require.NoError(t, err)
+		require.Equal(t, r.front[from], src, "it comes from where its sender is reached")
+		return string(buf[:n])
+	}
+	send(1, 2, "hello")
+	require.Equal(t, "hello", receive(2, 1))
+	apply(t, r, "cut n1 -> n2")
+	blocked, _, _ := r.fate(1, 2)
+	require.True(t, blocked)
+	send(2, 1, "still open")
+	require.Equal(t, "still open", receive(1, 2))
+	apply(t, r, "heal")
+	apply(t, r, "delay n1 -> n2 30ms..30ms")
+	begin := time.Now()
+	send(1, 2, "late")
+	require.Equal(t, "late", receive(2, 1))
+	require.GreaterOrEqual(t, time.Since(begin), 30*time.Millisecond)
+	apply(t, r, "loss n1 -> n2 100%")
+	_, lost, _ := r.fate(1, 2)
+	require.True(t, lost)
+}
+
+func TestStreamsAreSilencedAndResetAfterwards(t *testing.T) {
+	r := newRelays(t)
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
+	require.NoError(t, err)
+	defer l.Close()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
+	dial := func() (near, far net.Conn) {
+		near, err := d.Dial("tcp", r.front[2].String())
+		require.NoError(t, err)
+		far, err = l.Accept()
+		require.NoError(t, err)
+		for _, c := range []net.Conn{near, far} {
+			require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+			t.Cleanup(func() { c.Close() })
+		}
+		return near, far
+	}
+	near, far := dial()
+	_, err = near.Write([]byte("one"))
+	require.NoError(t, err)
+	buf := make([]byte, 3)
+	_, err = io.ReadFull(far, buf)
+	require.NoError(t, err)
+	apply(t, r, "partition n1 | n2")
+	_, err = near.Write([]byte("two"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for p := range r.conns {
+			return p.silenced
+		}
+		return false
+	}, patience, time.Millisecond)
+	apply(t, r, "heal")
+	n, err := far.Read(buf)
+	require.Zero(t, n, "what was cut never arrives")
+	require.Error(t, err)
+	near, far = dial()
+	_, err = near.Write([]byte("new"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(far, buf)
+	require.NoError(t, err)
+	require.Equal(t, "new", string(buf))
+}
+
+func TestUnsupportedFaultsAreRefusedByName(t *testing.T) {
+	c := &Cluster{o: Options{Nodes: 3}}
+	plan, err := chaos.ParsePlan("at 1s skew n2 +1500ms")
+	require.NoError(t, err)
+	require.ErrorContains(t, chaos.CheckSupported(plan, c), "no skew")
+	require.ErrorContains(t, c.Apply(plan.Events[0].Fault), "no skew")
+	_, err = Start(Options{Program: "kvs", Dir: "x", Nodes: 3, Base: chaos.Link{Corrupt: 1}, Rand: rand.New(rand.NewPCG(1, 1))})
+	require.ErrorContains(t, err, "corrupt")
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"kvs/node/daemon"
+	"kvs/node/host/config"
+)
+
+// app is what the commands need of the world, so that tests can give them another one.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	cwd      func() (string, error)
+
+	// notify makes c receive the signals that end a command, until stop is called.
+	notify func(c chan<- os.Signal) (stop func())
+
+	daemon  func(say func(string)) (*daemon.Daemon, error)
+	connect func(endpoints []string) (cluster, error)
+
+	startNode func(context.Context, *config.Config, *slog.Logger) (runningNode, error)
+
+	mu    sync.Mutex // guards err: commands that work on several nodes at once comment on all of them.
+	drawn bool       // a bar is on the last line of err, see progress.go.
+}
+
+// newApp is the real world.
+func newApp() *app {
+	return &app{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, cwd: os.Getwd,
+		notify:  notifyEnd,
+		daemon:  newDaemon,
+		connect: connect,
+
+		startNode: startNode,
+	}
+}
+
+// notifyEnd listens to the signals that ask for an end in good order. A terminal that closes asks for it too, unless nohup says
+// that it shall not.
+func notifyEnd(c chan<- os.Signal) func() {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	signal.Notify(c, signals...)
+	return func() { signal.Stop(c) }
+}
+
+// newDaemon launches nodes with this very program.
+func newDaemon(say func(string)) (*daemon.Daemon, error) {
+	home, err := daemon.HomeFromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find my own program file: %w", err)
+	}
+	return &daemon.Daemon{
+		Home: home, Processes: daemon.ProcTable{}, Clock: daemon.SystemClock{}, Launcher: daemon.Exec{Program: exe},
+		Prober: prober{}, Version: readVersion().Version, Say: say,
+	}, nil
+}
+
+// say writes one line of commentary.
+func (a *app) say(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wipeBar()
+	fmt.Fprintf(a.err, format+"\n", args...)
+}
+
+// wipeBar makes room for a line of text. The caller holds mu.
+func (a *app) wipeBar() {
+	if a.drawn {
+		a.drawn = false
+		fmt.Fprint(a.err, "\r\x1b[K")
+	}
+}
+
+func (a *app) openDaemon() (*daemon.Daemon, error) {
+	return a.daemon(func(line string) { a.say("%s", line) })
+}
+
+// interruptible is ctx until the first SIGINT or SIGTERM. The second one ends the process the usual way.
+func (a *app) interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	c := make(chan os.Signal, 1)
+	stop := a.notify(c)
+	go func() {
+		select {
+		case <-c:
+			stop()
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { stop(); cancel() }
+}
+
+// execute runs one command line and returns the process's exit code.
+func execute(a *app, args []string) int {
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(context.Background())
+	code, silent := codeOf(err)
+	if !silent {
+		a.say("kvs: %s", strings.TrimRight(err.Error(), "\n"))
+	}
+	return int(code)
+}
+
+// each runs do for every instance at once and returns the results in the instances' order.
+func each[T any](instances []daemon.Instance, do func(daemon.Instance) T) []T {
+	results := make([]T, len(instances))
+	var wg sync.WaitGroup
+	for i, inst := range instances {
+		wg.Go(func() { results[i] = do(inst) })
+	}
+	wg.Wait()
+	return results
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kvs/node/client"
+)
+
+// conditionOptions make a write a compare-and-set.
+type conditionOptions struct {
+	match  []string
+	create bool
+	key    string
+}
+
+func (o *conditionOptions) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&o.match, "if-match", nil, "only if the path shows this ETag (see kvs get -o json), or any value with '*'; linearizable")
+	cmd.Flags().StringVar(&o.key, "idempotency-key", "", "a name for this write: under the same one it is not applied twice, and is tried again when its outcome is unknown; linearizable")
+}
+
+func (o *conditionOptions) condition(c *clientOptions) (client.Condition, error) {
+	var cond client.Condition
+	switch {
+	case o.create && len(o.match) > 0:
+		return cond, usageError("--create and --if-match: which one shall it be?")
+	case o.create:
+		cond = client.IfAbsent()
+	case len(o.match) == 1 && o.match[0] == "*":
+		cond = client.IfPresent()
+	case len(o.match) > 0:
+		tags := make([]string, len(o.match))
+		for i, m := range o.match {
+			tags[i] = strings.Trim(m, `"`)
+		}
+		cond = client.IfVersion(tags...)
+	case o.key == "":
+		return cond, nil
+	}
+	cond = cond.WithKey(o.key)
+	if c.consistency != "" && c.consistency != "linearizable" {
+		return cond, usageError("--consistency %s: a write with a condition or an idempotency key is always linearizable; leave it away", c.consistency)
+	}
+	return cond, nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kvs/node"
+)
+
+type listOptions struct {
+	client    clientOptions
+	output    outputFormat
+	recursive bool
+	limit     int
+	after     string
+}
+
+func newList(a *app) *cobra.Command {
+	var o listOptions
+	cmd := &cobra.Command{
+		Use:     "ls [DIRECTORY]",
+		Aliases: []string{"list"},
+		Short:   "List what is below a directory",
+		Long: `List the values and directories directly below a directory, or with --recursive all values below
+it, one path a line in byte order. Without DIRECTORY: from the root.`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.list(cmd.Context(), strings.Join(args, ""), o)
+		},
+	}
+	o.client.addFlags(cmd, false)
+	o.output.addFlag(cmd, "raw", "json")
+	cmd.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "all values below, instead of the direct children")
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after so many entries (0: show all)")
+	cmd.Flags().StringVar(&o.after, "after", "", "begin after this path")
+	return cmd
+}
+
+func (a *app) list(ctx context.Context, dir string, o listOptions) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	if o.limit < 0 {
+		return usageError("--limit %d: want 0 or more", o.limit)
+	}
+	dir = strings.TrimPrefix(dir, "/")
+	if dir != "" && !strings.HasSuffix(dir, "/") {
+		dir += "/"
+	}
+	if err := node.CheckDirectory(dir); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	out := entryWriter{w: a.out, json: o.output.is("json")}
+	return a.ask(ctx, &o.client, func(ctx context.Context, c cluster, _ node.Level) error {
+		req := node.ListRequest{Directory: dir, Recursive: o.recursive, After: o.after}
+		for left := o.limit; ; {
+			req.Limit = node.ListLimitDefault
+			if o.limit > 0 {
+				req.Limit = min(req.Limit, left)
+			}
+			p, err := c.List(ctx, req)
+			if err != nil {
+				return err
+			}
+			if err := out.write(p.Entries); err != nil {
+				return err
+			}
+			left -= len(p.Entries)
+			if !p.More || len(p.Entries) == 0 || (o.limit > 0 && left <= 0) {
+				return out.close()
+			}
+			req.After = p.Entries[len(p.Entries)-1].Path
+		}
+	})
+}
+
+// entryWriter prints pages as they come: lines, or one JSON array at the end, when it is known to be whole.
+type entryWriter struct {
+	w    io.Writer
+	json bool
+	all  []entry
+}
+
+func (e *entryWriter) write(entries []entry) error {
+	if e.json {
+		e.all = append(e.all, entries...)
+		return nil
+	}
+	for _, x := range entries {
+		if _, err := fmt.Fprintln(e.w, x.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *entryWriter) close() error {
+	if !e.json {
+		return nil
+	}
+	return writeJSON(e.w, append([]entry{}, e.all...))
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"kvs/node/daemon"
+)
+
+func newRestart(a *app) *cobra.Command {
+	var so stopOptions
+	var o startOptions
+	cmd := &cobra.Command{
+		Use:   "restart CONFIG...",
+		Short: "Stop nodes and start them again, one after another",
+		Long: `Stop nodes, if they run, and start them again.
+
+Several nodes are restarted one after another, each when the one before answers (with --wait:
+is ready), so that the others keep serving. The first failure ends the round.`,
+		ValidArgsFunction: completeConfigs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.restart(cmd, args, so, o)
+		},
+	}
+	o.addFlags(cmd, "timeout")
+	so.addFlags(cmd, "stop-timeout")
+	return cmd
+}
+
+func (a *app) restart(cmd *cobra.Command, args []string, so stopOptions, o startOptions) error {
+	if err := positive("timeout", o.timeout); err != nil {
+		return err
+	}
+	if err := positive("stop-timeout", so.timeout); err != nil {
+		return err
+	}
+	d, err := a.openDaemon()
+	if err != nil {
+		return err
+	}
+	instances, err := a.findOrAll(d, cmd, args, so.all)
+	if err != nil {
+		return err
+	}
+	for _, inst := range instances { // a node is not stopped for a configuration with which it would not start again.
+		if _, err := a.loadConfig(inst); err != nil {
+			return err
+		}
+	}
+	ctx, done := a.interruptible(cmd.Context())
+	defer done()
+	for _, inst := range instances {
+		if err := a.restartOne(ctx, d, inst, so, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) restartOne(ctx context.Context, d *daemon.Daemon, inst daemon.Instance, so stopOptions, o startOptions) error {
+	one := []daemon.Instance{inst}
+	if err := a.stopAll(ctx, d, one, so); err != nil {
+		return err
+	}
+	return a.startAll(ctx, d, one, o)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kvs/node/daemon"
+)
+
+const rootLong = `kvs is a clustered, hierarchical key-value store with a REST API.
+
+  kvs init --nodes 3 --dir cluster      write configurations for a local cluster
+  kvs start cluster/node1.yaml          run a node in the background
+  kvs status                            show all nodes of this machine
+  kvs put greetings/hello "hi there"    write a value
+  kvs get greetings/hello               read it
+  kvs cluster/node1.yaml                run a node in the foreground instead
+
+Commands about data ask 127.0.0.1:7001, or the nodes that --endpoint or KVS_ENDPOINTS name.
+PID files and logs of background nodes are in ~/.kvs, or in the folder that KVS_HOME names.
+Exit codes are listed by: kvs help exit-codes`
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kvs [CONFIG.yaml]",
+		Short: "A clustered, hierarchical key-value store",
+		Long:  rootLong,
+		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		// A mistyped command is taken for a configuration first: see looksLikeConfig.
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			if err := a.looksLikeConfig(cmd, args[0]); err != nil {
+				return err
+			}
+			return a.runNode(cmd.Context(), args[0])
+		},
+		ValidArgsFunction: completeConfigs,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w; see %s --help", err, cmd.CommandPath())
+	})
+	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
+	for _, c := range []*cobra.Command{newInit(a), newStart(a), newStop(a), newRestart(a), newStatus(a), newLogs(a), newLeave(a)} {
+		c.GroupID = "node"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newConflicts(a)} {
+		c.GroupID = "data"
+		root.AddCommand(c)
+	}
+	root.AddCommand(newVersion(a), &cobra.Command{
+		Use: "exit-codes", Short: "The exit codes of all commands", Long: "The exit codes of all commands:\n\n" + exitCodesText(),
+		Args: usageArgs(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	})
+	return root
+}
+
+// usageArgs makes a wrong number of arguments a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError("%w; see %s --help", err, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// looksLikeConfig keeps a mistyped command from creating a configuration of that name: a bare word has to be an existing
+// configuration to be run.
+func (a *app) looksLikeConfig(cmd *cobra.Command, arg string) error {
+	if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".yml" || strings.ContainsRune(arg, os.PathSeparator) {
+		return nil
+	}
+	if _, found, err := a.resolve(arg); err == nil && found || errors.Is(err, daemon.ErrAmbiguous) {
+		return nil // an ambiguous name is reported by the one who uses it.
+	}
+	hint := "see kvs --help"
+	if near := cmd.SuggestionsFor(arg); len(near) > 0 {
+		hint = "did you mean kvs " + strings.Join(near, " or kvs ") + "?"
+	}
+	return usageError("%q is neither a command nor a configuration that exists; %s", arg, hint)
+}
+
+// resolve finds the configuration that arg names.
+func (a *app) resolve(arg string) (daemon.Instance, bool, error) {
+	cwd, err := a.cwd()
+	if err != nil {
+		return daemon.Instance{}, false, err
+	}
+	return daemon.Resolve(cwd, arg)
+}
+
+// completeConfigs lets the shell complete configuration files.
+func completeConfigs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node/host/config"
+)
+
+// fakeNode is a node whose end the test decides.
+type fakeNode struct {
+	ended    chan error
+	stopping chan struct{}
+	stop     func(context.Context) error
+}
+
+func (n *fakeNode) Addr() string { return "127.0.0.1:7001" }
+func (n *fakeNode) Wait() error  { return <-n.ended }
+func (n *fakeNode) Stop(ctx context.Context) error {
+	close(n.stopping)
+	return n.stop(ctx)
+}
+
+// foreground runs a fake node until done is called, which waits for the exit code.
+func foreground(t *testing.T, b *bench) (n *fakeNode, pidFile string, done func() int) {
+	t.Helper()
+	path := filepath.Join(b.dir, "node1.yaml")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	n = &fakeNode{ended: make(chan error, 1), stopping: make(chan struct{}), stop: func(context.Context) error { return nil }}
+	started := make(chan struct{})
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) {
+		close(started)
+		return n, nil
+	}
+	code := make(chan int, 1)
+	go func() { code <- execute(b.app, []string{"node1"}) }()
+	<-started
+	<-b.notified
+	d, err := b.app.daemon(func(string) {})
+	require.NoError(t, err)
+	inst, found, err := b.app.resolve("node1")
+	require.NoError(t, err)
+	require.True(t, found)
+	pidFile = d.Home.PIDPath(inst)
+	require.FileExists(t, pidFile)
+	return n, pidFile, func() int {
+		select {
+		case c := <-code:
+			return c
+		case <-time.After(10 * time.Second):
+			t.Fatal("the command does not end")
+			return 0
+		}
+	}
+}
+
+func TestForegroundStopsInGoodOrder(t *testing.T) {
+	b := newBench(t)
+	_, pidFile, done := foreground(t, b)
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, done(), b.err.String())
+	require.NoFileExists(t, pidFile)
+	require.Contains(t, b.err.String(), "a second signal quits at once")
+}
+
+func TestForegroundSecondSignal(t *testing.T) {
+	b := newBench(t)
+	n, pidFile, done := foreground(t, b)
+	release := make(chan struct{})
+	defer close(release)
+	n.stop = func(context.Context) error { <-release; return nil }
+	b.signals <- os.Interrupt
+	<-n.stopping
+	b.signals <- os.Interrupt
+	require.EqualValues(t, exitInterrupted, done())
+	require.NoFileExists(t, pidFile)
+}
+
+// A node that nobody stopped leaves its PID file, so that status can say that it is dead.
+func TestForegroundNodeEndsByItself(t *testing.T) {
+	b := newBench(t)
+	n, pidFile, done := foreground(t, b)
+	n.ended <- errors.New("disk on fire")
+	require.EqualValues(t, exitFailed, done())
+	require.Contains(t, b.err.String(), "disk on fire")
+	require.FileExists(t, pidFile)
+}
+
+func TestForegroundStopFails(t *testing.T) {
+	b := newBench(t)
+	n, pidFile, done := foreground(t, b)
+	n.stop = func(context.Context) error { return errors.New("requests did not end in time") }
+	b.signals <- syscall.SIGTERM
+	require.EqualValues(t, exitFailed, done())
+	require.Contains(t, b.err.String(), "did not end in time")
+	require.NoFileExists(t, pidFile)
+}
+
+func TestForegroundStartFails(t *testing.T) {
+	b := newBench(t)
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) {
+		return nil, errors.New("address already in use")
+	}
+	require.EqualValues(t, exitFailed, execute(b.app, []string{"./new.yaml"}))
+	require.Contains(t, b.err.String(), "address already in use")
+	require.Contains(t, b.err.String(), "wrote "+filepath.Join(b.dir, "new.yaml"))
+	left, err := os.ReadDir(filepath.Join(b.dir, "home", "pids"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestForegroundTwice(t *testing.T) {
+	b := newBench(t)
+	_, _, done := foreground(t, b)
+	other := newBench(t)
+	other.dir, other.app.cwd, other.app.daemon = b.dir, b.app.cwd, b.app.daemon
+	require.EqualValues(t, exitFailed, execute(other.app, []string{"node1.yaml"}))
+	require.Contains(t, other.err.String(), "already running")
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, done())
+}
+
+// Without a usable home a node still serves: containers often have none.
+func TestForegroundWithoutHome(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "home"), nil, 0o600)) // a file where the folder should be.
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
+	n := &fakeNode{ended: make(chan error, 1)}
+	n.ended <- nil
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) { return n, nil }
+	require.Zero(t, execute(b.app, []string{"node1.yaml"}), b.err.String())
+	require.Contains(t, b.err.String(), "no PID file is written")
+}

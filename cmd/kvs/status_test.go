@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node/daemon"
+)
+
+// reportsOfEveryKind holds one line for everything the table can say.
+func reportsOfEveryKind() []daemon.Report {
+	running := func(name string, pid int, uptime time.Duration) daemon.Report {
+		return daemon.Report{
+			Name: name, Config: "/etc/kvs/" + name + ".yaml", Log: "/home/.kvs/logs/" + name + "-1.log", State: daemon.StateRunning, Uptime: uptime,
+			Record: daemon.Record{PID: pid, Address: "127.0.0.1:7001", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Version: "v1"},
+		}
+	}
+	normal := running("node1", 4242, 76*time.Hour)
+	normal.Answers = true
+	normal.Health = daemon.Health{Ready: true, Mode: "normal", Members: []daemon.Member{{Name: "node1", State: "alive"}, {Name: "node2", State: "suspect"}, {Name: "node3", State: "left"}}}
+	offset := int64(-12)
+	normal.Health.ClockOffsetMillis = &offset
+	syncing := running("node2", 4243, 65*time.Minute)
+	syncing.Answers = true
+	eta := int64(75)
+	syncing.Health = daemon.Health{Mode: "syncing", Reasons: []string{"bootstrap 10 %"},
+		Bootstrap: &daemon.Bootstrap{Phase: "pulling", KeysDone: 10, KeysTotal: 90, BytesDone: 5 << 20, BytesTotal: 50 << 20, Rate: 3 << 18, ETASeconds: &eta}}
+	silent := running("node3", 4244, 61*time.Second)
+	silent.Detail = "it runs but does not answer: timeout"
+	starting := running("node4", 4245, 0)
+	starting.Record.Address, starting.Detail = "", "it is starting and does not serve yet"
+	dead := running("node5", 4246, 0)
+	dead.State, dead.Detail = daemon.StateRecycled, "process 4246 is gone and its number ..."
+	stopped := daemon.Report{Name: "node6", Config: "/etc/kvs/node6.yaml", Log: "/x", State: daemon.StateStopped}
+	corrupt := daemon.Report{Name: "node7-0a1b2c3d", State: daemon.StateCorrupt, Detail: "the PID file is corrupt"}
+	return []daemon.Report{normal, syncing, silent, starting, dead, stopped, corrupt}
+}
+
+func TestStatusTable(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, writeStatusTable(&out, reportsOfEveryKind()))
+	golden(t, "status.txt", out.String())
+}
+
+func TestStatusJSON(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, writeStatusJSON(&out, reportsOfEveryKind()))
+	golden(t, "status.json", out.String())
+	out.Reset()
+	require.NoError(t, writeStatusJSON(&out, nil))
+	require.Equal(t, "[]\n", out.String())
+}
+
+func TestStatusCode(t *testing.T) {
+	of := func(states ...daemon.State) (out []daemon.Report) {
+		for _, s := range states {
+			out = append(out, daemon.Report{State: s})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		reports []daemon.Report
+		want    exitCode
+	}{
+		{nil, exitNotRunning},
+		{of(daemon.StateRunning), exitOK},
+		{of(daemon.StateRunning, daemon.StateRunning), exitOK},
+		{of(daemon.StateRunning, daemon.StateStopped), exitNotRunning},
+		{of(daemon.StateStopped, daemon.StateDead, daemon.StateRunning), exitFailed},
+		{of(daemon.StateRecycled), exitFailed},
+		{of(daemon.StateRebooted), exitFailed},
+		{of(daemon.StateCorrupt), exitFailed},
+	} {
+		require.Equal(t, c.want, statusCode(c.reports), "%v", c.reports)
+	}
+}
+
+func TestStatusOfNothing(t *testing.T) {
+	b := newBench(t)
+	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status"}))
+	require.Empty(t, b.out.String())
+	require.Contains(t, b.err.String(), "no node of this user runs")
+
+	b = newBench(t)
+	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status", "-o", "json"}))
+	require.Equal(t, "[]\n", b.out.String())
+
+	b = newBench(t)
+	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status", "nosuch"}))
+	require.Contains(t, b.err.String(), "no such configuration")
+
+	b = newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
+	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status", "node1"}))
+	require.Contains(t, b.out.String(), "stopped")
+}
+
+func TestStopOfNothing(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
+	require.Zero(t, execute(b.app, []string{"stop", "node1", "node1.yaml"}))
+	require.Equal(t, "node1: not running\n", b.out.String(), "two names, one node")
+	b = newBench(t)
+	require.Zero(t, execute(b.app, []string{"stop", "--all"}))
+	require.Contains(t, b.err.String(), "no node of this user runs")
+}
+
+func TestShortDuration(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"0s": 999 * time.Millisecond, "59s": 59 * time.Second, "1m0s": time.Minute, "59m59s": time.Hour - 1,
+		"1h0m": time.Hour, "1d0h": 24 * time.Hour, "400d23h": 401*24*time.Hour - 1,
+	} {
+		require.Equal(t, want, shortDuration(d))
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+type votersOptions struct {
+	client clientOptions
+	output outputFormat
+}
+
+// newVoters shows who decides on linearizable operations.
+func newVoters(a *app) *cobra.Command {
+	var o votersOptions
+	cmd := &cobra.Command{
+		Use:   "voters",
+		Short: "Show who votes on linearizable operations",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) { return c.Voters(ctx) })
+		},
+	}
+	o.client.addFlags(cmd, false)
+	o.output.addFlag(cmd, "text", "json")
+	return cmd
+}
+
+// newChangeVoters is `kvs members promote` or `kvs members demote`.
+func newChangeVoters(a *app, promote bool) *cobra.Command {
+	var o votersOptions
+	cmd := &cobra.Command{
+		Use:   "promote NAME|ID",
+		Short: "Make a member a voter",
+		Long: `Make a member one that votes on linearizable operations. Members that are in step become voters by themselves; this is for
+those that were demoted. It returns when the voters have caught up, so that the next change may follow.`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+	}
+	if !promote {
+		cmd.Use, cmd.Short = "demote NAME|ID", "Make a voter none"
+		cmd.Long = `Make a voter one that does not vote on linearizable operations: a member whose disk is lost, say, which comes back under a new
+ID. It returns when the remaining voters have caught up; from then on nothing rests on the former voter. A member that lives on
+asks to become a voter again after a while: let it leave, or stop it.`
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) {
+			id, err := findMember(ctx, c, args[0])
+			if err != nil {
+				return api.Voters{}, err
+			}
+			return c.ChangeVoters(ctx, id, promote)
+		})
+	}
+	o.client.addFlags(cmd, false)
+	o.output.addFlag(cmd, "text", "json")
+	return cmd
+}
+
+func (a *app) voters(ctx context.Context, o votersOptions, run func(context.Context, cluster) (api.Voters, error)) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+	return a.ask(ctx, &o.client, func(ctx context.Context, c cluster, _ node.Level) error {
+		v, err := run(ctx, c)
+		if err != nil {
+			return err
+		}
+		if o.output.is("json") {
+			return writeJSON(a.out, v)
+		}
+		if v.Epoch == 0 {
+			_, err = fmt.Fprintln(a.out, "not founded yet: all expected members have to be up once")
+			return err
+		}
+		names := make([]string, len(v.Voters))
+		for i, voter := range v.Voters {
+			if names[i] = voter.Name; names[i] == "" {
+				names[i] = voter.ID
+			}
+			if voter.State != "alive" {
+				names[i] += " (" + orGone(voter.State) + ")"
+			}
+		}
+		if _, err = fmt.Fprintf(a.out, "epoch %d: %s\n", v.Epoch, strings.Join(names, ", ")); err == nil && v.Note != "" {
+			a.say("%s", v.Note)
+		}
+		return err
+	})
+}
+
+func orGone(state string) string {
+	if state == "" {
+		return "gone"
+	}
+	return state
+}
+
+// findMember finds a member, or a voter that is none any more, by its ID or name.
+func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
+	if id, err := node.ParseID(which); err == nil {
+		return id, nil
+	}
+	members, err := c.Members(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var found []string
+	for _, m := range members {
+		if m.Name == which {
+			found = append(found, m.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return 0, usageError("no member is called %q: kvs members lists them", which)
+	case 1:
+		return node.ParseID(found[0])
+	}
+	return 0, usageError("%d members are called %q: name one by its ID: %s", len(found), which, strings.Join(found, ", "))
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sort"
+	"time"
+
+	"kvs/node"
+	"kvs/node/api"
+	"kvs/node/client"
+	"kvs/node/daemon"
+	"kvs/node/host"
+	"kvs/node/host/config"
+)
+
+// This file is where the commands meet the real host and the real client.
+
+// runningNode is what the foreground form needs of a node that runs.
+type runningNode interface {
+	// Addr is the host:port at which it answers.
+	Addr() string
+
+	// Wait returns when the node has ended: nil after a Stop, else why.
+	Wait() error
+
+	// Stop ends it in good order, losing nothing, until ctx ends.
+	Stop(ctx context.Context) error
+}
+
+// startNode starts the real one.
+func startNode(ctx context.Context, cfg *config.Config, log *slog.Logger) (runningNode, error) {
+	clock := host.RealClock()
+	if cfg.TestClockFile != "" {
+		if os.Getenv(testFaultsVariable) != "1" {
+			return nil, fmt.Errorf("test_clock_file in %s is for tests alone: take it out, or set %s=1", cfg.File, testFaultsVariable)
+		}
+		var err error
+		if clock, err = host.FileClock(cfg.TestClockFile); err != nil {
+			return nil, err
+		}
+		log.Warn("the clock is that of a test", "file", cfg.TestClockFile)
+	}
+	return host.Start(ctx, host.Options{Config: cfg, Logger: log, Clock: clock, Version: readVersion().Version})
+}
+
+// testFaultsVariable in the environment allows options that would be mistakes anywhere but in a test.
+const testFaultsVariable = "KVS_TEST_FAULTS"
+
+// remote is a real cluster.
+type remote struct{ client *client.Client }
+
+// connect returns the cluster behind the endpoints. A person waits: each endpoint is tried twice, and one that stands alone
+// three times, which takes a few tenths of a second when nobody listens.
+func connect(endpoints []string) (cluster, error) {
+	o := client.DefaultOptions(endpoints...)
+	o.AttemptsMax = max(3, 2*len(endpoints))
+	c, err := client.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return remote{c}, nil
+}
+
+func (r remote) Get(ctx context.Context, path string, level node.Level) (value, error) {
+	v, err := r.client.Get(ctx, path, level)
+	if err != nil {
+		return value{}, withCode(err)
+	}
+	return value{Path: v.Path, ContentType: v.ContentType, ETag: v.ETag, Consistency: v.Level.String(), Node: v.Node, Body: v.Body}, nil
+}
+
+func (r remote) Put(ctx context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration, body []byte, contentType string) (written, error) {
+	if ttl != 0 {
+		return toWritten(r.client.PutFor(ctx, path, level, cond, ttl, body, contentType))
+	}
+	if cond != (client.Condition{}) {
+		return toWritten(r.client.PutIf(ctx, path, cond, body, contentType))
+	}
+	return toWritten(r.client.Put(ctx, path, level, body, contentType))
+}
+
+func (r remote) Delete(ctx context.Context, path string, level node.Level, cond client.Condition) (written, error) {
+	if cond != (client.Condition{}) {
+		return toWritten(r.client.DeleteIf(ctx, path, cond))
+	}
+	return toWritten(r.client.Delete(ctx, path, level))
+}
+
+func toWritten(w client.Written, err error) (written, error) {
+	if err != nil {
+		return written{}, withCode(err)
+	}
+	return written{Path: w.Path, Created: w.Created, ETag: w.ETag, Consistency: w.Level.String(), Node: w.Node}, nil
+}
+
+func (r remote) List(ctx context.Context, req node.ListRequest) (page, error) {
+	l, err := r.client.List(ctx, req)
+	if err != nil {
+		return page{}, withCode(err)
+	}
+	p := page{More: l.More}
+	for _, e := range l.Entries {
+		x := entry{Path: e.Path, Directory: e.Directory, ContentType: e.ContentType, ETag: e.ETag}
+		if e.Bytes != nil {
+			x.Bytes = *e.Bytes
+		}
+		p.Entries = append(p.Entries, x)
+	}
+	return p, nil
+}
+
+func (r remote) Members(ctx context.Context) ([]member, error) {
+	all, err := r.client.Members(ctx)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	var out []member
+	for _, m := range all {
+		out = append(out, toMember(m))
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out, nil
+}
+
+func toMember(m api.Member) member {
+	return member{Name: m.Name, State: m.State, Address: m.Address, ID: m.ID, Incarnation: m.Incarnation, Joined: m.Joined, Since: m.Since, Hint: m.Hint}
+}
+
+func (r remote) Join(ctx context.Context, addresses []string) error {
+	return withCode(r.client.Join(ctx, addresses))
+}
+
+func (r remote) Leave(ctx context.Context, force bool) (member, error) {
+	m, err := r.client.Leave(ctx, force)
+	return toMember(m), withCode(err)
+}
+
+func (r remote) Remove(ctx context.Context, id node.ID, force bool) (member, error) {
+	m, err := r.client.Remove(ctx, id, force)
+	return toMember(m), withCode(err)
+}
+
+func (r remote) Mode(ctx context.Context) (api.Mode, error) {
+	m, err := r.client.Mode(ctx)
+	return m, withCode(err)
+}
+
+func (r remote) SetMode(ctx context.Context, mode node.Mode) (api.Mode, error) {
+	m, err := r.client.SetMode(ctx, mode)
+	return m, withCode(err)
+}
+
+func (r remote) Voters(ctx context.Context) (api.Voters, error) {
+	v, err := r.client.Voters(ctx)
+	return v, withCode(err)
+}
+
+func (r remote) ChangeVoters(ctx context.Context, id node.ID, promote bool) (v api.Voters, err error) {
+	if promote {
+		v, err = r.client.Promote(ctx, id)
+	} else {
+		v, err = r.client.Demote(ctx, id)
+	}
+	return v, withCode(err)
+}
+
+func (r remote) Conflicts(ctx context.Context, prefix string, limit int) ([]api.Conflict, error) {
+	list, err := r.client.Conflicts(ctx, prefix, limit)
+	if err != nil {
+		return nil, withCode(err)
+	}
+	return list, nil
+}
+
+func (r remote) Candidate(ctx context.Context, path, uuid string) (value, error) {
+	v, err := r.client.Candidate(ctx, path, uuid)
+	if err != nil {
+		return value{}, withCode(err)
+	}
+	return value{Path: v.Path, ContentType: v.ContentType, ETag: v.ETag, Consistency: v.Level.String(), Node: v.Node, Body: v.Body}, nil
+}
+
+// withCode gives a failed request its exit code. What is unknown about a write outweighs everything else.
+func withCode(err error) error {
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	code := exitRefused
+	switch {
+	case e.Outcome == api.Unknown:
+		code = exitUnknown
+	case e.Code == api.NotFound:
+		code = exitNotFound
+	case e.Retryable || e.Code == client.Unreachable:
+		code = exitUnavailable
+	}
+	return &exitError{code, err}
+}
+
+// prober asks nodes of this machine how they are.
+type prober struct{}
+
+func (prober) Live(ctx context.Context, rec *daemon.Record) error {
+	c, err := client.New(client.DefaultOptions(rec.Address))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Live(ctx)
+}
+
+func (prober) Health(ctx context.Context, rec *daemon.Record) (daemon.Health, error) {
+	c, err := client.New(client.DefaultOptions(rec.Address))
+	if err != nil {
+		return daemon.Health{}, err
+	}
+	defer c.Close()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return daemon.Health{}, err
+	}
+	h := daemon.Health{Ready: st.Ready, Mode: st.Mode, Reasons: st.Reasons, Digest: st.Digest}
+	for _, p := range st.Peers {
+		if o := p.ClockOffsetMillis; o != nil && (h.ClockOffsetMillis == nil || max(*o, -*o) > max(*h.ClockOffsetMillis, -*h.ClockOffsetMillis)) {
+			h.ClockOffsetMillis = o
+		}
+	}
+	if b := st.Bootstrap; b != nil {
+		h.Bootstrap = &daemon.Bootstrap{
+			Phase: b.Phase, KeysDone: b.KeysDone, KeysTotal: b.KeysTotal, BytesDone: b.BytesDone, BytesTotal: b.BytesTotal,
+			Rate: b.Rate, ETASeconds: b.ETASeconds,
+		}
+	}
+	for _, m := range st.Members {
+		h.Members = append(h.Members, daemon.Member{Name: m.Name, State: m.State})
+	}
+	sort.SliceStable(h.Members, func(i, j int) bool { return h.Members[i].Name < h.Members[j].Name })
+	return h, nil
+}

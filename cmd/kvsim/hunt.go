@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kvs/sim/mutants"
+)
+
+const defaultSeedTimeout = time.Minute
+
+// huntOptions say where and how long to look for a mutant.
+type huntOptions struct {
+	root        string   // folder with go.mod.
+	scenarios   []string // every second run is of the first.
+	runs        int
+	seedTimeout time.Duration
+	shrink      time.Duration // how long to make each failure smaller; zero: not at all.
+}
+
+// hunted is how the hunt for one mutant ended.
+type hunted struct {
+	mutant    *mutants.Mutant
+	err       error  // it could not be built or run.
+	caught    string // the promises that broke; empty: none.
+	explained string
+	scenario  string
+	seed      uint64
+	runs      int
+	cpu       time.Duration // of the runs, without the build.
+	small     string        // the size of the failure after shrinking.
+}
+
+func (h *hunted) verdict() string {
+	switch {
+	case h.err != nil:
+		return "ERROR: " + h.err.Error()
+	case h.caught != "" && h.mutant.Survives != "":
+		return h.caught + " (although its file says that nothing can: take that line out)"
+	case h.caught != "":
+		return h.caught
+	case h.mutant.Survives != "":
+		return "nothing, as its file explains: " + h.mutant.Survives
+	}
+	return "NOTHING"
+}
+
+// wrong reports whether the mutant did not end as it should.
+func (h *hunted) wrong() bool {
+	return h.err != nil || (h.caught == "") != (h.mutant.Survives != "")
+}
+
+// hunt builds a mutant and lives seeds with it until a promise breaks.
+func (o *huntOptions) hunt(m *mutants.Mutant) (h hunted) {
+	h.mutant = m
+	dir, err := os.MkdirTemp("", "kvsim-mutant-")
+	if err != nil {
+		h.err = err
+		return h
+	}
+	defer func() { h.err = errors.Join(h.err, os.RemoveAll(dir)) }()
+	program, err := buildMutant(o.root, dir, m)
+	if err != nil {
+		h.err = err
+		return h
+	}
+	packs := make([]pack, len(o.scenarios))
+	for i := range packs {
+		packs[i] = pack{program: program, scenario: o.scenarios[i], timeout: o.seedTimeout}
+	}
+	for h.runs < o.runs && h.caught == "" && h.err == nil {
+		p := &packs[0]
+		if others := len(packs) - 1; h.runs%2 == 1 && others > 0 {
+			p = &packs[1+h.runs/2%others]
+		}
+		h.runs++
+		h.caught, h.explained, h.err = p.live()
+		h.scenario, h.seed = p.scenario, p.seed
+	}
+	for i := range packs {
+		h.cpu += packs[i].end()
+	}
+	if h.caught != "" && o.shrink > 0 {
+		h.small = shrinkWith(program, dir, &h, o.shrink)
+	}
+	return h
+}
+
+// shrinkWith has the mutant's own program make its failure smaller, and returns the size.
+func shrinkWith(program, dir string, h *hunted, budget time.Duration) string {
+	cmd := exec.Command(program, "shrink", "--scenario", h.scenario, "--seed", fmt.Sprint(h.seed), "--jobs", "1",
+		"--budget", budget.String(), "--file", filepath.Join(dir, "small.scenario"))
+	cmd.Env = append(os.Environ(), "GOGC=400")
+	out, err := cmd.Output()
+	if err != nil {
+		return "shrink failed: " + err.Error()
+	}
+	before, after := "", ""
+	for line := range strings.Lines(string(out)) {
+		if size, ok := strings.CutPrefix(line, beforeWord); ok {
+			before = strings.TrimSpace(size)
+		}
+		if size, ok := strings.CutPrefix(line, afterWord); ok {
+			after = strings.TrimSpace(size)
+		}
+	}
+	return after + ", from " + before
+}
+
+// pack lives the seeds of one scenario, 1, 2, 3, ..., in a process of its own.
+type pack struct {
+	program, scenario string
+	timeout           time.Duration
+	worker            *process
+	seed              uint64 // of the last run.
+}
+
+// live lives the next seed and returns the promises that broke.
+func (p *pack) live() (caught, explained string, err error) {
+	if p.worker == nil {
+		args := []string{"worker", "--scenario", p.scenario}
+		if p.worker, err = startProcess(p.program, args, []string{"GOMAXPROCS=1", "GOGC=400"}, p.timeout); err != nil {
+			return "", "", err
+		}
+	}
+	p.seed++
+	r, err := p.worker.live(p.seed)
+	if err != nil { // whatever a bug does to the process of the simulator, it has shown itself.
+		return "lost", err.Error() + "\n", nil
+	}
+	if !r.Broken {
+		return "", "", nil
+	}
+	return verdictOf(r.Line), r.Explained, nil
+}
+
+// verdictOf finds the broken promises in the line for scripts.
+func verdictOf(line string) string {
+	for field := range strings.FieldsSeq(line) {
+		if v, ok := strings.CutPrefix(field, "verdict="); ok {
+			return v
+		}
+	}
+	return "broken"
+}
+
+// end ends the process and returns the CPU time it took.
+func (p *pack) end() time.Duration {
+	if p.worker == nil {
+		return 0
+	}
+	if p.worker.cmd.ProcessState == nil {
+		p.worker.close()
+	}
+	if s := p.worker.cmd.ProcessState; s != nil {
+		return s.UserTime() + s.SystemTime()
+	}
+	return 0
+}
+
+// buildMutant builds kvsim with the mutant's edits laid over the source, and returns the program.
+func buildMutant(root, dir string, m *mutants.Mutant) (string, error) {
+	edited, err := m.Apply(func(name string) (string, error) {
+		b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		return string(b), err
+	})
+	if err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	for i, f := range edited {
+		at := filepath.Join(dir, fmt.Sprintf("edited%d.go", i))
+		if err := os.WriteFile(at, []byte(f.Text), 0o644); err != nil {
+			return "", err
+		}
+		absolute, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(f.Name)))
+		if err != nil {
+			return "", err
+		}
+		replace[absolute] = at
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlayFile, program := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "kvsim")
+	if err := os.WriteFile(overlayFile, overlay, 0o644); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-overlay", overlayFile, "-o", program, "./cmd/kvsim")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mutant %s does not build (%w):\n%s", m.Name, err, out)
+	}
+	return program, nil
+}

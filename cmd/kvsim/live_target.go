@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"kvs/chaos"
+	containers "kvs/chaos/docker"
+	processes "kvs/chaos/process"
+	"kvs/scenarios"
+	"kvs/scenarios/live"
+)
+
+// The targets that live starts itself; everything else is a list of endpoints.
+const (
+	targetProcess = "process"
+	targetDocker  = "docker"
+)
+
+func isEndpoints(target string) bool { return target != targetProcess && target != targetDocker }
+
+// target is a cluster and what live needs of it besides.
+type target struct {
+	live.Target
+	world    string
+	failures func() error                   // nodes that ended by themselves.
+	logs     func(node int) (string, error) // nil: nobody has them.
+	close    func() error
+}
+
+// openTarget starts or finds the cluster that the options name. Dir is for its files.
+func openTarget(o *liveOptions, dir string, s *scenarios.Scenario, progress func(string)) (*target, error) {
+	clocks, _ := live.Needs(s.Plan)
+	switch o.target {
+	case targetProcess:
+		progress(fmt.Sprintf("starting %d processes", s.Nodes))
+		c, err := processes.Start(processes.Options{
+			Program: o.program, Dir: dir, Nodes: s.Nodes, Config: live.Settings(s), Clocks: clocks, Base: s.Network,
+			Rand: rand.New(rand.NewPCG(o.seed, uint64(os.Getpid()))),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &target{c, targetProcess, c.Failures, c.Log, c.Close}, nil
+	case targetDocker:
+		return openDocker(o, dir, s, progress)
+	}
+	if o.target == "" {
+		return nil, errors.New("--target is empty: write process, docker, or host:port,host:port")
+	}
+	return &target{remote{strings.Split(o.target, ",")}, "urls", func() error { return nil }, nil, func() error { return nil }}, nil
+}
+
+func openDocker(o *liveOptions, dir string, s *scenarios.Scenario, progress func(string)) (*target, error) {
+	if err := containers.Available(); err != nil {
+		return nil, err
+	}
+	context, image := filepath.Join(dir, "image"), fmt.Sprintf("kvs-live:%d", os.Getpid())
+	if err := os.Mkdir(context, 0o700); err != nil {
+		return nil, err
+	}
+	progress("building the image")
+	if err := containers.BuildImage(image, o.program, o.dockerfile, context); err != nil {
+		return nil, fmt.Errorf("%w; name the program with --kvs and the Dockerfile with --dockerfile", err)
+	}
+	progress(fmt.Sprintf("starting %d containers", s.Nodes))
+	clocks, disks := live.Needs(s.Plan)
+	do := containers.Options{Nodes: s.Nodes, Image: image, Dir: dir, Config: live.Settings(s), Clocks: clocks, Base: s.Network}
+	if disks {
+		do.DiskBytes = containers.DiskBytesMin
+	}
+	c, err := containers.Start(do)
+	if err != nil {
+		return nil, errors.Join(err, containers.RemoveOwn())
+	}
+	return &target{c, targetDocker, c.Failures, c.Log, func() error { return errors.Join(c.Close(), containers.RemoveImage(image)) }}, nil
+}
+
+// remote is a cluster that somebody else runs.
+type remote struct{ endpoints []string }
+
+func (r remote) Nodes() int               { return len(r.endpoints) }
+func (r remote) Supports(chaos.Kind) bool { return false }
+func (r remote) Endpoints() []string      { return r.endpoints }
+func (r remote) Apply(f chaos.Fault) error {
+	return fmt.Errorf("`%s`: a cluster given by its endpoints has no faults", f)
+}

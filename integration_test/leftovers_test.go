@@ -1,0 +1,82 @@
+package integration_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/chaos/docker"
+)
+
+// left lists what the engine and the machine still have of a process's runs.
+func left(t *testing.T, pid int) (found []string) {
+	t.Helper()
+	for _, line := range [][]string{
+		{"docker", "ps", "--all", "--filter", "label=kvs.chaos.run", "--format", `{{.Label "kvs.chaos.run"}} {{.Names}}`},
+		{"docker", "volume", "ls", "--filter", "label=kvs.chaos.run", "--format", `{{.Label "kvs.chaos.run"}} {{.Name}}`},
+		{"docker", "network", "ls", "--filter", "label=kvs.chaos.run", "--format", `{{.Label "kvs.chaos.run"}} {{.Name}}`},
+		{"cat", "/proc/self/mounts"},
+		{"iptables", "-w", "5", "-t", "raw", "-S"},
+	} {
+		out, err := exec.Command(line[0], line[1:]...).Output()
+		require.NoError(t, err, line)
+		for text := range strings.Lines(string(out)) {
+			if strings.Contains(text, fmt.Sprintf(" kvs-%d-", pid)) || strings.HasPrefix(text, fmt.Sprintf("kvs-chaos-%d-", pid)) || strings.HasPrefix(text, fmt.Sprintf("%d-", pid)) {
+				found = append(found, text)
+			}
+		}
+	}
+	return found
+}
+
+// Whatever ends a run, nothing of it stays: a failure cleans up, Ctrl-C is heeded by the run itself, and what a killed one leaves goes with the
+// next.
+func TestNothingIsLeft(t *testing.T) {
+	if missing != nil {
+		t.Skipf("NO DOCKER: %v", missing)
+	}
+	if _, err := exec.LookPath("docker"); err != nil {
+		t.Skipf("NO DOCKER COMMAND: %v", err)
+	}
+	_, err := docker.Start(docker.Options{Nodes: 2, Image: "kvs-chaos-there-is-none:1", Dir: t.TempDir(), DiskBytes: docker.DiskBytesMin})
+	require.Error(t, err, "without an image")
+	require.Empty(t, left(t, os.Getpid()), "a cluster that could not be started")
+
+	dir := t.TempDir()
+	for name, source := range map[string]string{"kvs": "kvs/cmd/kvs", "kvsim": "kvs/cmd/kvsim"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	plan := filepath.Join(dir, "full.scenario")
+	require.NoError(t, os.WriteFile(plan, []byte("scenario full\nnodes 2\nduration 1m\nexpect converged\nplan\n  at 59s disk-full n1\n"), 0o600))
+	for _, end := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+		run := exec.Command(filepath.Join(dir, "kvsim"), "live", "--target", "docker", "--kvs", filepath.Join(dir, "kvs"),
+			"--dockerfile", filepath.Join("..", "Dockerfile"), "--scenario", plan, "--out", filepath.Join(dir, "out"))
+		progress, err := run.StderrPipe()
+		require.NoError(t, err)
+		require.NoError(t, run.Start())
+		lines := bufio.NewScanner(progress)
+		for lines.Scan() && !strings.Contains(lines.Text(), "clients work") {
+		}
+		pid := run.Process.Pid
+		require.NotEmpty(t, left(t, pid), "it runs: %v", lines.Err())
+		require.NoError(t, run.Process.Signal(end))
+		for lines.Scan() {
+		}
+		require.Error(t, run.Wait())
+		if end == syscall.SIGKILL {
+			require.NotEmpty(t, left(t, pid), "nobody was there to remove it")
+			require.NoError(t, docker.RemoveLeftovers())
+		}
+		require.Empty(t, left(t, pid), "%s", end)
+	}
+}

@@ -1,0 +1,171 @@
+package linearize
+
+import (
+	"fmt"
+	"slices"
+)
+
+// outcome is what the model may assume about a step.
+type outcome uint8
+
+const (
+	sure  outcome = iota // it took place in its interval, as its answer says.
+	maybe                // it was invoked; what it did, if anything, is not known.
+	spare                // an unknown delete becomes available at this instant: see reduction 3.
+)
+
+// step is a call as porcupine gets it.
+type step struct {
+	*call
+	outcome outcome
+	end     int64 // Never: open.
+}
+
+// reduce turns the calls of a register into steps of which the register is linearizable if and only if the calls are. What
+// makes the search explode is operations that stay open, so these are taken away where that provably changes nothing. Gets
+// without an answer say nothing and do nothing, operations that did not happen likewise; the rest needs unique values.
+//
+//  1. An unknown write whose value was seen ends at the return of the look (analysis.explain).
+//  2. An unknown write that cannot have mattered is left out (analysis.mattering).
+//  3. An unknown delete is not tried everywhere, but used where it is needed (analysis.spares).
+func (a *analysis) reduce() []step {
+	mattering := a.mattering()
+	spares := a.spares(mattering)
+	var steps []step
+	for i := range a.r.calls {
+		c := &a.r.calls[i]
+		by, ok := a.sure(i)
+		switch {
+		case c.status == Fail, c.status == Info && c.op.Kind == Get:
+		case ok:
+			steps = append(steps, step{c, sure, by})
+		case !mattering[i]:
+		case spares && c.op.Kind == Delete:
+			steps = append(steps, step{c, spare, c.op.Invoke})
+		default:
+			steps = append(steps, step{c, maybe, Never})
+		}
+	}
+	return steps
+}
+
+// blind reports whether an answered compare-and-set was refused without saying by what. It saw that the register did not hold
+// one content, so any other content, also one that nobody ever reports, can have mattered to it.
+func (a *analysis) blind() bool {
+	return slices.ContainsFunc(a.r.calls, func(c call) bool { return c.refused() && !c.op.Shown })
+}
+
+// mattering marks the unknown writes that may have mattered to anybody.
+//
+// Reduction 2 leaves the others out. Putting them back at the end of an order is always possible, because they are open, so
+// nothing becomes linearizable by leaving them out only if nothing that is linearizable stops being so. Take an order that
+// explains everything, and in it the last write U that is left out and had an effect. From U to the next change, the
+// register held what U left. If nobody saw that, or depends on it, U can go: whatever came between does not notice. The
+// next change is a plain write, which does not care what was there, since a compare-and-set that found U's content would
+// have made U matter. Compare-and-sets of unknown outcome that had no effect then, but would have one now, move to the
+// end. Repeat with the last that remains.
+//
+// What a put or a compare-and-set left is noticed by looks that name its value (it is forced then, and not at issue here)
+// and by an unknown compare-and-delete that expects it and itself matters. Being absent is not unique: a delete matters if
+// anybody who returned after its invoke saw nothing, or an unknown compare-and-set that matters expects nothing.
+func (a *analysis) mattering() []bool {
+	calls := a.r.calls
+	matters := make([]bool, len(calls))
+	var open []int
+	for i := range calls {
+		if _, ok := a.sure(i); !ok && calls[i].writes() {
+			open = append(open, i)
+		}
+	}
+	if !a.unique || a.blind() {
+		for _, i := range open {
+			matters[i] = true
+		}
+		return matters
+	}
+	var absentSeen int64 = -1 // when somebody may last have seen nothing.
+	for _, s := range a.sightings {
+		if !s.found {
+			absentSeen = max(absentSeen, s.by)
+		}
+	}
+	wanted := make(map[string]bool) // values that an open conditional write which matters expects.
+	for changed := true; changed; {
+		changed = false
+		for _, i := range open {
+			c := &calls[i]
+			left := c.leaves()
+			if matters[i] || left.found && !wanted[left.value] || !left.found && c.op.Invoke > absentSeen {
+				continue
+			}
+			matters[i], changed = true, true
+			if !c.op.Kind.isConditional() {
+				continue
+			}
+			if needs := c.needs(); needs.found {
+				wanted[needs.value] = true
+			} else {
+				absentSeen = Never
+			}
+		}
+	}
+	return matters
+}
+
+// spares reports whether the unknown deletes that matter can be counted instead of tried.
+//
+// Reduction 3. Say an unknown delete D took effect in an order that explains everything. Move it later, past anything that
+// does not need the path to be absent: in the end it stands right in front of a look that saw nothing, or of a plain write,
+// where it has no effect and can go. So unknown deletes need only be used where a look asks for one, and which one is
+// used is of no account, because being absent is always the same. What remains of D is that it cannot be used before its
+// invoke: it becomes a step at that very instant, which adds one to a count in the state; a look that saw nothing while
+// the register holds a value takes one off. The real D could be anywhere after the instant, for it is open, and so can the
+// use. A look that can do without a spare delete does not take one: having one more is never worse.
+//
+// Moving D past a write whose effect depends on what is there could change that effect. Sure ones say what they saw, so D is
+// used in front of those that saw nothing and cannot stand before others; but unknown ones and blind ones would need
+// choices, so if there are any, unknown deletes stay ordinary open operations.
+func (a *analysis) spares(mattering []bool) bool {
+	if !a.unique || a.blind() {
+		return false
+	}
+	for i, m := range mattering {
+		if m && a.r.calls[i].op.Kind != Delete {
+			return false
+		}
+	}
+	return true
+}
+
+func countOpen(steps []step) int {
+	n := 0
+	for i := range steps {
+		if steps[i].end == Never {
+			n++
+		}
+	}
+	return n
+}
+
+// advice says which properties of the workload made the search hard.
+func (a *analysis) advice() string {
+	s := ""
+	if !a.unique {
+		s += ", or write every value only once"
+	}
+	if a.blind() {
+		s += ", or let a refused compare-and-set show what it found"
+	}
+	return s
+}
+
+// String prints the step for the picture.
+func (s *step) String() string {
+	switch {
+	case s.outcome == spare:
+		return fmt.Sprintf("%s (may take effect from here on)", s.op)
+	case s.status == Info && s.outcome == sure:
+		return fmt.Sprintf("%s (but seen)", s.op)
+	}
+	return s.op.String()
+}

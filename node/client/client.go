@@ -1,0 +1,118 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Options of New. Start from DefaultOptions.
+type Options struct {
+	// Endpoints are members of the cluster: "host:port", or "http://host:port". The first that answers is used until it fails.
+	Endpoints []string
+
+	// RetryUnknown repeats a write whose outcome is unknown. See the package comment for what that may cost.
+	RetryUnknown bool
+
+	AttemptsMax    int           // of one operation, over all endpoints.
+	AttemptTimeout time.Duration // of one attempt, from dialling to the last byte of the answer.
+	DialTimeout    time.Duration // of one connection attempt.
+	RetryDelayMin  time.Duration // pause after all endpoints have failed once; doubled with each further round,
+	RetryDelayMax  time.Duration // up to this, also when an answer asks for more with Retry-After. Up to half of it is left to chance.
+	ConnsMax       int           // kept open per endpoint while idle.
+}
+
+// DefaultOptions fit a person or a program that would rather wait a few seconds than fail.
+func DefaultOptions(endpoints ...string) Options {
+	return Options{
+		Endpoints:      endpoints,
+		AttemptsMax:    6,
+		AttemptTimeout: 12 * time.Second, // more than a node takes by default: its own "timeout" says more than silence.
+		DialTimeout:    2 * time.Second,
+		RetryDelayMin:  100 * time.Millisecond,
+		RetryDelayMax:  2 * time.Second,
+		ConnsMax:       64,
+	}
+}
+
+// Bounds of what a Client accepts.
+const (
+	endpointsMax     = 256
+	documentBytesMax = 64 << 20 // of a JSON answer: a listing of 10,000 long paths fits.
+)
+
+// Client is a door to one cluster. It is safe for concurrent use.
+type Client struct {
+	opts      Options
+	endpoints []string // base URLs without a slash at the end.
+	http      *http.Client
+	preferred atomic.Int64 // index of the endpoint that answered last.
+}
+
+// New returns a client. It contacts nobody yet.
+func New(o Options) (*Client, error) {
+	switch {
+	case len(o.Endpoints) == 0 || len(o.Endpoints) > endpointsMax:
+		return nil, fmt.Errorf("client: %d endpoints, want 1 to %d", len(o.Endpoints), endpointsMax)
+	case o.AttemptsMax < 1 || o.ConnsMax < 1:
+		return nil, errors.New("client: at least one attempt and one connection must be allowed")
+	case o.AttemptTimeout <= 0 || o.DialTimeout <= 0:
+		return nil, errors.New("client: timeouts must be above zero")
+	case o.RetryDelayMin <= 0 || o.RetryDelayMax < o.RetryDelayMin:
+		return nil, errors.New("client: retry delays must be above zero, the second not below the first")
+	}
+	c := &Client{opts: o}
+	for _, e := range o.Endpoints {
+		base, err := parseEndpoint(e)
+		if err != nil {
+			return nil, fmt.Errorf("client: %w", err)
+		}
+		c.endpoints = append(c.endpoints, base)
+	}
+	c.http = &http.Client{
+		// No proxy: members are reached directly. No redirects: no route of the API answers with one.
+		Transport: &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: o.DialTimeout}).DialContext,
+			MaxIdleConnsPerHost:    o.ConnsMax,
+			IdleConnTimeout:        20 * time.Second, // less than the server's.
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// Close lets go of idle connections. Operations in flight end as they would.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// parseEndpoint returns the base URL of "host:port" or "http://host:port".
+func parseEndpoint(e string) (string, error) {
+	bad := func(why string) (string, error) {
+		return "", fmt.Errorf("endpoint %q: %s: want host:port, such as 127.0.0.1:7001", e, why)
+	}
+	text := e
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return bad("not a URL")
+	}
+	switch {
+	case u.Scheme != "http":
+		return bad("scheme " + u.Scheme + " is not supported")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/"):
+		return bad("more than host and port")
+	}
+	host, port, err := net.SplitHostPort(u.Host)
+	if err != nil || host == "" || port == "" {
+		return bad("host or port is missing")
+	}
+	return "http://" + u.Host, nil
+}

@@ -1,0 +1,105 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+// Members is the member table as the member that answers knows it.
+func (c *Client) Members(ctx context.Context) ([]api.Member, error) {
+	doc, err := document[api.Members](ctx, c, &request{method: http.MethodGet, name: "/members/", target: "/members/", bytesMax: documentBytesMax})
+	return doc.Members, err
+}
+
+// Join makes the member that answers contact others, and keep at it until one of them answers.
+func (c *Client) Join(ctx context.Context, addresses []string) error {
+	body, err := json.Marshal(api.Join{Addresses: addresses})
+	if err != nil {
+		return err
+	}
+	_, err = c.do(ctx, &request{
+		method: http.MethodPost, name: "/members/join", target: "/members/join", bytesMax: documentBytesMax,
+		body: body, contentType: api.ContentTypeJSON,
+	})
+	return err
+}
+
+// Leave makes the member that answers leave the cluster for good, and stop. Make a Client with one endpoint for it.
+func (c *Client) Leave(ctx context.Context, force bool) (api.Member, error) {
+	return document[api.Member](ctx, c, &request{
+		method: http.MethodPost, name: "/members/leave", target: withForce("/members/leave", force), once: true, bytesMax: documentBytesMax,
+		body: []byte("{}"), contentType: api.ContentTypeJSON,
+	})
+}
+
+// Remove takes a member out of the cluster for good; with force also one that is alive.
+func (c *Client) Remove(ctx context.Context, id node.ID, force bool) (api.Member, error) {
+	target := "/members/" + id.String()
+	return document[api.Member](ctx, c, &request{method: http.MethodDelete, name: target, target: withForce(target, force), bytesMax: documentBytesMax})
+}
+
+func withForce(target string, force bool) string {
+	if force {
+		target += "?force=true"
+	}
+	return target
+}
+
+// The questions to a node about itself are asked once, of the preferred endpoint: make a Client with one endpoint for them.
+
+// Status is what the node knows about itself.
+func (c *Client) Status(ctx context.Context) (api.Status, error) {
+	return document[api.Status](ctx, c, &request{method: http.MethodGet, name: "/status", target: "/status", once: true, bytesMax: documentBytesMax})
+}
+
+// Mode is how the node stands.
+func (c *Client) Mode(ctx context.Context) (api.Mode, error) {
+	return document[api.Mode](ctx, c, &request{method: http.MethodGet, name: "/mode", target: "/mode", once: true, bytesMax: documentBytesMax})
+}
+
+// SetMode makes the node read-only, or ends that, and returns when this is on its disk.
+func (c *Client) SetMode(ctx context.Context, mode node.Mode) (api.Mode, error) {
+	body, err := json.Marshal(api.WantedMode{Mode: mode.String()})
+	if err != nil {
+		return api.Mode{}, err
+	}
+	return document[api.Mode](ctx, c, &request{
+		method: http.MethodPut, name: "/mode", target: "/mode", once: true, bytesMax: documentBytesMax, body: body, contentType: api.ContentTypeJSON,
+	})
+}
+
+// Live returns nil when the process works.
+func (c *Client) Live(ctx context.Context) error {
+	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/livez", target: "/livez", once: true, bytesMax: documentBytesMax})
+	return err
+}
+
+// Ready returns nil when the node serves clients; else the error says why it does not.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/readyz", target: "/readyz", once: true, bytesMax: documentBytesMax})
+	return err
+}
+
+// Voters is the configuration in force as the member that answers knows it.
+func (c *Client) Voters(ctx context.Context) (api.Voters, error) {
+	return document[api.Voters](ctx, c, &request{method: http.MethodGet, name: "/voters/", target: "/voters/", bytesMax: documentBytesMax})
+}
+
+// Promote makes a member a voter, and Demote makes it none. They return when the next change may follow.
+func (c *Client) Promote(ctx context.Context, id node.ID) (api.Voters, error) {
+	return c.changeVoters(ctx, http.MethodPut, id)
+}
+
+// Demote is described with Promote.
+func (c *Client) Demote(ctx context.Context, id node.ID) (api.Voters, error) {
+	return c.changeVoters(ctx, http.MethodDelete, id)
+}
+
+func (c *Client) changeVoters(ctx context.Context, method string, id node.ID) (api.Voters, error) {
+	target := "/voters/" + id.String()
+	return document[api.Voters](ctx, c, &request{method: method, name: target, target: target, write: true, bytesMax: documentBytesMax})
+}

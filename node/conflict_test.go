@@ -1,0 +1,216 @@
+package node
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// collide makes members write the same path with the same timestamp while nobody hears anybody.
+func collide(b *bench, path string, writers ...int) Timestamp {
+	b.cut = func(from, to string) bool { return true }
+	ts := Timestamp(0)
+	for _, i := range writers {
+		r := b.do(i, OpPut, path, fmt.Sprintf("of n%d", i+1))
+		require.Equal(b.t, OutcomeApplied, r.Outcome)
+		ts = max(ts, r.Record.TS)
+	}
+	for _, i := range writers {
+		m := b.machine[i]
+		s, err := DecodeSlot(path, m.store.m[prefixRecord+path])
+		require.NoError(b.t, err)
+		s.TS = ts
+		require.NoError(b.t, m.store.Apply([]Op{{Key: prefixRecord + path, Value: EncodeSlot(path, &s)}}))
+		for _, p := range m.node.peers { // what waits for the peers has the old timestamp.
+			p.queue, p.inflight = sendQueue{}, batch{}
+		}
+	}
+	return ts
+}
+
+func (b *bench) slot(i int, path string) Slot {
+	s, err := DecodeSlot(path, b.machine[i].store.m[prefixRecord+path])
+	require.NoError(b.t, err)
+	return s
+}
+
+// Two of three members hear of one candidate first: it has the majority, although the other's origin is the oldest member.
+func TestTranscriptMajorityDecides(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(5*time.Second, func() bool { return b.members(3) })
+	b.run(2*time.Second, nil)
+	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	young := (oldest + 1) % 3
+	collide(b, "a", oldest, young)
+	b.say = &strings.Builder{}
+	b.cut = func(from, to string) bool { return from == b.machine[oldest].name || to == b.machine[oldest].name }
+	b.run(time.Minute, func() bool { return b.shows(3-oldest-young, "a") == fmt.Sprintf("of n%d", young+1) })
+	b.cut = nil
+	b.run(time.Minute, b.same)
+	for i := range b.machine {
+		require.Equal(t, fmt.Sprintf("of n%d", young+1), b.shows(i, "a"))
+	}
+	c := b.machine[oldest].node.Conflicts("", 10)
+	require.Len(t, c, 1)
+	require.Equal(t, RuleMajority, c[0].Decision.Rule)
+	require.True(t, c[0].Decision.Final)
+	require.Equal(t, "2 of 3 voters stored it first", c[0].Decision.Reason())
+	transcript(t, b, "conflict-majority.txt")
+}
+
+// Two members, one vote each: nobody has a majority, the oldest member's write wins. The loser stays in the slot.
+func TestTranscriptOldestDecides(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(5*time.Second, func() bool { return b.members(2) })
+	b.run(2*time.Second, nil)
+	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	collide(b, "a", 0, 1)
+	b.say = &strings.Builder{}
+	b.cut = nil
+	b.run(time.Minute, b.same)
+	for i := range b.machine {
+		require.Equal(t, fmt.Sprintf("of n%d", oldest+1), b.shows(i, "a"))
+		s := b.slot(i, "a")
+		require.Len(t, s.Candidates, 2)
+	}
+	require.Equal(t, RuleOldest, b.machine[0].node.Conflicts("a", 1)[0].Decision.Rule)
+	transcript(t, b, "conflict-oldest.txt")
+	b.do(0, OpPut, "a", "a later write ends it")
+	b.run(time.Second, b.same)
+	s := b.slot(1, "a")
+	require.False(t, s.Conflict())
+}
+
+// randomSlots are slots of a few members that collide often.
+func randomSlot(rng *rand.Rand) (Slot, ID) {
+	holder := ID(1 + rng.IntN(5))
+	origin := ID(1 + rng.IntN(5))
+	ts := Timestamp(1 + rng.IntN(2))
+	r := Record{TS: ts, Origin: origin, UUID: UUID{byte(ts), byte(origin)}, Value: []byte{byte(origin)}}
+	return SlotOf(&r), holder
+}
+
+// Whatever the order in which members exchange slots, they end with the same slot, every vote sticks, and one second
+// implementation of the rule finds the same winner.
+func TestMergeConvergesAndVotesStick(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	e := NewElectorate([]ID{3, 1, 5, 2, 4})
+	conflicts := 0
+	for range 2000 {
+		held := make([]Slot, 6) // by ID; 0 is nobody.
+		votes := map[[2]uint64]UUID{}
+		for id := 1; id <= 5; id++ {
+			held[id], _ = randomSlot(rng)
+			held[id].Candidates[0].Origin = ID(id)
+			held[id].Candidates[0].UUID[1] = byte(id)
+		}
+		for k := range 400 {
+			a, b := 1+rng.IntN(5), 1+rng.IntN(5)
+			if k >= 300 { // the last rounds reach everybody.
+				a, b = 1+k%5, 1+(k/5)%5
+			}
+			out, changed := mergeSlots(&held[a], &held[b], ID(a), ID(b), e)
+			require.Equal(t, changed, out.TS != held[a].TS || out.sum() != held[a].sum())
+			again, err := DecodeSlot("p", EncodeSlot("p", &out))
+			require.NoError(t, err)
+			held[a] = again
+			explicit := held[a].explicit(ID(a))
+			for _, v := range explicit.Votes {
+				key := [2]uint64{uint64(held[a].TS), uint64(v.Member)}
+				if before, ok := votes[key]; ok {
+					require.Equal(t, before, v.UUID, "a vote changed")
+				}
+				votes[key] = v.UUID
+			}
+		}
+		for id := 2; id <= 5; id++ {
+			require.Equal(t, held[1], held[id])
+		}
+		if held[1].Conflict() {
+			conflicts++
+			require.Equal(t, plainWinner(&held[1], []ID{3, 1, 5, 2, 4}), e.Winner(&held[1]).Winner)
+		}
+	}
+	require.Greater(t, conflicts, 1000)
+}
+
+// plainWinner is the rule once more, as one would say it.
+func plainWinner(s *Slot, oldestFirst []ID) UUID {
+	count := map[UUID]int{}
+	for _, v := range s.Votes {
+		if slices.Contains(oldestFirst, v.Member) {
+			count[v.UUID]++
+		}
+	}
+	for _, c := range s.Candidates {
+		if count[c.UUID] > len(oldestFirst)/2 {
+			return c.UUID
+		}
+	}
+	for _, id := range oldestFirst {
+		for _, c := range s.Candidates {
+			if c.Origin == id {
+				return c.UUID
+			}
+		}
+	}
+	return UUID{}
+}
+
+// A slot too large for one message leaves candidates out, the same on every member whatever the order.
+func TestOversizeConflictsKeepTheSameCandidates(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	for range 6 {
+		slots := make([]Slot, 12)
+		for i := range slots {
+			r := Record{TS: 9, UUID: UUID{byte(rng.Uint32()), byte(i)}, Origin: ID(i + 1), Value: make([]byte, rng.IntN(2)*rng.IntN(ValueBytesHardMax))}
+			slots[i] = SlotOf(&r)
+		}
+		var first []UUID
+		for range 2 {
+			out := Slot{}
+			for _, i := range append(rng.Perm(len(slots)), rng.Perm(len(slots))...) {
+				out, _ = mergeSlots(&out, &slots[i], 99, ID(i+1), NewElectorate(nil))
+			}
+			var kept []UUID
+			for _, c := range out.Candidates {
+				kept = append(kept, c.UUID)
+			}
+			if first == nil {
+				first = kept
+			}
+			require.Equal(t, first, kept)
+			if out.Conflict() {
+				EncodeSlot("p", &out) // its invariant checks the bound.
+			}
+		}
+	}
+}
+
+func TestElectorateDeadMembersCountStrangersDoNot(t *testing.T) {
+	e := NewElectorate([]ID{1, 2, 3, 4, 5})
+	r1, r2 := Record{TS: 1, UUID: UUID{1}, Origin: 4}, Record{TS: 1, UUID: UUID{2}, Origin: 5}
+	a, b := SlotOf(&r1), SlotOf(&r2)
+	s, _ := mergeSlots(&a, &b, 4, 5, e)
+	d := e.Winner(&s)
+	require.Equal(t, RuleOldest, d.Rule, "two votes of five are no majority, although all who answered agree or not")
+	require.Equal(t, UUID{1}, d.Winner)
+	require.False(t, d.Final)
+	for _, stranger := range []ID{90, 91, 92, 93} {
+		s.addVote(Vote{stranger, UUID{2}})
+	}
+	require.Equal(t, UUID{1}, e.Winner(&s).Winner)
+	for _, m := range []ID{1, 2} {
+		require.True(t, s.addVote(Vote{m, UUID{2}}))
+		require.False(t, s.addVote(Vote{m, UUID{3}}), "votes are sticky")
+	}
+	d = e.Winner(&s)
+	require.Equal(t, RuleMajority, d.Rule)
+	require.Equal(t, UUID{2}, d.Winner)
+	require.True(t, d.Final)
+}

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+// LogBytesMax bounds what a log may have grown to when its node starts: a longer one becomes .log.1, replacing the one before.
+const LogBytesMax = 8 << 20
+
+// openLog opens inst's log for appending, setting a long one aside first, and returns where the new start's lines begin.
+func (d *Daemon) openLog(inst Instance) (f *os.File, from int64, err error) {
+	path := d.Home.LogPath(inst)
+	if info, err := os.Stat(path); err == nil && info.Size() > LogBytesMax {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, 0, fmt.Errorf("set the old log aside: %w", err)
+		}
+	}
+	f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, 0, fmt.Errorf("open the log: %w; make it writable or set %s to another folder", err, HomeVariable)
+	}
+	from, err = f.Seek(0, io.SeekEnd)
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, fmt.Errorf("open the log: %w", err)
+	}
+	return f, from, nil
+}
+
+// tailBytesMax bounds how much of a log Tail reads.
+const tailBytesMax = 1 << 20
+
+// Tail returns the last lines of the file at path, at most lines, not before offset from, and the offset behind them. What
+// stands behind the last line break is a line too.
+func Tail(path string, from int64, lines int) (text []byte, end int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, 0, err
+	}
+	begin, whole := from, true
+	if begin > size { // shorter than remembered: it has been replaced.
+		begin = 0
+	}
+	if size-begin > tailBytesMax {
+		begin, whole = size-tailBytesMax, false
+	}
+	text = make([]byte, size-begin)
+	n, err := f.ReadAt(text, begin)
+	if err != nil && err != io.EOF {
+		return nil, 0, err
+	}
+	text, end = text[:n], begin+int64(n)
+	if !whole { // begin with a whole line.
+		text = text[bytes.IndexByte(text, '\n')+1:]
+	}
+	return lastLines(text, lines), end, nil
+}
+
+// lastLines cuts text down to its last n lines.
+func lastLines(text []byte, n int) []byte {
+	if n <= 0 {
+		return nil
+	}
+	at := len(text)
+	if at > 0 && text[at-1] == '\n' {
+		at--
+	}
+	for ; n > 0; n-- {
+		i := bytes.LastIndexByte(text[:at], '\n')
+		if i < 0 {
+			return text
+		}
+		at = i
+	}
+	return text[at+1:]
+}

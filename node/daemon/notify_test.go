@@ -1,0 +1,9 @@
+package daemon
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func notify(c chan os.Signal) { signal.Notify(c, syscall.SIGTERM) }

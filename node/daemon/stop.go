@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// StopOptions says how a node is stopped.
+type StopOptions struct {
+	Timeout time.Duration // how long the process may take to end.
+	Force   bool          // kill it (SIGKILL) instead of asking it to end (SIGTERM).
+}
+
+// Stopped says how a stop went.
+type Stopped struct {
+	WasRunning bool
+	PID        int
+	Took       time.Duration
+}
+
+// progressEvery is the pause between two lines that say that a stop still waits.
+const progressEvery = time.Second
+
+// Stop ends inst and returns when its process is gone. A node that does not run is not an error: stopping twice is the same as
+// stopping once. A stale PID file is removed; what it points to is never signalled.
+func (d *Daemon) Stop(ctx context.Context, inst Instance, opts StopOptions) (Stopped, error) {
+	begin := d.Clock.Now()
+	rec, state, err := d.awaitEntry(ctx, inst, begin.Add(opts.Timeout))
+	if err != nil {
+		return Stopped{}, err
+	}
+	if state == StateStopped {
+		return Stopped{}, nil
+	}
+	if state.Stale() {
+		return Stopped{}, d.cleanUp(inst.Key(), inst.Name)
+	}
+	sig := syscall.SIGTERM
+	if opts.Force {
+		sig = syscall.SIGKILL
+	}
+	err = d.Processes.Signal(rec.PID, rec.StartTicks, sig)
+	if err != nil && !errors.Is(err, ErrProcessGone) {
+		return Stopped{}, fmt.Errorf("%s: %w", inst, err)
+	}
+	if err := d.awaitGone(ctx, inst, &rec, opts, begin); err != nil {
+		return Stopped{}, err
+	}
+	if err := d.removeAfterStop(inst, &rec); err != nil {
+		return Stopped{}, err
+	}
+	return Stopped{WasRunning: true, PID: rec.PID, Took: d.Clock.Now().Sub(begin)}, nil
+}
+
+// awaitEntry looks at inst. A lock that is held without a PID file that can be believed belongs to a process that is just
+// starting: its entry is waited for, since a stop that misses it would leave it running.
+func (d *Daemon) awaitEntry(ctx context.Context, inst Instance, deadline time.Time) (Record, State, error) {
+	for {
+		rec, state, err := d.look(inst)
+		if err != nil || state == StateRunning {
+			return rec, state, err
+		}
+		if _, err := os.Stat(d.Home.lockPath(inst.Key())); errors.Is(err, os.ErrNotExist) {
+			return rec, state, nil // it has never run.
+		}
+		l, held, err := d.Home.tryLock(inst.Key())
+		if err != nil {
+			return Record{}, "", err
+		}
+		l.release()
+		if !held {
+			return rec, state, nil
+		}
+		if !d.Clock.Now().Before(deadline) {
+			return Record{}, "", fmt.Errorf("%s: %s, yet a process holds %s; find it with `fuser %s`, end it, and try again",
+				inst, state.describe(&rec), d.Home.lockPath(inst.Key()), d.Home.lockPath(inst.Key()))
+		}
+		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
+			return Record{}, "", err
+		}
+	}
+}
+
+// awaitGone waits until the process of rec is gone.
+func (d *Daemon) awaitGone(ctx context.Context, inst Instance, rec *Record, opts StopOptions, begin time.Time) error {
+	nextLine := begin.Add(progressEvery)
+	for {
+		state, err := d.judge(rec)
+		if err != nil {
+			return err
+		}
+		if state != StateRunning {
+			return nil
+		}
+		now := d.Clock.Now()
+		if waited := now.Sub(begin); waited >= opts.Timeout {
+			hint := fmt.Sprintf("wait longer with --timeout, or kill it: kvs stop --force %s", inst.Config)
+			if opts.Force {
+				hint = "it was killed and still hangs in the kernel, perhaps on its disk"
+			}
+			return fmt.Errorf("%s: process %d still runs after %v; %s", inst, rec.PID, opts.Timeout, hint)
+		}
+		if !now.Before(nextLine) {
+			d.say("%s: waiting for process %d to end, %v", inst, rec.PID, now.Sub(begin).Round(time.Second))
+			nextLine = nextLine.Add(progressEvery)
+		}
+		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
+			return fmt.Errorf("%s: process %d was told to end, and not waited for: %w", inst, rec.PID, err)
+		}
+	}
+}
+
+// removeAfterStop removes the PID file of a process that had no chance to do so: one that was killed.
+func (d *Daemon) removeAfterStop(inst Instance, rec *Record) error {
+	l, held, err := d.Home.tryLock(inst.Key())
+	if err != nil || held { // held: it has been started again meanwhile.
+		return err
+	}
+	defer l.release()
+	if now, err := d.record(inst); err != nil || now.PID != rec.PID || now.StartTicks != rec.StartTicks {
+		return nil
+	}
+	if err := os.Remove(d.Home.PIDPath(inst)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove PID file: %w", err)
+	}
+	return nil
+}

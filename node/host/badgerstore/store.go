@@ -1,0 +1,258 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"kvs/node"
+)
+
+// Store is a node.Store. Make one with Open.
+type Store struct {
+	opts Options
+	log  *slog.Logger
+	db   *badger.DB
+
+	// mu is held for reading by every call and for writing by Close: Badger unmaps its files, and a reader that still looked
+	// at them would kill the process.
+	mu     sync.RWMutex
+	closed bool
+
+	durable atomic.Uint64 // the last transaction that is on disk and complete; readers read at it.
+	discard atomic.Uint64 // what Badger may forget: versions below it that newer ones up to it have replaced.
+
+	writer writer
+}
+
+var _ node.Store = (*Store)(nil)
+
+// ErrClosed is returned by every call after Close.
+var ErrClosed = errors.New("the store is closed")
+
+// Open opens the store in o.Dir and makes a new one where the folder is absent or empty. Its errors are for people; those
+// that concern the folder wrap one of ErrUnusable, ErrNotOurs, ErrLocked, ErrEmptied, ErrFormat, ErrDamaged, or ErrDiskFull.
+//
+// Some damage makes Badger panic in a goroutine of its own, which nobody can recover from; a supervisor sees the exit.
+func Open(o Options) (*Store, error) { return open(o, commitSynced) }
+
+func open(o Options, commit commitFunc) (*Store, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	state, err := prepareFolder(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	// Apply stops at FreeBytesMin. Opening may need room too, to write out what the log holds, but less: a node whose disk
+	// has just become full can still be restarted to serve reads.
+	if err := checkSpace(&o, o.FreeBytesMin/2); err != nil {
+		return nil, err
+	}
+	db, err := badger.OpenManaged(o.badger())
+	if err != nil {
+		if locked := checkUnlocked(o.Dir); errors.Is(locked, ErrLocked) {
+			return nil, locked
+		}
+		return nil, fmt.Errorf("%w: open %s: %w: %s", ErrDamaged, o.Dir, err, whatToDo)
+	}
+	s := &Store{opts: o, log: o.Logger, db: db}
+	s.writer.init(s, commit)
+	if err := s.start(state); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// start brings an opened Badger to the last complete batch and checks that it is what the marker file promises.
+func (s *Store) start(state folderState) error {
+	if err := s.recoverIntent(); err != nil {
+		return err
+	}
+	s.durable.Store(s.writer.version)
+	s.forget(s.writer.version)
+	stored, found, err := s.getAt(s.writer.version, ownKey(formatName))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %s: %w: %s", ErrDamaged, s.opts.Dir, err, whatToDo)
+	case found && string(stored) != fmt.Sprint(format):
+		return fmt.Errorf("%w: the store in %s says format %q, its marker file says %d: %s", ErrFormat, s.opts.Dir, stored, format, whatToDo)
+	case !found && state == stateReady:
+		return fmt.Errorf("%w: %s has been a node's data folder, but the store in it is empty: %s", ErrEmptied, s.opts.Dir, whatToDo)
+	case !found:
+		if err := s.writer.commitAll([][]entry{{{key: ownKey(formatName), value: fmt.Append(nil, format)}}}); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
+		}
+		s.durable.Store(s.writer.version)
+	}
+	if state != stateReady {
+		if err := writeMarker(s.opts.Dir, stateReady); err != nil {
+			return err
+		}
+	}
+	return s.loadLarge()
+}
+
+// Get implements node.Reader.
+func (s *Store) Get(key string) (value []byte, found bool, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, false, ErrClosed
+	}
+	return s.get(key)
+}
+
+// get reads at the last durable transaction. Should the writer have moved discard past that one meanwhile, then Badger may
+// have dropped the very version that was looked for, and what was found, even an error, says nothing: it looks again.
+func (s *Store) get(key string) (value []byte, found bool, err error) {
+	for {
+		at := s.durable.Load()
+		value, found, err = s.getAt(at, dataKey(key))
+		if s.discard.Load() <= at {
+			break
+		}
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read %q: %w", key, err)
+	}
+	return value, found, nil
+}
+
+func (s *Store) getAt(at uint64, key []byte) ([]byte, bool, error) {
+	txn := s.db.NewTransactionAt(at, false)
+	defer txn.Discard()
+	item, err := txn.Get(key)
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
+	}
+	var value []byte
+	if item.UserMeta() == metaHead {
+		value, err = readChunks(txn, item)
+	} else {
+		value, err = copyValue(item)
+	}
+	return value, err == nil, err
+}
+
+// copyValue returns a copy that is never nil: an empty value is a value.
+func copyValue(item *badger.Item) ([]byte, error) {
+	return item.ValueCopy(make([]byte, 0, item.ValueSize()))
+}
+
+// Scan implements node.Reader. It shows the state of one moment, except that a large value overwritten meanwhile may
+// show as the newer one, or be left out when it was deleted.
+func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	txn, it := s.iterator(dataKey(prefix))
+	defer txn.Discard()
+	defer it.Close()
+	for it.Seek(dataKey(max(prefix, from))); it.Valid(); it.Next() {
+		item := it.Item()
+		key := string(item.Key()[1:])
+		more, err := s.visit(txn, item, key, fn)
+		if err != nil {
+			return fmt.Errorf("scan at %q: %w", key, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+	return nil
+}
+
+// iterator returns one over all keys with a prefix, at the last durable transaction. Once made it holds all tables it
+// needs; until then it has the same problem as get.
+func (s *Store) iterator(prefix []byte) (*badger.Txn, *badger.Iterator) {
+	for {
+		at := s.durable.Load()
+		txn := s.db.NewTransactionAt(at, false)
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+		if s.discard.Load() <= at {
+			return txn, it
+		}
+		it.Close()
+		txn.Discard()
+	}
+}
+
+// visit hands one item to fn.
+func (s *Store) visit(txn *badger.Txn, item *badger.Item, key string, fn func(key string, value []byte) bool) (more bool, err error) {
+	if item.UserMeta() != metaHead {
+		err = item.Value(func(value []byte) error {
+			more = fn(key, value)
+			return nil
+		})
+		return more, err
+	}
+	value, err := readChunks(txn, item)
+	if s.discard.Load() > txn.ReadTs() { // the chunks are not in the iterator's tables, and may be gone.
+		var found bool
+		if value, found, err = s.get(key); err == nil && !found {
+			return true, nil
+		}
+	}
+	return err == nil && fn(key, value), err
+}
+
+// forget lets Badger drop what newer versions up to this one have replaced. The order matters to get: a reader that sees
+// the effect of SetDiscardTs sees discard too.
+func (s *Store) forget(version uint64) {
+	s.discard.Store(version)
+	s.db.SetDiscardTs(version)
+}
+
+// Close implements node.Store. It waits for calls that are running. Closing twice does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close the store in %s: %w", s.opts.Dir, err)
+	}
+	return nil
+}
+
+// Sizes are for status and metrics.
+type Sizes struct {
+	DiskBytes uint64 // what the data folder occupies.
+	FreeBytes uint64 // what is left on its file system.
+	Tables    int
+}
+
+// Sizes asks the file system.
+func (s *Store) Sizes() (Sizes, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return Sizes{}, ErrClosed
+	}
+	occupied, err := diskBytes(s.opts.Dir)
+	if err != nil {
+		return Sizes{}, err
+	}
+	free, err := s.opts.FreeBytes(s.opts.Dir)
+	if err != nil {
+		return Sizes{}, err
+	}
+	return Sizes{DiskBytes: occupied, FreeBytes: free, Tables: len(s.db.Tables())}, nil
+}
+
+// newest reads whatever is there, complete or not.
+const newest = math.MaxUint64

@@ -1,0 +1,165 @@
+// Package config is the YAML file of a node: what can be set, what it defaults to, and what is wrong with it.
+//
+// It reads and writes that one file. It is not the place where settings take effect (node/host), nor does it look at
+// environment variables or flags.
+//
+// Begin with Config and Load. keys.go holds the description of every key, parse.go reads a file, write.go writes one with the
+// descriptions as comments, check.go says what does not fit together, and values.go holds how sizes and durations are spelled.
+package config
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kvs/node"
+	"kvs/node/swim"
+)
+
+// Config is what a node is told before it starts. The yaml tag is the key in the file; a struct is a section.
+type Config struct {
+	// File is the absolute path of the file this came from. Relative paths are relative to its folder.
+	File string `yaml:"-"`
+
+	Name               string        `yaml:"name"`
+	Cluster            string        `yaml:"cluster"`
+	Listen             string        `yaml:"listen"`
+	Advertise          string        `yaml:"advertise"`
+	DataDir            string        `yaml:"data_dir"`
+	Seeds              []string      `yaml:"seeds"`
+	ExpectedMembers    int           `yaml:"expected_members"`
+	DefaultConsistency node.Level    `yaml:"default_consistency"`
+	ReadOnly           bool          `yaml:"read_only"`
+	MaxClockOffset     time.Duration `yaml:"max_clock_offset"`
+	ValueBytesMax      Size          `yaml:"value_bytes_max"`
+	RequestsMax        int           `yaml:"requests_max"`
+	RequestTimeout     time.Duration `yaml:"request_timeout"`
+	ShutdownTimeout    time.Duration `yaml:"shutdown_timeout"`
+	TestClockFile      string        `yaml:"test_clock_file"`
+	Log                Log           `yaml:"log"`
+	Disk               Disk          `yaml:"disk"`
+	Gossip             Gossip        `yaml:"gossip"`
+	Replication        Replication   `yaml:"replication"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Disk says when the data folder's file system counts as full, and how much memory the store takes.
+type Disk struct {
+	LowWatermark  Size          `yaml:"low_watermark"`
+	HighWatermark Size          `yaml:"high_watermark"`
+	CheckInterval time.Duration `yaml:"check_interval"`
+	MemtableBytes Size          `yaml:"memtable_bytes"`
+}
+
+// Gossip sets the failure detector. The fields are those of swim.Config.
+type Gossip struct {
+	ProbeInterval  time.Duration `yaml:"probe_interval"`
+	ProbeTimeout   time.Duration `yaml:"probe_timeout"`
+	IndirectProbes int           `yaml:"indirect_probes"`
+
+	SuspicionMult    int           `yaml:"suspicion_mult"`
+	SuspicionMaxMult int           `yaml:"suspicion_max_mult"`
+	PushPullInterval time.Duration `yaml:"push_pull_interval"`
+	DeadDialInterval time.Duration `yaml:"dead_dial_interval"`
+}
+
+// Replication sets how records travel between members. The fields are those of node.Tuning.
+type Replication struct {
+	QueueBytesMax  Size          `yaml:"queue_bytes_max"`
+	HintTTL        time.Duration `yaml:"hint_ttl"`
+	BatchBytesMax  Size          `yaml:"batch_bytes_max"`
+	AckTimeout     time.Duration `yaml:"ack_timeout"`
+	RetryDelayMax  time.Duration `yaml:"retry_delay_max"`
+	SyncInterval   time.Duration `yaml:"sync_interval"`
+	BootstrapRate  Size          `yaml:"bootstrap_rate"`
+	BootstrapWait  time.Duration `yaml:"bootstrap_wait"`
+	TombstoneGrace time.Duration `yaml:"tombstone_grace"`
+}
+
+// Default returns what a file that sets nothing means, before Resolve.
+func Default() Config {
+	gossip, tuning := swim.DefaultConfig(), node.DefaultTuning()
+	return Config{
+		Cluster:            "kvs",
+		Listen:             "127.0.0.1:7001",
+		DefaultConsistency: node.Eventual,
+		MaxClockOffset:     tuning.MaxClockOffset,
+		ValueBytesMax:      node.ValueBytesDefault,
+		RequestsMax:        4096,
+		RequestTimeout:     10 * time.Second,
+		ShutdownTimeout:    10 * time.Second,
+		Log:                Log{Level: "info", Format: "text"},
+		Disk: Disk{
+			LowWatermark: 128 << 20, HighWatermark: 192 << 20, CheckInterval: time.Second, MemtableBytes: 8 << 20,
+		},
+		Gossip: Gossip{
+			ProbeInterval: gossip.ProbeInterval, ProbeTimeout: gossip.ProbeTimeout, IndirectProbes: gossip.IndirectProbes,
+			SuspicionMult: gossip.SuspicionMult, SuspicionMaxMult: gossip.SuspicionMaxMult,
+			PushPullInterval: gossip.PushPullInterval, DeadDialInterval: gossip.DeadDialInterval,
+		},
+		Replication: Replication{
+			QueueBytesMax: Size(tuning.QueueBytesMax), HintTTL: tuning.HintTTL, BatchBytesMax: Size(tuning.BatchBytesMax), AckTimeout: tuning.AckTimeout,
+			RetryDelayMax: tuning.RetryDelayMax, SyncInterval: tuning.SyncInterval,
+			BootstrapRate: Size(tuning.BootstrapRate), BootstrapWait: tuning.BootstrapWait,
+			TombstoneGrace: tuning.TombstoneGrace,
+		},
+	}
+}
+
+// Resolve fills in what follows from the rest when it is not set: the name from the file's, the advertised address from the
+// one listened on, the data folder from the name. Afterwards DataDir is absolute.
+func (c *Config) Resolve(file string) {
+	c.File = file
+	if c.Name == "" {
+		base := filepath.Base(file)
+		if ext := filepath.Ext(base); ext == ".yaml" || ext == ".yml" {
+			base = strings.TrimSuffix(base, ext)
+		}
+		c.Name = base
+	}
+	if c.Advertise == "" {
+		c.Advertise = c.Listen
+	}
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join("data", c.Name)
+	}
+	if !filepath.IsAbs(c.DataDir) {
+		c.DataDir = filepath.Join(filepath.Dir(file), c.DataDir)
+	}
+}
+
+// SwimConfig is the failure detector's configuration: its defaults with what the file sets.
+func (c *Config) SwimConfig() swim.Config {
+	s, g := swim.DefaultConfig(), &c.Gossip
+	s.ProbeInterval, s.ProbeTimeout, s.IndirectProbes = g.ProbeInterval, g.ProbeTimeout, g.IndirectProbes
+	s.SuspicionMult, s.SuspicionMaxMult = g.SuspicionMult, g.SuspicionMaxMult
+	s.PushPullInterval, s.DeadDialInterval = g.PushPullInterval, g.DeadDialInterval
+	return s
+}
+
+// NodeTuning is the core's tuning: its defaults with what the file sets.
+func (c *Config) NodeTuning() node.Tuning {
+	t := node.DefaultTuning()
+	r := &c.Replication
+	t.QueueBytesMax, t.BatchBytesMax = int(r.QueueBytesMax), int(r.BatchBytesMax)
+	t.HintTTL, t.AckTimeout, t.RetryDelayMax, t.SyncInterval = r.HintTTL, r.AckTimeout, r.RetryDelayMax, r.SyncInterval
+	t.MaxClockOffset = c.MaxClockOffset
+	t.BootstrapRate, t.BootstrapWait = int(r.BootstrapRate), r.BootstrapWait
+	t.TombstoneGrace = r.TombstoneGrace
+	return t
+}
+
+// SlogLevel is the log level; Check has seen that it is one.
+func (c *Config) SlogLevel() slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		return slog.LevelInfo
+	}
+	return l
+}

@@ -1,0 +1,75 @@
+package config
+
+// keyDoc describes one key or section for people. Every key of Config has one; a test sees to it.
+type keyDoc struct {
+	key  string // as in errors: "log.level".
+	text string // what it means, its unit, and what it is when the file does not set it.
+}
+
+const fileHeader = `The configuration of one kvs node. Every key is shown with its default or chosen value; a key that is left out has its
+default. Durations are written 500ms, 10s or 1m; sizes 512B, 64KiB, 1MiB or 2GiB. An unknown key is an error.`
+
+var keyDocs = []keyDoc{
+	{"name", `Name of this node, unique in the cluster, 1 to 255 bytes. Empty: this file's name without .yaml.`},
+	{"cluster", `Name of the cluster. Members of clusters with another name do not listen to each other. Default: kvs.`},
+	{"listen", `host:port for clients and peers (TCP) and for gossip (UDP, the same port). Default: 127.0.0.1:7001, this machine only.`},
+	{"advertise", `host:port at which the other members reach this node. Empty: the same as listen. Needed when listen is a wildcard such
+as 0.0.0.0:7001, or behind an address translation.`},
+	{"data_dir", `Folder of this node's data. A relative path begins at this file's folder. Empty: data/NAME.`},
+	{"seeds", `Addresses (host:port) of some members to join through. They are tried again for ever; this node's own address may be among
+them, so that all members can share one list. Default: [], a cluster of one until somebody joins.`},
+	{"expected_members", `Size of the cluster that is being formed: the quorum level counts at least so many members, so that nodes that have
+not met yet do not each take themselves for a majority. Default: 0, this node and its seeds.`},
+	{"default_consistency", `Consistency of a request that does not choose: eventual, quorum or linearizable. Default: eventual.`},
+	{"read_only", `true refuses every write of clients. Default: false.`},
+	{"max_clock_offset", `When this node's clock is further off than this against more than half of the members that are alive, the node is read-only until it is
+right again. From 10ms to 24h; it cannot be turned off, but a day is as good as off. Default: 500ms.`},
+	{"value_bytes_max", `Largest value that is accepted, up to 8MiB. Default: 1MiB.`},
+	{"requests_max", `Requests that may be in flight in the core at once; more are told to come back later. Default: 4096.`},
+	{"request_timeout", `A request that has no answer by then is answered as timed out; a write may still happen. Default: 10s.`},
+	{"shutdown_timeout", `A graceful stop takes at most this long: requests in flight are answered, peers are sent what waits for them.
+Default: 10s.`},
+	{"test_clock_file", `For tests alone, and refused unless KVS_TEST_FAULTS=1 is in the environment: a file that says how wrong the clock is.
+Empty: the machine's clock.`},
+	{"log", `The log goes to the standard error stream, or where kvs start sends it.`},
+	{"log.level", `Least severe lines that are written: debug, info, warn or error. Default: info.`},
+	{"log.format", `text or json. Default: text.`},
+	{"disk", `The disk. A full one would end the process, so writes are refused before it is.`},
+	{"disk.low_watermark", `With less than this free on the data folder's file system the node is read-only. Writes stop for good at half of it, so
+32MiB is the least. Default: 128MiB.`},
+	{"disk.high_watermark", `With at least this free it takes writes again; must be larger than low_watermark. Default: 192MiB.`},
+	{"disk.check_interval", `How often the free space is looked at. Default: 1s.`},
+	{"disk.memtable_bytes", `Size of the store's write buffer, of which it holds up to three. Larger is faster and takes more memory; low_watermark
+should grow with it. Default: 8MiB.`},
+	{"gossip", `The failure detector. All members should have the same values here.`},
+	{"gossip.probe_interval", `How often one other member is probed. Default: 1s.`},
+	{"gossip.probe_timeout", `A probe without an answer by then is tried through other members. Less than probe_interval. Default: 500ms.`},
+	{"gossip.indirect_probes", `How many members are asked to try a silent one. Default: 3.`},
+	{"gossip.suspicion_mult", `A suspect that others suspect too is declared dead after suspicion_mult x log2(members+1) x probe_interval. Default: 2.`},
+	{"gossip.suspicion_max_mult", `A suspect that nobody else suspects has this many times as long. Default: 3.`},
+	{"gossip.push_pull_interval", `How often the whole member table is exchanged with one other member. Default: 10s.`},
+	{"gossip.dead_dial_interval", `How often dead members and silent seeds are tried again, for ever. Default: 5s.`},
+	{"replication", `How records travel between members.`},
+	{"replication.queue_bytes_max", `Records that wait for one peer; beyond it the oldest are dropped, and the comparison of members repairs that.
+At least 17MiB. Default: 32MiB.`},
+	{"replication.hint_ttl", `What waits for a dead member, its hints, is dropped this long after its death, and nothing is queued for it until it
+returns: the comparison of members brings it what it missed. queue_bytes_max bounds hints as well. Default: 1h.`},
+	{"replication.batch_bytes_max", `Records in one message, up to 8MiB. Default: 1MiB.`},
+	{"replication.ack_timeout", `A message that is not acknowledged by then is sent again, then after twice as long, and so on. Default: 1s.`},
+	{"replication.retry_delay_max", `The longest pause between two attempts. Default: 10s.`},
+	{"replication.sync_interval", `How often this node compares everything it holds with one other member. Default: 5s.`},
+	{"replication.bootstrap_rate", `Bytes a second that this node pulls from another member while it joins with an empty data folder. Default: 32MiB.`},
+	{"replication.bootstrap_wait", `A node that joins with an empty data folder serves what it has when it has reached no member that serves for this long,
+and for six times as long while it pulls. Default: 10s.`},
+	{"replication.tombstone_grace", `What a delete leaves behind stays at least so long, and always until every member has it, the dead included: remove those
+that will not return. Default: 1h.`},
+}
+
+func docOf(key string) string {
+	for i := range keyDocs {
+		if keyDocs[i].key == key {
+			return keyDocs[i].text
+		}
+	}
+	return ""
+}

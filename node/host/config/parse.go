@@ -1,0 +1,163 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// fileBytesMax bounds a configuration file: what is larger is something else.
+const fileBytesMax = 1 << 20
+
+// Problem is one thing wrong with a file, in one line: where, what, and what to do.
+type Problem struct {
+	File string
+	Line int    // 0: no line, the key is not in the file.
+	Key  string // "" when no key is to blame.
+	Text string
+}
+
+// Error prints FILE:LINE: KEY: TEXT.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	if b.Len() > 0 {
+		b.WriteString(": ")
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Text)
+	return b.String()
+}
+
+// Parse reads a configuration file's content over the defaults, fills in what follows from the rest, and checks it. name is
+// the file's path: it stands in errors and is what relative paths begin at. All problems are reported at once.
+func Parse(name string, content []byte) (*Config, error) {
+	p := parser{file: name, lines: map[string]int{}}
+	c := Default()
+	root, err := p.document(content)
+	if err != nil {
+		return nil, err
+	}
+	if root != nil {
+		p.section(reflect.ValueOf(&c).Elem(), "", root)
+	}
+	c.Resolve(name)
+	if len(p.problems) == 0 {
+		p.check(&c)
+	}
+	if len(p.problems) > 0 {
+		return nil, errors.Join(p.problems...)
+	}
+	return &c, nil
+}
+
+type parser struct {
+	file     string
+	lines    map[string]int // where each key stands.
+	problems []error
+}
+
+func (p *parser) say(line int, key, format string, args ...any) {
+	p.problems = append(p.problems, &Problem{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// document returns the one mapping in content, or nil when there is nothing but comments.
+func (p *parser) document(content []byte) (*yaml.Node, error) {
+	if len(content) > fileBytesMax {
+		return nil, &Problem{File: p.file, Text: fmt.Sprintf("%d bytes is no configuration file, the limit is %d", len(content), fileBytesMax)}
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(content))
+	var doc, second yaml.Node
+	err := dec.Decode(&doc)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, &Problem{File: p.file, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
+	}
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, &Problem{File: p.file, Line: second.Line, Text: "a second document begins here; one file configures one node"}
+	}
+	root := doc.Content[0]
+	switch {
+	case root.Kind == yaml.ScalarNode && root.Tag == "!!null":
+		return nil, nil
+	case root.Kind != yaml.MappingNode:
+		return nil, &Problem{File: p.file, Line: root.Line, Text: "want lines of the form key: value"}
+	}
+	return root, nil
+}
+
+// section reads a mapping into a struct.
+func (p *parser) section(target reflect.Value, prefix string, n *yaml.Node) {
+	fields := fieldsOf(target, prefix)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		f := find(fields, key.Value)
+		switch {
+		case f == nil:
+			p.unknown(key, prefix, fields)
+		case p.lines[f.key] > 0:
+			p.say(key.Line, f.key, "set twice, first on line %d; keep one", p.lines[f.key])
+		default:
+			p.lines[f.key] = key.Line
+			p.value(f, value)
+		}
+	}
+}
+
+func find(fields []field, name string) *field {
+	for i := range fields {
+		if fields[i].name == name {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+// value reads one value; an empty one leaves the default.
+func (p *parser) value(f *field, n *yaml.Node) {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		p.say(n.Line, f.key, "anchors and aliases are not understood here; write the value out")
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+	case f.section() && n.Kind == yaml.MappingNode:
+		p.section(f.value, f.key+".", n)
+	case f.section():
+		p.say(n.Line, f.key, "is a section; put its keys below it, indented")
+	default:
+		if err := f.set(n); err != nil {
+			p.say(n.Line, f.key, "%s", err)
+		}
+	}
+}
+
+// unknown reports a key that does not exist, with the one that was probably meant: in this section, or the same word in
+// another one.
+func (p *parser) unknown(key *yaml.Node, prefix string, siblings []field) {
+	var names []string
+	for i := range siblings {
+		names = append(names, siblings[i].name)
+	}
+	if meant := nearest(key.Value, names); meant != "" {
+		p.say(key.Line, "", "unknown key %q; did you mean %q?", prefix+key.Value, prefix+meant)
+		return
+	}
+	for i := range keyDocs {
+		if k := keyDocs[i].key; k == key.Value || strings.HasSuffix(k, "."+key.Value) {
+			p.say(key.Line, "", "unknown key %q; did you mean %q, in another section?", prefix+key.Value, k)
+			return
+		}
+	}
+	p.say(key.Line, "", "unknown key %q; the keys here are %s", prefix+key.Value, strings.Join(names, ", "))
+}

@@ -1,0 +1,76 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"kvs/node"
+	"kvs/node/host/badgerstore"
+)
+
+// diskWatch looks at the free space from time to time and makes the node read-only while there is too little.
+type diskWatch struct {
+	dir      string
+	free     func(dir string) (uint64, error)
+	gauge    *badgerstore.Gauge // of what writes need,
+	reserve  *badgerstore.Gauge // and of what is kept for deletions.
+	logger   *slog.Logger
+	interval time.Duration
+	tell     func(ctx context.Context, ev event) error
+	blind    bool // the last look failed.
+}
+
+// run looks until ctx ends, the first time at once.
+func (w *diskWatch) run(ctx context.Context) {
+	tick := time.NewTicker(w.interval)
+	defer tick.Stop()
+	for {
+		w.look(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look observes once. When the space cannot be found out the mode stays as it is, and the log says so once.
+func (w *diskWatch) look(ctx context.Context) {
+	free, err := w.free(w.dir)
+	if err != nil {
+		if !w.blind {
+			w.logger.Error("free space unknown, the mode stays as it is", "dir", w.dir, "error", err)
+		}
+		w.blind = true
+		return
+	}
+	w.blind = false
+	w.observe(ctx, w.gauge, node.ReasonDisk, free, "disk nearly full, only deletions are taken until there is room")
+	w.observe(ctx, w.reserve, node.ReasonDiskReserve, free, "disk all but full, deletions are refused too until there is room")
+}
+
+func (w *diskWatch) observe(ctx context.Context, gauge *badgerstore.Gauge, reason string, free uint64, alarm string) {
+	full, changed := gauge.Observe(free)
+	if !changed {
+		return
+	}
+	if full {
+		w.logger.Error(alarm, "dir", w.dir, "free_bytes", free)
+	} else {
+		w.logger.Info("disk has room again", "dir", w.dir, "free_bytes", free, "reason", reason)
+	}
+	_ = w.tell(ctx, event{in: &node.SetReadOnly{Reason: reason, On: full}}) // fails only when the node stops.
+}
+
+// reserveGauge says when deletions have to stop too: at three quarters of what writes need, well before the store itself stops
+// at half of it. Config's check has seen that the watermark is larger than nothing.
+func (h *Host) reserveGauge() *badgerstore.Gauge {
+	low := uint64(h.cfg.Disk.LowWatermark)
+	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{FullBelow: low / 4 * 3, FreeFrom: low})
+	if err != nil {
+		panic(fmt.Sprintf("kvs: broken invariant: %v", err))
+	}
+	return gauge
+}

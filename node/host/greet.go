@@ -1,0 +1,167 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"kvs/node"
+	"kvs/node/api"
+	"kvs/node/client"
+	"kvs/node/swim"
+)
+
+// Before a node starts it asks the members that it is about to meet who they are. Two mistakes are told then, with nothing
+// changed on either side: a seed of another cluster, and a data folder that was copied, so that two nodes have one identity.
+// Whoever does not answer in time is not waited for: gossip goes on looking, and drops what belongs to another cluster.
+
+const (
+	greetTimeout = 700 * time.Millisecond // for all that are asked together; a dead machine delays a start by so much.
+	greetMax     = 16                     // addresses asked.
+)
+
+// Errors of a start or a join that was refused.
+var (
+	ErrOtherCluster  = errors.New("belongs to another cluster")
+	ErrIdentityInUse = errors.New("identity is in use")
+)
+
+// greet asks the seeds, and for a node with an identity the members that it knew.
+func (h *Host) greet(ctx context.Context) error {
+	id, known, err := node.StoredIdentity(h.store)
+	if err != nil {
+		return nil // node.New says what is wrong, with advice.
+	}
+	fresh := id == 0
+	addrs := slices.Clone(h.cfg.Seeds)
+	for _, m := range known {
+		if m.State != swim.Left {
+			addrs = append(addrs, m.Addr)
+		}
+	}
+	answers := h.ask(ctx, addrs)
+	var strangers []error
+	own := 0
+	for _, a := range answers {
+		if a.status.Cluster != h.cfg.Cluster {
+			strangers = append(strangers, h.otherCluster(a.addr, a.status.Cluster))
+			continue
+		}
+		own++
+	}
+	switch {
+	case len(strangers) > 0 && own == 0 && fresh:
+		return errors.Join(strangers...)
+	case len(strangers) > 0:
+		h.logger.Warn("some addresses of members lead to another cluster: take them out of the seeds", "error", errors.Join(strangers...))
+	}
+	if fresh {
+		return nil
+	}
+	return h.checkIdentity(ctx, id, answers)
+}
+
+// checkClusters refuses addresses that belong to another cluster.
+func (h *Host) checkClusters(ctx context.Context, addrs []string) error {
+	for _, a := range h.ask(ctx, addrs) {
+		if a.status.Cluster != h.cfg.Cluster {
+			return h.otherCluster(a.addr, a.status.Cluster)
+		}
+	}
+	return nil
+}
+
+// otherCluster is the reason for a refusal.
+func (h *Host) otherCluster(addr, cluster string) error {
+	return fmt.Errorf("the member at %s %w: it is of %q, this node is configured for %q; correct the seeds or the cluster in %s",
+		addr, ErrOtherCluster, cluster, h.cfg.Cluster, h.cfg.File)
+}
+
+// checkIdentity looks for another process with this node's identity. That somebody believes in one proves nothing, for the
+// node itself may have had another address: only the one at that address does.
+func (h *Host) checkIdentity(ctx context.Context, id node.ID, answers []greeting) error {
+	var claims []string
+	for _, a := range answers {
+		if a.status.Cluster != h.cfg.Cluster {
+			continue
+		}
+		if a.status.ID == id.String() && a.status.Address != h.cfg.Advertise {
+			return h.identityInUse(id, a.status.Address)
+		}
+		for _, m := range a.status.Members {
+			if m.ID == id.String() && (m.State == swim.Alive.String() || m.State == swim.Suspect.String()) {
+				claims = append(claims, m.Address)
+			}
+		}
+	}
+	for _, a := range h.ask(ctx, claims) {
+		if a.status.ID == id.String() && a.status.Cluster == h.cfg.Cluster {
+			return h.identityInUse(id, a.addr)
+		}
+	}
+	return nil
+}
+
+func (h *Host) identityInUse(id node.ID, addr string) error {
+	return fmt.Errorf("the %w: the node at %s has the identity %s of the data in %s; a data folder cannot be copied to make another node: give this one an empty data_dir, or stop the other one",
+		ErrIdentityInUse, addr, id, h.cfg.DataDir)
+}
+
+// greeting is what a member has said of itself.
+type greeting struct {
+	addr   string
+	status api.Status
+}
+
+// ask returns what the members at these addresses say of themselves, as far as they answer in time, in the order of the
+// addresses. This node's own address is left out.
+func (h *Host) ask(ctx context.Context, addrs []string) []greeting {
+	var asked []string
+	for _, a := range addrs {
+		if a != h.cfg.Advertise && a != h.cfg.Listen && !slices.Contains(asked, a) && len(asked) < greetMax {
+			asked = append(asked, a)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	heard := make(chan greeting, len(asked))
+	for _, a := range asked {
+		go func() { heard <- greeting{a, askOne(ctx, a)} }()
+	}
+	var out []greeting
+	for range asked {
+		if g := <-heard; g.status.ID != "" {
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b greeting) int { return slices.Index(asked, a.addr) - slices.Index(asked, b.addr) })
+	return out
+}
+
+// askOne returns the zero Status for somebody who does not answer, or not as a member does.
+func askOne(ctx context.Context, addr string) api.Status {
+	o := client.DefaultOptions(addr)
+	o.AttemptsMax, o.AttemptTimeout, o.DialTimeout = 1, greetTimeout, greetTimeout
+	c, err := client.New(o)
+	if err != nil {
+		return api.Status{}
+	}
+	defer c.Close()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return api.Status{}
+	}
+	return st
+}
+
+// tryListen finds out that an address cannot be listened on before anything is made on the disk.
+func tryListen(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}

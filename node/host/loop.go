@@ -1,0 +1,285 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kvs/node"
+	"kvs/node/host/logging"
+)
+
+// Bounds of the loop.
+const (
+	inboxEventsMax = 4096 // when it is full clients and peers wait for a place, and datagrams are dropped.
+	roundEventsMax = 256  // inputs taken before their effects are carried out.
+	tickPauseMin   = time.Millisecond
+)
+
+// event is something for the loop to do. Exactly one field is set.
+type event struct {
+	in     node.Input
+	call   *call              // a client's request.
+	frames *frameBatch        // what one peer sent in one piece.
+	ask    func(n *node.Node) // a question about the core; it must not step it.
+}
+
+// loop owns the core. Its fields belong to its goroutine, but for those in the last group.
+type loop struct {
+	core    *node.Node
+	clock   Clock
+	logger  *slog.Logger
+	gate    node.Gate
+	eff     node.Effects
+	submits []node.Persist // of the running round, in order.
+	calls   map[uint64]*call
+	nextID  uint64
+	durable node.PersistID
+	wake    time.Duration // monotonic.
+	timer   *time.Timer
+
+	inbox    chan event
+	progress progress
+	quit     chan struct{} // closed when no event will come any more.
+	done     chan struct{} // closed when the loop has ended.
+	failed   chan struct{} // closed when the store has failed.
+	failure  error         // why; set before failed is closed.
+	mode     atomic.Uint32
+
+	submit func(node.Persist) error // queues a persist with the committer.
+	drain  func()                   // returns when everything submitted has ended.
+	send   func(node.Send)
+	freed  func(*call) // a call has been answered.
+
+	decided  func(*node.Decision)   // a conflict was decided.
+	decideBy func(*node.Electorate) // eventual reads decide conflicts by it from now on.
+}
+
+// progress is what the committer tells the loop. It has room for any number of reports, because only the last one counts: the
+// committer never waits for the loop, which may be waiting for the committer.
+type progress struct {
+	mu    sync.Mutex
+	upTo  node.PersistID
+	err   error
+	ready chan struct{} // capacity one.
+}
+
+func (p *progress) report(upTo node.PersistID, err error) {
+	p.mu.Lock()
+	if err != nil {
+		p.err = err // upTo stays: what is above it is not known to be durable.
+	} else {
+		p.upTo = upTo
+	}
+	p.mu.Unlock()
+	select {
+	case p.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (p *progress) last() (node.PersistID, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.upTo, p.err
+}
+
+// run is the loop, until quit.
+func (l *loop) run() {
+	defer close(l.done)
+	defer l.timer.Stop()
+	l.collect() // what node.New asked for.
+	l.effects()
+	for {
+		select {
+		case ev := <-l.inbox:
+			l.take(ev)
+		case <-l.progress.ready:
+			l.advance()
+		case <-l.timer.C:
+			l.step(node.Tick{})
+		case <-l.quit:
+			l.finish()
+			return
+		}
+		l.takeWaiting()
+		l.effects()
+	}
+}
+
+// takeWaiting takes what else has come, up to a bound, so that a busy loop queues many persists for one fsync.
+func (l *loop) takeWaiting() {
+	for range roundEventsMax {
+		select {
+		case ev := <-l.inbox:
+			l.take(ev)
+		case <-l.progress.ready:
+			l.advance()
+		default:
+			return
+		}
+	}
+}
+
+// finish answers what is still there, waits for the disk, and lets go what waited for it.
+func (l *loop) finish() {
+	for len(l.inbox) > 0 {
+		l.takeWaiting()
+		l.effects()
+	}
+	l.drain()
+	l.advance()
+	l.effects()
+	l.abandon("the node stopped before this request was answered")
+}
+
+func (l *loop) now() node.Time { return node.Time{Wall: l.clock.Wall(), Mono: l.clock.Mono()} }
+
+func (l *loop) take(ev event) {
+	switch {
+	case ev.call != nil:
+		l.nextID++
+		ev.call.request.ID = l.nextID
+		l.calls[l.nextID] = ev.call
+		l.step(ev.call.request)
+	case ev.frames != nil:
+		for _, f := range ev.frames.frames {
+			l.step(&node.Frame{Data: f})
+		}
+		ev.frames.taken()
+	case ev.ask != nil:
+		ev.ask(l.core)
+	default:
+		l.step(ev.in)
+	}
+}
+
+// step hands the core one input. Sends, replies and log lines gather in l.eff until the end of the round.
+func (l *loop) step(in node.Input) {
+	l.core.Step(l.now(), in, &l.eff)
+	l.collect()
+}
+
+// collect takes the persist and the wake-up time of a step out of l.eff, where the next step would overwrite them.
+func (l *loop) collect() {
+	if l.eff.Persist.ID != 0 {
+		l.submits = append(l.submits, l.eff.Persist)
+		l.eff.Persist = node.Persist{}
+	}
+	if l.eff.Electorate != nil {
+		l.decideBy(l.eff.Electorate)
+		l.eff.Electorate = nil
+	}
+	if l.eff.Wake != 0 {
+		l.wake = l.eff.Wake
+		l.eff.Wake = 0
+	}
+}
+
+// advance tells the core and the gate what has become durable, or that the store failed.
+func (l *loop) advance() {
+	upTo, err := l.progress.last()
+	if l.failure != nil || upTo == l.durable && err == nil {
+		return
+	}
+	l.durable = upTo
+	l.step(&node.Persisted{UpTo: upTo, Err: err})
+	l.gate.Durable(upTo, &l.eff) // what this adds waits for nothing any more; gate.Pass leaves it alone.
+	if err == nil {
+		return
+	}
+	detail := fmt.Sprintf("the store failed while this request waited for it: %v", err)
+	l.gate.Fail(detail, &l.eff)
+	l.failure = fmt.Errorf("the store failed: %w: check the disk, then start the node again", err)
+	l.effects()
+	l.abandon(detail)
+	close(l.failed)
+}
+
+// effects carries out what the steps of a round asked for. Persists go first: the disk is what takes longest.
+func (l *loop) effects() {
+	for i := range l.submits {
+		if l.failure == nil {
+			if err := l.submit(l.submits[i]); err != nil {
+				l.logger.Debug("persist not queued", "persist", l.submits[i].ID, "error", err) // the committer reports why.
+			}
+		}
+	}
+	clear(l.submits)
+	l.submits = l.submits[:0]
+	l.gate.Pass(&l.eff)
+	for i := range l.eff.Sends {
+		l.send(l.eff.Sends[i])
+	}
+	for i := range l.eff.Replies {
+		l.answer(l.eff.Replies[i].Response)
+	}
+	for i := range l.eff.Decisions {
+		l.decided(&l.eff.Decisions[i].Decision)
+	}
+	for _, line := range l.eff.Logs {
+		logging.Emit(l.logger, line)
+	}
+	l.eff.Reset()
+	l.mode.Store(uint32(l.core.Mode()))
+	l.arm()
+}
+
+func (l *loop) answer(r node.Response) {
+	c := l.calls[r.ID]
+	if c == nil {
+		panic(fmt.Sprintf("kvs: broken invariant: reply to request %d, which nobody waits for", r.ID))
+	}
+	delete(l.calls, r.ID)
+	c.reply <- r // has room: one reply a request.
+	l.freed(c)
+}
+
+// abandon answers every request that the core will not answer any more.
+func (l *loop) abandon(detail string) {
+	for id, c := range l.calls {
+		r := node.Response{ID: id, Code: node.CodeFailed, Level: c.request.Level, Detail: detail}
+		if c.request.Op != node.OpGet {
+			r.Outcome = node.OutcomeUnknown
+		}
+		l.answer(r)
+	}
+}
+
+// arm sets the timer for the next tick.
+func (l *loop) arm() {
+	if l.wake == 0 || l.failure != nil {
+		return
+	}
+	l.timer.Reset(max(l.wake-l.clock.Mono(), tickPauseMin))
+}
+
+// post queues an event, and waits for room until ctx ends.
+func (l *loop) post(ctx context.Context, ev event) error {
+	select {
+	case <-l.done:
+		return ErrStopped
+	default:
+	}
+	select {
+	case l.inbox <- ev:
+		return nil
+	case <-l.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// offer queues an event if there is room.
+func (l *loop) offer(ev event) bool {
+	select {
+	case l.inbox <- ev:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,217 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"kvs/node"
+)
+
+// call is a client's request on its way through the loop.
+type call struct {
+	request *node.Request
+	reply   chan node.Response // capacity one: the loop never waits for a client.
+}
+
+// bytes is what the call holds in memory, by and large.
+func (c *call) bytes() int { return len(c.request.Path) + len(c.request.Value) }
+
+// ErrStopped says that the node has stopped, or is about to: what was asked has not been done and will not be.
+var ErrStopped = errors.New("the node is shutting down: ask another member")
+
+// callBytesMax bounds the values of the requests in flight together, so that clients alone cannot fill the committer's queue,
+// which would make the loop wait for the disk.
+const callBytesMax = 48 << 20
+
+// callRetryAfter is what a client is told to wait when there are too many requests at once.
+const callRetryAfter = time.Second
+
+// Do runs a client operation and waits for its answer until ctx ends. The ID and the Deadline are Do's to choose; request and
+// value pass into its ownership. With an error there was no answer: ErrStopped means that nothing happened, any other error
+// that a write may have happened or may happen yet. Too many requests at once are an answer, CodeOverloaded.
+func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
+	c := &call{request: r, reply: make(chan node.Response, 1)}
+	switch err := h.admission.enter(c); {
+	case errors.Is(err, ErrStopped):
+		return node.Response{}, err
+	case err != nil:
+		resp := node.Response{Code: node.CodeOverloaded, Level: r.Level, Detail: err.Error(), RetryAfter: callRetryAfter}
+		if r.Op != node.OpGet {
+			resp.Outcome = node.OutcomeNotApplied
+		}
+		return resp, nil
+	}
+	r.Deadline = 0
+	if at, ok := ctx.Deadline(); ok {
+		r.Deadline = h.clock.Mono() + max(time.Until(at), 1)
+	}
+	if err := h.loop.post(ctx, event{call: c}); err != nil {
+		h.admission.leave(c)
+		if errors.Is(err, ErrStopped) {
+			return node.Response{}, err
+		}
+		return node.Response{}, fmt.Errorf("no place in the queue in time: %w", err)
+	}
+	select {
+	case resp := <-c.reply:
+		return resp, nil
+	case <-h.loop.done:
+		select {
+		case resp := <-c.reply:
+			return resp, nil
+		default: // the loop answered all that it took: this one it never saw.
+			return node.Response{}, ErrStopped
+		}
+	case <-ctx.Done():
+		return node.Response{}, fmt.Errorf("no answer in time: %w", ctx.Err())
+	}
+}
+
+// View answers eventual reads and listings beside the loop.
+func (h *Host) View() *node.View { return h.view.Load() }
+
+// Mode is what the node does for clients at the moment. It never waits.
+func (h *Host) Mode() node.Mode { return node.Mode(h.loop.mode.Load()) }
+
+// Status asks the core for a snapshot.
+func (h *Host) Status(ctx context.Context) (node.Status, error) {
+	return ask(ctx, h.loop, func(n *node.Node) node.Status { return n.Status() })
+}
+
+// Conflicts asks the core for the last decisions about paths that begin with prefix.
+func (h *Host) Conflicts(ctx context.Context, prefix string, limit int) ([]node.ConflictRecord, error) {
+	return ask(ctx, h.loop, func(n *node.Node) []node.ConflictRecord { return n.Conflicts(prefix, limit) })
+}
+
+// ask lets the loop answer a question about the core.
+func ask[T any](ctx context.Context, l *loop, question func(n *node.Node) T) (T, error) {
+	var none T
+	answer := make(chan T, 1)
+	if err := l.post(ctx, event{ask: func(n *node.Node) { answer <- question(n) }}); err != nil {
+		return none, err
+	}
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-l.done:
+		return none, ErrStopped
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// Join makes the node contact the members at addrs, now and until one of them answers. It returns at once.
+func (h *Host) Join(ctx context.Context, addrs []string) error {
+	return h.loop.post(ctx, event{in: &node.Join{Addrs: slices.Clone(addrs)}})
+}
+
+// SetReadOnly raises or clears one reason for being read-only.
+func (h *Host) SetReadOnly(ctx context.Context, reason string, on bool) error {
+	return h.loop.post(ctx, event{in: &node.SetReadOnly{Reason: reason, On: on}})
+}
+
+// SetOperatorMode makes the node read-only because somebody wants it to be, or ends that. It returns when this is on disk.
+func (h *Host) SetOperatorMode(ctx context.Context, readOnly bool) error {
+	if err := h.SetReadOnly(ctx, node.ReasonOperator, readOnly); err != nil {
+		return err
+	}
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		stored, err := ask(ctx, h.loop, (*node.Node).ModeStored)
+		if err != nil || stored {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// pollInterval is how often a condition inside the core is looked at while somebody waits for it.
+const pollInterval = 10 * time.Millisecond
+
+// poll waits until the status is as wanted.
+func (h *Host) poll(ctx context.Context, wanted func(*node.Status) bool) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		s, err := h.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if wanted(&s) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// admission counts the requests in flight. A request keeps its place until the loop has answered it, also when its client
+// has gone: that bounds what a hanging disk can gather.
+type admission struct {
+	callsMax int
+
+	mu     sync.Mutex
+	calls  int
+	bytes  int
+	closed bool
+	empty  chan struct{} // closed when closed and no request is in flight.
+}
+
+func newAdmission(callsMax int) *admission {
+	return &admission{callsMax: callsMax, empty: make(chan struct{})}
+}
+
+// enter takes a place. A request is always let in when it is the only one.
+func (a *admission) enter(c *call) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.closed:
+		return ErrStopped
+	case a.calls >= a.callsMax:
+		return fmt.Errorf("%d requests are in flight, the limit is requests_max: try again later, or ask another member", a.calls)
+	case a.calls > 0 && a.bytes+c.bytes() > callBytesMax:
+		return fmt.Errorf("%d requests with %d bytes are in flight, the limit is %d bytes: try again later, or ask another member", a.calls, a.bytes, callBytesMax)
+	}
+	a.calls++
+	a.bytes += c.bytes()
+	return nil
+}
+
+func (a *admission) leave(c *call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls--
+	a.bytes -= c.bytes()
+	if a.closed && a.calls == 0 {
+		close(a.empty)
+	}
+}
+
+func (a *admission) inFlight() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls
+}
+
+// close lets nobody in any more. It may be called once.
+func (a *admission) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	if a.calls == 0 {
+		close(a.empty)
+	}
+}

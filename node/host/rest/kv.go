@@ -1,0 +1,324 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+// get serves GET and HEAD of a value, or hands a directory to list.
+func (s *Server) get(c *fiber.Ctx) error {
+	path, directory, err := kvTarget(c)
+	if err != nil {
+		return err
+	}
+	if done, err := s.passOn(c); done {
+		return err
+	}
+	if directory {
+		return s.list(c, path)
+	}
+	p, err := readParams(c, "consistency")
+	if err != nil {
+		return err
+	}
+	level, err := p.level(s.opts.DefaultLevel)
+	if err != nil {
+		return err
+	}
+	stampLevel(c, level)
+	rec, level, err := s.read(path, level)
+	if err != nil {
+		return err
+	}
+	stampLevel(c, level)
+	stampVersion(c, &rec)
+	if !rec.Live() {
+		return refuse(api.NotFound, "there is no value at %q", path)
+	}
+	return sendValue(c, &rec)
+}
+
+// read answers eventual reads beside the core's loop.
+func (s *Server) read(path string, level node.Level) (node.Record, node.Level, error) {
+	if level == node.Eventual {
+		rec, err := s.opts.View().Get(path)
+		if err != nil {
+			return rec, level, s.viewError(path, err)
+		}
+		return rec, level, nil
+	}
+	resp, err := s.do(&node.Request{Op: node.OpGet, Level: level, Path: path})
+	if err != nil {
+		return node.Record{}, level, err
+	}
+	if resp.Code != node.CodeNotFound {
+		err = refusal(&resp, false)
+	}
+	return resp.Record, resp.Level, err
+}
+
+func (s *Server) viewError(path string, err error) error {
+	s.opts.Log.Error("read failed", "path", path, "error", err.Error())
+	if errors.Is(err, node.ErrCorrupt) {
+		return refuse(api.StorageCorrupt, "%v: this node repairs it from a peer's copy; ask another member meanwhile", err)
+	}
+	return refuse(api.StorageError, "%v", err)
+}
+
+// sendValue answers with a live record, as far as the request's conditions want it.
+func sendValue(c *fiber.Ctx, rec *node.Record) error {
+	h := &c.Context().Response.Header
+	etag := quote(rec.Version().ETag())
+	setETag(c, etag)
+	h.Set(fiber.HeaderCacheControl, "no-cache") // may be kept, but has to be asked about each time.
+	if list, ok := conditions(c, fiber.HeaderIfMatch); ok && !names(list, etag, false) {
+		return refuse(api.Precondition, "the value has another ETag than those in If-Match: %s", etag)
+	}
+	if list, ok := conditions(c, fiber.HeaderIfNoneMatch); ok && names(list, etag, true) {
+		c.Status(fiber.StatusNotModified)
+		return nil
+	}
+	ct := rec.ContentType
+	if ct == "" {
+		ct = api.ContentTypeBinary
+	}
+	h.SetContentType(ct)
+	// A value that calls itself a page must not act in the name of whatever else this address serves.
+	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	h.Set(fiber.HeaderContentSecurityPolicy, "sandbox")
+	c.Context().Response.SetBodyRaw(rec.Value) // not copied: nobody writes to it.
+	return nil
+}
+
+// write serves PUT and DELETE.
+func (s *Server) write(c *fiber.Ctx) error {
+	path, directory, err := kvTarget(c)
+	if err != nil {
+		return err
+	}
+	if directory {
+		return refuse(api.BadPath, "%q is a directory: values are written one by one, under paths that do not end in a slash", path)
+	}
+	p, err := readParams(c, "consistency", "return")
+	if err != nil {
+		return err
+	}
+	level, err := p.level(s.opts.DefaultLevel)
+	if err != nil {
+		return err
+	}
+	stampLevel(c, level)
+	version, withVersion := p["return"]
+	if withVersion && version != "version" {
+		return refuse(api.BadParameter, "return=%.100q: want version", version)
+	}
+	cond, err := condition(c)
+	if err != nil {
+		return err
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if cond.Kind != node.Unconditional || !key.IsZero() { // there is no compare-and-set at a lower level.
+		level = node.Linearizable
+		stampLevel(c, level)
+	}
+	r := &node.Request{Op: node.OpDelete, Level: level, Path: path, Condition: cond, Key: key}
+	if c.Method() == fiber.MethodPut {
+		if err := s.readValue(c, r); err != nil {
+			return err
+		}
+	}
+	resp, err := s.do(r)
+	if err != nil {
+		return err
+	}
+	stampLevel(c, resp.Level)
+	if err := refusal(&resp, true); err != nil {
+		if resp.Code == node.CodePrecondition && resp.Record.Live() { // what is there instead.
+			stampVersion(c, &resp.Record)
+			setETag(c, quote(resp.Record.Version().ETag()))
+		}
+		return err
+	}
+	return s.written(c, path, &resp, withVersion)
+}
+
+// condition reads what a write wants to find (RFC 9110 section 13.1). ETags that no version has are no error: nothing matches
+// them.
+func condition(c *fiber.Ctx) (node.Condition, error) {
+	var cond node.Condition
+	for kind, header := range conditionHeaders {
+		if header == "" {
+			continue
+		}
+		list, ok := conditions(c, header)
+		if !ok {
+			continue
+		}
+		if cond.Kind != node.Unconditional {
+			return cond, refuse(api.BadHeader, "If-Match and If-None-Match in one write: use one of them")
+		}
+		cond.Kind = node.ConditionKind(kind)
+		for tag := range strings.SplitSeq(list, ",") {
+			tag = strings.TrimSpace(tag)
+			if tag == "*" {
+				cond.Any = true
+				continue
+			}
+			if cond.Kind == node.IfNoneMatch {
+				tag = strings.TrimPrefix(tag, "W/") // its comparison is the weak one.
+			}
+			if v, err := node.ParseETag(strings.Trim(tag, `"`)); err == nil && strings.HasPrefix(tag, `"`) {
+				cond.Versions = append(cond.Versions, v)
+			}
+		}
+		if len(cond.Versions) > conditionVersionsMax {
+			return cond, refuse(api.BadHeader, "%s names %d versions: at most %d", header, len(cond.Versions), conditionVersionsMax)
+		}
+	}
+	return cond, nil
+}
+
+// idempotencyKey hashes the key under which a write may be tried again without being applied twice. Such a write is linearizable:
+// only a majority can tell whether it was applied.
+func idempotencyKey(c *fiber.Ctx) (key node.UUID, err error) {
+	text := c.Request().Header.Peek(api.HeaderIdempotencyKey)
+	if len(text) == 0 {
+		return key, nil
+	}
+	if len(text) > idempotencyKeyBytesMax {
+		return key, refuse(api.BadHeader, "%s of %d bytes, the limit is %d", api.HeaderIdempotencyKey, len(text), idempotencyKeyBytesMax)
+	}
+	sum := sha256.Sum256(text)
+	copy(key[:], sum[:])
+	return key, nil
+}
+
+const idempotencyKeyBytesMax = 255
+
+var conditionHeaders = [...]string{node.IfMatch: fiber.HeaderIfMatch, node.IfNoneMatch: fiber.HeaderIfNoneMatch}
+
+// conditionVersionsMax bounds the ETags of one condition.
+const conditionVersionsMax = 64
+
+// readValue copies body and Content-Type into a put: fiber reuses their memory.
+func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
+	if enc := c.Request().Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
+		return refuse(api.BadMediaType, "Content-Encoding %.100q would not be kept with the value: leave it away, or name it in the Content-Type", enc)
+	}
+	if r.ContentType, err = contentType(c); err != nil {
+		return err
+	}
+	if r.TTL, err = ttl(c); err != nil {
+		return err
+	}
+	body := c.Request().Body()
+	if len(body) > s.opts.ValueBytesMax { // a target in absolute form has escaped the limit that was set before reading.
+		return s.valueTooLarge()
+	}
+	r.Op, r.Value = node.OpPut, bytes.Clone(body)
+	return nil
+}
+
+// ttl reads how long a value is to live.
+func ttl(c *fiber.Ctx) (time.Duration, error) {
+	text := c.Get(api.HeaderTTL)
+	if text == "" {
+		return 0, nil
+	}
+	d, err := node.ParseTTL(text)
+	if err != nil {
+		return 0, refuse(api.BadHeader, "%s: %v", api.HeaderTTL, err)
+	}
+	return d, nil
+}
+
+// written answers a write that succeeded.
+func (s *Server) written(c *fiber.Ctx, path string, resp *node.Response, withVersion bool) error {
+	rec := &resp.Record
+	stampVersion(c, rec)
+	etag := rec.Version().ETag()
+	if rec.Live() {
+		setETag(c, quote(etag))
+	}
+	status := fiber.StatusNoContent
+	if resp.Code == node.CodeCreated {
+		status = fiber.StatusCreated
+	}
+	if !withVersion {
+		c.Status(status)
+		return nil
+	}
+	if status == fiber.StatusNoContent {
+		status = fiber.StatusOK // there is content: the version.
+	}
+	v := api.Version{Path: path}
+	if rec.Exists() { // else nothing was deleted, at a level that can tell.
+		v = api.Version{Path: path, ETag: etag, Timestamp: rec.TS.String(), UUID: rec.UUID.String()}
+	}
+	return s.sendJSON(c, status, v)
+}
+
+// do asks the core and turns the lack of an answer into a problem.
+func (s *Server) do(r *node.Request) (node.Response, error) {
+	write, op := r.Op != node.OpGet, r.Op // the core owns r from now on.
+	ctx, cancel := context.WithTimeout(context.Background(), s.opts.RequestTimeout)
+	defer cancel()
+	resp, err := s.opts.Core.Do(ctx, r)
+	switch {
+	case err == nil:
+		return resp, nil
+	case errors.Is(err, ErrStopping):
+		return resp, outcomeOf(write, api.NotApplied, shuttingDown())
+	case errors.Is(err, context.DeadlineExceeded):
+		return resp, outcomeOf(write, api.Unknown, &problem{code: api.Timeout, detail: "the node did not finish within " + s.opts.RequestTimeout.String() + " (request_timeout)"})
+	}
+	s.opts.Log.Error("the core gave no answer", "operation", op.String(), "error", err.Error())
+	return resp, outcomeOf(write, api.Unknown, &problem{code: api.Internal, detail: err.Error()})
+}
+
+func shuttingDown() *problem {
+	return &problem{code: api.ShuttingDown, detail: "this node is shutting down: ask another member"}
+}
+
+func outcomeOf(write bool, outcome string, p *problem) error {
+	if write {
+		p.outcome = outcome
+	}
+	return p
+}
+
+// stampLevel says at which level the operation is run, or was meant to be.
+func stampLevel(c *fiber.Ctx, level node.Level) {
+	if level != node.DefaultLevel {
+		c.Context().Response.Header.Set(api.HeaderConsistency, level.String())
+	}
+}
+
+// stampVersion says which version the answer is about, tombstones included.
+func stampVersion(c *fiber.Ctx, rec *node.Record) {
+	if rec.Exists() {
+		c.Context().Response.Header.Set(api.HeaderTimestamp, rec.TS.String())
+	}
+	if rec.Expires != 0 {
+		c.Context().Response.Header.Set(api.HeaderExpires, time.UnixMilli(rec.Expires).UTC().Format(time.RFC3339))
+	}
+}
+
+// setETag keeps the spelling that everybody knows; fasthttp would write Etag.
+func setETag(c *fiber.Ctx, quoted string) {
+	c.Context().Response.Header.SetCanonical([]byte(fiber.HeaderETag), []byte(quoted))
+}
+
+func quote(etag string) string { return `"` + etag + `"` }

@@ -1,0 +1,72 @@
+package rest
+
+import (
+	"encoding/json"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+// list serves one page of a directory. Listings are eventual, whatever the node's default.
+func (s *Server) list(c *fiber.Ctx, dir string) error {
+	p, err := readParams(c, "consistency", "recursive", "limit", "after")
+	if err != nil {
+		return err
+	}
+	level, err := p.level(node.Eventual)
+	if err != nil {
+		return err
+	}
+	stampLevel(c, level)
+	if level != node.Eventual {
+		return refuse(api.NotImplemented, "listings are eventual: leave consistency=%s away", level)
+	}
+	req := node.ListRequest{Directory: dir}
+	if req.Recursive, err = p.bool("recursive"); err != nil {
+		return err
+	}
+	if req.Limit, err = p.limit(); err != nil {
+		return err
+	}
+	if req.After, err = p.after(dir); err != nil {
+		return err
+	}
+	page, err := s.opts.View().List(req)
+	if err != nil {
+		return s.viewError(dir, err)
+	}
+	return s.sendJSON(c, fiber.StatusOK, listing(dir, &page))
+}
+
+func listing(dir string, page *node.Listing) api.Listing {
+	out := api.Listing{Directory: dir, Entries: make([]api.Entry, 0, len(page.Entries)), More: page.More}
+	for _, e := range page.Entries {
+		entry := api.Entry{Path: e.Path, Name: e.Path[len(dir):], Directory: e.Directory}
+		if !e.Directory {
+			size := e.Bytes
+			entry.ETag, entry.Timestamp, entry.ContentType, entry.Bytes = e.Version.ETag(), e.Version.TS.String(), e.ContentType, &size
+			if entry.ContentType == "" {
+				entry.ContentType = api.ContentTypeBinary // as a GET says.
+			}
+		}
+		out.Entries = append(out.Entries, entry)
+	}
+	if page.More {
+		out.Next = page.Entries[len(page.Entries)-1].Path
+	}
+	return out
+}
+
+func (s *Server) sendJSON(c *fiber.Ctx, status int, doc any) error {
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	h := &c.Context().Response.Header
+	h.Set(fiber.HeaderCacheControl, "no-store")
+	h.SetContentType(api.ContentTypeJSON)
+	c.Status(status).Context().Response.SetBodyRaw(append(body, '\n'))
+	return nil
+}

@@ -1,0 +1,64 @@
+package rest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"kvs/node"
+	"kvs/node/api"
+	"kvs/node/swim"
+)
+
+// memberTable is the member table for clients.
+func memberTable(snap *Snapshot) []api.Member {
+	out := make([]api.Member, 0, len(snap.Members))
+	joined := joinOrder(snap.Members)
+	for i, m := range snap.Members {
+		line := api.Member{
+			ID: m.ID.String(), Name: m.Name, Address: m.Addr, State: m.State.String(), Incarnation: m.Incarnation,
+			Born: node.Timestamp(m.Born).String(), Self: m.ID == snap.ID, Joined: slices.Index(joined, m.ID) + 1,
+			Since: snap.Started.UTC(), Hint: memberHint(snap.Members, &m),
+		}
+		switch {
+		case m.State.Gone():
+			line.Since = time.UnixMilli(int64(m.GoneAt)).UTC()
+		case i < len(snap.Since):
+			line.Since = snap.Started.Add(max(snap.Since[i]-snap.Status.Started, 0)).UTC()
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// joinOrder is who is a member, in the order of joining.
+func joinOrder(members []swim.Member) []node.ID {
+	there := slices.DeleteFunc(slices.Clone(members), func(m swim.Member) bool { return m.State.Gone() })
+	slices.SortFunc(there, func(a, b swim.Member) int {
+		if c := cmp.Compare(a.Born, b.Born); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	ids := make([]node.ID, len(there))
+	for i := range there {
+		ids[i] = there[i].ID
+	}
+	return ids
+}
+
+// memberHint says what to do about a dead member in whose place another one lives: it lost its disk, and nobody but people can
+// know that for sure.
+func memberHint(all []swim.Member, m *swim.Member) string {
+	if m.State != swim.Dead {
+		return ""
+	}
+	for i := range all {
+		o := &all[i]
+		if o.State <= swim.Suspect && o.ID != m.ID && (o.Name == m.Name || o.Addr == m.Addr) {
+			return fmt.Sprintf("replaced by %s? If its data is lost: kvs members remove %s", o.ID, m.ID)
+		}
+	}
+	return ""
+}

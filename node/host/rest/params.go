@@ -1,0 +1,170 @@
+package rest
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+const kvPrefix = "/kv/"
+
+// kvPath reads the path behind /kv/ from the request as it came, before anybody normalises it, decodes its percent signs
+// exactly once, and checks it: %2F is a separator like any other, %252F a segment with the text %2F. The root and whatever ends
+// in a slash is a directory.
+func kvPath(original []byte) (path string, directory bool, err error) {
+	return pathBehind(kvPrefix, original)
+}
+
+// pathBehind is kvPath for another prefix.
+func pathBehind(prefix string, original []byte) (path string, directory bool, err error) {
+	raw, ok := bytes.CutPrefix(original, []byte(prefix))
+	if !ok {
+		return "", false, refuse(api.NoRoute, "there is nothing at %.200q: values are below %s", original, kvPrefix)
+	}
+	if bytes.IndexByte(raw, '%') < 0 {
+		path = string(raw)
+	} else if path, err = url.PathUnescape(string(raw)); err != nil {
+		return "", false, refuse(api.BadPath, "%v: write a percent sign as %%25", err)
+	}
+	if directory = path == "" || strings.HasSuffix(path, "/"); directory {
+		err = node.CheckDirectory(path)
+	} else {
+		err = node.CheckPath(path)
+	}
+	if err != nil {
+		return "", false, refuse(api.BadPath, "%v", err)
+	}
+	return path, directory, nil
+}
+
+// kvTarget is kvPath of a request. fasthttp cuts a target off at a "#", which belongs to no request (RFC 9112 section 3.2): the
+// path would silently be another one.
+func kvTarget(c *fiber.Ctx) (path string, directory bool, err error) {
+	if bytes.IndexByte(c.Request().Header.RequestURI(), '#') >= 0 {
+		return "", false, refuse(api.BadPath, `the URL holds a "#": write it as %%23`)
+	}
+	return kvPath(c.Request().URI().PathOriginal())
+}
+
+// params are a request's query parameters; each at most once.
+type params map[string]string
+
+// readParams refuses parameters that are not in known: a misspelt one must not be ignored.
+func readParams(c *fiber.Ctx, known ...string) (params, error) {
+	raw := c.Request().URI().QueryString()
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	values, err := url.ParseQuery(string(raw)) // stricter than fasthttp, which passes broken percent signs on.
+	if err != nil {
+		return nil, refuse(api.BadParameter, "the query cannot be read: %v", err)
+	}
+	p := make(params, len(values))
+	for key, given := range values {
+		switch {
+		case !slices.Contains(known, key):
+			return nil, unknownParameter(key, known)
+		case len(given) > 1:
+			return nil, refuse(api.BadParameter, "parameter %q is given %d times", key, len(given))
+		}
+		p[key] = given[0]
+	}
+	return p, nil
+}
+
+func unknownParameter(key string, known []string) error {
+	if len(known) == 0 {
+		return refuse(api.BadParameter, "unknown parameter %.100q: this route has none", key)
+	}
+	return refuse(api.BadParameter, "unknown parameter %.100q: this route knows %s", key, strings.Join(known, ", "))
+}
+
+func (p params) level(def node.Level) (node.Level, error) {
+	v, ok := p["consistency"]
+	if !ok {
+		return def, nil
+	}
+	l, err := node.ParseLevel(v)
+	if err != nil {
+		return 0, refuse(api.BadConsistency, "%v", err)
+	}
+	return l, nil
+}
+
+func (p params) bool(name string) (bool, error) {
+	switch v, ok := p[name]; {
+	case !ok || v == "false":
+		return false, nil
+	case v == "" || v == "true":
+		return true, nil
+	default:
+		return false, refuse(api.BadParameter, "%s=%.100q: want true or false", name, v)
+	}
+}
+
+func (p params) limit() (int, error) {
+	v, ok := p["limit"]
+	if !ok {
+		return node.ListLimitDefault, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > node.ListLimitMax {
+		return 0, refuse(api.BadParameter, "limit=%.100q: want a number from 1 to %d", v, node.ListLimitMax)
+	}
+	return n, nil
+}
+
+// after reads where a page of dir begins. It may be any text that a path in dir could begin with, not only a path that exists:
+// the entry that a former page ended with may be gone.
+func (p params) after(dir string) (string, error) {
+	v := p["after"]
+	switch {
+	case len(v) > node.PathBytesMax+1 || !utf8.ValidString(v):
+		return "", refuse(api.BadParameter, "after: want UTF-8 of at most %d bytes", node.PathBytesMax+1)
+	case v != "" && !strings.HasPrefix(v, dir):
+		return "", refuse(api.BadParameter, "after=%.100q: want a path in %q", v, dir)
+	}
+	return v, nil
+}
+
+// contentType copies the Content-Type of a value.
+func contentType(c *fiber.Ctx) (string, error) {
+	ct := string(c.Request().Header.ContentType())
+	if len(ct) > node.ContentTypeBytesMax {
+		return "", refuse(api.BadHeader, "Content-Type of %d bytes, the limit is %d", len(ct), node.ContentTypeBytesMax)
+	}
+	for i := range len(ct) {
+		if ct[i] < 0x20 || ct[i] > 0x7e {
+			return "", refuse(api.BadHeader, "Content-Type holds the byte 0x%02x", ct[i])
+		}
+	}
+	return ct, nil
+}
+
+// conditions are the ETags of one conditional header, of all its lines; present tells an empty header from none.
+func conditions(c *fiber.Ctx, header string) (list string, present bool) {
+	lines := c.Request().Header.PeekAll(header)
+	return string(bytes.Join(lines, []byte(","))), len(lines) > 0
+}
+
+// names reports whether a list of ETags names etag (RFC 9110 section 8.8.3.2); only a weak comparison takes weak tags.
+func names(list, etag string, weak bool) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimSpace(tag)
+		if weak {
+			tag = strings.TrimPrefix(tag, "W/")
+		}
+		if tag == "*" || tag == etag {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,162 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+// problemType says that the code is the type (RFC 9457 section 4.2.1).
+const problemType = "about:blank"
+
+// problem is an error on its way to the client.
+type problem struct {
+	code       api.Code
+	detail     string
+	outcome    string
+	retryAfter time.Duration
+}
+
+func (p *problem) Error() string { return string(p.code) + ": " + p.detail }
+
+func refuse(code api.Code, format string, args ...any) error {
+	return &problem{code: code, detail: fmt.Sprintf(format, args...)}
+}
+
+// handleError writes whatever a handler, fiber or fasthttp returned as a problem document.
+func (s *Server) handleError(c *fiber.Ctx, err error) error {
+	var p *problem
+	if !errors.As(err, &p) {
+		p = s.translate(c, err)
+	}
+	// A request that was refused for what it says did nothing; where more is known, the handler has said it.
+	if p.outcome == "" && (isWrite(c) || isUnread(c)) {
+		p.outcome = api.NotApplied
+	}
+	return s.sendProblem(c, p)
+}
+
+func isWrite(c *fiber.Ctx) bool {
+	return c.Method() == fiber.MethodPut || c.Method() == fiber.MethodDelete
+}
+
+// isUnread says that nobody knows what was asked: fasthttp forgets the header when the body behind it cannot be read. It may have
+// been a write.
+func isUnread(c *fiber.Ctx) bool { return c.Request().Header.Len() == 0 }
+
+func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
+	kind, err := api.Describe(p.code)
+	if err != nil {
+		return err
+	}
+	doc := api.Problem{
+		Type: problemType, Title: kind.Title, Status: kind.Status, Detail: p.detail, Code: p.code,
+		Retryable: kind.Retryable, Outcome: p.outcome, Node: s.opts.Name,
+	}
+	if waitHelps(kind.Status) {
+		wait := max(p.retryAfter, time.Second)
+		doc.RetryAfter = int((wait + time.Second - 1) / time.Second)
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(doc.RetryAfter))
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	h := &c.Context().Response.Header
+	h.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader)) // again: errors of parsing come without prepare.
+	h.Set(fiber.HeaderCacheControl, "no-store")
+	h.SetContentType(api.ContentTypeProblem)
+	return c.Status(kind.Status).Send(append(body, '\n'))
+}
+
+func waitHelps(status int) bool {
+	return status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests || status == fiber.StatusInsufficientStorage
+}
+
+// translate finds the code of an error that fiber or fasthttp made.
+func (s *Server) translate(c *fiber.Ctx, err error) *problem {
+	var fe *fiber.Error
+	status := fiber.StatusInternalServerError
+	if errors.As(err, &fe) {
+		status = fe.Code
+	}
+	switch status {
+	case fiber.StatusRequestEntityTooLarge:
+		return s.tooLarge(c)
+	case fiber.StatusRequestHeaderFieldsTooLarge:
+		return &problem{code: api.HeadersTooLarge, detail: fmt.Sprintf("URL and headers are larger than %d bytes: shorten them", headerBytesMax)}
+	case fiber.StatusRequestTimeout:
+		return &problem{code: api.RequestTimeout, detail: fmt.Sprintf("the request did not arrive within %v: send it faster, or in smaller parts", s.opts.ReadTimeout)}
+	case fiber.StatusMethodNotAllowed:
+		return &problem{code: api.BadMethod, detail: "this route does not know this method: it knows those in the Allow header"}
+	case fiber.StatusNotFound:
+		return noRoute(c)
+	case fiber.StatusBadRequest, fiber.StatusBadGateway: // the latter is fiber's word for a connection that broke.
+		return &problem{code: api.BadRequest, detail: "the request could not be read: " + err.Error()}
+	}
+	s.opts.Log.Error("request failed", "method", c.Method(), "path", string(c.Request().URI().PathOriginal()), "error", err.Error())
+	return &problem{code: api.Internal, detail: err.Error()}
+}
+
+// tooLarge words a body that fasthttp stopped reading, and has the connection closed gently, so that the words arrive.
+func (s *Server) tooLarge(c *fiber.Ctx) *problem {
+	if conn, ok := c.Context().Conn().(*conn); ok {
+		conn.linger.Store(true)
+	}
+	limit := s.bodyLimit(c.Request().Header.RequestURI())
+	if isUnread(c) || isWrite(c) && limit == s.opts.ValueBytesMax {
+		return s.valueTooLarge() // what else would be so large.
+	}
+	return &problem{code: api.BodyTooLarge, detail: fmt.Sprintf("the body is larger than %d bytes, the limit of this route", limit)}
+}
+
+func (s *Server) valueTooLarge() *problem {
+	return &problem{code: api.ValueTooLarge, detail: fmt.Sprintf(
+		"the value is larger than %d bytes, the limit of this node (value_bytes_max): split it, or raise the limit, up to %d", s.opts.ValueBytesMax, node.ValueBytesHardMax)}
+}
+
+func noRoute(c *fiber.Ctx) *problem {
+	path := string(c.Request().URI().PathOriginal())
+	p := &problem{code: api.NoRoute, detail: fmt.Sprintf("there is nothing at %.200q: values are below /kv/, the other routes are in /openapi.yaml", path)}
+	switch path {
+	case "/kv", "/members":
+		p.detail = fmt.Sprintf("there is nothing at %s: you may mean %s/", path, path)
+	}
+	return p
+}
+
+// recoverPanics keeps a bug in one handler from ending the node: the core runs elsewhere.
+func (s *Server) recoverPanics(c *fiber.Ctx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.opts.Log.Error("panic in a request handler", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			p := &problem{code: api.Internal, detail: "the handler failed; the log of this node has the details"}
+			if isWrite(c) {
+				p.outcome = api.Unknown
+			}
+			err = p
+		}
+	}()
+	return c.Next()
+}
+
+// refusal turns the core's refusal into a problem; nil for a success.
+func refusal(r *node.Response, write bool) error {
+	code, bad := api.FromNode(r.Code)
+	if !bad {
+		return nil
+	}
+	p := &problem{code: code, detail: r.Detail, retryAfter: r.RetryAfter}
+	if write {
+		p.outcome = r.Outcome.String()
+	}
+	return p
+}

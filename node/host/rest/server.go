@@ -1,0 +1,291 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+// Core is the running node, as far as this package needs it. It is safe for concurrent use.
+type Core interface {
+	// Do runs one operation. It fills the request's ID and deadline (from ctx) and takes ownership of it. An error means
+	// that there is no answer: it wraps context.DeadlineExceeded when time ran out, so that a write's outcome is unknown,
+	// or ErrStopping when the operation was not begun.
+	Do(ctx context.Context, r *node.Request) (node.Response, error)
+
+	// Mode is what the node does for clients at the moment. It never waits.
+	Mode() node.Mode
+
+	// Snapshot says what the node knows about itself.
+	Snapshot() Snapshot
+
+	// Conflicts returns the last decisions about paths that begin with prefix, newest first, at most limit. They are shared:
+	// nobody writes to them. Errors are those of Do.
+	Conflicts(prefix string, limit int) ([]node.ConflictRecord, error)
+
+	// SetReadOnly makes the node read-only for the reason "operator", or ends that; it returns when that is on disk. Errors are
+	// those of Do.
+	SetReadOnly(on bool) error
+
+	// Join asks the node to contact members at these addresses.
+	Join(addrs []string) error
+
+	// Leave makes the node leave the cluster for good, and stop afterwards. ctx bounds the handing over, after which an error
+	// wraps ErrNotHandedOver, unless forced.
+	Leave(ctx context.Context, force bool) error
+
+	// Remove takes another member out for good. Errors wrap those of swim.Machine.Remove.
+	Remove(ctx context.Context, id node.ID, force bool) error
+
+	// Frames hands in a batch of messages from a peer. The body is only borrowed: it is reused when Frames returns. Errors
+	// wrap ErrStopping, ErrBusy, or else mean that the batch is damaged.
+	Frames(body []byte) error
+}
+
+// Errors of a Core.
+var (
+	ErrStopping      = errors.New("the node is shutting down") // it takes nothing in any more.
+	ErrNotHandedOver = errors.New("the node is a member as before")
+	ErrBusy          = errors.New("the node is busy") // it takes nothing in just now.
+	ErrRefused       = errors.New("refused")          // Join: an address belongs to another cluster.
+)
+
+// Metrics counts requests and shows everything that is counted. It is safe for concurrent use.
+type Metrics interface {
+	// Request counts an answered request for a value or a listing. Level is that of the answer; DefaultLevel: refused before
+	// it was known. Code is empty for a success.
+	Request(op Op, level node.Level, code api.Code, took time.Duration)
+
+	// Text is everything that is counted, and its media type.
+	Text() (text []byte, contentType string, err error)
+}
+
+// Op is what a client asked for.
+type Op uint8
+
+// The operations that are counted.
+const (
+	OpGet Op = iota
+	OpPut
+	OpDelete
+	OpList
+)
+
+// Snapshot is the node's status with what only its host knows.
+type Snapshot struct {
+	node.Status
+	Ready   bool
+	Reasons []string      // why it is not ready, or not in normal mode.
+	Started time.Time     // wall time of Status.Started,
+	Uptime  time.Duration // and the monotonic time since.
+}
+
+// Options of New. All are required but those with a default.
+type Options struct {
+	Core           Core
+	Metrics        Metrics
+	View           func() *node.View // the current one: it changes with the members.
+	Log            *slog.Logger
+	Name           string     // of the node, for the Kvs-Node header.
+	Version        string     // of the program.
+	DefaultLevel   node.Level // of requests that do not say.
+	ValueBytesMax  int        // larger values: 413.
+	FramesBytesMax int        // a peer's batch.
+	RequestTimeout time.Duration
+
+	ReadTimeout    time.Duration // for a whole request to arrive. Default: 30 s.
+	WriteTimeout   time.Duration // for the client to take the whole answer. Default: 1 min.
+	IdleTimeout    time.Duration // between requests of a connection. Default: 2 min.
+	ConnectionsMax int           // further ones are answered 503 and closed. Default: 4096.
+}
+
+func (o *Options) check() error {
+	switch {
+	case o.Core == nil || o.Metrics == nil || o.View == nil || o.Log == nil:
+		return errors.New("rest: core, metrics, view and log are required")
+	case o.DefaultLevel == node.DefaultLevel || o.RequestTimeout <= 0:
+		return errors.New("rest: default level and request timeout are required")
+	case o.ValueBytesMax < 1 || o.ValueBytesMax > node.ValueBytesHardMax:
+		return fmt.Errorf("rest: values of at most %d bytes, want 1 to %d", o.ValueBytesMax, node.ValueBytesHardMax)
+	case o.FramesBytesMax < node.FrameBytesMax:
+		return fmt.Errorf("rest: batches of %d bytes cannot hold a frame of %d", o.FramesBytesMax, node.FrameBytesMax)
+	case o.ReadTimeout < 0 || o.WriteTimeout < 0 || o.IdleTimeout < 0 || o.ConnectionsMax < 0:
+		return errors.New("rest: timeouts and connections must not be below zero")
+	}
+	return nil
+}
+
+// Server is the HTTP side of a node.
+type Server struct {
+	opts       Options
+	app        *fiber.App
+	nodeHeader string // the name, percent-encoded: a name may hold any character, a header may not.
+
+	forwarder *fasthttp.Client
+	forwarded atomic.Uint64 // requests passed on: members take turns.
+
+	mu       sync.Mutex
+	listener net.Listener // once Serve has begun.
+	stopping bool
+}
+
+// Bounds of what is read before a route is known.
+const (
+	headerBytesMax = 16 << 10 // URL and headers together. A path of 1024 bytes may arrive percent-encoded, three bytes for one.
+	jsonBytesMax   = 64 << 10 // bodies that are neither values nor frames.
+)
+
+// New returns a server that is not listening yet.
+func New(o Options) (*Server, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = 30 * time.Second
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = time.Minute
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = 2 * time.Minute
+	}
+	if o.ConnectionsMax == 0 {
+		o.ConnectionsMax = 4096
+	}
+	s := &Server{opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: newForwarder()}
+	s.app = fiber.New(fiber.Config{
+		StrictRouting:                true,
+		CaseSensitive:                true,
+		BodyLimit:                    o.FramesBytesMax, // the limit of each route is in headerReceived.
+		ReadBufferSize:               headerBytesMax,
+		ReadTimeout:                  o.ReadTimeout,
+		WriteTimeout:                 o.WriteTimeout,
+		IdleTimeout:                  o.IdleTimeout,
+		Concurrency:                  2 * o.ConnectionsMax, // the limit is kept in listener.go; fasthttp counts a little longer.
+		DisablePreParseMultipartForm: true,                 // a form is a value like any other.
+		DisableStartupMessage:        true,
+		ErrorHandler:                 s.handleError,
+	})
+	fast := s.app.Server()
+	fast.HeaderReceived = s.headerReceived
+	fast.Handler = s.prepare(fast.Handler)
+	fast.NoDefaultServerHeader = true
+	fast.NoDefaultContentType = true
+	fast.CloseOnShutdown = true
+	fast.Logger = quietLogger{o.Log}
+	s.routes()
+	return s, nil
+}
+
+func (s *Server) routes() {
+	s.app.Use(s.recoverPanics)
+	s.app.Get("/kv/*", s.counted(s.get))
+	s.app.Put("/kv/*", s.counted(s.write))
+	s.app.Delete("/kv/*", s.counted(s.write))
+	s.app.Get("/conflicts", s.conflicts)
+	s.app.Get("/conflicts/*", s.candidate)
+	s.app.Get(votersPrefix, s.voters)
+	s.app.Put(votersPrefix+"*", s.changeVoters)
+	s.app.Delete(votersPrefix+"*", s.changeVoters)
+	s.app.Get("/members/", s.members)
+	s.app.Post("/members/join", s.join)
+	s.app.Post("/members/leave", s.leave)
+	s.app.Delete("/members/:id<len(16)>", s.remove)
+	s.app.Get("/status", s.status)
+	s.app.Get("/mode", s.mode)
+	s.app.Put("/mode", s.setMode)
+	s.app.Get("/livez", s.livez)
+	s.app.Get("/readyz", s.readyz)
+	s.app.Get("/metrics", s.metrics)
+	s.app.Get("/openapi.yaml", s.openapi)
+	s.app.Get("/", s.index)
+	s.app.Post(api.PathFrames, s.frames)
+}
+
+// bodyLimit is how long a request's body may be, by its target.
+func (s *Server) bodyLimit(target []byte) int {
+	switch {
+	case bytes.HasPrefix(target, []byte(kvPrefix)):
+		return s.opts.ValueBytesMax
+	case bytes.HasPrefix(target, []byte(api.PathFrames)):
+		return s.opts.FramesBytesMax
+	default:
+		return jsonBytesMax
+	}
+}
+
+// headerReceived sets the body limit before the body is read: a peer's batch may be larger than a client's value.
+func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	return fasthttp.RequestConfig{ReadTimeout: s.opts.ReadTimeout, MaxRequestBodySize: s.bodyLimit(h.RequestURI())}
+}
+
+// prepare does what every request needs before fiber routes it.
+func (s *Server) prepare(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	methods := make(map[string]bool, len(fiber.DefaultMethods))
+	for _, m := range fiber.DefaultMethods {
+		methods[m] = true
+	}
+	return func(c *fasthttp.RequestCtx) {
+		c.Response.Header.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader))
+		if !methods[string(c.Method())] {
+			// fiber answers methods that it does not know by itself, as plain text. No route has TRACE: 405, with Allow.
+			c.Request.Header.SetMethod(fiber.MethodTrace)
+		}
+		next(c)
+	}
+}
+
+// Serve answers on l until Shutdown, and returns nil then. It owns l, and is called once.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		return l.Close()
+	}
+	s.listener = newListener(l, s.opts.ConnectionsMax, s.refusedConnection())
+	s.mu.Unlock()
+	err := s.app.Listener(s.listener)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return nil
+	}
+	return err
+}
+
+// Shutdown stops listening, lets running requests end, and returns, at the latest when ctx is done, with ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	l := s.listener
+	s.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	defer s.forwarder.CloseIdleConnections()
+	err := s.app.ShutdownWithContext(ctx)
+	if closeErr := l.Close(); err == nil && !errors.Is(closeErr, net.ErrClosed) {
+		err = closeErr // fasthttp did not know the listener yet: Serve had only just begun.
+	}
+	return err
+}
+
+// quietLogger takes fasthttp's complaints about broken connections, which are the clients' affair.
+type quietLogger struct{ log *slog.Logger }
+
+func (l quietLogger) Printf(format string, args ...any) {
+	l.log.Debug("http: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,65 @@
+package rest
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+const votersPrefix = "/voters/"
+
+// voters serves the configuration in force.
+func (s *Server) voters(c *fiber.Ctx) error {
+	if _, err := readParams(c); err != nil {
+		return err
+	}
+	snap := s.opts.Core.Snapshot()
+	return s.sendJSON(c, fiber.StatusOK, votersDocument(&snap.Status))
+}
+
+func votersDocument(st *node.Status) api.Voters {
+	out := api.Voters{Voters: []api.Voter{}}
+	if st.Config == nil {
+		return out
+	}
+	out.Epoch, out.CaughtUp = st.Config.Epoch, st.CaughtUp >= st.Config.Epoch
+	for _, id := range st.Config.Voters {
+		v := api.Voter{ID: id.String()}
+		for _, m := range st.Members {
+			if m.ID == id {
+				v.Name, v.State = m.Name, m.State.String()
+			}
+		}
+		out.Voters = append(out.Voters, v)
+	}
+	return out
+}
+
+// changeVoters serves PUT (promote) and DELETE (demote) of one voter.
+func (s *Server) changeVoters(c *fiber.Ctx) error {
+	if _, err := readParams(c); err != nil {
+		return err
+	}
+	id, err := node.ParseID(strings.TrimPrefix(c.Path(), votersPrefix))
+	if err != nil {
+		return refuse(api.BadPath, "%v: a voter is named by its ID, which /members/ shows", err)
+	}
+	r := &node.Request{Op: node.OpPromote, Level: node.Linearizable, Path: id.String()}
+	if c.Method() == fiber.MethodDelete {
+		r.Op = node.OpDemote
+	}
+	resp, err := s.do(r)
+	if err != nil {
+		return err
+	}
+	if err := refusal(&resp, true); err != nil {
+		return err
+	}
+	snap := s.opts.Core.Snapshot()
+	doc := votersDocument(&snap.Status)
+	doc.Note = resp.Detail
+	return s.sendJSON(c, fiber.StatusOK, doc)
+}

@@ -1,0 +1,141 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"kvs/node"
+	"kvs/node/host/rest"
+	"kvs/node/host/transport"
+)
+
+// server is the HTTP door.
+type server interface {
+	// Serve answers connections of l, which it owns, until Shutdown, and returns nil then.
+	Serve(l net.Listener) error
+
+	// Shutdown lets no connection in, lets running requests end, and returns when they have, or with ctx's error.
+	Shutdown(ctx context.Context) error
+}
+
+// newServer makes the door for h.
+func newServer(h *Host, version string) (server, error) {
+	return rest.New(rest.Options{
+		Core:           &door{h: h, started: time.Now(), mono: h.clock.Mono()},
+		Metrics:        counter{h.metrics},
+		View:           h.View,
+		Log:            h.logger,
+		Name:           h.cfg.Name,
+		Version:        version,
+		DefaultLevel:   h.cfg.DefaultConsistency,
+		ValueBytesMax:  int(h.cfg.ValueBytesMax),
+		FramesBytesMax: transport.BatchBytesMax,
+		RequestTimeout: h.cfg.RequestTimeout,
+	})
+}
+
+// door is the Host as node/host/rest sees it.
+type door struct {
+	h       *Host
+	started time.Time
+	mono    time.Duration
+
+	mu   sync.Mutex
+	last node.Status // the latest snapshot that the loop has given.
+}
+
+func (d *door) Do(ctx context.Context, r *node.Request) (node.Response, error) {
+	resp, err := d.h.Do(ctx, r)
+	return resp, worded(err)
+}
+
+func (d *door) Conflicts(prefix string, limit int) ([]node.ConflictRecord, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d.h.cfg.RequestTimeout)
+	defer cancel()
+	list, err := d.h.Conflicts(ctx, prefix, limit)
+	return list, worded(err)
+}
+
+func (d *door) Mode() node.Mode { return d.h.Mode() }
+
+func (d *door) SetReadOnly(on bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d.h.cfg.RequestTimeout)
+	defer cancel()
+	return worded(d.h.SetOperatorMode(ctx, on))
+}
+
+func (d *door) Join(addrs []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d.h.cfg.RequestTimeout)
+	defer cancel()
+	if err := d.h.checkClusters(ctx, addrs); err != nil {
+		return fmt.Errorf("%w: %w", rest.ErrRefused, err)
+	}
+	return worded(d.h.Join(ctx, addrs))
+}
+
+func (d *door) Leave(ctx context.Context, force bool) error {
+	err := d.h.Leave(ctx, force)
+	if errors.Is(err, ErrNotHandedOver) {
+		return fmt.Errorf("%w: %w", rest.ErrNotHandedOver, err)
+	}
+	if err == nil {
+		d.h.begin(nil) // requests that run are answered before it ends.
+	}
+	return worded(err)
+}
+
+func (d *door) Remove(ctx context.Context, id node.ID, force bool) error {
+	return worded(d.h.Remove(ctx, id, force))
+}
+
+func (d *door) Frames(body []byte) error { return worded(d.h.Frames(body)) }
+
+// worded puts the host's errors as package rest knows them.
+func worded(err error) error {
+	switch {
+	case errors.Is(err, ErrStopped):
+		return fmt.Errorf("%w: ask another member", rest.ErrStopping)
+	case errors.Is(err, ErrBusy):
+		return fmt.Errorf("%w: %w", rest.ErrBusy, err)
+	}
+	return err
+}
+
+// snapshotWait is how long a status waits for the loop. A loop that is slower is in trouble, and says so without being asked.
+const snapshotWait = 2 * time.Second
+
+// Snapshot always answers: a node in trouble is the one whose status is looked at.
+func (d *door) Snapshot() rest.Snapshot {
+	ctx, cancel := context.WithTimeout(context.Background(), snapshotWait)
+	defer cancel()
+	s, err := d.h.Status(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.last = s
+	}
+	out := rest.Snapshot{Status: d.last, Started: d.started, Uptime: d.h.clock.Mono() - d.mono}
+	out.Reasons = append(out.Reasons, d.last.ModeReasons...)
+	out.Ready = err == nil && s.Retired == "" && serves(s.Mode)
+	switch {
+	case d.h.isStopping():
+		out.Ready = false
+		out.Reasons = append(out.Reasons, "the node is shutting down")
+	case err != nil:
+		out.Reasons = append(out.Reasons, fmt.Sprintf("the node has not answered within %v: its disk or processor is overloaded; this status is an old one", snapshotWait))
+	}
+	return out
+}
+
+func (h *Host) isStopping() bool {
+	select {
+	case <-h.stopping:
+		return true
+	default:
+		return false
+	}
+}

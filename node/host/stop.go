@@ -1,0 +1,112 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kvs/node"
+	"kvs/node/swim"
+)
+
+// Stop ends the node: it lets no new request in, answers those in flight, hands peers what waits for them, writes
+// everything down, and closes the store. Nothing that was acknowledged is lost. The other members are not told that it
+// leaves: a node that stops comes back. Stop returns when all is done, or with ctx's error, while the rest goes on.
+func (h *Host) Stop(ctx context.Context) error {
+	h.begin(nil)
+	select {
+	case <-h.stopped:
+		return h.err
+	case <-ctx.Done():
+		return fmt.Errorf("the node has not stopped in time: %w", ctx.Err())
+	}
+}
+
+// Wait returns when the node has stopped: nil after Stop, otherwise the reason why it could not go on.
+func (h *Host) Wait() error {
+	<-h.stopped
+	return h.err
+}
+
+// Stopping is closed when the node begins to stop, for whatever reason.
+func (h *Host) Stopping() <-chan struct{} { return h.stopping }
+
+// begin starts the shutdown, once. why is nil when it was asked for.
+func (h *Host) begin(why error) {
+	h.stopOnce.Do(func() {
+		close(h.stopping)
+		if why != nil {
+			h.logger.Error("node stops", "error", why)
+		} else {
+			h.logger.Info("node stops")
+		}
+		go func() {
+			h.err = h.shutdown(why)
+			h.logger.Info("node stopped")
+			close(h.stopped)
+		}()
+	})
+}
+
+// shutdown is one step after the other, each bounded but for those that wait for the disk: what is written must be whole.
+func (h *Host) shutdown(why error) error {
+	// A quarter of the time is kept for what cannot be cut short, so that whoever waits as long as configured sees the end.
+	polite := h.cfg.ShutdownTimeout * 3 / 4
+	ctx, cancel := context.WithTimeout(context.Background(), polite)
+	defer cancel()
+
+	h.admission.close()
+	select {
+	case <-h.admission.empty:
+	case <-ctx.Done():
+		h.logger.Warn("requests in flight were not answered in time")
+	}
+	h.flushReplication(ctx, polite/2)
+	if err := h.server.Shutdown(ctx); err != nil {
+		h.logger.Warn("connections were cut", "error", err)
+	}
+	_ = h.listener.Close() // a server that was told to stop before it began to listen has not closed it.
+	h.endWatch()
+	errs := []error{why, h.datagrams.Close()}
+	h.background.Wait()
+
+	close(h.loop.quit)
+	<-h.loop.done
+	if failure := h.loop.failure; failure != nil && why != failure { // it came during the shutdown.
+		errs = append(errs, failure)
+	}
+	if err := h.frames.Flush(ctx); err != nil {
+		h.logger.Debug("frames to peers were dropped", "error", err)
+	}
+	h.frames.Close()
+	if err := h.store.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("close the store: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// flushReplication waits until the living peers have acknowledged all they have to, for at most limit. What they miss
+// then they get by comparison, from this node when it is back.
+func (h *Host) flushReplication(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	start := time.Now()
+	err := h.poll(ctx, func(s *node.Status) bool { return s.Mode == node.ModeFailed || unacknowledged(s) == 0 })
+	if err != nil {
+		h.logger.Warn("some writes have not reached all members yet; they follow when this node is back", "waited", time.Since(start), "error", err)
+	}
+}
+
+// unacknowledged counts the records that wait for members that are alive.
+func unacknowledged(s *node.Status) int {
+	n := 0
+	for _, p := range s.Peers {
+		for _, m := range s.Members {
+			if m.ID == p.ID && m.State == swim.Alive {
+				n += p.QueueEntries
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,135 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"kvs/node"
+)
+
+// Datagrams is the UDP socket for gossip. Send is safe beside Serve.
+type Datagrams struct {
+	conn     *net.UDPConn
+	resolver *Resolver
+	logger   *slog.Logger
+	limit    limiter
+	stats    datagramCounters
+}
+
+type datagramCounters struct {
+	in, inOversize, out, outOversize, unresolved, errors atomic.Uint64
+}
+
+// DatagramStats counts since the start.
+type DatagramStats struct {
+	In, InOversize   uint64 // received and handed on; received and dropped because they were too long.
+	Out, OutOversize uint64
+	Unresolved       uint64 // dropped because the address of their receiver was not known yet.
+	Errors           uint64
+}
+
+// ListenDatagrams opens the socket at addr ("host:port").
+func ListenDatagrams(addr string, resolver *Resolver, logger *slog.Logger) (*Datagrams, error) {
+	if resolver == nil || logger == nil {
+		return nil, errors.New("datagrams: a resolver and a logger are required")
+	}
+	local, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for gossip on %s (UDP): %w", addr, err)
+	}
+	conn, err := net.ListenUDP("udp", local)
+	if err != nil {
+		return nil, fmt.Errorf("listen for gossip on %s (UDP): %w", addr, err)
+	}
+	return &Datagrams{conn: conn, resolver: resolver, logger: logger, limit: limiter{interval: complaintInterval}}, nil
+}
+
+// Addr is the address that the socket is bound to.
+func (d *Datagrams) Addr() string { return d.conn.LocalAddr().String() }
+
+// readPause keeps a socket that only returns errors from taking a whole core.
+const readPause = 10 * time.Millisecond
+
+// Serve hands every datagram that is not too long to deliver, until Close. The data belongs to deliver.
+func (d *Datagrams) Serve(deliver func(from string, data []byte)) {
+	// One byte more than allowed is enough to know a datagram that is too long; the kernel drops the rest of it.
+	buf := make([]byte, node.DatagramBytesMax+1)
+	var names sourceNames
+	for {
+		n, from, err := d.conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			d.complain("gossip socket: read failed", "error", err)
+			<-time.After(readPause)
+		case n > node.DatagramBytesMax:
+			d.stats.inOversize.Add(1)
+		default:
+			d.stats.in.Add(1)
+			deliver(names.of(from), append(make([]byte, 0, n), buf[:n]...))
+		}
+	}
+}
+
+// Send sends data, which it does not keep, to the member at to. It does not wait for names to be looked up.
+func (d *Datagrams) Send(to string, data []byte) {
+	if len(data) > node.DatagramBytesMax {
+		d.stats.outOversize.Add(1)
+		d.logger.Error("gossip datagram too long, dropped", "bytes", len(data), "limit", node.DatagramBytesMax)
+		return
+	}
+	addr, ok := d.resolver.Cached(to)
+	if !ok {
+		d.stats.unresolved.Add(1)
+		return
+	}
+	if _, err := d.conn.WriteToUDPAddrPort(data, addr); err != nil {
+		if !errors.Is(err, net.ErrClosed) {
+			d.complain("gossip socket: send failed", "to", to, "error", err)
+		}
+		return
+	}
+	d.stats.out.Add(1)
+}
+
+func (d *Datagrams) complain(msg string, attrs ...any) {
+	d.stats.errors.Add(1)
+	if ok, skipped := d.limit.allow(time.Now()); ok {
+		d.logger.Warn(msg, append(attrs, "skipped", skipped)...)
+	}
+}
+
+// Stats returns the counters.
+func (d *Datagrams) Stats() DatagramStats {
+	s := &d.stats
+	return DatagramStats{
+		In: s.in.Load(), InOversize: s.inOversize.Load(), Out: s.out.Load(), OutOversize: s.outOversize.Load(),
+		Unresolved: s.unresolved.Load(), Errors: s.errors.Load(),
+	}
+}
+
+// Close ends Serve.
+func (d *Datagrams) Close() error { return d.conn.Close() }
+
+// sourceNames remembers the text of addresses, because the same few members write all the time.
+type sourceNames struct{ byAddr map[netip.AddrPort]string }
+
+const sourceNamesMax = 2048
+
+func (s *sourceNames) of(a netip.AddrPort) string {
+	name, ok := s.byAddr[a]
+	if !ok {
+		if s.byAddr == nil || len(s.byAddr) >= sourceNamesMax {
+			s.byAddr = map[netip.AddrPort]string{}
+		}
+		name = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
+		s.byAddr[a] = name
+	}
+	return name
+}

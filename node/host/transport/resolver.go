@@ -1,0 +1,162 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Resolver turns "host:port" into addresses, and remembers them. Looking a name up may take ten seconds when its machine is
+// gone, so nobody who must not wait does: Cached answers at once with what is known, however old, and looks in the
+// background. It is safe for concurrent use.
+type Resolver struct {
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	now    func() time.Time
+
+	mu    sync.Mutex
+	cache map[string]*resolved
+}
+
+// resolved is what is known of one "host:port". done is closed when the running lookup ends.
+type resolved struct {
+	addr    netip.AddrPort // zero: not known.
+	err     error          // of the last lookup.
+	until   time.Time      // then it is looked up again; zero for literal addresses: never.
+	done    chan struct{}  // nil: none is running.
+	literal bool
+}
+
+const (
+	resolvedFor        = 30 * time.Second // what was found is looked up again after it,
+	unresolvedFor      = time.Second      // what was not, or did not answer, after this.
+	resolveTimeout     = 5 * time.Second
+	resolverEntriesMax = 4096 // beyond it everything is forgotten and looked up anew.
+)
+
+// NewResolver returns a Resolver that asks the system.
+func NewResolver() *Resolver {
+	return newResolver(func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}, time.Now)
+}
+
+func newResolver(lookup func(context.Context, string) ([]netip.Addr, error), now func() time.Time) *Resolver {
+	return &Resolver{lookup: lookup, now: now, cache: map[string]*resolved{}}
+}
+
+// Cached returns the address known for hostport, if any. It never waits.
+func (r *Resolver) Cached(hostport string) (netip.AddrPort, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(hostport)
+	return e.addr, e.addr.IsValid()
+}
+
+// Resolve returns the address known for hostport, and waits for the running lookup when there is none.
+func (r *Resolver) Resolve(ctx context.Context, hostport string) (netip.AddrPort, error) {
+	r.mu.Lock()
+	e := r.entry(hostport)
+	addr, err, done := e.addr, e.err, e.done
+	r.mu.Unlock()
+	if addr.IsValid() {
+		return addr, nil
+	}
+	if done == nil {
+		return netip.AddrPort{}, err
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return netip.AddrPort{}, fmt.Errorf("resolve %s: %w", hostport, ctx.Err())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.addr.IsValid() {
+		return e.addr, nil
+	}
+	return netip.AddrPort{}, e.err
+}
+
+// Doubt says that nobody answered at what is known for hostport: a name may point elsewhere by now.
+func (r *Resolver) Doubt(hostport string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.cache[hostport]; e != nil && !e.literal {
+		if soon := r.now().Add(unresolvedFor); soon.Before(e.until) {
+			e.until = soon
+		}
+	}
+}
+
+// entry returns what is known of hostport, and sees to it that it is looked up when it is time. The caller holds r.mu.
+func (r *Resolver) entry(hostport string) *resolved {
+	e := r.cache[hostport]
+	if e == nil {
+		if len(r.cache) >= resolverEntriesMax {
+			clear(r.cache)
+		}
+		e = &resolved{}
+		e.addr, e.literal = parseLiteral(hostport)
+		r.cache[hostport] = e
+	}
+	if e.literal || e.done != nil || r.now().Before(e.until) {
+		return e
+	}
+	e.done = make(chan struct{})
+	go r.look(hostport, e, e.done)
+	return e
+}
+
+// look runs one lookup. A lookup that does not heed its context leaves only this goroutine behind.
+func (r *Resolver) look(hostport string, e *resolved, done chan struct{}) {
+	addr, err := r.lookUp(hostport)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.err, e.done = err, nil
+	if err == nil {
+		e.addr, e.until = addr, r.now().Add(resolvedFor)
+	} else {
+		e.until = r.now().Add(unresolvedFor) // what was known before is still the best guess.
+	}
+	close(done)
+}
+
+func (r *Resolver) lookUp(hostport string) (netip.AddrPort, error) {
+	host, portText, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("resolve %q: %w", hostport, err)
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || port == 0 {
+		return netip.AddrPort{}, fmt.Errorf("resolve %q: want a port from 1 to 65535", hostport)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addrs, err := r.lookup(ctx, host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("resolve %q: %w", hostport, err)
+	}
+	if len(addrs) == 0 {
+		return netip.AddrPort{}, fmt.Errorf("resolve %q: no address", hostport)
+	}
+	best := addrs[0].Unmap()
+	for _, a := range addrs { // members listen on IPv4 unless told otherwise.
+		if a.Unmap().Is4() {
+			best = a.Unmap()
+			break
+		}
+	}
+	return netip.AddrPortFrom(best, uint16(port)), nil
+}
+
+func parseLiteral(hostport string) (netip.AddrPort, bool) {
+	ap, err := netip.ParseAddrPort(hostport)
+	if err != nil || ap.Port() == 0 {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), true
+}

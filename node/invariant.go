@@ -1,0 +1,15 @@
+package node
+
+import "fmt"
+
+// invariant panics when cond is false: a broken invariant is a bug, and going on would spread it. Attrs alternate names and
+// values.
+func invariant(cond bool, msg string, attrs ...any) {
+	if cond {
+		return
+	}
+	for i := 0; i+1 < len(attrs); i += 2 {
+		msg += fmt.Sprintf(" %v=%v", attrs[i], attrs[i+1])
+	}
+	panic("kvs: broken invariant: " + msg)
+}

@@ -1,0 +1,245 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// linear asks for a linearizable operation.
+func (b *bench) linear(i int, op OpKind, path, value string, c Condition) uint64 {
+	b.nextReq++
+	b.note("client -> %s: linearizable %s %s %q", b.machine[i].name, op, path, value)
+	r := &Request{ID: b.nextReq, Op: op, Level: Linearizable, Path: path, Condition: c, Deadline: b.now + 5*time.Second}
+	if op == OpPut {
+		r.Value = []byte(value)
+	}
+	b.step(i, r)
+	return b.nextReq
+}
+
+func (b *bench) doLinear(i int, op OpKind, path, value string, c Condition) Response {
+	b.t.Helper()
+	id := b.linear(i, op, path, value, c)
+	b.run(10*time.Second, func() bool { _, ok := b.machine[i].replies[id]; return ok })
+	return b.machine[i].replies[id]
+}
+
+// founded brings up a cluster with a configuration.
+func founded(t *testing.T, nodes int) *bench {
+	b := newBench(t, nodes)
+	for _, m := range b.machine {
+		m.node.opts.ExpectedMembers = nodes
+	}
+	b.run(20*time.Second, func() bool {
+		for _, m := range b.machine {
+			if m.node.config == nil || len(m.node.config.Voters) != nodes || !b.members(nodes) {
+				return false
+			}
+		}
+		return true
+	})
+	return b
+}
+
+var always = Condition{}
+
+func TestTranscriptLinearizable(t *testing.T) {
+	b := founded(t, 3)
+	b.say = &strings.Builder{}
+	b.note("-- a write: a majority promises, a majority accepts")
+	r := b.doLinear(0, OpPut, "a", "one", always)
+	require.Equal(t, CodeCreated, r.Code)
+	b.run(100*time.Millisecond, nil)
+	b.note("-- a read elsewhere: one round trip, nothing is written")
+	r = b.doLinear(2, OpGet, "a", "", always)
+	require.Equal(t, "one", string(r.Record.Value))
+	version := r.Record.Version()
+	b.run(100*time.Millisecond, nil)
+	b.note("-- a compare-and-set whose condition holds, and the same again, which does not hold any more")
+	r = b.doLinear(1, OpPut, "a", "two", Condition{Kind: IfMatch, Versions: []Version{version}})
+	require.Equal(t, CodeOK, r.Code)
+	b.run(100*time.Millisecond, nil)
+	r = b.doLinear(2, OpPut, "a", "three", Condition{Kind: IfMatch, Versions: []Version{version}})
+	require.Equal(t, CodePrecondition, r.Code)
+	require.Equal(t, OutcomeNotApplied, r.Outcome)
+	require.Equal(t, "two", string(r.Record.Value), "the answer shows what is there")
+	b.run(100*time.Millisecond, nil)
+	b.note("-- two that create the same path at once: one of them does")
+	x := b.linear(0, OpPut, "b", "mine", Condition{Kind: IfNoneMatch, Any: true})
+	y := b.linear(2, OpPut, "b", "no, mine", Condition{Kind: IfNoneMatch, Any: true})
+	b.run(5*time.Second, func() bool {
+		_, ok := b.machine[0].replies[x]
+		_, ok2 := b.machine[2].replies[y]
+		return ok && ok2
+	})
+	codes := []Code{b.machine[0].replies[x].Code, b.machine[2].replies[y].Code}
+	require.ElementsMatch(t, []Code{CodeCreated, CodePrecondition}, codes)
+	transcript(t, b, "linearizable.txt")
+	b.run(time.Minute, b.same)
+	for _, m := range b.machine {
+		require.Zero(t, m.node.register.open)
+		require.Empty(t, m.node.register.ops)
+		require.Empty(t, m.node.register.turns)
+	}
+}
+
+// What a minority accepted is found and finished by the next operation, whoever runs it.
+func TestTranscriptUnfinishedWriteIsFinished(t *testing.T) {
+	b := founded(t, 3)
+	b.say = &strings.Builder{}
+	b.note("-- n1's ACCEPT reaches n2 only, and n1 falls silent")
+	b.cut = func(from, to string) bool {
+		return from == "n1" && to == "n3" || from == "n2" && to == "n1" && b.accepted(1, "a")
+	}
+	id := b.linear(0, OpPut, "a", "half", always)
+	b.run(5*time.Second, func() bool { return b.accepted(1, "a") })
+	b.crash(0)
+	b.cut = nil
+	require.NotContains(t, b.machine[0].replies, id)
+	b.note("-- n3 reads")
+	r := b.doLinear(2, OpGet, "a", "", always)
+	require.Equal(t, "half", string(r.Record.Value))
+	require.True(t, b.accepted(2, "a"), "a majority has it before it is shown")
+	transcript(t, b, "linearizable-unfinished.txt")
+}
+
+// accepted reports whether machine i has an accepted record on disk.
+func (b *bench) accepted(i int, path string) bool {
+	raw, ok := b.machine[i].store.m[prefixRecord+path]
+	if !ok {
+		return false
+	}
+	s, err := DecodeSlot(path, raw)
+	require.NoError(b.t, err)
+	return s.Consensus.accepted()
+}
+
+func TestLinearizableWithoutMajority(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "one", always).Code)
+	b.cut = func(from, to string) bool { return true }
+	r := b.doLinear(0, OpPut, "a", "two", always)
+	require.Equal(t, CodeNoQuorum, r.Code)
+	require.Equal(t, OutcomeNotApplied, r.Outcome, "no ACCEPT was sent")
+	b.run(time.Minute, nil) // until the others are known to be dead.
+	r = b.doLinear(0, OpGet, "a", "", always)
+	require.Equal(t, CodeNoQuorum, r.Code)
+	require.Contains(t, r.Detail, "1 of 3 voters can be reached, 2 are needed")
+	b.cut = nil
+	b.run(time.Minute, func() bool { return b.doLinear(1, OpGet, "a", "", always).Code == CodeOK })
+}
+
+func TestLinearizableBeforeTheFounding(t *testing.T) {
+	b := newBench(t, 1)
+	b.machine[0].node.opts.ExpectedMembers = 3
+	r := b.doLinear(0, OpPut, "a", "x", always)
+	require.Equal(t, CodeNoQuorum, r.Code)
+	require.Equal(t, OutcomeNotApplied, r.Outcome)
+	require.Contains(t, r.Detail, "not founded yet: all 3 expected members")
+	require.Empty(t, b.shows(0, "a"))
+}
+
+// An eventual write with a higher version is what a linearizable operation sees and replaces; one with a lower version does not
+// come back.
+func TestLinearizableAbsorbsEventualWrites(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "one", always).Code)
+	require.Equal(t, CodeOK, b.do(1, OpPut, "a", "eventual").Code)
+	b.run(time.Minute, b.same)
+	r := b.doLinear(2, OpGet, "a", "", always)
+	require.Equal(t, "eventual", string(r.Record.Value))
+	r = b.doLinear(0, OpPut, "a", "two", Condition{Kind: IfMatch, Versions: []Version{r.Record.Version()}})
+	require.Equal(t, CodeOK, r.Code)
+	b.run(time.Minute, b.same)
+	for i := range b.machine {
+		require.Equal(t, "two", b.shows(i, "a"))
+	}
+}
+
+// A voter whose slot rotted has no say on that path any more, and the others go on without it.
+func TestRottenVoterIsBlind(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "one", always).Code)
+	b.run(time.Minute, b.same)
+	raw := append([]byte{}, b.machine[1].store.m[prefixRecord+"a"]...)
+	raw[20] ^= 1
+	b.machine[1].store.m[prefixRecord+"a"] = raw
+	b.run(10*time.Minute, b.same) // a peer's copy replaces it.
+	s := b.slot(1, "a")
+	require.True(t, s.Consensus.Blind)
+	require.Equal(t, "one", b.shows(1, "a"))
+	require.Equal(t, CodeOK, b.doLinear(1, OpPut, "a", "two", always).Code)
+	b.run(time.Minute, b.same)
+	b.crash(2)
+	b.run(time.Minute, nil)
+	r := b.doLinear(0, OpGet, "a", "", always)
+	require.Equal(t, CodeNoQuorum, r.Code, "one voter that knows is no majority")
+}
+
+// Two members that compete for one path both get through.
+func TestDuellingProposers(t *testing.T) {
+	b := founded(t, 3)
+	var ids [3][]uint64
+	for range 20 {
+		for i := range b.machine {
+			ids[i] = append(ids[i], b.linear(i, OpPut, "a", "x", always))
+		}
+	}
+	b.run(5*time.Second, func() bool {
+		for i := range ids {
+			for _, id := range ids[i] {
+				if _, ok := b.machine[i].replies[id]; !ok {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	won := 0
+	for i := range ids {
+		for _, id := range ids[i] {
+			if c := b.machine[i].replies[id].Code; c == CodeOK || c == CodeCreated {
+				won++
+			}
+		}
+	}
+	require.Greater(t, won, 30, "of 60 in five seconds")
+	b.run(time.Minute, b.same)
+}
+
+// A write that is tried again under its idempotency key, through another member, is not applied again, whatever came in between;
+// the answer is that of the first.
+func TestIdempotencyKey(t *testing.T) {
+	b := founded(t, 3)
+	keyed := func(i int, op OpKind, value string, c Condition, key byte) Response {
+		b.nextReq++
+		r := &Request{ID: b.nextReq, Op: op, Level: Linearizable, Path: "a", Condition: c, Key: UUID{key}, Deadline: b.now + 5*time.Second}
+		if op == OpPut {
+			r.Value = []byte(value)
+		}
+		b.step(i, r)
+		id := b.nextReq
+		b.run(10*time.Second, func() bool { _, ok := b.machine[i].replies[id]; return ok })
+		return b.machine[i].replies[id]
+	}
+	absent := Condition{Kind: IfNoneMatch, Any: true}
+	first := keyed(0, OpPut, "one", absent, 7)
+	require.Equal(t, CodeCreated, first.Code)
+	again := keyed(1, OpPut, "one", absent, 7)
+	require.Equal(t, CodeOK, again.Code, "its condition was true when it was applied")
+	require.Equal(t, first.Record.Version(), again.Record.Version())
+	require.Equal(t, CodePrecondition, keyed(2, OpPut, "other", absent, 8).Code)
+
+	require.Equal(t, CodeOK, b.doLinear(2, OpPut, "a", "two", always).Code)
+	require.Equal(t, CodeOK, b.doLinear(1, OpDelete, "a", "", always).Code)
+	again = keyed(2, OpPut, "one", absent, 7)
+	require.Equal(t, first.Record.Version(), again.Record.Version(), "two writes later")
+	require.Equal(t, CodeNotFound, b.doLinear(0, OpGet, "a", "", always).Code)
+
+	require.Equal(t, CodePrecondition, keyed(0, OpPut, "three", Condition{Kind: IfMatch, Any: true}, 9).Code)
+	require.Equal(t, CodeCreated, keyed(1, OpPut, "four", absent, 10).Code)
+	b.run(time.Minute, b.same)
+}

@@ -1,0 +1,219 @@
+package node
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"slices"
+)
+
+// A stored slot, format 1 or 2. Integers are little-endian.
+//
+//	0      format version: 1; 2 when there is a consensus half
+//	1-8    timestamp; 0 when there are no candidates
+//	9      number of candidates, 1 to CandidatesMax+1; in format 2 also 0
+//	10-11  number of votes; 0 while there is one candidate
+//	       each candidate: flags u8 (bit 0 tombstone, bit 1 expires), uuid, origin u64, content type length u16, value
+//	       length u32, with bit 1 the wall time in milliseconds at which it expires u64, content type, value
+//	       each vote: member u64, uuid
+//	       format 2 only: flags u8 (bit 0 weak, bit 1 blind, bit 2 there is an accepted record), promised ballot, and if
+//	       there is one, the ballot of the accepted record, its version u64, the record as a candidate, and the writes
+//	       applied under idempotency keys: count u8, {key 16 bytes, version}
+//	last 4 CRC-32C over the path and everything before
+//
+// A ballot is epoch u64, timestamp u64, member u64. Candidates are sorted by UUID and votes by member, so a slot has one encoding. The checksum covers the path, so that a
+// slot that turns up under another path is found out. An unknown format is corrupt: formats only change together with code
+// that still reads the old ones.
+const (
+	slotFormat        = 1
+	slotFormatBoth    = 2
+	flagWeak          = 1
+	flagBlind         = 2
+	flagAccepted      = 4
+	ballotBytes       = 24
+	appliedBytes      = 16 + 24
+	consensusBytesMin = 1 + ballotBytes
+	slotHeader        = 12
+	candidateOverhead = 1 + 16 + 8 + 2 + 4
+	voteBytes         = 8 + 16
+	slotBytesMin      = slotHeader + consensusBytesMin + 4
+	flagTombstone     = 1
+	flagExpires       = 2
+	expiresBytes      = 8
+)
+
+// RecordBytesMax bounds an encoded slot: its small candidates, its large one, its votes, and its consensus half.
+const RecordBytesMax = slotHeader + CandidatesMax*(candidateOverhead+expiresBytes+ContentTypeBytesMax+smallValueBytesMax) +
+	2*(candidateOverhead+expiresBytes+ContentTypeBytesMax+ValueBytesHardMax) + VotesMax*voteBytes + consensusBytesMin + ballotBytes + 8 + 1 + appliedMax*appliedBytes + 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (c *Candidate) bytes() int {
+	size := candidateOverhead + len(c.ContentType) + len(c.Value)
+	if c.Expires != 0 {
+		size += expiresBytes
+	}
+	return size
+}
+
+func (c *Candidate) large() bool { return len(c.Value) > smallValueBytesMax }
+
+// EncodeSlot returns s as it is stored and sent under path.
+func EncodeSlot(path string, s *Slot) []byte {
+	size := slotHeader + len(s.Votes)*voteBytes + s.Consensus.bytes() + 4
+	for i := range s.Candidates {
+		size += s.Candidates[i].bytes()
+	}
+	invariant((s.TS != 0) == (len(s.Candidates) >= 1) && (s.TS != 0 || s.Consensus != nil) && len(s.Candidates) <= CandidatesMax+1 &&
+		size <= RecordBytesMax && s.Conflict() == (len(s.Votes) > 0),
+		"encoding an impossible slot", "path", path, "ts", s.TS, "candidates", len(s.Candidates), "votes", len(s.Votes), "bytes", size)
+	b := make([]byte, 0, size)
+	format := byte(slotFormat)
+	if s.Consensus != nil {
+		format = slotFormatBoth
+	}
+	b = append(b, format)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.TS))
+	b = append(b, byte(len(s.Candidates)))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(s.Votes)))
+	for i := range s.Candidates {
+		b = appendCandidate(b, &s.Candidates[i])
+	}
+	for _, v := range s.Votes {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v.Member))
+		b = append(b, v.UUID[:]...)
+	}
+	if s.Consensus != nil {
+		b = appendConsensus(b, s.Consensus)
+	}
+	return binary.LittleEndian.AppendUint32(b, slotSum(path, b))
+}
+
+func appendCandidate(b []byte, c *Candidate) []byte {
+	invariant(len(c.ContentType) <= ContentTypeBytesMax && len(c.Value) <= ValueBytesHardMax && c.Expires >= 0 && !(c.Tombstone && c.Expires != 0),
+		"a candidate over its limits", "bytes", len(c.Value), "expires", c.Expires)
+	var flags byte
+	if c.Tombstone {
+		flags = flagTombstone
+	}
+	if c.Expires != 0 {
+		flags |= flagExpires
+	}
+	b = append(b, flags)
+	b = append(b, c.UUID[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(c.Origin))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(c.ContentType)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Value)))
+	if c.Expires != 0 {
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.Expires))
+	}
+	b = append(b, c.ContentType...)
+	return append(b, c.Value...)
+}
+
+// slotSum runs the path through the table by hand: crc32.Update takes bytes, and a copy of the path would go to the heap.
+func slotSum(path string, b []byte) uint32 {
+	crc := ^uint32(0)
+	for i := range len(path) {
+		crc = castagnoli[byte(crc)^path[i]] ^ crc>>8
+	}
+	return crc32.Update(^crc, castagnoli, b)
+}
+
+// DecodeSlot reads what EncodeSlot wrote under path. The slot shares b's memory. Errors wrap ErrCorrupt.
+func DecodeSlot(path string, b []byte) (Slot, error) {
+	bad := func(what string) (Slot, error) {
+		return Slot{}, fmt.Errorf("record %q: %s: %w", path, what, ErrCorrupt)
+	}
+	if len(b) < slotBytesMin || len(b) > RecordBytesMax {
+		return bad(fmt.Sprintf("%d bytes, which no record has", len(b)))
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	switch {
+	case slotSum(path, body) != sum:
+		return bad("checksum does not match")
+	case body[0] != slotFormat && body[0] != slotFormatBoth:
+		return bad(fmt.Sprintf("format %d is unknown to this version of kvs", body[0]))
+	}
+	r := wireReader{b: body[1:]}
+	s := Slot{TS: Timestamp(r.u64())}
+	candidates, votes := int(r.u8()), int(r.u16())
+	both := body[0] == slotFormatBoth
+	if (candidates < 1) != (s.TS == 0) || candidates < 1 && !both || candidates > CandidatesMax+1 || votes > VotesMax ||
+		(candidates > 1) != (votes > 0) || s.TS == ^Timestamp(0) {
+		return bad("impossible content")
+	}
+	if candidates > 0 {
+		s.Candidates = make([]Candidate, 0, candidates)
+	}
+	for range candidates {
+		c := readCandidate(&r)
+		if k := len(s.Candidates); k > 0 && compareUUID(s.Candidates[k-1].UUID, c.UUID) >= 0 {
+			r.bad = true
+		}
+		s.Candidates = append(s.Candidates, c)
+	}
+	for range votes {
+		v := Vote{Member: ID(r.u64()), UUID: r.uuid()}
+		if k := len(s.Votes); k > 0 && s.Votes[k-1].Member >= v.Member {
+			r.bad = true
+		}
+		s.Votes = append(s.Votes, v)
+	}
+	if both {
+		s.Consensus = readConsensus(&r)
+	}
+	if r.end() != nil {
+		return bad("lengths do not add up")
+	}
+	return s, nil
+}
+
+func readCandidate(r *wireReader) Candidate {
+	flags := r.u8()
+	c := Candidate{UUID: r.uuid(), Origin: ID(r.u64()), Tombstone: flags&flagTombstone != 0}
+	ctLen, valLen := int(r.u16()), int(r.u32())
+	if flags&flagExpires != 0 {
+		c.Expires = int64(r.u64())
+		r.bad = r.bad || c.Expires <= 0 || c.Tombstone
+	}
+	if flags&^(flagTombstone|flagExpires) != 0 || ctLen > ContentTypeBytesMax || valLen > ValueBytesHardMax || (c.Tombstone && ctLen+valLen > 0) {
+		r.bad = true
+	}
+	c.ContentType = string(r.take(ctLen))
+	if valLen > 0 {
+		c.Value = slices.Clip(r.take(valLen))
+	}
+	return c
+}
+
+// slotTimestamp reads only the timestamp of an encoded slot, without checking its sum.
+func slotTimestamp(b []byte) Timestamp {
+	if len(b) < slotBytesMin {
+		return 0
+	}
+	return Timestamp(binary.LittleEndian.Uint64(b[1:]))
+}
+
+// encodedTombstone reports whether one of the versions in an encoded slot is a tombstone.
+func encodedTombstone(path string, b []byte) bool {
+	if len(b) > slotHeader && b[0] == slotFormat && b[9] == 1 {
+		return b[slotHeader]&flagTombstone != 0
+	}
+	s, err := DecodeSlot(path, b)
+	return err == nil && (s.Consensus.accepted() && s.Consensus.Record.Tombstone ||
+		slices.ContainsFunc(s.Candidates, func(c Candidate) bool { return c.Tombstone }))
+}
+
+// encodedExpires reports whether one of the versions in an encoded slot expires.
+func encodedExpires(path string, b []byte) bool {
+	if len(b) > slotHeader && b[0] == slotFormat && b[9] == 1 {
+		return b[slotHeader]&flagExpires != 0
+	}
+	s, err := DecodeSlot(path, b)
+	return err == nil && (s.Consensus.accepted() && s.Consensus.Record.Expires != 0 ||
+		slices.ContainsFunc(s.Candidates, func(c Candidate) bool { return c.Expires != 0 }))
+}
+
+// encodedBoth reports whether an encoded slot has a consensus half.
+func encodedBoth(b []byte) bool { return len(b) > 0 && b[0] == slotFormatBoth }

@@ -1,0 +1,112 @@
+package swim
+
+import (
+	"cmp"
+	"slices"
+)
+
+// told counts how often a member's line has been gossiped since it changed. The line itself is taken from the table when
+// it is sent, so nobody is told what we no longer believe, and there is at most one rumour a member.
+type told struct {
+	id    ID
+	times int
+	seq   uint64 // order of changes.
+}
+
+// spread gossips the line of member id from now on, as something new.
+func (m *Machine) spread(id ID) {
+	m.rumourSeq++
+	r := told{id: id, seq: m.rumourSeq}
+	for i := range m.rumours {
+		if m.rumours[i].id == id {
+			m.rumours[i] = r
+			return
+		}
+	}
+	m.rumours = append(m.rumours, r)
+	invariant(len(m.rumours) <= len(m.peers)+1, "more rumours than members", len(m.rumours), len(m.peers)+1)
+}
+
+// sortRumours puts first what was sent least, among equals the newest (SWIM, section 4.1).
+func (m *Machine) sortRumours() {
+	slices.SortFunc(m.rumours, func(a, b told) int {
+		if c := cmp.Compare(a.times, b.times); c != 0 {
+			return c
+		}
+		return cmp.Compare(b.seq, a.seq)
+	})
+}
+
+// send makes a datagram for member `to` (nil: not in the table) at addr, filled up with rumours. What we believe of `to`
+// goes first unless it is that it lives, for it to refute (Lifeguard's buddy system), and so does a farewell of ours.
+func (m *Machine) send(kind byte, target ID, seq uint64, to *peer, addr string, out *Output) {
+	b := appendDatagramHeader(m.buf[:0], kind, m.self.ID, target, seq)
+	at := len(b)
+	b = append(b, 0)
+	count := 0
+	if to != nil && to.State != Alive {
+		b = appendEntry(b, &to.Member, to.accuser())
+		count++
+	}
+	if m.leave.active {
+		b = appendEntry(b, &m.self, 0)
+		count++
+	}
+	b, more := m.appendRumours(b, to, datagramEntriesMax-count)
+	b[at] = byte(count + more)
+	invariant(len(b) <= m.cfg.DatagramBytesMax, "datagram too long", len(b))
+	m.buf = b
+	out.Sends = append(out.Sends, Send{Stream: kind >= kindStreamPing, To: addr, Data: slices.Clone(b)})
+}
+
+// appendRumours fills b up with what is due to be gossiped, and counts it as told.
+func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
+	if len(m.rumours) == 0 {
+		return b, 0
+	}
+	m.sortRumours()
+	limit, count := m.cfg.RetransmitMult*log2Ceil(m.size()), 0
+	for i := range m.rumours {
+		r := &m.rumours[i]
+		line, accuser := m.line(r.id)
+		invariant(line != nil, "rumour about nobody", int(r.id))
+		if to != nil && r.id == to.ID { // it knows itself best, ...
+			if m.size() <= 2 {
+				r.times++ // ... and nobody else is there to be told.
+			}
+			continue
+		}
+		if count == room || (m.leave.active && r.id == m.self.ID) {
+			continue // full, or said already.
+		}
+		before := len(b)
+		b = appendEntry(b, line, accuser)
+		if len(b) > m.cfg.DatagramBytesMax {
+			b = b[:before] // a shorter one may still fit.
+			continue
+		}
+		r.times++
+		count++
+	}
+	m.rumours = slices.DeleteFunc(m.rumours, func(r told) bool { return r.times >= limit })
+	return b, count
+}
+
+// line finds what to say about member id.
+func (m *Machine) line(id ID) (line *Member, accuser ID) {
+	if id == m.self.ID {
+		return &m.self, 0
+	}
+	p := m.find(id)
+	if p == nil {
+		return nil, 0
+	}
+	return &p.Member, p.accuser()
+}
+
+func (p *peer) accuser() ID {
+	if p.State != Suspect {
+		return 0
+	}
+	return p.suspicion.last()
+}

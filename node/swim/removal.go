@@ -1,0 +1,89 @@
+package swim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A member that has left or was removed is gone for good, by its identity: the fact wins over everything else that is said about
+// it, with whatever incarnation, so no exchange of tables with somebody who was away brings it back. Its line stays in the
+// table, goes out with every table, and is kept over restarts by whoever keeps Members and hands them in as Options.Known.
+// If an identity could come back, what it holds would be older than tombstones that nobody kept for it. Whoever wants the
+// machine back empties its data folder: then it is another member, welcome under the same name and address.
+//
+// The member itself, if it still runs or returns, hears the fact in the answer to whatever it says, and falls silent.
+// Lines of the gone are bounded by Config.MembersMax like all others: when the table is full, the one that has been gone
+// for longest gives way to a newcomer.
+
+// Errors of Remove.
+var (
+	ErrUnknownMember = errors.New("no such member")
+	ErrRemoveSelf    = errors.New("a member does not remove itself: use leave")
+	ErrMemberAlive   = errors.New("the member is alive")
+)
+
+// CanRemove says why Remove would refuse.
+func (m *Machine) CanRemove(id ID, force bool) error {
+	if id == m.self.ID {
+		return ErrRemoveSelf
+	}
+	p := m.find(id)
+	switch {
+	case p == nil:
+		return fmt.Errorf("%w: %s", ErrUnknownMember, id)
+	case p.takesPart() && !force:
+		return fmt.Errorf("%w: %s at %s", ErrMemberAlive, p.Name, p.Addr)
+	}
+	return nil
+}
+
+// Remove takes a member out for good; at is the time of day in milliseconds since the Unix epoch, for people. With force also one
+// that is alive. The member is told, if it can hear it. Removing one that is gone already changes nothing.
+func (m *Machine) Remove(now time.Duration, id ID, force bool, at uint64, out *Output) error {
+	m.now = now
+	if err := m.CanRemove(id, force); err != nil {
+		return err
+	}
+	p := m.find(id)
+	if p.State.Gone() {
+		return nil
+	}
+	was := p.State
+	p.GoneAt = max(at, 1)
+	m.setState(now, p, Removed)
+	m.spread(id)
+	out.Events = append(out.Events, Event{Member: p.Member, Was: was})
+	m.send(kindPing, id, m.nextSeq(), p, p.Addr, out)
+	return nil
+}
+
+// retire makes this member what others say of it: gone. It answers, so that whoever does not know it yet hears it, and does
+// nothing else any more.
+func (m *Machine) retire(state State, at uint64, out *Output) {
+	if m.self.State == state {
+		return
+	}
+	was := m.self.State
+	m.self.State, m.self.GoneAt = state, at
+	m.probe, m.rumours = probe{}, m.rumours[:0]
+	m.leave = leave{active: true, done: true}
+	if out != nil {
+		out.Events = append(out.Events, Event{Member: m.self, Was: was})
+	}
+}
+
+// supersedesGone orders what is said about a member that is gone according to either side: gone wins over anything else, removed
+// over left, and of two removals the earlier; so all agree also on when it was.
+func supersedesGone(r *rumour, state State, held *Member) int {
+	if state != held.State {
+		return int(state) - int(held.State)
+	}
+	switch {
+	case r.goneAt < held.GoneAt:
+		return 1
+	case r.goneAt > held.GoneAt:
+		return -1
+	}
+	return 0
+}

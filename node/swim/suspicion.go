@@ -1,0 +1,85 @@
+package swim
+
+import "time"
+
+// suspicion is the time a suspect has to refute. It begins long and shrinks with every other member that suspects the
+// same (Lifeguard, section IV-B): one member alone may simply be the one that is cut off.
+type suspicion struct {
+	since    time.Duration
+	deadline time.Duration
+	wanted   int // confirmations that shrink it all the way.
+	accusers [confirmationsMax + 1]ID
+	accused  int // how many of accusers are set; the first is who began it, the others confirm.
+}
+
+// last is the accuser to name in rumours: the newest, whose word others are least likely to have.
+func (s *suspicion) last() ID { return s.accusers[s.accused-1] }
+
+// suspect starts p's suspicion anew.
+func (m *Machine) suspect(now time.Duration, p *peer, accuser ID) {
+	others := m.states[Alive] // who could confirm. p itself is not alive.
+	p.suspicion = suspicion{since: now, wanted: min(m.cfg.SuspicionConfirmations, others), accused: 1}
+	p.suspicion.accusers[0] = accuser
+	m.setDeadline(p)
+}
+
+// confirm adds an independent accuser. The confirmation is gossiped on, as often as there are confirmations wanted.
+func (m *Machine) confirm(p *peer, accuser ID) {
+	s := &p.suspicion
+	if s.accused > s.wanted {
+		return
+	}
+	for _, a := range s.accusers[:s.accused] {
+		if a == accuser {
+			return
+		}
+	}
+	s.accusers[s.accused] = accuser
+	s.accused++
+	m.setDeadline(p)
+	m.spread(p.ID)
+}
+
+func (m *Machine) setDeadline(p *peer) {
+	s := &p.suspicion
+	s.deadline = s.since + suspicionTime(&m.cfg, m.size(), s.wanted, s.accused-1, m.health)
+}
+
+// suspicionTime is how long a suspect has among so many members, when `confirmed` of `wanted` confirmations have come:
+//
+//	max − (max−min) × log(confirmed+1) ∕ log(wanted+1)
+//
+// When nobody can confirm (a cluster of two, or all others are suspects too) the formula says nothing; memberlist then takes
+// the minimum, as in every cluster of less than five. But neither has anybody else been able to probe for us, so the evidence is
+// weaker than usual, while waiting for the maximum would wait for a word that cannot come: we take the middle, in which the
+// suspect was asked once each interval, by two datagrams and a stream, in vain. While this member has reason to doubt itself
+// (health.go), it waits for the maximum all the same. In a cluster of three the one other member is the confirmation.
+func suspicionTime(c *Config, members, wanted, confirmed, health int) time.Duration {
+	least := time.Duration(c.SuspicionMult*log2Ceil(members)) * c.ProbeInterval
+	most := time.Duration(c.SuspicionMaxMult) * least
+	switch {
+	case wanted == 0 && health > 0:
+		return most
+	case wanted == 0:
+		return (least + most) / 2
+	case confirmed >= wanted:
+		return least
+	}
+	micros := (most - least) / time.Microsecond // leaves room for the product: Config.Check bounds the factors.
+	return most - micros*log2Milli[confirmed+1]/log2Milli[wanted+1]*time.Microsecond
+}
+
+// log2Milli[n] is 1000 × log₂(n), rounded: a table, because decisions use no floats.
+var log2Milli = [confirmationsMax + 2]time.Duration{0, 0, 1000, 1585, 2000, 2322, 2585, 2807, 3000}
+
+// expireSuspicions declares dead whose time has run out.
+func (m *Machine) expireSuspicions(now time.Duration, out *Output) {
+	if m.states[Suspect] == 0 {
+		return
+	}
+	for _, p := range m.peers {
+		if p.State == Suspect && p.suspicion.deadline <= now {
+			m.accuse(now, p, Dead, out)
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package swim
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// peer is another member with what we know about it besides its line in the table.
+type peer struct {
+	Member
+	suspicion suspicion     // while suspect.
+	changed   time.Duration // when its line changed last.
+	dialled   time.Duration // when it was dialled last while dead; see contact.
+}
+
+// takesPart says whether p is to be probed, asked and told.
+func (p *peer) takesPart() bool { return p.State == Alive || p.State == Suspect }
+
+func (m *Machine) index(id ID) (int, bool) {
+	return slices.BinarySearchFunc(m.peers, id, func(p *peer, id ID) int { return cmp.Compare(p.ID, id) })
+}
+
+func (m *Machine) find(id ID) *peer {
+	if i, ok := m.index(id); ok {
+		return m.peers[i]
+	}
+	return nil
+}
+
+// supersedes orders everything that can be said about one member, so that members who hear the same rumours agree: positive
+// when r wins over what is held, zero when they say the same. A higher incarnation wins; within one incarnation a worse
+// state wins (SWIM, section 4.2: suspect over alive, dead over suspect; only the member itself can say the opposite, with a
+// higher incarnation). Members that left or were removed are gone whatever the incarnation: see removal.go.
+//
+// SWIM lets "dead" win over any incarnation, because its dead never return. Ours do: a restarted or reconnected member
+// announces itself with a higher incarnation.
+//
+// Two rumours of equal incarnation and state that differ otherwise come from two processes with one ID. Any order will do,
+// if it is the same for all.
+func supersedes(r *rumour, state State, held *Member) int {
+	if state.Gone() || held.State.Gone() {
+		if c := supersedesGone(r, state, held); c != 0 {
+			return c
+		}
+	}
+	if c := cmp.Compare(r.incarnation, held.Incarnation); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(state, held.State); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(r.born, held.Born); c != 0 {
+		return c
+	}
+	if c := compareText(r.addr, held.Addr); c != 0 {
+		return c
+	}
+	return compareText(r.name, held.Name)
+}
+
+// compareText compares without making a string of b.
+func compareText(b []byte, s string) int {
+	switch {
+	case string(b) == s:
+		return 0
+	case string(b) < s:
+		return -1
+	}
+	return 1
+}
+
+// learn takes in a rumour told by member teller. A death that was told with a whole table (exchanged) is only taken for
+// a suspicion: after a partition each side believes the other dead, and members that are well must get the time to
+// refute before those who see them alive give them up.
+func (m *Machine) learn(now time.Duration, r *rumour, teller ID, exchanged bool, out *Output) {
+	if r.id == m.self.ID {
+		m.hearOfSelf(now, r, out)
+		return
+	}
+	p := m.find(r.id)
+	if p == nil {
+		m.admit(now, r, out)
+		return
+	}
+	state, accuser := r.state, r.accuser
+	if exchanged && state == Dead && p.takesPart() {
+		state, accuser = Suspect, teller
+	}
+	switch c := supersedes(r, state, &p.Member); {
+	case c > 0:
+		m.update(now, p, r, state, accuser, out)
+	case c == 0 && state == Suspect:
+		m.confirm(p, accuser)
+	}
+}
+
+// admit makes a line for a new member.
+func (m *Machine) admit(now time.Duration, r *rumour, out *Output) {
+	if len(m.peers)+1 >= m.cfg.MembersMax && !m.forget(r.state) {
+		m.counters.TableFull++
+		return
+	}
+	p := &peer{Member: r.member(), changed: now, dialled: never}
+	i, _ := m.index(p.ID)
+	m.peers = slices.Insert(m.peers, i, p)
+	m.states[p.State]++
+	if p.State == Suspect {
+		m.suspect(now, p, r.accuser)
+	}
+	if p.takesPart() {
+		m.addToOrder(p.ID)
+	}
+	m.spread(p.ID)
+	out.Events = append(out.Events, Event{Member: p.Member, Was: p.State, New: true})
+}
+
+// forget makes room for a newcomer that takes part: the member that has been gone for longest is forgotten. Nobody who may
+// return is.
+func (m *Machine) forget(newcomer State) bool {
+	oldest := -1
+	for i, p := range m.peers {
+		if p.State.Gone() && (oldest < 0 || p.changed < m.peers[oldest].changed) {
+			oldest = i
+		}
+	}
+	if oldest < 0 || newcomer >= Dead {
+		return false
+	}
+	id, state := m.peers[oldest].ID, m.peers[oldest].State
+	m.peers = slices.Delete(m.peers, oldest, oldest+1)
+	m.rumours = slices.DeleteFunc(m.rumours, func(r told) bool { return r.id == id })
+	m.order = slices.DeleteFunc(m.order[m.ordered:], func(o ID) bool { return o == id })
+	m.ordered = 0
+	m.states[state]--
+	return true
+}
+
+// update changes p's line to what r says, in the given state.
+func (m *Machine) update(now time.Duration, p *peer, r *rumour, state State, accuser ID, out *Output) {
+	was, wasIncarnation := p.State, p.Incarnation
+	face := p.Born != r.born || string(r.addr) != p.Addr || string(r.name) != p.Name
+	if face { // strings are made only when they changed: rumours come by the million.
+		p.Born, p.Addr, p.Name = r.born, string(r.addr), string(r.name)
+	}
+	p.Incarnation, p.GoneAt = r.incarnation, r.goneAt
+	m.setState(now, p, state)
+	if state == Suspect && (was != Suspect || wasIncarnation != p.Incarnation) {
+		m.suspect(now, p, accuser)
+	}
+	m.spread(p.ID)
+	if face || was != state {
+		out.Events = append(out.Events, Event{Member: p.Member, Was: was})
+	}
+}
+
+// accuse changes p's state on the word of this member itself.
+func (m *Machine) accuse(now time.Duration, p *peer, state State, out *Output) {
+	was := p.State
+	m.setState(now, p, state)
+	if state == Suspect {
+		m.suspect(now, p, m.self.ID)
+	}
+	m.spread(p.ID)
+	out.Events = append(out.Events, Event{Member: p.Member, Was: was})
+}
+
+func (m *Machine) setState(now time.Duration, p *peer, state State) {
+	if p.State == state {
+		return
+	}
+	if !p.takesPart() && state <= Suspect {
+		m.addToOrder(p.ID)
+	}
+	m.states[p.State]--
+	invariant(m.states[p.State] >= 0, "more peers changed state than there are", int(p.State), int(state))
+	m.states[state]++
+	p.State, p.changed = state, now
+	if state == Dead {
+		p.dialled = never
+	}
+}
+
+// hearOfSelf compares a rumour about this member with the truth, and refutes it by an incarnation above it: also a
+// rumour of death, and one with a higher incarnation than ours, left over from a run that this one does not remember.
+func (m *Machine) hearOfSelf(now time.Duration, r *rumour, out *Output) {
+	if r.state.Gone() || m.self.State.Gone() {
+		if r.state > m.self.State {
+			m.retire(r.state, r.goneAt, out)
+		}
+		return
+	}
+	stranger := r.born != m.self.Born || (r.incarnation >= m.self.Incarnation && string(r.addr) != m.self.Addr)
+	if stranger {
+		m.noteClash(r.member())
+	}
+	if r.incarnation < m.self.Incarnation || r.incarnation >= incarnationMax {
+		return // stale, or not to be topped.
+	}
+	same := string(r.name) == m.self.Name && !stranger
+	if r.incarnation == m.self.Incarnation && r.state <= m.self.State && same {
+		return
+	}
+	if stranger {
+		if now < m.clashAt {
+			return // two processes with one ID must not outbid each other at the speed of the network.
+		}
+		m.clashAt = now + m.cfg.PushPullInterval
+	}
+	if r.state == Suspect {
+		m.worsen(1)
+	}
+	m.self.Incarnation = r.incarnation + 1
+	m.counters.Refutes++
+	m.spread(m.self.ID)
+}
+
+func (m *Machine) noteClash(claim Member) {
+	m.counters.Clashes++
+	m.clash = claim
+}

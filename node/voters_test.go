@@ -1,0 +1,107 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// voterOp promotes or demotes a member and returns the answer.
+func (b *bench) voterOp(i int, op OpKind, who ID) Response {
+	b.t.Helper()
+	b.nextReq++
+	id := b.nextReq
+	b.step(i, &Request{ID: id, Op: op, Level: Linearizable, Path: who.String(), Deadline: b.now + 10*time.Second})
+	b.run(20*time.Second, func() bool { _, ok := b.machine[i].replies[id]; return ok })
+	return b.machine[i].replies[id]
+}
+
+// allVote says whether all that are up know just these machines as voters.
+func (b *bench) allVote(want ...int) func() bool {
+	return func() bool {
+		for _, m := range b.machine {
+			if !m.up {
+				continue
+			}
+			var got []int
+			for k, other := range b.machine {
+				if m.node.config.Votes(other.node.id) {
+					got = append(got, k)
+				}
+			}
+			if !slices.Equal(got, want) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// A member that joins a founded cluster becomes a voter by itself; another one is demoted; what was chosen under three
+// configurations is still there.
+func TestTranscriptVotersChange(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "one", always).Code)
+	b.run(100*time.Millisecond, nil)
+	b.machine = append(b.machine, &machine{name: "n4", store: newMapStore(), replies: map[uint64]Response{}})
+	b.say = &strings.Builder{}
+	b.note("-- n4 joins, learns the configuration, and asks to become a voter")
+	b.start(3)
+	b.run(time.Minute, b.allVote(0, 1, 2, 3))
+	b.run(3*time.Second, func() bool { return b.machine[3].node.passed == 2 })
+	b.note("-- n1 is demoted")
+	r := b.voterOp(1, OpDemote, b.machine[0].node.id)
+	require.Equal(t, CodeOK, r.Code, r.Detail)
+	b.run(time.Minute, b.allVote(1, 2, 3))
+	transcript(t, b, "voters-change.txt")
+	require.Equal(t, "one", string(b.doLinear(3, OpGet, "a", "", always).Record.Value))
+	r = b.doLinear(0, OpPut, "a", "two", always)
+	require.Equal(t, CodeOK, r.Code, "a member that does not vote proposes all the same")
+	require.Equal(t, "two", string(b.doLinear(2, OpGet, "a", "", always).Record.Value))
+	b.run(time.Minute, b.same)
+}
+
+func TestVoterRequestsRefused(t *testing.T) {
+	b := founded(t, 1)
+	r := b.voterOp(0, OpDemote, b.machine[0].node.id)
+	require.Equal(t, CodePrecondition, r.Code)
+	require.Contains(t, r.Detail, "only voter")
+	require.Equal(t, CodeOK, b.voterOp(0, OpPromote, b.machine[0].node.id).Code, "it is one already")
+	require.Contains(t, b.voterOp(0, OpPromote, 0xff).Detail, "no member")
+}
+
+// Every voter loses its disk, one after the other: it comes back as a new member, becomes a voter, and its former self is
+// demoted. The value stays, and so it does when everybody restarts at once.
+func TestEveryVoterIsReplaced(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "precious", always).Code)
+	for i := range 3 {
+		other := (i + 1) % 3
+		old := b.machine[i].node.id
+		b.crash(i)
+		b.machine[i].store = newMapStore()
+		b.start(i)
+		require.NotEqual(t, old, b.machine[i].node.id)
+		b.run(2*time.Minute, func() bool { return b.machine[other].node.config.Votes(b.machine[i].node.id) })
+		for range 20 {
+			if b.voterOp(other, OpDemote, old).Code == CodeOK {
+				break
+			}
+			b.run(time.Second, nil)
+		}
+		require.False(t, b.machine[other].node.config.Votes(old))
+	}
+	require.Equal(t, "precious", string(b.doLinear(1, OpGet, "a", "", always).Record.Value))
+	require.Equal(t, uint64(7), b.machine[1].node.config.Epoch)
+	for i := range 3 {
+		b.crash(i)
+	}
+	for i := range 3 {
+		b.start(i)
+	}
+	b.run(time.Minute, func() bool { return b.members(3) })
+	require.Equal(t, "precious", string(b.doLinear(2, OpGet, "a", "", always).Record.Value))
+}

@@ -1,0 +1,105 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kvs/chaos"
+	"kvs/node"
+	"kvs/node/api"
+)
+
+const lookEvery = 100 * time.Millisecond
+
+var errDisagree = errors.New("members disagree")
+
+// await waits until all members list the same and see each other alive, and returns what they list.
+func (r *runner) await(ctx context.Context, patience time.Duration) (map[string]api.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	last := errDisagree
+	for {
+		shown, err := r.look(ctx)
+		if err == nil {
+			return shown, nil
+		}
+		if ctx.Err() == nil {
+			last = err // not that of a look which the deadline cut short.
+		}
+		if pause(ctx, lookEvery) != nil {
+			return nil, fmt.Errorf("after %s: %w", chaos.FormatDuration(patience), last)
+		}
+	}
+}
+
+func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {
+	var first map[string]api.Entry
+	if err := r.sameDigests(ctx); err != nil {
+		return nil, err
+	}
+	for n := 1; n < len(r.clients); n++ {
+		if err := r.seesAll(ctx, n); err != nil {
+			return nil, err
+		}
+		shown := map[string]api.Entry{}
+		for e, err := range r.clients[n].Entries(ctx, node.ListRequest{Directory: r.o.Prefix, Recursive: true, Limit: 1000}) {
+			if err != nil {
+				return nil, err
+			}
+			if !e.Directory {
+				shown[e.Path] = e
+			}
+		}
+		if first == nil {
+			first = shown
+		}
+		if len(shown) != len(first) {
+			return nil, fmt.Errorf("%w: n1 lists %d paths, n%d %d", errDisagree, len(first), n, len(shown))
+		}
+		for p, e := range shown {
+			if first[p].ETag != e.ETag {
+				return nil, fmt.Errorf("%w: %s is %q at n1, %q at n%d", errDisagree, p, first[p].ETag, e.ETag, n)
+			}
+		}
+	}
+	return first, nil
+}
+
+// sameDigests wants the digests of all that is on the members' disks to be equal, deletions and all. It is quick, and sees more
+// than a listing; the listing tells where they differ, and that the digests are right.
+func (r *runner) sameDigests(ctx context.Context) error {
+	first := ""
+	for n := 1; n < len(r.clients); n++ {
+		st, err := r.clients[n].Status(ctx)
+		if err != nil {
+			return err
+		}
+		if first == "" {
+			first = st.Digest
+		}
+		if st.Digest != first {
+			return fmt.Errorf("%w: the digest of n1 is %s, that of n%d %s", errDisagree, first, n, st.Digest)
+		}
+	}
+	return nil
+}
+
+// seesAll wants member n to see as many members alive as there are. Others may have been there before: dead, or left.
+func (r *runner) seesAll(ctx context.Context, n int) error {
+	members, err := r.clients[n].Members(ctx)
+	if err != nil {
+		return err
+	}
+	alive := 0
+	for _, m := range members {
+		if m.State == "alive" {
+			alive++
+		}
+	}
+	if alive != len(r.clients)-1 {
+		return fmt.Errorf("%w: n%d sees %d alive", errDisagree, n, alive)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"kvs/linearize"
+	"kvs/node/api"
+	"kvs/scenarios"
+)
+
+// judged are the promises that clients can see kept or broken.
+var judged = []scenarios.Promise{
+	scenarios.Converged, scenarios.NoLostWrite, scenarios.NoResurrection, scenarios.MembershipAgreed, scenarios.Finished,
+	scenarios.QuorumRecency, scenarios.Linearizable, scenarios.NotLinearizable,
+}
+
+// judge waits for the members to agree and looks for what is missing.
+func (r *runner) judge(ctx context.Context) error {
+	s := &r.o.Scenario
+	for _, p := range s.Expect {
+		if !slices.Contains(judged, p) {
+			r.result.Unjudged = append(r.result.Unjudged, p.String())
+		}
+	}
+	r.o.Progress("waiting for the members to agree")
+	begin := time.Now()
+	shown, err := r.await(ctx, s.Settle)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.result.Settled, r.result.SettledIn = err == nil, time.Since(begin)
+	if err != nil {
+		r.violate(scenarios.Converged, err.Error())
+	} else {
+		r.lostWrites(shown)
+	}
+	must, mustNot := s.Expects(scenarios.Linearizable), s.Expects(scenarios.NotLinearizable)
+	if !must && !mustNot {
+		return nil
+	}
+	r.o.Progress("judging the history")
+	r.result.Linearized = linearize.Check(r.result.History, linearize.Options{})
+	got := r.result.Linearized.Verdict
+	if must && got != linearize.Linearizable {
+		r.violate(scenarios.Linearizable, "the history is judged: "+r.result.Linearized.Summary())
+	}
+	if mustNot && got != linearize.Violation {
+		r.violate(scenarios.NotLinearizable, "the history is judged: "+r.result.Linearized.Summary())
+	}
+	return nil
+}
+
+func (r *runner) violate(p scenarios.Promise, detail string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result.Violations = append(r.result.Violations, p.String()+": "+detail)
+}
+
+// lostWrites compares what everybody shows with what was acknowledged.
+func (r *runner) lostWrites(shown map[string]api.Entry) {
+	var paths []string
+	for p := range r.records {
+		paths = append(paths, p)
+	}
+	sort.Strings(paths)
+	for _, p := range paths {
+		w := r.records[p]
+		e, there := shown[p]
+		switch {
+		case w.top == "":
+		case there && newer(w.top, e.Timestamp) && !w.topPut:
+			r.violate(scenarios.NoResurrection, fmt.Sprintf("%s: deleted at %s, it shows %s", p, w.top, e.Timestamp))
+		case there && newer(w.top, e.Timestamp):
+			r.violate(scenarios.NoLostWrite, fmt.Sprintf("%s: acknowledged at %s, it shows %s", p, w.top, e.Timestamp))
+		case there && w.top == e.Timestamp && !w.topPut && !w.putUnknown:
+			r.violate(scenarios.NoResurrection, fmt.Sprintf("%s: deleted at %s, it is listed under that timestamp", p, w.top))
+		case !there && !w.topDelete && !w.deleteUnknown:
+			r.violate(scenarios.NoLostWrite, fmt.Sprintf("%s: acknowledged at %s, it is absent", p, w.top))
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"kvs/chaos"
+	"kvs/linearize"
+	"kvs/node/client"
+	"kvs/scenarios"
+)
+
+// Settings are the lines of a node's configuration that the scenario asks for.
+func Settings(s *scenarios.Scenario) string {
+	if s.Tuning == scenarios.Default().Tuning {
+		return ""
+	}
+	return fmt.Sprintf("max_clock_offset: %s\nreplication:\n  sync_interval: %s\n  hint_ttl: %s\n  bootstrap_rate: %d\n", s.Tuning.Clock, s.Tuning.Sync, s.Tuning.Hints, s.Tuning.Rate)
+}
+
+// Needs says what a target has to be prepared for before it starts: clocks that can be wrong, disks that can be full.
+func Needs(p chaos.Plan) (clocks, disks bool) {
+	for _, e := range p.Events {
+		clocks = clocks || e.Kind.Class() == chaos.Clock
+		disks = disks || e.Kind == chaos.DiskFull
+	}
+	return clocks, disks
+}
+
+// Target is a real cluster. Endpoints are the addresses for clients, by node.
+type Target interface {
+	chaos.Target
+	Endpoints() []string
+}
+
+// Options of Run. All but the last two are required.
+type Options struct {
+	World    string // process, docker or urls.
+	Seed     uint64 // draws the workload.
+	Scenario scenarios.Scenario
+	Target   Target
+	Progress func(line string)
+
+	Commit string // of the code under test, for the history; may be empty.
+	// Prefix comes before every path: in a cluster that other data lives in, a directory of its own that ends in a slash.
+	Prefix string
+}
+
+// Result is how a run ended.
+type Result struct {
+	Seed                uint64
+	World, Scenario     string
+	Violations          []string // each begins with its promise and a colon.
+	Unjudged            []string // promises that clients cannot see.
+	Operations          int
+	OK, Failed, Unknown int
+	Faults              int
+	Settled             bool
+	SettledIn           time.Duration
+	History             *linearize.History
+	Linearized          *linearize.Result // nil: the scenario expects nothing about it.
+}
+
+// startPatience is how long the members may take to find each other before anything is done to them.
+const startPatience = 30 * time.Second
+
+// tellEvery is the time between two lines of progress.
+const tellEvery = 5 * time.Second
+
+// runner is one run.
+type runner struct {
+	o        Options
+	clients  []*client.Client // by node, [0] unused.
+	recorder *linearize.Shared
+	mu       sync.Mutex
+	records  map[string]*record // by path.
+	labels   map[string]string  // by path, a space, and ETag: what the values say that somebody has seen.
+	result   *Result
+}
+
+// Run lives the scenario and judges it. An error means that there was nothing to judge.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	s := &o.Scenario
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	if !s.Drawn() || s.Nodes != o.Target.Nodes() || len(o.Target.Endpoints()) != s.Nodes {
+		return nil, fmt.Errorf("scenario %q: it must be drawn and have as many nodes as the target: %d", s.Name, o.Target.Nodes())
+	}
+	if s.Keep != nil {
+		return nil, fmt.Errorf("scenario %q: keep: it was shrunk for the simulator, where moments are the same each time; take the line out", s.Name)
+	}
+	if err := chaos.CheckSupported(s.Plan, o.Target); err != nil {
+		return nil, err
+	}
+	var telling sync.Mutex // the caller need not know that several goroutines tell.
+	say := o.Progress
+	o.Progress = func(line string) {
+		telling.Lock()
+		defer telling.Unlock()
+		say(line)
+	}
+	r := &runner{o: o, clients: []*client.Client{nil}, records: map[string]*record{}, labels: map[string]string{}}
+	r.result = &Result{Seed: o.Seed, World: o.World, Scenario: s.Name}
+	header := linearize.Header{World: o.World, Seed: o.Seed, Scenario: s.Name, Commit: o.Commit, Plan: s.Plan.String(), Started: time.Now().UTC().Format(time.RFC3339)}
+	for i, e := range o.Target.Endpoints() {
+		options := client.DefaultOptions(e)
+		options.AttemptsMax, options.AttemptTimeout = 1, s.Workload.Timeout
+		c, err := client.New(options)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		r.clients = append(r.clients, c)
+		header.Nodes = append(header.Nodes, fmt.Sprintf("n%d", i+1))
+	}
+	o.Progress("waiting for the members to find each other")
+	if _, err := r.await(ctx, startPatience); err != nil {
+		return nil, fmt.Errorf("the cluster did not come together: %w; look into the nodes' logs", err)
+	}
+	begin := time.Now()
+	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })
+	err := r.safety(ctx)
+	r.result.History = r.recorder.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return r.result, r.judge(ctx)
+}
+
+// safety lets the clients work and the faults happen.
+func (r *runner) safety(ctx context.Context) error {
+	s := &r.o.Scenario
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	end := time.Now().Add(s.Duration)
+	r.o.Progress(fmt.Sprintf("%d clients work for %s", s.Clients, s.Duration))
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() { defer wg.Done(); r.tell(ctx, end) }()
+	for n := 1; n <= s.Clients; n++ {
+		wg.Add(1)
+		go func() { defer wg.Done(); r.work(ctx, n, end) }()
+	}
+	err := r.nemesis(ctx, end)
+	if err != nil {
+		cancel()
+	}
+	wg.Wait()
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// tell says from time to time how far the clients are.
+func (r *runner) tell(ctx context.Context, end time.Time) {
+	for time.Until(end) > tellEvery && pause(ctx, tellEvery) == nil {
+		r.mu.Lock()
+		line := fmt.Sprintf("%s left: %d operations, %d refused, %d unknown", time.Until(end).Round(time.Second), r.result.Operations, r.result.Failed, r.result.Unknown)
+		r.mu.Unlock()
+		r.o.Progress(line)
+	}
+}
+
+// nemesis applies the plan, each fault at its time.
+func (r *runner) nemesis(ctx context.Context, end time.Time) error {
+	begin := end.Add(-r.o.Scenario.Duration)
+	for _, e := range r.o.Scenario.Plan.Events {
+		if err := pause(ctx, time.Until(begin.Add(e.At))); err != nil {
+			return err
+		}
+		r.o.Progress(e.String())
+		if err := r.o.Target.Apply(e.Fault); err != nil {
+			return fmt.Errorf("`%s` is not in force, the run is void: %w", e, err)
+		}
+		r.result.Faults++
+	}
+	if err := pause(ctx, time.Until(end)); err != nil {
+		return err
+	}
+	if !r.o.Target.Supports(chaos.Recover) {
+		return nil
+	}
+	r.o.Progress("recover")
+	return r.o.Target.Apply(chaos.Fault{Kind: chaos.Recover})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// work is one client: one operation at a time until the end.
+func (r *runner) work(ctx context.Context, number int, end time.Time) {
+	s := &r.o.Scenario
+	g := scenarios.NewGenerator(rand.New(rand.NewPCG(r.o.Seed, uint64(number))), s.Workload, s.Nodes, number)
+	w := worker{runner: r, process: r.recorder.NewProcess(), known: map[string]seen{}}
+	for {
+		op := g.Next()
+		if pause(ctx, op.Think) != nil || !time.Now().Before(end) {
+			return
+		}
+		w.operate(ctx, op)
+	}
+}
+
+// Verdict is "ok", or the broken promises.
+func (r *Result) Verdict() string {
+	if len(r.Violations) == 0 {
+		return "ok"
+	}
+	var out []string
+	seen := map[string]bool{}
+	for _, v := range r.Violations {
+		p, _, _ := strings.Cut(v, ":")
+		if !seen[p] {
+			out = append(out, p)
+		}
+		seen[p] = true
+	}
+	return strings.Join(out, ",")
+}
+
+// String is the line that ends a run, with the words of the simulator's.
+func (r *Result) String() string {
+	settled := "never"
+	if r.Settled {
+		settled = fmt.Sprintf("%.3fs", r.SettledIn.Seconds())
+	}
+	return fmt.Sprintf("seed=%d scenario=%s verdict=%s operations=%d ok=%d failed=%d unknown=%d settled=%s faults=%d target=%s",
+		r.Seed, r.Scenario, r.Verdict(), r.Operations, r.OK, r.Failed, r.Unknown, settled, r.Faults, r.World)
+}

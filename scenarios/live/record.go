@@ -1,0 +1,100 @@
+package live
+
+import (
+	"fmt"
+
+	"kvs/scenarios"
+)
+
+// record is what the clients know of one path.
+type record struct {
+	// top is the highest timestamp of an acknowledged write; empty: none. Both a put and a delete may have it: a conflict,
+	// which either may win.
+	top                       string
+	topPut, topDelete         bool
+	putUnknown, deleteUnknown bool // there was one whose outcome nobody knows.
+
+	answered         string // highest timestamp that any client was answered, by a read or a write.
+	answeredIsDelete bool
+	deletesBegun     int
+	deletesSettled   int // of those begun: answered, or certainly not done.
+}
+
+// floor is what an operation must not go below: what had been answered when it began.
+type floor struct {
+	timestamp    string
+	isDelete     bool
+	deletesBegun int
+	deletesOpen  bool // one was under way, or its outcome is unknown.
+}
+
+// newer compares timestamps as the API prints them: milliseconds, a dot, a counter of fixed width.
+func newer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
+
+func (r *runner) at(path string) *record {
+	if r.records[path] == nil {
+		r.records[path] = &record{}
+	}
+	return r.records[path]
+}
+
+// begin takes note of an operation before it is sent.
+func (r *runner) begin(op scenarios.Op) floor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.at(op.Path)
+	if op.Kind == scenarios.OpDelete {
+		p.deletesBegun++
+	}
+	return floor{p.answered, p.answeredIsDelete, p.deletesBegun, p.deletesBegun > p.deletesSettled}
+}
+
+// end takes note of how an operation ended, and returns what is wrong with the answer of a read: it shows nothing older than
+// what a client was answered, by whatever member, before the read began. The clients share a process and so a clock.
+func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unknown bool) (wrong string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.at(op.Path)
+	isDelete := op.Kind == scenarios.OpDelete
+	if isDelete && !unknown {
+		p.deletesSettled++
+	}
+	p.deleteUnknown = p.deleteUnknown || unknown && isDelete
+	p.putUnknown = p.putUnknown || unknown && !isDelete
+	if !ok {
+		return ""
+	}
+	if op.Kind == scenarios.OpGet {
+		wrong = p.stale(op.Path, f, timestamp, found)
+	} else {
+		p.acknowledged(timestamp, isDelete)
+	}
+	if newer(timestamp, p.answered) {
+		p.answered, p.answeredIsDelete = timestamp, isDelete
+	}
+	if !r.o.Scenario.Expects(scenarios.QuorumRecency) {
+		return ""
+	}
+	return wrong
+}
+
+func (p *record) acknowledged(timestamp string, isDelete bool) {
+	if newer(timestamp, p.top) {
+		p.top, p.topPut, p.topDelete = timestamp, false, false
+	}
+	if timestamp == p.top {
+		p.topPut, p.topDelete = p.topPut || !isDelete, p.topDelete || isDelete
+	}
+}
+
+// stale compares what a read saw with what had been answered before it. Nothing has no timestamp: it is excused by any delete
+// that may have come after.
+func (p *record) stale(path string, f floor, timestamp string, found bool) string {
+	switch {
+	case found && newer(f.timestamp, timestamp):
+		return fmt.Sprintf("%s: a read shows timestamp %s, but %s had been answered before it began", path, timestamp, f.timestamp)
+	case !found && f.timestamp != "" && !f.isDelete && !f.deletesOpen && p.deletesBegun == f.deletesBegun:
+		return fmt.Sprintf("%s: a read shows nothing, but %s had been answered before it began, and nobody deleted it", path, f.timestamp)
+	}
+	return ""
+}

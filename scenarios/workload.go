@@ -1,0 +1,226 @@
+package scenarios
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"kvs/chaos"
+	"kvs/node"
+)
+
+// Workload says what clients do.
+type Workload struct {
+	Keys                   int // how many paths there are.
+	Get, Put, Delete, List int // weights of the operations.
+	CAS                    int // the same: compare-and-set, of what the client saw last; level=linearizable only.
+	Hot                    int64
+	Retry                  int64         // share of the puts and compare-and-sets that carry an idempotency key and are tried again when their outcome is unknown; level=linearizable only.
+	Core                   int64         // share of the eventual reads that go through the node's loop instead of around it.
+	Think, ThinkMax        time.Duration // pause of a client before each operation.
+	Value, ValueMax        int           // bytes of a value.
+	Level                  node.Level
+	Attach                 Attach
+	TTL, TTLMax            time.Duration // how long the values of half of all puts live; zero: all live for ever.
+	Timeout                time.Duration // after which a client gives up on an operation, its outcome unknown.
+}
+
+func defaultWorkload() Workload {
+	return Workload{
+		Keys: 20, Get: 50, Put: 40, Delete: 5, List: 5, Hot: 200_000,
+		Think: 20 * time.Millisecond, ThinkMax: 200 * time.Millisecond,
+		Value: 16, ValueMax: 256, Level: node.Eventual, Attach: AttachAny, Timeout: 2 * time.Second,
+	}
+}
+
+// Attach says which node a client talks to.
+type Attach uint8
+
+// The ways to attach.
+const (
+	AttachAny   Attach = iota // to a node drawn for each operation.
+	AttachOne                 // all clients to n1.
+	AttachOwn                 // each client to a node of its own, for good: client 1 to n1, client 2 to n2 and so on, around.
+	AttachApart               // writes to n1, reads to a node drawn from the others.
+
+	attachEnd // not a way: how many there are.
+)
+
+var attachNames = [attachEnd]string{"any", "one", "own", "apart"}
+
+// String prints the word that scenario files use.
+func (a Attach) String() string {
+	if a < attachEnd {
+		return attachNames[a]
+	}
+	return fmt.Sprintf("attach(%d)", uint8(a))
+}
+
+// ParseAttach reads what Attach.String prints.
+func ParseAttach(s string) (Attach, error) {
+	for a := Attach(0); a < attachEnd; a++ {
+		if attachNames[a] == s {
+			return a, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown way to attach %q: use one of %s", s, strings.Join(attachNames[:], ", "))
+}
+
+// OpKind is what a client asks for.
+type OpKind uint8
+
+// The operations.
+const (
+	OpGet OpKind = iota
+	OpPut
+	OpDelete
+	OpList
+	OpCAS // a put, if the path still shows what the client saw there last.
+)
+
+var opNames = [...]string{"get", "put", "delete", "list", "cas"}
+
+// String prints the word used in histories.
+func (k OpKind) String() string { return opNames[k] }
+
+// Op is one operation of a client.
+type Op struct {
+	Kind      OpKind
+	Path      string        // of a list: the directory, "" or ending in a slash.
+	Recursive bool          // of a list.
+	TTL       time.Duration // of a put: how long the value lives; zero: for ever.
+	Value     []byte        // of a put: fresh memory, different from every other value of the run. See Label.
+	Node      int           // the node to ask, from 1.
+	Think     time.Duration
+}
+
+// Generator makes the operations of one client. The same rng state, workload and client give the same operations. It is not
+// safe for concurrent use.
+type Generator struct {
+	rng    *rand.Rand
+	w      Workload
+	nodes  int
+	client int
+	drawn  int // operations.
+	puts   int
+	paths  []string
+}
+
+// NewGenerator returns the generator of a client, numbered from 1, in a cluster of nodes. Each client needs an rng of its own:
+// then no client's operations depend on how fast another one is.
+func NewGenerator(rng *rand.Rand, w Workload, nodes, client int) *Generator {
+	if err := w.check(); err != nil {
+		panic("scenarios: a workload that Validate refuses: " + err.Error())
+	}
+	return &Generator{rng: rng, w: w, nodes: nodes, client: client, paths: Paths(w.Keys)}
+}
+
+// Next returns the client's next operation.
+func (g *Generator) Next() Op {
+	g.drawn++
+	op := Op{Kind: g.kind(), Think: chaos.DrawDuration(g.rng, g.w.Think, g.w.ThinkMax)}
+	op.Node = g.node(op.Kind)
+	op.Path = g.path()
+	switch op.Kind {
+	case OpPut, OpCAS:
+		op.Value = g.value()
+		if g.w.TTLMax > 0 && g.rng.IntN(2) == 0 {
+			op.TTL = max(chaos.DrawDuration(g.rng, g.w.TTL, g.w.TTLMax), time.Millisecond)
+		}
+	case OpList:
+		op.Path = directory(g.rng, op.Path)
+		op.Recursive = g.rng.IntN(2) == 0
+	}
+	return op
+}
+
+func (g *Generator) kind() OpKind {
+	weights := [...]int{OpGet: g.w.Get, OpPut: g.w.Put, OpDelete: g.w.Delete, OpList: g.w.List, OpCAS: g.w.CAS}
+	total := 0
+	for _, w := range weights {
+		total += w
+	}
+	n := g.rng.IntN(total)
+	for k, w := range weights {
+		if n < w {
+			return OpKind(k)
+		}
+		n -= w
+	}
+	panic("scenarios: weights that do not add up")
+}
+
+func (g *Generator) node(k OpKind) int {
+	reads := k == OpGet || k == OpList
+	switch {
+	case g.nodes == 1 || g.w.Attach == AttachOne:
+		return 1
+	case g.w.Attach == AttachOwn:
+		return (g.client-1)%g.nodes + 1
+	case g.w.Attach == AttachApart && reads:
+		return 2 + g.rng.IntN(g.nodes-1)
+	case g.w.Attach == AttachApart:
+		return 1
+	}
+	return 1 + g.rng.IntN(g.nodes)
+}
+
+// HotKeys is the number of hot ones among keys: a tenth, but one at least.
+func HotKeys(keys int) int { return max(1, keys/10) }
+
+func (g *Generator) path() string {
+	if chaos.Chance(g.rng, g.w.Hot) {
+		return g.paths[g.rng.IntN(HotKeys(len(g.paths)))]
+	}
+	return g.paths[g.rng.IntN(len(g.paths))]
+}
+
+// value returns a value that no other put of the run writes: "c3.17" is the 17th of client 3, filled up with dots. A value
+// that is too short for its label is as long as the label.
+func (g *Generator) value() []byte {
+	g.puts++
+	size := g.w.Value + g.rng.IntN(g.w.ValueMax-g.w.Value+1)
+	b := make([]byte, 0, max(size, 24))
+	b = append(b, 'c')
+	b = strconv.AppendInt(b, int64(g.client), 10)
+	b = append(b, '.')
+	b = strconv.AppendInt(b, int64(g.puts), 10)
+	for len(b) < size {
+		b = append(b, '.')
+	}
+	return b
+}
+
+// Label is the part of a generated value that tells it from the others: short enough for histories.
+func Label(value []byte) string { return strings.TrimRight(string(value), ".") }
+
+// segments are the names of every level of the tree. "a-" and "a0" sort right before and right after what is below "a/",
+// which is where a listing that compares carelessly goes wrong.
+var segments = [...]string{"a", "a-", "a0", "b"}
+
+// Paths returns the first n paths of a tree in which every node has a value and four children: a, a-, a0, b, a/a, a/a- and so
+// on. 20 paths are two levels of it, 84 are three.
+func Paths(n int) []string {
+	out := make([]string, 0, n)
+	for i := range n {
+		if i < len(segments) {
+			out = append(out, segments[i])
+			continue
+		}
+		out = append(out, out[i/len(segments)-1]+"/"+segments[i%len(segments)])
+	}
+	return out
+}
+
+// directory returns a directory on the way to path: the root, one above it, or path itself with what is below it.
+func directory(rng *rand.Rand, path string) string {
+	path += "/"
+	depth := rng.IntN(strings.Count(path, "/") + 1)
+	end := 0
+	for range depth {
+		end += strings.IndexByte(path[end:], '/') + 1
+	}
+	return path[:end]
+}

@@ -1,0 +1,308 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"kvs/node"
+	"kvs/node/swim"
+)
+
+// conflictCheck is an oracle that stands beside every decision. It follows the votes that replicas make durable: a member
+// votes once for a timestamp of a path, for what it held first, and never changes its vote, restarts included. It decides each
+// conflict once more from the votes, by its own reading of the rule, in the moment in which a node decides, stores or shows it.
+// And what was settled once stays so on every member, as long as the voters are the same.
+type conflictCheck struct {
+	cast       map[ballotKey]node.UUID
+	conflicts  map[node.Version]bool // timestamp and lowest UUID of each slot with several candidates.
+	settled    map[settledKey]node.UUID
+	by         map[ballotKey]string // the voters by whom a member knew a conflict to be settled.
+	held       map[node.ID][]heldConflict
+	decisions  int
+	violations []Violation
+}
+
+type ballotKey struct {
+	path   string
+	ts     node.Timestamp
+	member node.ID
+}
+
+type settledKey struct {
+	path   string
+	ts     node.Timestamp
+	voters string
+}
+
+// heldConflict is a slot with several candidates that a member has had on its disk.
+type heldConflict struct {
+	path  string
+	ts    node.Timestamp
+	uuids []node.UUID
+}
+
+func newConflictCheck() conflictCheck {
+	return conflictCheck{
+		cast: make(map[ballotKey]node.UUID), conflicts: make(map[node.Version]bool), settled: make(map[settledKey]node.UUID),
+		by: make(map[ballotKey]string), held: make(map[node.ID][]heldConflict),
+	}
+}
+
+func (c *conflictCheck) bad(n int, path, format string, args ...any) {
+	if len(c.violations) < 10 {
+		c.violations = append(c.violations, Violation{Promise: promiseConflict, Node: n, Path: path, Detail: fmt.Sprintf(format, args...)})
+	}
+}
+
+// stored takes note of a slot that replica n, of identity id, has made durable. voters are those it knows; none
+// when its process is down.
+func (c *conflictCheck) stored(n int, id node.ID, path string, s *node.Slot, voters []voter) {
+	if len(s.Candidates) == 0 {
+		return // linearizable operations alone have been here.
+	}
+	if !s.Conflict() { // whoever holds a single candidate has voted for it, and so has its origin.
+		c.vote(n, path, s.TS, id, s.Candidates[0].UUID)
+		c.vote(n, path, s.TS, s.Candidates[0].Origin, s.Candidates[0].UUID)
+		return
+	}
+	c.conflicts[node.Version{TS: s.TS, UUID: s.Candidates[0].UUID}] = true
+	voted := false
+	for _, v := range s.Votes {
+		c.vote(n, path, s.TS, v.Member, v.UUID)
+		voted = voted || v.Member == id
+	}
+	if !voted {
+		c.bad(n, path, "stores %d candidates of %s without a vote of its own", len(s.Candidates), s.TS)
+	}
+	c.hold(id, path, s)
+	if voters != nil {
+		c.settle(n, id, path, s, voters)
+	}
+}
+
+func (c *conflictCheck) vote(n int, path string, ts node.Timestamp, member node.ID, u node.UUID) {
+	key := ballotKey{path, ts, member}
+	if before, known := c.cast[key]; known && before != u {
+		c.bad(n, path, "%s voted for %s at %s, and now for %s", member, before, ts, u)
+		return
+	}
+	c.cast[key] = u
+}
+
+// forget takes note that a member lost what it held at a path: it may vote anew.
+func (c *conflictCheck) forget(member node.ID, path string) {
+	maps.DeleteFunc(c.cast, func(key ballotKey, _ node.UUID) bool { return key.member == member && key.path == path })
+	maps.DeleteFunc(c.by, func(key ballotKey, _ string) bool { return key.member == member && key.path == path })
+}
+
+// hold remembers what has to be retrievable from now on: the last conflicts, fewer than a node keeps.
+func (c *conflictCheck) hold(id node.ID, path string, s *node.Slot) {
+	const heldMax = 1000
+	h := heldConflict{path: path, ts: s.TS}
+	for i := range s.Candidates {
+		h.uuids = append(h.uuids, s.Candidates[i].UUID)
+	}
+	list := slices.DeleteFunc(c.held[id], func(o heldConflict) bool { return o.path == path && o.ts == s.TS })
+	if len(list) == heldMax {
+		list = slices.Delete(list, 0, 1)
+	}
+	c.held[id] = append(list, h)
+}
+
+// settle compares what a slot settles with what was settled before.
+func (c *conflictCheck) settle(n int, id node.ID, path string, s *node.Slot, voters []voter) {
+	d := decide(s, voters)
+	key, own := settledKey{path, s.TS, d.voters}, ballotKey{path, s.TS, id}
+	if !d.settled {
+		if c.by[own] == d.voters {
+			c.bad(n, path, "knew at %s what was settled, and does not any more: %s", s.TS, d.why)
+		}
+		return
+	}
+	c.by[own] = d.voters
+	if before, known := c.settled[key]; known && before != d.winner {
+		c.bad(n, path, "settles %s for %s, but it was settled for %s: %s", s.TS, d.winner, before, d.why)
+		return
+	}
+	c.settled[key] = d.winner
+}
+
+// decided compares a decision of replica n with the rule.
+func (c *conflictCheck) decided(n int, r *node.ConflictRecord, voters []voter) {
+	c.decisions++
+	if want := decide(&r.Slot, voters); r.Decision.Winner != want.winner || r.Decision.Final != want.settled || r.Decision.Rule != want.rule {
+		c.bad(n, r.Path, "decides for %s by %s, settled: %v; it should be %s by %s, settled: %v: %s",
+			r.Decision.Winner, r.Decision.Rule, r.Decision.Final, want.winner, want.rule, want.settled, want.why)
+	}
+}
+
+// checkShown decides once more what an eventual read shows.
+func (w *world) checkShown(r *replica, path string, shown *node.Record) {
+	b, found, err := r.disk.store.Get(recordPrefix + path)
+	if err != nil || !found {
+		return
+	}
+	slot, err := node.DecodeSlot(path, b)
+	if err != nil || !slot.Conflict() || consensusShows(&slot) {
+		return
+	}
+	if want := decide(&slot, w.voters(r)); shown.UUID != want.winner {
+		w.conflict.bad(r.number, path, "a read shows %s of %d candidates, but %s should win: %s", shown.UUID, len(slot.Candidates), want.winner, want.why)
+	}
+}
+
+// consensusShows reports whether the visible version of a slot is none of its candidates.
+func consensusShows(s *node.Slot) bool { return s.Consensus != nil && s.Consensus.Record.TS >= s.TS }
+
+// checkLosers fetches every candidate of every conflict that a replica has had on its disk, in force or replaced since.
+func (w *world) checkLosers() (out []Violation) {
+	for n := 1; n <= w.nodes; n++ {
+		r := &w.replicas[n]
+		for _, h := range w.conflict.held[r.id] {
+			for _, u := range h.uuids {
+				rec, found, err := r.view.Candidate(h.path, u)
+				if err != nil || !found || rec.TS != h.ts {
+					out = append(out, Violation{Promise: promiseLosers, Node: n, Path: h.path,
+						Detail: fmt.Sprintf("candidate %s of the conflict at %s cannot be fetched (error: %v)", u, h.ts, err)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// checkConflicts decides every conflict that is left at the end once more, and compares the outcome with what the replica shows.
+// When all members are there and agree, all have voted.
+func checkConflicts(e *Evidence) []Violation {
+	var out []Violation
+	for i := range e.Nodes {
+		ne := &e.Nodes[i]
+		for _, r := range ne.Records {
+			if !r.Slot.Conflict() {
+				continue
+			}
+			voters := votersAmong(ne.Members)
+			want := decide(&r.Slot, voters)
+			if r.Record.UUID != want.winner && !consensusShows(&r.Slot) {
+				out = append(out, Violation{Promise: promiseConflict, Node: ne.Number, Path: r.Path,
+					Detail: fmt.Sprintf("shows %s of %d candidates, but %s should win: %s", r.Record.UUID, len(r.Slot.Candidates), want.winner, want.why)})
+			}
+			if e.Settled && !want.settled && e.present(voters) {
+				out = append(out, Violation{Promise: promiseConflict, Node: ne.Number, Path: r.Path,
+					Detail: fmt.Sprintf("is not settled although all members are there: %s", want.why)})
+			}
+		}
+	}
+	return out
+}
+
+// voter is one of those who decide.
+type voter struct {
+	id   node.ID
+	born uint64
+}
+
+// voters are those whom a replica takes for all, dead or alive, restarts included, oldest first. Whom it leaves out is
+// checkElectorate's business; how old they are the world knows itself.
+func (w *world) voters(r *replica) []voter {
+	var out []voter
+	for _, id := range r.electorate.Members() {
+		out = append(out, voter{id, w.born[id]})
+	}
+	sortVoters(out)
+	return out
+}
+
+// votersAmong are the members that have not left.
+func votersAmong(members []swim.Member) []voter {
+	var out []voter
+	for _, m := range members {
+		if !m.State.Gone() {
+			out = append(out, voter{m.ID, m.Born})
+		}
+	}
+	sortVoters(out)
+	return out
+}
+
+func sortVoters(list []voter) {
+	slices.SortFunc(list, func(a, b voter) int {
+		if a.born != b.born {
+			return strings.Compare(fmt.Sprintf("%020d", a.born), fmt.Sprintf("%020d", b.born))
+		}
+		return strings.Compare(a.id.String(), b.id.String())
+	})
+}
+
+// checkElectorate compares those who decide with the member table: nobody who has not left is missing, nobody is a stranger.
+// A member that is not in the table may be known from before a restart.
+func (w *world) checkElectorate(r *replica) {
+	members := r.node.Status().Members
+	decide := r.electorate.Members()
+	for _, m := range members {
+		if !m.State.Gone() && !slices.Contains(decide, m.ID) {
+			w.conflict.bad(r.number, "", "%s is a member and has no vote", m.Name)
+		}
+	}
+	for _, id := range decide {
+		left := slices.ContainsFunc(members, func(m swim.Member) bool { return m.ID == id && m.State.Gone() })
+		if _, known := w.born[id]; !known || left {
+			w.conflict.bad(r.number, "", "%s has a vote and is no member", id)
+		}
+	}
+}
+
+// present reports whether all these voters are among the replicas at the end: one whose disk was wiped never votes.
+func (e *Evidence) present(voters []voter) bool {
+	for _, v := range voters {
+		if !slices.ContainsFunc(e.Nodes, func(n NodeEvidence) bool { return n.Up && n.ID == v.id }) {
+			return false
+		}
+	}
+	return true
+}
+
+// verdict is how the oracle decides.
+type verdict struct {
+	winner  node.UUID
+	rule    node.Rule
+	settled bool   // no vote that is still unknown can change it.
+	voters  string // all of them.
+	why     string
+}
+
+// decide is the conflict rule as the documentation says it: more than half of all members, else the oldest.
+func decide(s *node.Slot, voters []voter) (d verdict) {
+	votes, known := make(map[node.UUID]int), 0
+	for _, m := range voters {
+		d.voters += m.id.String()
+		for _, v := range s.Votes {
+			if v.Member == m.id && slices.ContainsFunc(s.Candidates, func(c node.Candidate) bool { return c.UUID == v.UUID }) {
+				votes[v.UUID]++
+				known++
+			}
+		}
+	}
+	for _, c := range s.Candidates {
+		if votes[c.UUID]*2 > len(voters) {
+			d.winner, d.rule, d.settled = c.UUID, node.RuleMajority, true
+			d.why = fmt.Sprintf("%d of %d votes", votes[c.UUID], len(voters))
+			return d
+		}
+	}
+	d.rule, d.settled = node.RuleOldest, known == len(voters)
+	for _, m := range voters {
+		for _, c := range s.Candidates {
+			if c.Origin == m.id {
+				d.winner, d.why = c.UUID, fmt.Sprintf("no majority among the %d of %d votes known, and %s is the oldest", known, len(voters), m.id)
+				return d
+			}
+		}
+	}
+	origins := slices.Clone(s.Candidates)
+	slices.SortFunc(origins, func(a, b node.Candidate) int { return strings.Compare(a.Origin.String(), b.Origin.String()) })
+	d.winner, d.why = origins[0].UUID, "no origin is a member any more, and its ID is the lowest"
+	return d
+}

@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"kvs/node"
+)
+
+// deliveryCheck holds members to what they tell each other and their clients about disks. An acknowledged write is on the disk
+// of the member that acknowledged it, and at the quorum level on those of a majority, in the moment in which it says so. And a
+// member that has nothing waiting for a peer any more has been told that the peer holds everything: then its disk does.
+//
+// Comparisons would repair a wrong acknowledgement before the end of a run, and crashes that hit the few milliseconds between
+// the word and the disk are rare; this sees it without any.
+type deliveryCheck struct {
+	held       map[heldPath]node.Timestamp
+	owed       map[debt][]owedWrite
+	violations []Violation
+}
+
+type heldPath struct {
+	member node.ID
+	path   string
+}
+
+// debt is between one run of a replica and a peer.
+type debt struct {
+	replica int
+	run     uint32
+	peer    node.ID
+}
+
+type owedWrite struct {
+	path string
+	ts   node.Timestamp
+}
+
+func newDeliveryCheck() deliveryCheck {
+	return deliveryCheck{held: make(map[heldPath]node.Timestamp), owed: make(map[debt][]owedWrite)}
+}
+
+func (c *deliveryCheck) bad(n int, path, format string, args ...any) {
+	if len(c.violations) < 10 {
+		c.violations = append(c.violations, Violation{Promise: promiseDelivery, Node: n, Path: path, Detail: fmt.Sprintf(format, args...)})
+	}
+}
+
+// stored takes note of a slot that a member has made durable: it has held this version, or a newer one, ever since.
+func (c *deliveryCheck) stored(id node.ID, path string, s *node.Slot) {
+	key := heldPath{id, path}
+	c.held[key] = max(c.held[key], s.Top())
+}
+
+// acknowledged compares a member's word to a client with the disks of those who decide. peers are the members that it knew
+// when it made the write.
+func (c *deliveryCheck) acknowledged(r *replica, path string, resp *node.Response, peers []node.ID) {
+	ts := resp.Record.TS
+	if resp.Level == node.Linearizable {
+		return // checkChosen asks the voters, of whom the coordinator may be none.
+	}
+	if c.held[heldPath{r.id, path}] < ts {
+		c.bad(r.number, path, "acknowledges %s, which is not on its disk", ts)
+	}
+	if resp.Level != node.Quorum {
+		for _, id := range peers {
+			key := debt{r.number, r.run, id}
+			c.owed[key] = append(c.owed[key], owedWrite{path, ts})
+		}
+		return
+	}
+	voters, have := r.electorate.Members(), 0
+	for _, id := range voters {
+		if c.held[heldPath{id, path}] >= ts {
+			have++
+		}
+	}
+	if 2*have <= len(voters) {
+		c.bad(r.number, path, "acknowledges %s at the quorum level, which is on %d of %d disks", ts, have, len(voters))
+	}
+}
+
+// idle looks at the peers for which nothing waits.
+func (c *deliveryCheck) idle(r *replica, s *node.Status) {
+	for i := range s.Peers {
+		p := &s.Peers[i]
+		key := debt{r.number, r.run, p.ID}
+		if p.QueueEntries > 0 {
+			continue
+		}
+		if p.Dropped+p.HintsFull+p.HintsExpired == 0 { // else comparing is what brings it.
+			for _, w := range c.owed[key] {
+				if c.held[heldPath{p.ID, w.path}] < w.ts {
+					c.bad(r.number, w.path, "has nothing waiting for peer %s any more, whose disk never held %s", p.ID, w.ts)
+				}
+			}
+		}
+		delete(c.owed, key)
+	}
+}
+
+// peerIDs are the members that a replica replicates to at the moment.
+func peerIDs(r *replica) []node.ID {
+	var ids []node.ID
+	for _, p := range r.node.Status().Peers {
+		ids = append(ids, p.ID)
+	}
+	return slices.Clip(ids)
+}

@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node"
+)
+
+func TestDeliveryFires(t *testing.T) {
+	r := &replica{number: 1, run: 4, id: 1, electorate: node.NewElectorate([]node.ID{1, 2, 3})}
+	on := func(c *deliveryCheck, id node.ID, ts node.Timestamp) {
+		s := node.SlotOf(&node.Record{TS: ts, UUID: node.UUID{1}, Origin: 1})
+		c.stored(id, "p", &s)
+	}
+	answer := func(level node.Level) *node.Response { return &node.Response{Level: level, Record: node.Record{TS: 9}} }
+
+	c := newDeliveryCheck()
+	c.acknowledged(r, "p", answer(node.Eventual), nil)
+	requireBroken(t, c.violations, promiseDelivery, "not on its disk")
+
+	c = newDeliveryCheck()
+	on(&c, 1, 9)
+	on(&c, 2, 8)
+	c.acknowledged(r, "p", answer(node.Quorum), nil)
+	requireBroken(t, c.violations, promiseDelivery, "on 1 of 3 disks")
+	c.violations = nil
+	on(&c, 3, 10)
+	c.acknowledged(r, "p", answer(node.Quorum), nil)
+	require.Empty(t, c.violations, "a newer version counts")
+
+	c = newDeliveryCheck()
+	on(&c, 1, 9)
+	owe := func() { c.acknowledged(r, "p", answer(node.Eventual), []node.ID{2, 3}) }
+	owe()
+	c.idle(r, &node.Status{Peers: []node.PeerStatus{{ID: 2, QueueEntries: 1}, {ID: 3, Dropped: 1}}})
+	require.Empty(t, c.violations, "something waits for one, and not everything went to the other")
+	on(&c, 2, 9)
+	c.idle(r, &node.Status{Peers: []node.PeerStatus{{ID: 2}}})
+	require.Empty(t, c.violations)
+	owe()
+	c.idle(r, &node.Status{Peers: []node.PeerStatus{{ID: 3}}})
+	requireBroken(t, c.violations, promiseDelivery, "whose disk never held")
+	c.violations = nil
+	owe()
+	r.run++
+	c.idle(r, &node.Status{Peers: []node.PeerStatus{{ID: 3}}})
+	require.Empty(t, c.violations, "a restart loses queues")
+}
+
+func TestHLCFollowsWhatWasReceived(t *testing.T) {
+	c := newHLCCheck()
+	c.holds(1, 50)
+	c.stored(1, 1, "p", node.Version{TS: 51})
+	require.Empty(t, c.violations)
+	c.holds(1, 60)
+	c.restarted(1)
+	c.stored(1, 1, "p", node.Version{TS: 55})
+	require.Empty(t, c.violations, "a restart may forget")
+	c.holds(1, 70)
+	c.stored(1, 1, "p", node.Version{TS: 70})
+	requireBroken(t, c.violations, "hlc-monotone", "although it had received")
+}

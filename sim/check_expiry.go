@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"kvs/node"
+)
+
+// ended takes note of a slot that replica r has made durable: when it is the end of a value, the value has lived its time. It is
+// measured from when the client asked, by the true time of this world, less what a monotonic clock may go wrong.
+//
+// That values do end is part of what a run waits for: see expiringLeft.
+func (w *world) ended(r *replica, path string, s *node.Slot) {
+	for i := range s.Candidates {
+		if !isEnding(s, i) {
+			continue
+		}
+		end := node.Record{TS: s.TS, UUID: s.Candidates[i].UUID, Tombstone: true}
+		for _, index := range w.ledger.of(path) {
+			wr := &w.ledger.writes[index]
+			if wr.fate != fateAcknowledged || wr.delete || !end.EndingOf(wr.version) {
+				continue
+			}
+			if wr.ttl == 0 {
+				w.violate(Violation{Promise: promiseExpiry, Node: r.number, Path: path, Detail: fmt.Sprintf("ends %s, which lives for ever", wr.version.ETag())})
+			} else if lived := w.now - wr.begun; lived < wr.ttl-wr.ttl/1000-time.Millisecond {
+				w.violate(Violation{Promise: promiseExpiry, Node: r.number, Path: path,
+					Detail: fmt.Sprintf("ends %s after %s of %s", wr.version.ETag(), lived, wr.ttl)})
+			}
+		}
+	}
+}
+
+// isEnding reports whether a candidate is the tombstone of a value that expired.
+func isEnding(s *node.Slot, i int) bool {
+	c := &s.Candidates[i]
+	rec := node.Record{TS: s.TS, UUID: c.UUID, Tombstone: c.Tombstone}
+	_, is := rec.Ending()
+	return is
+}
+
+// mayEnd reports whether the value of a timestamp can have expired.
+func (l *ledger) mayEnd(path string, of node.Timestamp) bool {
+	for _, index := range l.of(path) {
+		wr := &l.writes[index]
+		if !wr.delete && wr.ttl > 0 && (wr.fate == fateUnknown || wr.fate == fateOpen || wr.fate == fateAcknowledged && wr.version.TS == of) {
+			return true
+		}
+	}
+	return false
+}
+
+// expiringLeft names a value that should have ended by now, or will.
+func (w *world) expiringLeft() string {
+	if w.sc.Workload.TTLMax == 0 {
+		return ""
+	}
+	left := ""
+	err := w.replicas[1].disk.store.Scan("x/", "", func(key string, _ []byte) bool {
+		left = fmt.Sprintf("n1 waits for the end of %q", key)
+		return false
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
+	return left
+}

@@ -1,0 +1,56 @@
+package sim
+
+import (
+	"fmt"
+
+	"kvs/node/swim"
+	"kvs/scenarios"
+)
+
+// checkMembership wants every replica to see every replica alive, under its present identity, and nobody else: a member that
+// lost its disk is another member, and its former self must be dead.
+func checkMembership(nodes []NodeEvidence) []Violation {
+	var out []Violation
+	bad := func(n int, format string, args ...any) {
+		out = append(out, Violation{Promise: scenarios.MembershipAgreed.String(), Node: n, Detail: fmt.Sprintf(format, args...)})
+	}
+	for i := range nodes {
+		viewer := &nodes[i]
+		if !viewer.Up {
+			bad(viewer.Number, "is down")
+			continue
+		}
+		for j := range nodes {
+			if state, known := stateOf(viewer.Members, nodes[j]); !known {
+				bad(viewer.Number, "does not know n%d", nodes[j].Number)
+			} else if state != swim.Alive {
+				bad(viewer.Number, "sees n%d %s", nodes[j].Number, state)
+			}
+		}
+		for _, m := range viewer.Members {
+			if (m.State == swim.Alive || m.State == swim.Suspect) && !isReplica(nodes, m) {
+				bad(viewer.Number, "sees %s (%s) %s, an identity that is gone", m.Name, m.ID, m.State)
+			}
+		}
+	}
+	checkGone(nodes, bad)
+	return out
+}
+
+func stateOf(members []swim.Member, n NodeEvidence) (swim.State, bool) {
+	for _, m := range members {
+		if m.ID == n.ID {
+			return m.State, true
+		}
+	}
+	return 0, false
+}
+
+func isReplica(nodes []NodeEvidence, m swim.Member) bool {
+	for i := range nodes {
+		if nodes[i].ID == m.ID {
+			return true
+		}
+	}
+	return false
+}

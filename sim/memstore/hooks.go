@@ -1,0 +1,118 @@
+package memstore
+
+import (
+	"math/rand/v2"
+	"strings"
+)
+
+// Reopen is what a restart does to a store: it may be used again after Close, and after a failed Apply.
+func (s *Store) Reopen() {
+	s.closed = false
+	s.failed, s.next = nil, nil
+}
+
+// FailNext makes the next Apply return err and apply nothing. From then on the store refuses to write, until Reopen.
+func (s *Store) FailNext(err error) { s.next = err }
+
+// Wipe loses everything, as a replaced disk does.
+func (s *Store) Wipe() {
+	s.entries.Clear()
+	s.bytes = 0
+}
+
+// Clone returns a copy that shares nothing the two could disturb each other by. It takes constant time.
+func (s *Store) Clone() *Store {
+	c := *s
+	c.entries = *s.entries.Copy()
+	return &c
+}
+
+// Keys is the number of keys.
+func (s *Store) Keys() int { return s.entries.Len() }
+
+// Bytes is the size of all keys and values.
+func (s *Store) Bytes() int { return s.bytes }
+
+// FlipBit inverts one bit in one stored value whose key begins with prefix, as bit-rot does, and returns the key. Values
+// handed out before stay as they were. It returns false when there is nothing to flip.
+func (s *Store) FlipBit(rng *rand.Rand, prefix string) (key string, flipped bool) {
+	count := 0
+	s.each(prefix, func(_ string, value []byte) bool {
+		if len(value) > 0 {
+			count++
+		}
+		return true
+	})
+	if count == 0 {
+		return "", false
+	}
+	nth := rng.IntN(count)
+	s.each(prefix, func(k string, value []byte) bool {
+		if len(value) > 0 {
+			if nth == 0 {
+				key = k
+				return false
+			}
+			nth--
+		}
+		return true
+	})
+	return key, s.FlipBitIn(rng, key)
+}
+
+// FlipBitIn is FlipBit of one key.
+func (s *Store) FlipBitIn(rng *rand.Rand, key string) bool {
+	value, found, err := s.Get(key)
+	if err != nil || !found || len(value) == 0 {
+		return false
+	}
+	rotten := append([]byte{}, value...)
+	bit := rng.IntN(len(rotten) * 8)
+	rotten[bit/8] ^= 1 << (bit % 8)
+	s.put(key, rotten)
+	return true
+}
+
+// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+// Digest is a hash over all keys that begin with prefix, and their values, in order. Two stores with the same content there
+// have the same digest, whatever happened to them before.
+func (s *Store) Digest(prefix string) uint64 {
+	return s.DigestOf(prefix, func(_ string, value []byte) []byte { return value })
+}
+
+// DigestOf is Digest over what part returns of each value; keys of which that is nil are left out.
+func (s *Store) DigestOf(prefix string, part func(key string, value []byte) []byte) uint64 {
+	h := uint64(fnvOffset)
+	length := func(n int) {
+		for shift := 0; shift < 64; shift += 8 { // lengths keep neighbours apart: "a"+"bc" is not "ab"+"c".
+			h = (h ^ uint64(n)>>shift&0xff) * fnvPrime
+		}
+	}
+	s.each(prefix, func(key string, value []byte) bool {
+		if value = part(key, value); value == nil {
+			return true
+		}
+		length(len(key))
+		for i := range len(key) {
+			h = (h ^ uint64(key[i])) * fnvPrime
+		}
+		length(len(value))
+		for _, b := range value {
+			h = (h ^ uint64(b)) * fnvPrime
+		}
+		return true
+	})
+	return h
+}
+
+// each is Scan for the hooks: the disk's content does not care whether the store is open.
+func (s *Store) each(prefix string, fn func(key string, value []byte) bool) {
+	s.entries.Ascend(prefix, func(key string, value []byte) bool {
+		return strings.HasPrefix(key, prefix) && fn(key, value)
+	})
+}

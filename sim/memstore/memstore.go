@@ -1,0 +1,101 @@
+// Package memstore is the node.Store of the simulator: a sorted map in memory.
+//
+// Applied means durable here: what a crash may lose is what the simulated disk has not applied yet, and the simulator holds
+// that queue itself. It is not safe for concurrent use, and it has no goroutines, locks or randomness of its own: the
+// simulator has one thread, and one seed draws everything.
+//
+// Begin with Store. The hooks a simulated disk needs (bit-rot, wiping, failing, a digest to compare members by) are in
+// hooks.go.
+package memstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/btree"
+
+	"kvs/node"
+)
+
+// Store is a node.Store in memory. Make one with New.
+type Store struct {
+	entries btree.Map[string, []byte]
+	bytes   int // keys and values.
+	next    error
+	failed  error
+	closed  bool
+}
+
+var _ node.Store = (*Store)(nil)
+
+// ErrClosed is returned by every call after Close, until Reopen.
+var ErrClosed = errors.New("memstore is closed")
+
+// New returns an empty store.
+func New() *Store { return &Store{} }
+
+// Get implements node.Reader. It does not allocate.
+func (s *Store) Get(key string) (value []byte, found bool, err error) {
+	if s.closed {
+		return nil, false, ErrClosed
+	}
+	value, found = s.entries.Get(key)
+	return value, found, nil
+}
+
+// Scan implements node.Reader.
+func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
+	if s.closed {
+		return ErrClosed
+	}
+	s.entries.Ascend(max(prefix, from), func(key string, value []byte) bool {
+		return strings.HasPrefix(key, prefix) && fn(key, value)
+	})
+	return nil
+}
+
+// Apply implements node.Store. Values are copied: the caller may reuse its buffers.
+func (s *Store) Apply(ops []node.Op) error {
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.failed != nil:
+		return fmt.Errorf("an earlier write failed, so nothing more is written: %w", s.failed)
+	case s.next != nil:
+		s.failed, s.next = s.next, nil
+		return s.failed
+	}
+	for _, op := range ops {
+		if op.Value == nil {
+			s.remove(op.Key)
+			continue
+		}
+		value := make([]byte, len(op.Value))
+		copy(value, op.Value)
+		s.put(op.Key, value)
+	}
+	return nil
+}
+
+// Close implements node.Store. The content stays for Reopen.
+func (s *Store) Close() error {
+	s.closed = true
+	return nil
+}
+
+func (s *Store) put(key string, value []byte) {
+	former, replaced := s.entries.Set(key, value)
+	s.bytes += len(value)
+	if replaced {
+		s.bytes -= len(former)
+	} else {
+		s.bytes += len(key)
+	}
+}
+
+func (s *Store) remove(key string) {
+	if former, found := s.entries.Delete(key); found {
+		s.bytes -= len(key) + len(former)
+	}
+}

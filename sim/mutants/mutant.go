@@ -1,0 +1,93 @@
+package mutants
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// Mutant is one small bug.
+type Mutant struct {
+	Name     string // lower-case letters, digits and dashes; that of its file.
+	About    string // one line for people.
+	Source   string // where the bug was seen or described: a paper, an issue, a report.
+	Survives string // why no run can catch it; empty: it must be caught.
+	Edits    []Edit
+}
+
+// Edit replaces one piece of a file's text.
+type Edit struct {
+	File string // from the root of the module, with slashes.
+	Old  string // whole lines that the file must hold exactly once.
+	New  string // whole lines, or nothing.
+}
+
+// File is a source file as a mutant has it.
+type File struct {
+	Name string
+	Text string
+}
+
+//go:embed list/*.mutant
+var files embed.FS
+
+// All returns the mutants, by name.
+func All() ([]Mutant, error) {
+	names, err := fs.Glob(files, "list/*.mutant") // sorted.
+	if err != nil {
+		return nil, err
+	}
+	var all []Mutant
+	for _, name := range names {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		m, err := Parse(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if name != "list/"+m.Name+".mutant" {
+			return nil, fmt.Errorf("%s: it holds mutant %q: give the file the name of its mutant", name, m.Name)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// Apply makes the edits to the files that read returns, and returns those that changed, in the order of their first edit.
+func (m *Mutant) Apply(read func(name string) (string, error)) ([]File, error) {
+	var out []File
+	for _, e := range m.Edits {
+		i := 0
+		for i < len(out) && out[i].Name != e.File {
+			i++
+		}
+		if i == len(out) {
+			text, err := read(e.File)
+			if err != nil {
+				return nil, fmt.Errorf("mutant %s: %w", m.Name, err)
+			}
+			out = append(out, File{e.File, text})
+		}
+		if n := countLines(out[i].Text, e.Old); n != 1 {
+			return nil, fmt.Errorf("mutant %s: its old text is %d times in %s, want once: bring sim/mutants/list/%s.mutant up to date with the code", m.Name, n, e.File, m.Name)
+		}
+		out[i].Text = strings.TrimPrefix(strings.Replace("\n"+out[i].Text, "\n"+e.Old, "\n"+e.New, 1), "\n")
+	}
+	return out, nil
+}
+
+// countLines counts how often text holds whole lines. Occurrences may share the line end between them.
+func countLines(text, lines string) (n int) {
+	text = "\n" + text
+	for {
+		i := strings.Index(text, "\n"+lines)
+		if i < 0 {
+			return n
+		}
+		n++
+		text = text[i+1:]
+	}
+}

@@ -1,0 +1,86 @@
+package mutants
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A mutant whose edit no longer fits the code would be hunted in vain.
+func TestEveryEditApplies(t *testing.T) {
+	all, err := All()
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(all), 38)
+	for i := range all {
+		changed, err := all[i].Apply(func(name string) (string, error) {
+			b, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+			return string(b), err
+		})
+		require.NoError(t, err)
+		require.NotEmpty(t, changed)
+	}
+}
+
+const good = `# a comment
+mutant   small-bug
+about    it is wrong
+source   a paper
+
+file     a.go
+--- old
+	x := 1
+--- new
+	x := 2
+--- end
+file     a.go
+--- old
+	y := 1
+--- new
+--- end
+`
+
+func TestParseAndApply(t *testing.T) {
+	m, err := Parse(good)
+	require.NoError(t, err)
+	require.Equal(t, Mutant{Name: "small-bug", About: "it is wrong", Source: "a paper", Edits: []Edit{
+		{"a.go", "\tx := 1\n", "\tx := 2\n"}, {"a.go", "\ty := 1\n", ""},
+	}}, m)
+
+	text := "func f() {\n\tx := 1\n\ty := 1\n}\n"
+	read := func(string) (string, error) { return text, nil }
+	files, err := m.Apply(read)
+	require.NoError(t, err)
+	require.Equal(t, []File{{"a.go", "func f() {\n\tx := 2\n}\n"}}, files)
+
+	text = "\tx := 1\n\tx := 1\n\ty := 1\n"
+	_, err = m.Apply(read)
+	require.ErrorContains(t, err, "2 times in a.go")
+	text = "\t\tx := 1\n\ty := 1\n"
+	_, err = m.Apply(read)
+	require.ErrorContains(t, err, "0 times in a.go", "only whole lines count")
+	_, err = m.Apply(func(string) (string, error) { return "", errors.New("planted") })
+	require.ErrorContains(t, err, "planted")
+}
+
+func TestParseRefuses(t *testing.T) {
+	for text, says := range map[string]string{
+		"":                                     "use lower-case letters",
+		"mutant A\n":                           "use lower-case letters",
+		"mutant a\n":                           "at least one edit",
+		"mutant a\nmutant b\n":                 "line 2: mutant is given twice",
+		"colour red\n":                         "unknown field",
+		"file ../a.go\n":                       "name a Go file",
+		"file a_test.go\n":                     "name a Go file",
+		"file a.go\nx := 1\n":                  `"--- old" is wanted`,
+		"file a.go\n--- old\nx\n":              `"--- new" is missing`,
+		"file a.go\n--- old\nx\n--- new\n":     `"--- end" is missing`,
+		"file a.go\n--- old\n--- new\n--- end": "must not be empty",
+		"file a.go\n--- old\nx\n--- new\nx\n--- end": "must differ",
+	} {
+		_, err := Parse(text)
+		require.ErrorContains(t, err, says, text)
+	}
+}

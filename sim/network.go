@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"kvs/chaos"
+	"kvs/node"
+)
+
+// packet is a message in flight.
+type packet struct {
+	data       []byte
+	from, to   uint8
+	transport  node.Transport
+	loose      bool   // a frame outside the usual connection: nothing orders it.
+	recorded   int32  // in the recording, from 1; zero: it is not.
+	connection uint32 // the connection it travels on; when that breaks, the packet is lost.
+}
+
+// network carries messages between replicas as the links' state says. What a link does without faults comes from the
+// scenario; faults come on top. Datagrams are lost, doubled, delayed, reordered and corrupted one by one. Frames travel on
+// one connection for each direction of each pair, in order; loss only delays them, as retransmission does, until too
+// much of it, or a cut, breaks the connection, and everything in flight on it is gone.
+type network struct {
+	links   *chaos.Links
+	rng     *rand.Rand
+	packets pool[packet]
+
+	connection [chaos.NodesMax + 1][chaos.NodesMax + 1]uint32
+	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration // arrival of the latest frame in order.
+	scratch    [node.DatagramBytesMax + 64]byte                      // datagrams are only lent to the node.
+}
+
+const (
+	loopbackDelay    = 50 * time.Microsecond
+	reorderDelayMin  = 5 * time.Millisecond // how far a reordered message falls behind.
+	reorderDelayMax  = 250 * time.Millisecond
+	retransmitDelay  = 200 * time.Millisecond // TCP's first retransmission; it doubles each time.
+	retransmitsMax   = 5                      // after so many the connection is given up.
+	corruptedBitsMax = 4
+)
+
+// address of a replica.
+func address(n int) string { return nodeName(n) + ":7946" }
+
+func nodeName(n int) string { return "n" + string(rune('0'+n)) }
+
+// replicaAt is the number of the replica at an address, or zero.
+func replicaAt(addr string, nodes int) int {
+	if len(addr) == len("n1:7946") && addr[0] == 'n' && addr[2:] == ":7946" {
+		if n := int(addr[1] - '0'); n >= 1 && n <= nodes {
+			return n
+		}
+	}
+	return 0
+}
+
+// send puts a message on its way, or loses it.
+func (w *world) send(from int, s *node.Send) {
+	to := replicaAt(s.To, w.nodes)
+	if to == 0 {
+		return
+	}
+	if s.Transport == node.TransportDatagram && len(s.Data) > node.DatagramBytesMax {
+		w.violate(Violation{Promise: promiseBounded, Node: from, Detail: "a datagram is longer than DatagramBytesMax"})
+	}
+	net := &w.net
+	w.stats.sent++
+	if net.links.Blocked(from, to) {
+		w.recordSent(&packet{data: s.Data, from: uint8(from), to: uint8(to), transport: s.Transport})
+		w.lose(from, to, s.Transport)
+		return
+	}
+	link := net.links.Link(from, to)
+	if from == to {
+		link = chaos.Link{Delay: loopbackDelay, DelayMax: loopbackDelay}
+	}
+	copies := 1
+	if chaos.Chance(net.rng, link.Duplicate) {
+		copies = 2
+	}
+	for i := range copies {
+		p := packet{data: s.Data, from: uint8(from), to: uint8(to), transport: s.Transport, loose: i > 0}
+		p.recorded = w.recordSent(&p)
+		if s.Transport == node.TransportFrame {
+			w.sendFrame(p, &link)
+		} else {
+			w.sendDatagram(p, &link)
+		}
+	}
+}
+
+func (w *world) sendDatagram(p packet, link *chaos.Link) {
+	rng := w.net.rng
+	if chaos.Chance(rng, link.Loss) {
+		w.stats.lost++
+		return
+	}
+	delay := chaos.DrawDuration(rng, link.Delay, link.DelayMax)
+	if chaos.Chance(rng, link.Reorder) {
+		delay += chaos.DrawDuration(rng, reorderDelayMin, reorderDelayMax)
+	}
+	if chaos.Chance(rng, link.Corrupt) {
+		p.data = corrupt(rng, p.data)
+	}
+	w.at(w.now+delay, event{kind: eventPacket, node: p.to, slot: w.net.packets.put(p)})
+}
+
+func (w *world) sendFrame(p packet, link *chaos.Link) {
+	rng := w.net.rng
+	delay := chaos.DrawDuration(rng, link.Delay, link.DelayMax)
+	wait := retransmitDelay
+	for tries := 0; chaos.Chance(rng, link.Loss); tries++ {
+		if tries == retransmitsMax {
+			w.lose(int(p.from), int(p.to), node.TransportFrame)
+			return
+		}
+		delay += wait
+		wait *= 2
+	}
+	if chaos.Chance(rng, link.Reorder) {
+		p.loose = true // it took another connection, which was slower.
+		delay += chaos.DrawDuration(rng, reorderDelayMin, reorderDelayMax)
+	}
+	at := w.now + delay
+	if !p.loose {
+		last := &w.net.lastFrame[p.from][p.to]
+		at = max(at, *last+1)
+		*last = at
+		p.connection = w.net.connection[p.from][p.to]
+	}
+	w.at(at, event{kind: eventPacket, node: p.to, slot: w.net.packets.put(p)})
+}
+
+// lose counts a lost message; with a frame its connection breaks.
+func (w *world) lose(from, to int, t node.Transport) {
+	w.stats.lost++
+	if t == node.TransportFrame {
+		w.net.breakConnection(from, to)
+	}
+}
+
+func (n *network) breakConnection(from, to int) {
+	n.connection[from][to]++
+	n.lastFrame[from][to] = 0
+}
+
+// arrives takes a packet out of the network and reports whether it reaches the other end.
+func (w *world) arrives(slot int32) (packet, bool) {
+	p := w.net.packets.take(slot)
+	from, to := int(p.from), int(p.to)
+	switch {
+	case w.net.links.Blocked(from, to):
+		w.lose(from, to, p.transport)
+		return p, false
+	case p.transport == node.TransportFrame && !p.loose && p.connection != w.net.connection[from][to]:
+		w.stats.lost++
+		return p, false
+	}
+	return p, true
+}
+
+// corrupt returns a damaged copy: a few flipped bits, or a cut end.
+func corrupt(rng *rand.Rand, data []byte) []byte {
+	out := slices.Clone(data)
+	if len(out) == 0 {
+		return out
+	}
+	if rng.IntN(4) == 0 {
+		return out[:rng.IntN(len(out))]
+	}
+	for range 1 + rng.IntN(corruptedBitsMax) {
+		out[rng.IntN(len(out))] ^= 1 << rng.IntN(8)
+	}
+	return out
+}

@@ -1,0 +1,87 @@
+package sim
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/scenarios"
+)
+
+// A run that is looked at is the same run, and everything that the page draws is there.
+func TestRecordingChangesNothing(t *testing.T) {
+	s, err := scenarios.Load("swarm")
+	require.NoError(t, err)
+	var lost, arrived int
+	kinds := map[MarkKind]bool{}
+	for seed := uint64(1); seed <= 6; seed++ {
+		drawn := Draw(seed, s)
+		plain, err := Run(Options{Seed: seed, Scenario: &drawn})
+		require.NoError(t, err)
+		rec := &Recording{}
+		seen, err := Run(Options{Seed: seed, Scenario: &drawn, Record: rec})
+		require.NoError(t, err)
+		require.Equal(t, plain.Trace, seen.Trace)
+		require.Len(t, rec.Faults, seen.Faults+1, "the end of all faults is one as well")
+		require.GreaterOrEqual(t, len(rec.Messages), int(seen.Messages)-rec.Left)
+		require.True(t, slices.IsSortedFunc(rec.Messages, func(a, b RecordedMessage) int { return int(a.Sent - b.Sent) }))
+		require.True(t, slices.IsSortedFunc(rec.Marks, func(a, b Mark) int { return int(a.At - b.At) }))
+		for _, m := range rec.Messages {
+			require.GreaterOrEqual(t, m.Arrived, m.Sent)
+			if m.Lost {
+				lost++
+			} else {
+				arrived++
+			}
+		}
+		for _, m := range rec.Marks {
+			kinds[m.Kind] = true
+		}
+	}
+	require.NotZero(t, lost)
+	require.Greater(t, arrived, lost)
+	for _, k := range []MarkKind{MarkStart, MarkCrash, MarkPause, MarkResume, MarkPersist, MarkLog} {
+		require.True(t, kinds[k], k)
+	}
+}
+
+func TestRecordingIsBounded(t *testing.T) {
+	s, err := scenarios.Load("quiet")
+	require.NoError(t, err)
+	drawn := Draw(1, s)
+	rec := &Recording{EventsMax: 100}
+	_, err = Run(Options{Seed: 1, Scenario: &drawn, Record: rec})
+	require.NoError(t, err)
+	require.Equal(t, 100, len(rec.Messages)+len(rec.Marks))
+	require.NotZero(t, rec.Left)
+}
+
+// The names of messages are those of node/wire.go.
+func TestMessageKindsAreThoseOfTheNode(t *testing.T) {
+	source, err := os.ReadFile("../node/wire.go")
+	require.NoError(t, err)
+	names := map[byte]string{}
+	for _, m := range regexp.MustCompile(`\tmsg(\w+) +msgKind = (\d+)`).FindAllStringSubmatch(string(source), -1) {
+		number, err := strconv.Atoi(m[2])
+		require.NoError(t, err)
+		var name strings.Builder
+		for i, c := range m[1] {
+			if unicode.IsUpper(c) && i > 0 {
+				name.WriteByte('-')
+			}
+			name.WriteRune(unicode.ToLower(c))
+		}
+		names[byte(number)] = name.String()
+	}
+	for number, name := range messageKinds {
+		require.Equal(t, names[number], name, number)
+	}
+	require.Equal(t, "kind 99", messageKind([]byte{1, 99}))
+	require.Equal(t, "cut short", messageKind(nil))
+}

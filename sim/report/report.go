@@ -1,0 +1,277 @@
+// Package report draws a run: one HTML page with everything in it, for a browser without a network.
+//
+// The page has a space-time diagram (Lamport: Time, Clocks, and the Ordering of Events in a Distributed System, CACM 1978,
+// figure 1): members and clients are lanes, time goes to the right, messages are arrows, faults are bands. Beside it stand
+// what broke, the drawn scenario, the command that repeats the run, and porcupine's picture of the offending key.
+//
+// It judges nothing. Begin with Write; page.html has the drawing.
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"kvs/chaos"
+	"kvs/linearize"
+	"kvs/scenarios"
+	"kvs/sim"
+)
+
+//go:embed page.html
+var page string
+
+// marker is where the page wants its data.
+const marker = "/*DATA*/"
+
+// Run is what a page shows. All but Picture is required.
+type Run struct {
+	Scenario  *scenarios.Scenario // drawn.
+	Result    *sim.Result
+	Recording *sim.Recording
+	Replay    string // the command that repeats the run.
+	Picture   []byte // porcupine's page; empty: there was nothing to draw.
+}
+
+// data is what page.html reads. Times are microseconds since the beginning.
+type data struct {
+	Title      string      `json:"title"`
+	Verdict    string      `json:"verdict"`
+	Line       string      `json:"line"`
+	Replay     string      `json:"replay"`
+	Scenario   string      `json:"scenario"`
+	Nodes      int         `json:"nodes"`
+	End        int64       `json:"end"`
+	Recovered  int64       `json:"recovered"` // when the faults ended.
+	Left       int         `json:"left"`
+	Kinds      []string    `json:"kinds"`
+	Messages   [][7]int64  `json:"messages"` // from, to, sent, arrived, kind, bytes, 1 lost + 2 frame.
+	Marks      []mark      `json:"marks"`
+	Bands      []band      `json:"bands"`
+	Operations []operation `json:"operations"`
+	Violations []violation `json:"violations"`
+	Picture    string      `json:"picture"`
+}
+
+type mark struct {
+	At   int64  `json:"at"`
+	Node int    `json:"node"`
+	Kind int    `json:"kind"`
+	Text string `json:"text"`
+}
+
+// band is a fault for as long as it lasted. Nodes is empty when it concerns all.
+type band struct {
+	From  int64  `json:"from"`
+	To    int64  `json:"to"`
+	Nodes []int  `json:"nodes"`
+	Class int    `json:"class"`
+	Text  string `json:"text"`
+}
+
+type operation struct {
+	Process int    `json:"process"`
+	Node    string `json:"node"`
+	Kind    string `json:"kind"`
+	Path    string `json:"path"`
+	Text    string `json:"text"`
+	Version string `json:"version"`
+	From    int64  `json:"from"`
+	To      int64  `json:"to"`
+	Status  string `json:"status"`
+}
+
+type violation struct {
+	At   int64  `json:"at"`
+	Node int    `json:"node"`
+	Path string `json:"path"`
+	Text string `json:"text"`
+	Ops  []int  `json:"ops"` // to look at: indices of operations.
+}
+
+// Write writes the page.
+func Write(w io.Writer, r *Run) error {
+	before, after, ok := strings.Cut(page, marker)
+	if !ok {
+		return fmt.Errorf("report: the page has no %s", marker)
+	}
+	d := collect(r)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b) // it writes < as \u003c, so that no text can end the script.
+	if err := enc.Encode(d); err != nil {
+		return err
+	}
+	for _, part := range []string{before, b.String(), after} {
+		if _, err := io.WriteString(w, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func collect(r *Run) *data {
+	res := r.Result
+	d := &data{
+		Title: fmt.Sprintf("%s, seed %d", res.Scenario, res.Seed), Verdict: res.Verdict(), Line: res.String(), Replay: r.Replay,
+		Scenario: r.Scenario.String(), Nodes: r.Scenario.Nodes, End: micros(res.Simulated), Recovered: micros(r.Scenario.Duration),
+		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Messages: [][7]int64{}, Marks: []mark{}, Bands: bands(r.Recording.Faults, res.Simulated),
+		Operations: []operation{}, Violations: []violation{},
+	}
+	kinds := map[string]int64{}
+	for i := range r.Recording.Messages {
+		m := &r.Recording.Messages[i]
+		kind, known := kinds[m.Kind]
+		if !known {
+			kind = int64(len(d.Kinds))
+			kinds[m.Kind] = kind
+			d.Kinds = append(d.Kinds, m.Kind)
+		}
+		var flags int64
+		if m.Lost {
+			flags |= 1
+		}
+		if m.Frame {
+			flags |= 2
+		}
+		d.Messages = append(d.Messages, [7]int64{int64(m.From), int64(m.To), micros(m.Sent), micros(m.Arrived), kind, int64(m.Bytes), flags})
+	}
+	for _, m := range r.Recording.Marks {
+		d.Marks = append(d.Marks, mark{micros(m.At), m.Node, int(m.Kind), m.Text})
+	}
+	for i := range res.History.Ops {
+		d.Operations = append(d.Operations, operationOf(&res.History.Ops[i], res.Simulated))
+	}
+	for _, v := range res.Violations {
+		shown := violation{micros(v.At), v.Node, v.Path, v.String(), []int{}}
+		if lin := res.Linearized; lin != nil && v.Promise == scenarios.Linearizable.String() && lin.Offending >= 0 {
+			evidence := &lin.Keys[lin.Offending].Evidence
+			shown.Ops = append(shown.Ops, evidence.Ops...)
+			shown.Text += ": " + evidence.Text
+		}
+		d.Violations = append(d.Violations, shown)
+	}
+	return d
+}
+
+func micros(d time.Duration) int64 { return d.Microseconds() }
+
+func operationOf(o *linearize.Op, end time.Duration) operation {
+	to := min(o.Return, int64(end))
+	if o.Status == linearize.Info && o.GaveUp > 0 {
+		to = o.GaveUp
+	}
+	text := o.Kind.String() + " " + o.Path
+	if o.Expect != "" {
+		text += " if " + o.Expect
+	}
+	if o.ExpectAbsent {
+		text += " if absent"
+	}
+	if o.Input != "" {
+		text += " := " + o.Input
+	}
+	switch {
+	case o.Found:
+		text += " -> " + o.Output
+	case o.Kind == linearize.Get && o.Status == linearize.OK:
+		text += " -> nothing"
+	}
+	if o.Error != "" {
+		text += " (" + o.Error + ")"
+	}
+	return operation{
+		Process: o.Process, Node: o.Node, Kind: o.Kind.String(), Path: o.Path, Text: text,
+		Version: o.Version, From: o.Invoke / 1000, To: to / 1000, Status: o.Status.String(),
+	}
+}
+
+// bands pairs faults with what ended them.
+func bands(faults []chaos.Event, end time.Duration) []band {
+	var open []chaos.Event
+	out := []band{}
+	finish := func(at time.Duration, ended func(e *chaos.Event) bool) {
+		kept := open[:0]
+		for i := range open {
+			if e := open[i]; ended(&e) {
+				out = append(out, band{micros(e.At), micros(at), concerned(&e), int(e.Kind.Class()), e.Fault.String()})
+			} else {
+				kept = append(kept, e)
+			}
+		}
+		open = kept
+	}
+	for _, e := range faults {
+		finish(e.At, func(begun *chaos.Event) bool { return ends(&e, begun) })
+		if e.Kind == chaos.Jump || e.Kind == chaos.Wipe { // over at once.
+			out = append(out, band{micros(e.At), micros(e.At), concerned(&e), int(e.Kind.Class()), e.Fault.String()})
+		} else if !e.Kind.Ends() && !amountless(&e) {
+			open = append(open, e)
+		}
+	}
+	finish(end, func(*chaos.Event) bool { return true })
+	return out
+}
+
+// amountless reports whether a fault with an amount of zero ends one of its kind instead of beginning one.
+func amountless(e *chaos.Event) bool {
+	switch e.Kind {
+	case chaos.Loss, chaos.Duplicate, chaos.Reorder, chaos.Corrupt, chaos.DiskError:
+		return e.PPM == 0
+	case chaos.Delay:
+		return e.AmountMax == 0
+	case chaos.Skew, chaos.DiskSlow:
+		return e.Amount == 0
+	}
+	return false
+}
+
+// ends reports whether e ends a fault that had begun.
+func ends(e, begun *chaos.Event) bool {
+	switch e.Kind {
+	case chaos.Recover:
+		return true
+	case chaos.Heal:
+		return begun.Kind.Class() == chaos.Network
+	case chaos.HealPartition, chaos.Partition:
+		return begun.Kind == chaos.Partition
+	case chaos.HealCut:
+		return begun.Kind == chaos.Cut
+	case chaos.HealClocks:
+		return begun.Kind.Class() == chaos.Clock && within(begun.Nodes, e.Nodes)
+	case chaos.HealDisks:
+		return begun.Kind.Class() == chaos.Disk && within(begun.Nodes, e.Nodes)
+	case chaos.ThawClock:
+		return begun.Kind == chaos.FreezeClock && within(begun.Nodes, e.Nodes)
+	case chaos.Restart:
+		return begun.Kind == chaos.Crash && within(begun.Nodes, e.Nodes)
+	case chaos.Resume, chaos.Crash:
+		return begun.Kind == chaos.Pause && within(begun.Nodes, e.Nodes)
+	}
+	return begun.Kind == e.Kind && begun.Kind.Class() != chaos.Process && begun.Kind != chaos.Cut && within(begun.Nodes, e.Nodes) && len(begun.From) == len(e.From)
+}
+
+// within reports whether the ending names nobody, which means all, or everybody that is concerned.
+func within(begun, ending []int) bool {
+	for _, n := range begun {
+		found := len(ending) == 0
+		for _, m := range ending {
+			found = found || m == n
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+func concerned(e *chaos.Event) []int {
+	out := []int{}
+	for _, list := range append([][]int{e.Nodes, e.From, e.To}, e.Groups...) {
+		out = append(out, list...)
+	}
+	return out
+}

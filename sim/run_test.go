@@ -1,0 +1,38 @@
+package sim
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/scenarios"
+)
+
+// runNamed draws and runs a scenario of the library.
+func runNamed(t testing.TB, name string, seed uint64, trace func(string)) *Result {
+	t.Helper()
+	s, err := scenarios.Load(name)
+	require.NoError(t, err)
+	d := Draw(seed, s)
+	res, err := Run(Options{Seed: seed, Scenario: &d, Trace: trace})
+	require.NoError(t, err)
+	return res
+}
+
+func TestScenariosHold(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		t.Run(name, func(t *testing.T) {
+			res := runNamed(t, name, 1, nil)
+			require.Empty(t, res.Violations, "%s\n%s", res, res.Stack)
+			require.NotZero(t, res.OK)
+			t.Log(res)
+		})
+	}
+}
+
+func TestSwarmSeedsHold(t *testing.T) {
+	for seed := uint64(1); seed <= 12; seed++ {
+		res := runNamed(t, "swarm", seed, nil)
+		require.Empty(t, res.Violations, "replay: make sim SEED=%d SCENARIO=swarm\n%s\n%s", seed, res, res.Stack)
+	}
+}

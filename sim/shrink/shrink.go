@@ -1,0 +1,410 @@
+package shrink
+
+import (
+	"slices"
+	"time"
+
+	"kvs/chaos"
+	"kvs/scenarios"
+)
+
+// Outcome is how a candidate's run ended.
+type Outcome struct {
+	Fails bool  // the same way as the first one.
+	Begun []int // operations that each client began, from the first client on.
+}
+
+// Options of Shrink. All are required.
+type Options struct {
+	// Test runs candidates, which are drawn and valid; several at once, if it likes. The first that fails is taken, so that what
+	// comes behind it may be left out.
+	Test func(batch []scenarios.Scenario) []Outcome
+
+	Batch    int         // candidates given to Test at once.
+	Enough   func() bool // true ends the search: what has been found by then is the result.
+	Progress func(stage string, now Size)
+}
+
+// Size is how much there is of a scenario.
+type Size struct {
+	Nodes, Clients, Faults, Ops int
+	Duration                    time.Duration
+	Lines                       int // of its text.
+	Runs                        int // that the search took so far.
+}
+
+// rerolls is how many other seeds are tried for a simplification that draws everything anew.
+const rerolls = 5
+
+// otherRunsMax is how many other runs are looked at when nothing more can be left out of the one at hand.
+const otherRunsMax = 30
+
+// shrinker is one search.
+type shrinker struct {
+	Options
+	best  scenarios.Scenario
+	begun []int // by its clients.
+	seen  map[string]bool
+	runs  int
+	told  Size
+}
+
+// Shrink returns the smallest scenario it finds that fails like s, which is drawn, fails, and whose clients began so many
+// operations each.
+func Shrink(s scenarios.Scenario, begun []int, o Options) (scenarios.Scenario, Size) {
+	r := &shrinker{Options: o, best: s, begun: begun, seen: map[string]bool{s.String(): true}}
+	r.tell("at first")
+	for before := ""; before != r.best.String() && !o.Enough(); {
+		before = r.best.String()
+		for _, stage := range []struct {
+			name string
+			do   func()
+		}{
+			{"time", r.time}, {"faults", r.faults}, {"clients", r.clients}, {"nodes", r.nodes}, {"rates", r.rates},
+			{"operations", r.operations}, {"promises", r.promises}, {"time", r.time},
+		} {
+			if o.Enough() {
+				break
+			}
+			stage.do()
+			r.tell(stage.name)
+		}
+	}
+	r.otherRuns()
+	return r.best, r.size()
+}
+
+// tell reports progress, if there was any.
+func (r *shrinker) tell(stage string) {
+	now := r.size()
+	runs := now.Runs
+	now.Runs = 0
+	if now != r.told {
+		r.told = now
+		now.Runs = runs
+		r.Progress(stage, now)
+	}
+}
+
+// otherRuns looks for another run of the same small world that fails with fewer operations: what is left of one run may be the
+// smallest that this run has, and needs luck that another one need not have.
+func (r *shrinker) otherRuns() {
+	for i := uint64(1); i <= otherRunsMax && !r.Enough(); i++ {
+		other := shrinker{Options: r.Options, best: r.best, begun: r.begun, seen: map[string]bool{}, runs: r.runs}
+		found := other.try(other.edited(func(s *scenarios.Scenario) { s.Keep, s.Seed = nil, s.Seed+i })) >= 0
+		if found {
+			other.time()
+			other.operations()
+			other.clients()
+		}
+		r.runs = other.runs
+		if found && other.size().Ops < r.size().Ops {
+			r.best, r.begun = other.best, other.begun
+			r.tell("other run")
+		}
+	}
+}
+
+func (r *shrinker) size() Size {
+	return SizeOf(&r.best, r.begun, r.runs)
+}
+
+// SizeOf measures a scenario of which clients began so many operations.
+func SizeOf(s *scenarios.Scenario, begun []int, runs int) Size {
+	size := Size{Nodes: s.Nodes, Clients: s.Clients, Faults: len(s.Plan.Events), Duration: s.Duration, Runs: runs}
+	for _, n := range begun {
+		size.Ops += n
+	}
+	for _, c := range s.String() {
+		if c == '\n' {
+			size.Lines++
+		}
+	}
+	return size
+}
+
+// try runs candidates, the most wanted one first, and takes the first that fails. It returns its index, or -1.
+func (r *shrinker) try(list ...scenarios.Scenario) int {
+	var batch []scenarios.Scenario
+	var index []int
+	run := func() int {
+		for i, o := range r.Test(batch) {
+			r.runs++
+			if o.Fails {
+				r.best, r.begun = batch[i], o.Begun
+				return index[i]
+			}
+		}
+		batch, index = batch[:0], index[:0]
+		return -1
+	}
+	for i := range list {
+		text := list[i].String()
+		if r.seen[text] || list[i].Validate() != nil {
+			continue
+		}
+		if r.Enough() {
+			return -1
+		}
+		r.seen[text] = true
+		batch, index = append(batch, list[i]), append(index, i)
+		if len(batch) == r.Batch {
+			if taken := run(); taken >= 0 {
+				return taken
+			}
+		}
+	}
+	if len(batch) > 0 {
+		return run()
+	}
+	return -1
+}
+
+// edited returns the best scenario with a change.
+func (r *shrinker) edited(change func(s *scenarios.Scenario)) scenarios.Scenario {
+	s := r.best
+	s.Plan.Events = slices.Clone(s.Plan.Events)
+	s.Expect = slices.Clone(s.Expect)
+	change(&s)
+	return s
+}
+
+// tryAnew tries a change that draws the run anew, with other seeds as well.
+func (r *shrinker) tryAnew(change func(s *scenarios.Scenario)) bool {
+	var list []scenarios.Scenario
+	for i := range uint64(1 + rerolls) {
+		list = append(list, r.edited(func(s *scenarios.Scenario) {
+			change(s)
+			s.Seed += i
+		}))
+	}
+	return r.try(list...) >= 0
+}
+
+// without leaves out of n parts as many as possible. Build makes the scenario with the parts that are left; it is called with
+// numbers in ascending order.
+func (r *shrinker) without(n int, build func(left []int) scenarios.Scenario) {
+	left := make([]int, n)
+	for i := range left {
+		left[i] = i
+	}
+	for chunk := n; chunk >= 1; chunk = (chunk + 1) / 2 {
+		for at := 0; at < len(left) && !r.Enough(); {
+			var starts []int
+			var list []scenarios.Scenario
+			for from := at; from < len(left) && len(list) < r.Batch; from += chunk {
+				list = append(list, build(cut(left, from, chunk)))
+				starts = append(starts, from)
+			}
+			taken := r.try(list...)
+			if taken < 0 {
+				at = starts[len(starts)-1] + chunk
+				continue
+			}
+			left = cut(left, starts[taken], chunk)
+			at = starts[taken]
+		}
+		if chunk == 1 {
+			return
+		}
+	}
+}
+
+func cut(list []int, from, n int) []int {
+	out := slices.Clone(list[:from])
+	return append(out, list[min(from+n, len(list)):]...)
+}
+
+// time shortens the phase of faults.
+func (r *shrinker) time() {
+	const least = 100 * time.Millisecond
+	for step := r.best.Duration / 2; step >= least && step >= r.best.Duration/32 && !r.Enough(); {
+		shorter := r.edited(func(s *scenarios.Scenario) { shorten(s, (s.Duration - step).Round(least)) })
+		if shorter.Duration < least || r.try(shorter) < 0 {
+			step /= 2
+		}
+		step = min(step, r.best.Duration/2)
+	}
+}
+
+// shorten ends the phase of faults earlier; what would come later does not come.
+func shorten(s *scenarios.Scenario, d time.Duration) {
+	s.Duration = d
+	s.Plan.Events = slices.DeleteFunc(s.Plan.Events, func(e chaos.Event) bool { return e.At > d })
+}
+
+// faults leaves out what is not needed, first together with what ends it.
+func (r *shrinker) faults() {
+	for _, units := range [][][]int{pairs(r.best.Plan.Events), nil} {
+		events := slices.Clone(r.best.Plan.Events)
+		if units == nil {
+			for i := range events {
+				units = append(units, []int{i})
+			}
+		}
+		r.without(len(units), func(left []int) scenarios.Scenario {
+			return r.edited(func(s *scenarios.Scenario) {
+				var at []int
+				for _, u := range left {
+					at = append(at, units[u]...)
+				}
+				slices.Sort(at)
+				s.Plan.Events = nil
+				for _, i := range at {
+					s.Plan.Events = append(s.Plan.Events, events[i])
+				}
+			})
+		})
+	}
+}
+
+// pairs groups what happens to the same nodes from the beginning of a fault to its end: one without the other is no valid plan.
+func pairs(events []chaos.Event) [][]int {
+	var units [][]int
+	open := map[string]int{} // index of the unit, by class and nodes.
+	for i := range events {
+		e := &events[i]
+		key := string(rune(e.Kind.Class()))
+		for _, n := range e.Nodes {
+			key += string(rune('0' + n))
+		}
+		u, found := open[key]
+		if !found || len(e.Nodes) == 0 {
+			units = append(units, []int{i})
+			if !e.Kind.Ends() && len(e.Nodes) > 0 {
+				open[key] = len(units) - 1
+			}
+			continue
+		}
+		units[u] = append(units[u], i)
+		if e.Kind.Ends() {
+			delete(open, key)
+		}
+	}
+	return units
+}
+
+// clients takes away clients, the last ones first; operations of the others stay the same.
+func (r *shrinker) clients() {
+	for r.best.Clients > 1 && !r.Enough() {
+		var list []scenarios.Scenario
+		for _, n := range []int{1, r.best.Clients / 2, r.best.Clients - 1} {
+			if n >= 1 && n < r.best.Clients {
+				list = append(list, r.edited(func(s *scenarios.Scenario) {
+					s.Clients = n
+					if s.Keep != nil && len(*s.Keep) > n {
+						k := slices.Clone((*s.Keep)[:n])
+						s.Keep = &k
+					}
+				}))
+			}
+		}
+		if r.try(list...) < 0 {
+			return
+		}
+	}
+}
+
+// nodes takes away the last node, and what faults do to it.
+func (r *shrinker) nodes() {
+	for r.best.Nodes > 1 && !r.Enough() {
+		fewer := func(s *scenarios.Scenario) {
+			s.Nodes--
+			s.Voters.First = min(s.Voters.First, s.Nodes)
+			s.Plan.Events = slices.DeleteFunc(s.Plan.Events, func(e chaos.Event) bool { return concerns(&e, s.Nodes+1) })
+		}
+		if !r.tryAnew(fewer) {
+			return
+		}
+	}
+}
+
+// concerns reports whether a fault names node n.
+func concerns(e *chaos.Event, n int) bool {
+	for _, list := range append([][]int{e.Nodes, e.From, e.To}, e.Groups...) {
+		if slices.Contains(list, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// rates makes the world and the workload plain, one property after the other.
+func (r *shrinker) rates() {
+	plain := scenarios.Default()
+	for _, change := range []func(s *scenarios.Scenario){
+		func(s *scenarios.Scenario) { s.Network.Corrupt = 0 },
+		func(s *scenarios.Scenario) { s.Network.Duplicate = 0 },
+		func(s *scenarios.Scenario) { s.Network.Reorder = 0 },
+		func(s *scenarios.Scenario) { s.Network.Loss = 0 },
+		func(s *scenarios.Scenario) { s.Clocks = plain.Clocks },
+		func(s *scenarios.Scenario) { s.Disk = plain.Disk },
+		func(s *scenarios.Scenario) {
+			s.Network.Delay, s.Network.DelayMax = plain.Network.Delay, plain.Network.DelayMax
+		},
+		func(s *scenarios.Scenario) { s.Tuning = plain.Tuning },
+		func(s *scenarios.Scenario) { s.Voters = plain.Voters },
+		func(s *scenarios.Scenario) { s.Workload.List = 0 },
+		func(s *scenarios.Scenario) { s.Workload.Delete = 0 },
+		func(s *scenarios.Scenario) { s.Workload.CAS = 0 },
+		func(s *scenarios.Scenario) { s.Workload.Get = 0 },
+		func(s *scenarios.Scenario) { s.Workload.Keys = 1 },
+		func(s *scenarios.Scenario) { s.Workload.Hot = 0 },
+		func(s *scenarios.Scenario) { s.Workload.Core = 0 },
+		func(s *scenarios.Scenario) { s.Workload.Value, s.Workload.ValueMax = 16, 16 },
+	} {
+		if r.Enough() {
+			return
+		}
+		if s := r.edited(change); s.String() == r.best.String() {
+			continue
+		}
+		if r.best.Keep != nil { // operations are named already: another run would have others.
+			r.try(r.edited(change))
+		} else {
+			r.tryAnew(change)
+		}
+	}
+}
+
+// operations leaves out single operations, and with them the clients that did nothing else.
+func (r *shrinker) operations() {
+	type op struct{ client, number int }
+	var ops []op
+	for c, n := range r.begun {
+		if r.best.Keep == nil {
+			for i := range n {
+				ops = append(ops, op{c, i + 1})
+			}
+		} else if c < len(*r.best.Keep) {
+			for _, i := range (*r.best.Keep)[c][:min(n, len((*r.best.Keep)[c]))] {
+				ops = append(ops, op{c, i})
+			}
+		}
+	}
+	r.without(len(ops), func(left []int) scenarios.Scenario {
+		return r.edited(func(s *scenarios.Scenario) {
+			k := scenarios.Kept{}
+			for _, i := range left {
+				for len(k) <= ops[i].client {
+					k = append(k, nil)
+				}
+				k[ops[i].client] = append(k[ops[i].client], ops[i].number)
+			}
+			s.Keep = &k
+		})
+	})
+}
+
+// promises leaves out those that are not the ones that break.
+func (r *shrinker) promises() {
+	all := slices.Clone(r.best.Expect)
+	r.without(len(all), func(left []int) scenarios.Scenario {
+		return r.edited(func(s *scenarios.Scenario) {
+			s.Expect = nil
+			for _, i := range left {
+				s.Expect = append(s.Expect, all[i])
+			}
+		})
+	})
+}
