@@ -12,6 +12,8 @@ SEEDS ?= 1..200
 SCENARIO ?= swarm
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZTIME ?= 20s
+# Packages whose tests run real nodes against the real clock: one package at a time, so that they do not starve each other.
+REALTIME := ^kvs/(chaos|cmd|integration_test|node/(client|daemon|host)|scenarios/live)(/|$$)
 
 .PHONY: help build run stop test integration check sim soak mutants bench fuzz clean
 
@@ -39,7 +41,8 @@ stop: ## Stop what `make run` started.
 	@if test -e $(CLUSTER)/node1.yaml; then $(BIN)/kvs stop $(NODES); else echo "nothing to stop: make run has not been used here"; fi
 
 test: check ## Everything: format, vet, race tests, the daemon by shell, simulator seeds.
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vE '$(REALTIME)')
+	$(GO) test -race -timeout 20m -p 1 $$($(GO) list ./... | grep -E '$(REALTIME)')
 	@$(MAKE) --no-print-directory build
 	integration_test/integration_test.sh
 	$(BIN)/kvsim soak --seeds 1..40 --scenario swarm --verify --jobs $(JOBS)

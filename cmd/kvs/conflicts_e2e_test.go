@@ -52,7 +52,7 @@ func TestE2EConflictsAreSettledAlike(t *testing.T) {
 		}
 		return len(lists[0]) > 0 && sameDecisions(lists[0], lists[1]) && sameDecisions(lists[0], lists[2])
 	}
-	for deadline := time.Now().Add(30 * time.Second); !settled(); {
+	for deadline := time.Now().Add(time.Minute); !settled(); {
 		require.True(t, time.Now().Before(deadline), "the members have not settled the same conflicts: %+v", lists)
 	}
 	t.Logf("%d conflicts in force after %d rounds", len(lists[0]), rounds)

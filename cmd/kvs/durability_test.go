@@ -64,7 +64,7 @@ func startForeground(t *testing.T, s *site) *exec.Cmd {
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
 		resp, err := http.Get("http://" + s.endpoint(1) + "/readyz")
 		if err == nil {
@@ -104,7 +104,7 @@ type writers struct {
 // acknowledged.
 func (w *writers) writeUntilKilled(t *testing.T, node *exec.Cmd, after int, pause time.Duration) (acked []string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: len(w.hot)}, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: len(w.hot)}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	var mu sync.Mutex
 	enough := make(chan struct{})
@@ -164,7 +164,7 @@ func (w *writers) put(client *http.Client, key, value string) bool {
 // not more than the last one sent.
 func (w *writers) check(t *testing.T, keys []string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	get := func(key string) (int, string) {
 		resp, err := client.Get(w.base + key)

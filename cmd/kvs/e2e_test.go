@@ -315,7 +315,7 @@ func TestE2ELogsFollow(t *testing.T) {
 	s := newSite(t)
 	s.init(1)
 	s.ok("start", "node1")
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := s.command("logs", "-f", "node1")
 	out, err := cmd.StdoutPipe()

@@ -55,7 +55,7 @@ func foreground(t *testing.T, b *bench) (n *fakeNode, pidFile string, done func(
 		select {
 		case c := <-code:
 			return c
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the command does not end")
 			return 0
 		}

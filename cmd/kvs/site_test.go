@@ -164,7 +164,7 @@ func (s *site) statusOf(args ...string) ([]nodeJSON, result) {
 // eventually waits for a condition that other processes bring about.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 30*time.Second, 20*time.Millisecond, what)
+	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, what)
 }
 
 // filesIn lists the files in a folder of the kvs home.

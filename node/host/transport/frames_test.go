@@ -76,6 +76,7 @@ func newTestFrames(t *testing.T, change func(*FramesOptions)) *Frames {
 	t.Helper()
 	o := DefaultFramesOptions(NewResolver(), slog.New(slog.DiscardHandler))
 	o.RetryDelayMin, o.RetryDelayMax = time.Millisecond, 20*time.Millisecond
+	o.FrameAgeMax, o.DialTimeout, o.PostTimeout = patience, patience, patience // nothing is lost because the machine is busy.
 	if change != nil {
 		change(&o)
 	}
