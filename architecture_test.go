@@ -53,9 +53,10 @@ var rooms = []room{
 	{dir: "node/host/rest", local: []string{"node", "node/api", "node/swim"}, others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/transport", local: []string{"node"}, others: []string{"github.com/valyala/fasthttp"}},
 	{dir: "chaos", pure: true},
+	{dir: "chaos/ports"},
 	{dir: "chaos/process", local: []string{"chaos"}},
 	{dir: "scenarios/live", local: []string{"chaos", "linearize", "scenarios", "node", "node/api", "node/client"}},
-	{dir: "chaos/docker", local: []string{"chaos"}, others: []string{"github.com/ory/dockertest/v3"}}, // the engine's API, for tests and for kvsim; kvs does not import it.
+	{dir: "chaos/docker", local: []string{"chaos", "chaos/ports"}, others: []string{"github.com/ory/dockertest/v3"}}, // the engine's API, for tests and for kvsim; kvs does not import it.
 	{dir: "integration_test"}, // its code is all tests.
 	{dir: "linearize", others: []string{"github.com/anishathalye/porcupine"}},                                                      // porcupine's own time-out needs a clock, its page a file.
 	{dir: "scenarios", pure: true, local: []string{"chaos", "node"}, allow: []string{"import embed", "import io/fs", "import os"}}, // the files it ships, and LoadFile.

@@ -14,6 +14,7 @@ import (
 	dc "github.com/ory/dockertest/v3/docker"
 
 	"kvs/chaos"
+	"kvs/chaos/ports"
 )
 
 const (
@@ -21,8 +22,6 @@ const (
 	stopSeconds  = 20     // that a node may take to end; longer than shutdown_timeout.
 	firstIP      = 11     // n1 is 198.18.x.11; .1 is the gateway.
 	subnetsTried = 64     // of the 256 in 198.18.0.0/16.
-	portFirst    = 21000  // loopback ports: below the range from which the system hands out its own.
-	portLast     = 31999
 )
 
 // Options of Start.
@@ -142,12 +141,12 @@ func (c *Cluster) create() error {
 	if err := errors.Join(c.network.install(), c.network.enforce(c.links)); err != nil {
 		return err
 	}
-	ports, err := freePorts(c.o.Nodes)
+	base, err := ports.Free(c.o.Nodes)
 	if err != nil {
 		return err
 	}
 	for i, ip := range c.network.ips {
-		n := &member{name: fmt.Sprintf("n%d", i+1), ip: ip, endpoint: fmt.Sprintf("127.0.0.1:%d", ports[i])}
+		n := &member{name: fmt.Sprintf("n%d", i+1), ip: ip, endpoint: fmt.Sprintf("127.0.0.1:%d", base+i)}
 		if err := c.createNode(n); err != nil {
 			return fmt.Errorf("create %s: %w", n.name, err)
 		}
@@ -247,20 +246,4 @@ func (c *Cluster) configure(n *member, more string) error {
 		text += "test_clock_file: /etc/kvs/clock\n"
 	}
 	return os.WriteFile(n.config, []byte(text+c.o.Config+more), 0o644)
-}
-
-// freePorts finds ports on loopback that nobody listens on. They are held until all are found.
-func freePorts(count int) (ports []int, err error) {
-	for p := portFirst + os.Getpid()*16%(portLast-portFirst); len(ports) < count && p <= portLast; p++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
-		if err != nil {
-			continue // taken.
-		}
-		defer l.Close()
-		ports = append(ports, p)
-	}
-	if len(ports) < count {
-		return nil, fmt.Errorf("fewer than %d free ports on 127.0.0.1 up to %d; end some listeners", count, portLast)
-	}
-	return ports, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos/ports"
 	"kvs/node/daemon"
 )
 
@@ -116,40 +116,12 @@ func (s *site) edit(file, from, to string) {
 
 func (s *site) endpoint(i int) string { return fmt.Sprintf("127.0.0.1:%d", s.base+i-1) }
 
-// freePorts finds n ports in a row that are free for TCP and for UDP. They are released before the nodes take them, so another
-// process may come in between: the first one is the system's choice, which makes that rare.
+// freePorts finds n ports in a row that are free for TCP and for UDP.
 func freePorts(t *testing.T, n int) int {
 	t.Helper()
-	for range 100 {
-		if base, ok := tryPorts(n); ok {
-			return base
-		}
-	}
-	t.Fatal("no free ports found")
-	return 0
-}
-
-func tryPorts(n int) (base int, ok bool) {
-	for i := range n {
-		port := 0 // the first one is chosen by the system.
-		if i > 0 {
-			port = base + i
-		}
-		tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return 0, false
-		}
-		defer tcp.Close()
-		if i == 0 {
-			base = tcp.Addr().(*net.TCPAddr).Port
-		}
-		udp, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", base+i))
-		if err != nil {
-			return 0, false
-		}
-		defer udp.Close()
-	}
-	return base, true
+	base, err := ports.Free(n)
+	require.NoError(t, err)
+	return base
 }
 
 // statusOf is what status -o json says.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos/ports"
 	"kvs/node"
 	"kvs/node/api"
 )
@@ -41,10 +41,9 @@ func newMember(t *testing.T, script ...http.HandlerFunc) *member {
 
 // silent is an address at which nobody listens.
 func silent(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free(1)
 	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func quick(endpoints ...string) Options {

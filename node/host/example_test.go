@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 
+	"kvs/chaos/ports"
 	"kvs/node"
 	"kvs/node/host"
 	"kvs/node/host/config"
@@ -45,10 +45,9 @@ func ExampleStart() {
 
 // unused returns an address that nobody listens on.
 func unused() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free(1)
 	if err != nil {
 		return "127.0.0.1:7001"
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos/ports"
 	"kvs/node"
 	"kvs/node/host/config"
 )
@@ -26,18 +27,9 @@ const patience = time.Minute // a deadline for what ought to happen at once.
 // freePort finds a port that nobody listens on, by TCP and by UDP.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		require.NoError(t, l.Close())
-		if err == nil {
-			require.NoError(t, u.Close())
-			return l.Addr().(*net.TCPAddr).Port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
+	port, err := ports.Free(1)
+	require.NoError(t, err)
+	return port
 }
 
 // testConfig is a node's configuration with a data folder of its own and a quick failure detector.

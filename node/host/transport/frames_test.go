@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos/ports"
 	"kvs/node"
 )
 
@@ -86,6 +87,14 @@ func newTestFrames(t *testing.T, change func(*FramesOptions)) *Frames {
 	return f
 }
 
+// silent is an address at which nobody listens.
+func silent(t *testing.T) string {
+	t.Helper()
+	port, err := ports.Free(1)
+	require.NoError(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
 func flush(t *testing.T, f *Frames) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -126,7 +135,7 @@ func TestWaitingFramesShareABatch(t *testing.T) {
 
 func TestBatchesAreBounded(t *testing.T) {
 	r := newReceiver(t, nil)
-	f := newTestFrames(t, nil)
+	f := newTestFrames(t, func(o *FramesOptions) { o.QueueBytesMax = 4 * node.FrameBytesMax }) // nothing has to give way.
 	large := make([]byte, node.FrameBytesMax)
 	f.Send(r.addr(), large)
 	for range 3 {
@@ -135,7 +144,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	f.Send(r.addr(), make([]byte, node.FrameBytesMax+1))
 	f.Send(r.addr(), nil)
 	flush(t, f)
-	require.Len(t, r.frames(), 4)
+	require.Equal(t, 4, len(r.frames()), "%+v", f.Stats())
 	require.GreaterOrEqual(t, len(r.batches), 4, "none shares a batch of more than 4 MiB")
 	require.EqualValues(t, 2, f.Stats().Dropped)
 }
@@ -157,10 +166,7 @@ func TestAFullQueueDropsTheOldest(t *testing.T) {
 
 // A peer that is not there yet gets what waited for it, once it is.
 func TestFramesWaitForAPeerThatComesBack(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	addr := silent(t)
 
 	f := newTestFrames(t, func(o *FramesOptions) { o.FrameAgeMax = time.Hour })
 	f.Send(addr, []byte("early"))
@@ -168,7 +174,7 @@ func TestFramesWaitForAPeerThatComesBack(t *testing.T) {
 	flush(t, f) // does not wait for a peer that does not answer.
 
 	r := &receiver{}
-	l, err = net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
 	srv := &http.Server{Handler: r}
 	go func() { _ = srv.Serve(l) }() // ends with the error of Close.
@@ -178,10 +184,7 @@ func TestFramesWaitForAPeerThatComesBack(t *testing.T) {
 }
 
 func TestOldFramesAreNotSentAnyMore(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	addr := silent(t)
 	f := newTestFrames(t, func(o *FramesOptions) { o.FrameAgeMax = 10 * time.Millisecond })
 	f.Send(addr, []byte("x"))
 	require.Eventually(t, func() bool { return f.Stats().Stale == 1 }, patience, time.Millisecond)

@@ -1,0 +1,46 @@
+package ports
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFree(t *testing.T) {
+	seen := map[int]bool{}
+	for range 20 {
+		base, err := Free(3)
+		require.NoError(t, err)
+		for port := base; port < base+3; port++ {
+			require.False(t, seen[port], "given twice")
+			seen[port] = true
+			require.GreaterOrEqual(t, port, first)
+			require.LessOrEqual(t, port, last)
+		}
+	}
+}
+
+// Whoever listens already, by either protocol, is walked around.
+func TestTakenPortsAreNotFree(t *testing.T) {
+	base, err := Free(3)
+	require.NoError(t, err)
+	require.True(t, free(base, 3))
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+1))
+	require.NoError(t, err)
+	require.False(t, free(base, 3))
+	require.NoError(t, l.Close())
+	u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", base+2))
+	require.NoError(t, err)
+	require.False(t, free(base, 3))
+	require.NoError(t, u.Close())
+	require.True(t, free(base, 3))
+}
+
+func TestFreeRefusesNonsense(t *testing.T) {
+	for _, count := range []int{-1, 0, last} {
+		_, err := Free(count)
+		require.ErrorContains(t, err, "in a row")
+	}
+}
