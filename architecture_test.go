@@ -377,6 +377,10 @@ func goFiles(t *testing.T, dir string, tests bool) (names []string) {
 	return names
 }
 
+func init() {
+	build.Default.CgoEnabled = false // the importer of sources would call gcc for net, and leave its objects behind.
+}
+
 // parseSource makes a package of one file. What it imports need not exist: names of such packages stay unresolved.
 func parseSource(t *testing.T, src string) *pkg {
 	t.Helper()
