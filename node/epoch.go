@@ -63,9 +63,14 @@ func (n *Node) tickConfig() {
 		return
 	}
 	for _, p := range n.peers {
-		if !p.dead() {
-			n.send(TransportFrame, p.addr, 0, n.encodeConfigAsk())
-		}
+		n.askConfig(p)
+	}
+}
+
+// askConfig asks a member for the configuration while there is none here: when it is met, and again in every interval.
+func (n *Node) askConfig(p *peer) {
+	if n.config == nil && !p.dead() {
+		n.send(TransportFrame, p.addr, 0, n.encodeConfigAsk())
 	}
 }
 
@@ -176,6 +181,9 @@ func idStrings(ids []ID) []string {
 
 // unfounded says why there is no configuration yet.
 func (n *Node) unfounded() string {
+	if len(n.roster) >= n.opts.ExpectedMembers {
+		return fmt.Sprintf("the cluster is not founded yet: all %d expected members are known, and agree on it now; try again in a moment", n.opts.ExpectedMembers)
+	}
 	return fmt.Sprintf("the cluster is not founded yet: all %d expected members have to be up once, %d are known here; start them, or set expected_members",
 		n.opts.ExpectedMembers, len(n.roster))
 }

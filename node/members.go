@@ -201,6 +201,7 @@ func (n *Node) memberChanged(e *swim.Event) {
 		n.booksDirty = true
 		n.syncSoon()
 		n.peerStands(p)
+		n.askConfig(p)
 	default:
 		p := n.peers[i]
 		n.booksDirty = n.booksDirty || p.addr != m.Addr || e.Was == m.State // with the same state, it is the name or the address.
