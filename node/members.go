@@ -212,6 +212,7 @@ func (n *Node) memberChanged(e *swim.Event) {
 		p.addr, p.state = m.Addr, m.State
 		if back {
 			n.peerBack(p)
+			n.askConfig(p)
 		}
 		n.peerStands(p)
 	}
