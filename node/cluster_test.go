@@ -25,6 +25,7 @@ type bench struct {
 	say       *strings.Builder // transcript; nil: none.
 	spy       func(from string, s Send)
 	lose      func(from string, s Send) bool
+	watch     func(at string, p *Persist) // of everything that goes to a disk; nil: nobody looks.
 	nextReq   uint64
 	tune      func(*Tuning)
 	newcomers bool // machines started from now on are no founders.
@@ -110,6 +111,9 @@ func (b *bench) effects(i int, eff *Effects) {
 	if eff.Persist.ID != 0 {
 		p := eff.Persist
 		m.pending++
+		if b.watch != nil {
+			b.watch(m.name, &p)
+		}
 		b.push(benchEvent{at: b.now + 2*time.Millisecond, to: i, sync: &p})
 	}
 	m.gate.Pass(eff)

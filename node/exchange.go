@@ -27,6 +27,14 @@ func (n *Node) beginExchange(o *registerOp, p phase) {
 		// disk before anybody acts on it: after a crash it would promise a lower ballot.
 		after = max(after, o.local)
 	}
+	switch p {
+	case phaseLook:
+		n.counters.RoundLooks++
+	case phasePrepare:
+		n.counters.RoundPrepares++
+	case phaseAccept:
+		n.counters.RoundAccepts++
+	}
 	n.file(o, p)
 	o.answers, o.oks, o.against, o.after, o.local = nil, nil, nil, after, 0
 	o.delay = n.tuning.AckTimeout / 4

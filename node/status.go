@@ -83,6 +83,7 @@ type Counters struct {
 	ConflictsSettled, ConflictsMajority, ConflictsOldest         uint64 // conflicts with a final winner; of them, by each rule.
 	ConflictsDropped, ConflictsExpired                           uint64 // forgotten: because there were too many, and because of their age.
 	Rounds, RoundsFast, RoundsRetried, RoundsUnknown             uint64 // linearizable operations: rounds begun, answered by a look alone, begun anew, ended unknown.
+	RoundLooks, RoundPrepares, RoundAccepts                      uint64 // questions that this node has put to all voters, by phase: one round trip each.
 	OtherFounding                                                uint64
 	SyncRounds, SyncPulled, SyncPushed                           uint64
 	DatagramsIn, DatagramsBad, FramesIn, FramesBad, OtherCluster uint64

@@ -26,6 +26,7 @@
 //	| kvs_conflicts_settled_total        | counter   | rule            | conflicts with a final winner: majority, oldest |
 //	| kvs_conflicts_forgotten_total      | counter   | reason          | kept conflicts dropped: full, expired |
 //	| kvs_rounds_total                   | counter   | result          | linearizable rounds: begun, fast, retried, unknown |
+//	| kvs_round_trips_total              | counter   | phase           | questions to all voters: look, prepare, accept; one round trip each |
 //	| kvs_sync_rounds_total              | counter   |                 | comparisons with a peer |
 //	| kvs_sync_records_total             | counter   | direction       | records that comparisons moved: pulled, pushed |
 //	| kvs_index_repairs_total            | counter   |                 | records whose entry in the index was put right, rotten ones included |

@@ -1,0 +1,127 @@
+package node
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node/hlc"
+)
+
+// cost is what one linearizable operation costs. The table in ARCHITECTURE.md says the same.
+type cost struct {
+	looks, prepares, accepts uint64        // questions to all voters: one round trip each.
+	persists                 int           // changes of the path on each voter's disk; one fsync each if nothing shares it.
+	latency                  time.Duration // with a millisecond a message and two an fsync.
+}
+
+// A round trip without a persist, and with one before the answer.
+const (
+	persistTime = 2 * time.Millisecond
+	tripRead    = 2 * time.Millisecond
+	tripWrite   = tripRead + persistTime
+)
+
+var (
+	costFastRead     = cost{looks: 1, latency: tripRead}
+	costIdentityRead = cost{looks: 1, prepares: 1, accepts: 1, persists: 2, latency: tripRead + 2*tripWrite}
+	costWrite        = cost{prepares: 1, accepts: 1, persists: 2, latency: 2 * tripWrite}
+	costRefused      = cost{prepares: 1, persists: 1, latency: tripWrite}
+	// A ballot travels alone, so the clock's bound has to be on disk before it: the first write in a second waits for that as well.
+	costWriteAfterPause = cost{prepares: 1, accepts: 1, persists: 2, latency: persistTime + 2*tripWrite}
+)
+
+// costs runs one operation on member i, whose clock's bound is well ahead, and wants its answer and its price, on every voter
+// that is up.
+func (b *bench) costs(i int, op OpKind, c Condition, code Code, want cost) Response {
+	b.t.Helper()
+	b.do(i, OpPut, "bound", "")
+	b.run(50*time.Millisecond, nil)
+	return b.costsNow(i, op, c, code, want)
+}
+
+func (b *bench) costsNow(i int, op OpKind, c Condition, code Code, want cost) Response {
+	b.t.Helper()
+	const path = "a"
+	persists := map[string]int{}
+	b.watch = func(at string, p *Persist) {
+		for _, o := range p.Ops {
+			if o.Key == recordKey(path) {
+				persists[at]++
+			}
+		}
+	}
+	before, from := b.machine[i].node.counters, b.now
+	id := b.linear(i, op, path, fmt.Sprint(b.nextReq), c)
+	b.run(10*time.Second, func() bool { _, ok := b.machine[i].replies[id]; return ok })
+	took, after := b.now-from, b.machine[i].node.counters
+	b.run(100*time.Millisecond, nil) // those who were not waited for.
+	b.watch = nil
+	require.Equal(b.t, code, b.machine[i].replies[id].Code)
+	got := cost{
+		looks: after.RoundLooks - before.RoundLooks, prepares: after.RoundPrepares - before.RoundPrepares, accepts: after.RoundAccepts - before.RoundAccepts,
+		latency: took,
+	}
+	for _, m := range b.machine {
+		if m.up {
+			got.persists = persists[m.name]
+			require.Equal(b.t, want, got, "%s on %s, as seen on %s", op, b.machine[i].name, m.name)
+		}
+	}
+	return b.machine[i].replies[id]
+}
+
+// What an operation costs in round trips and persists does not change unnoticed.
+func TestRoundCosts(t *testing.T) {
+	b := founded(t, 3)
+	b.run(2*time.Second, nil) // the configuration is on all disks.
+	absent := Condition{Kind: IfNoneMatch, Any: true}
+	b.costs(0, OpGet, always, CodeNotFound, costFastRead)
+	b.costs(1, OpDelete, always, CodeOK, costRefused) // there is nothing to delete.
+	b.costs(0, OpPut, absent, CodeCreated, costWrite)
+	for i := range b.machine {
+		b.costs(i, OpGet, always, CodeOK, costFastRead)
+	}
+	b.costs(1, OpPut, absent, CodePrecondition, costRefused)
+	written := b.costs(2, OpPut, always, CodeOK, costWrite).Record
+	version := written.Version()
+	b.costs(1, OpPut, Condition{Kind: IfMatch, Versions: []Version{version}}, CodeOK, costWrite)
+	b.costs(2, OpPut, Condition{Kind: IfMatch, Versions: []Version{version}}, CodePrecondition, costRefused)
+
+	require.Equal(t, CodeOK, b.do(2, OpPut, "a", "eventual").Code)
+	b.run(time.Minute, b.same)
+	b.costs(0, OpGet, always, CodeOK, costIdentityRead) // it makes chosen what no round has chosen.
+	b.costs(1, OpGet, always, CodeOK, costFastRead)
+	require.Equal(t, CodeOK, b.do(0, OpPut, "a", "eventual again").Code)
+	b.run(time.Minute, b.same)
+	b.costs(1, OpPut, absent, CodePrecondition, costWrite) // so does a refusal, before it is answered.
+
+	b.costs(0, OpDelete, always, CodeOK, costWrite)
+	b.costs(2, OpGet, always, CodeNotFound, costFastRead)
+
+	b.run(2*hlc.BoundWindowMillis*time.Millisecond, nil)
+	b.costsNow(0, OpPut, always, CodeCreated, costWriteAfterPause)
+	b.costsNow(0, OpPut, always, CodeOK, costWrite)
+}
+
+// A member that has just died costs the others nothing, whoever it was: there is no leader, all voters are asked at once, and the
+// first majority decides. The others do not know of the death yet.
+func TestRoundCostsAfterADeath(t *testing.T) {
+	for dead := range 3 {
+		b := founded(t, 3)
+		b.run(2*time.Second, nil)
+		b.costs(dead, OpPut, always, CodeCreated, costWrite)
+		b.crash(dead)
+		for i := range b.machine {
+			if i != dead {
+				b.costs(i, OpGet, always, CodeOK, costFastRead)
+				b.costs(i, OpPut, always, CodeOK, costWrite)
+				for _, p := range b.machine[i].node.peers {
+					require.False(t, p.dead(), "or this shows nothing")
+				}
+			}
+		}
+	}
+}
