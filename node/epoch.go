@@ -11,6 +11,7 @@ import (
 type Config struct {
 	Epoch    uint64 // 1 at the founding, one more with each change.
 	Founding UUID   // names the cluster's beginning: configurations of different foundings never mix.
+	Former   []UUID // foundings that this one took the place of, the first one first: see recovery.go.
 	Previous []ID   // the voters of the epoch before, sorted; empty in the first.
 	Voters   []ID   // sorted.
 }
@@ -105,6 +106,9 @@ func (n *Node) found() {
 
 // adopt puts a configuration in force. It is durable before anything is said that rests on it.
 func (n *Node) adopt(c *Config) {
+	if former := n.config; former != nil && former.Founding != c.Founding { // decided by hand, above all of its rounds.
+		n.ops = append(n.ops, Op{Key: recordKey(configPath(former.Epoch))})
+	}
 	n.config = c
 	n.ops = append(n.ops, Op{Key: keyConfig, Value: encodeMetaConfig(c)})
 	n.configAfter = n.nextPersist()
@@ -148,6 +152,11 @@ func (n *Node) handleConfigIs(from *peer, body []byte) error {
 			n.founding.none = insertID(n.founding.none, from.id)
 			n.found()
 		}
+	case n.config != nil && c.succeeds(n.config) && c.Epoch > n.epoch():
+		n.adopt(c)
+		n.warnRecovered()
+	case n.config != nil && n.config.succeeds(c):
+		n.sendConfig(from)
 	case n.config != nil && n.config.Founding != c.Founding:
 		n.counters.OtherFounding++
 		n.log(LogError, "a member belongs to another founding of the cluster, linearizable operations keep to this one: remove the data folder of the members of one of them, to let them join the other",

@@ -7,13 +7,28 @@ import (
 
 // A configuration as stored under m/config (sealed like the other facts) and sent:
 //
-//	epoch u64, founding uuid, previous voters count u32 {id u64}, voters count u32 {id u64}
-const keyConfig = prefixMeta + "config"
+//	epoch u64, founding uuid, previous voters count u32 {id u64}, voters count u32 {id u64}, {tag u8, section}
+//
+// Sections come in the order of their tags, and only where there is something to say:
+//
+//	1	former foundings count u32 {uuid}
+const (
+	keyConfig     = prefixMeta + "config"
+	sectionFormer = 1
+)
 
 func appendConfig(b []byte, c *Config) []byte {
 	b = binary.LittleEndian.AppendUint64(b, c.Epoch)
 	b = append(b, c.Founding[:]...)
-	return appendIDs(appendIDs(b, c.Previous), c.Voters)
+	b = appendIDs(appendIDs(b, c.Previous), c.Voters)
+	if len(c.Former) > 0 {
+		b = append(b, sectionFormer)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(c.Former)))
+		for _, f := range c.Former {
+			b = append(b, f[:]...)
+		}
+	}
+	return b
 }
 
 func appendIDs(b []byte, ids []ID) []byte {
@@ -38,8 +53,24 @@ func (r *wireReader) ids(countMax int) []ID {
 	return out
 }
 
+// config reads a configuration, which is the last thing in whatever holds one.
 func (r *wireReader) config() *Config {
 	c := &Config{Epoch: r.u64(), Founding: r.uuid(), Previous: r.ids(VotersMax), Voters: r.ids(VotersMax)}
+	for last := byte(0); len(r.b) > 0 && !r.bad; {
+		tag := r.u8()
+		if tag <= last {
+			r.bad = true
+		}
+		switch last = tag; tag {
+		case sectionFormer:
+			for range r.count(foundingsMax, len(UUID{})) {
+				c.Former = append(c.Former, r.uuid())
+			}
+			r.bad = r.bad || len(c.Former) == 0
+		default:
+			r.bad = true // of a newer kvs.
+		}
+	}
 	if c.Epoch == 0 || len(c.Voters) == 0 || c.Founding.IsZero() {
 		r.bad = true
 	}

@@ -165,6 +165,7 @@ func New(now Time, o Options, eff *Effects) (*Node, error) {
 		n.found() // at once, when nobody else is expected.
 	}
 	n.log(LogInfo, "node started", "id", n.id.String(), "name", n.name, "addr", n.addr, "cluster", o.Cluster, "boots", n.boots)
+	n.warnRecovered()
 	n.finish()
 	return n, nil
 }

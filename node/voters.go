@@ -132,7 +132,7 @@ func (n *Node) advanceChange() {
 
 // next is the configuration after c with one voter more or less.
 func (c *Config) next(add, remove ID) *Config {
-	out := &Config{Epoch: c.Epoch + 1, Founding: c.Founding, Previous: slices.Clone(c.Voters), Voters: slices.Clone(c.Voters)}
+	out := &Config{Epoch: c.Epoch + 1, Founding: c.Founding, Former: c.Former, Previous: slices.Clone(c.Voters), Voters: slices.Clone(c.Voters)}
 	if add != 0 {
 		out.Voters = insertID(out.Voters, add)
 	}

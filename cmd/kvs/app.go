@@ -28,6 +28,8 @@ type app struct {
 	daemon  func(say func(string)) (*daemon.Daemon, error)
 	connect func(endpoints []string) (cluster, error)
 
+	identityAt func(ctx context.Context, address string) string // the ID of the node that answers there; empty: none does.
+
 	startNode func(context.Context, *config.Config, *slog.Logger) (runningNode, error)
 
 	mu    sync.Mutex // guards err: commands that work on several nodes at once comment on all of them.
@@ -41,6 +43,8 @@ func newApp() *app {
 		notify:  notifyEnd,
 		daemon:  newDaemon,
 		connect: connect,
+
+		identityAt: identityAt,
 
 		startNode: startNode,
 	}

@@ -42,6 +42,10 @@ func TestE2EOtherPorts(t *testing.T) {
 	s.ok("start", "--wait", "node1", "node2", "node3")
 	s.awaitMembers(3)
 	s.ok("put", "a", "v", "-e", s.endpoint(1))
+	eventually(t, "the cluster is founded", func() bool {
+		return s.run("put", "agreed", "1", "-e", s.endpoint(1), "-c", "linearizable").code == 0
+	})
+	voters := s.ok("voters", "-e", s.endpoint(1)).stdout
 	moved := freePorts(t, 6)
 	for i := 1; i <= 3; i++ {
 		name := fmt.Sprintf("node%d", i)
@@ -70,6 +74,13 @@ func TestE2EOtherPorts(t *testing.T) {
 		return true
 	})
 	require.Len(t, s.members(at(1)), 3, "nobody twice")
+
+	// Voters are who they are, wherever they are.
+	for i := 1; i <= 3; i++ {
+		require.Equal(t, fmt.Sprint(i), s.ok("get", "agreed", "-e", at(i), "-c", "linearizable").stdout)
+		s.ok("put", "agreed", fmt.Sprint(i+1), "-e", at(i), "-c", "linearizable")
+		eventually(t, "the voters are the same", func() bool { return s.ok("voters", "-e", at(i)).stdout == voters })
+	}
 }
 
 // A node leaves, one dies and is removed; neither comes back as what it was, and each may join again with an empty folder.

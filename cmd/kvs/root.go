@@ -49,7 +49,7 @@ func newRoot(a *app) *cobra.Command {
 		return usageError("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
-	for _, c := range []*cobra.Command{newInit(a), newStart(a), newStop(a), newRestart(a), newStatus(a), newLogs(a), newLeave(a)} {
+	for _, c := range []*cobra.Command{newInit(a), newStart(a), newStop(a), newRestart(a), newStatus(a), newLogs(a), newLeave(a), newRecover(a)} {
 		c.GroupID = "node"
 		root.AddCommand(c)
 	}

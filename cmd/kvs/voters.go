@@ -87,6 +87,9 @@ func (a *app) voters(ctx context.Context, o votersOptions, run func(context.Cont
 				names[i] += " (" + orGone(voter.State) + ")"
 			}
 		}
+		if v.Recoveries > 0 {
+			a.say("the voters were replaced by hand (kvs recover, %d times): linearizable writes acknowledged before may be lost", v.Recoveries)
+		}
 		if _, err = fmt.Fprintf(a.out, "epoch %d: %s\n", v.Epoch, strings.Join(names, ", ")); err == nil && v.Note != "" {
 			a.say("%s", v.Note)
 		}

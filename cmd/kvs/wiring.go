@@ -65,6 +65,23 @@ func connect(endpoints []string) (cluster, error) {
 	return remote{c}, nil
 }
 
+// identityAt asks who answers at an address.
+func identityAt(ctx context.Context, address string) string {
+	if address == "" {
+		return ""
+	}
+	c, err := client.New(client.DefaultOptions(address))
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return ""
+	}
+	return st.ID
+}
+
 func (r remote) Get(ctx context.Context, path string, level node.Level) (value, error) {
 	v, err := r.client.Get(ctx, path, level)
 	if err != nil {

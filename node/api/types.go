@@ -194,8 +194,10 @@ type Status struct {
 type Voters struct {
 	Epoch    uint64  `json:"epoch"` // zero: the cluster is not founded yet.
 	Voters   []Voter `json:"voters"`
-	CaughtUp bool    `json:"caught_up"`      // this node has everything that the former voters had; false on one that does not vote.
-	Note     string  `json:"note,omitempty"` // what to heed after a change.
+	CaughtUp bool    `json:"caught_up"` // this node has everything that the former voters had; false on one that does not vote.
+	// How often the voters were replaced by hand after a majority was lost: what was acknowledged before may be lost.
+	Recoveries int    `json:"recoveries,omitempty"`
+	Note       string `json:"note,omitempty"` // what to heed after a change.
 }
 
 // Voter is one of them.

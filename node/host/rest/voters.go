@@ -26,6 +26,7 @@ func votersDocument(st *node.Status) api.Voters {
 		return out
 	}
 	out.Epoch, out.CaughtUp = st.Config.Epoch, st.CaughtUp >= st.Config.Epoch
+	out.Recoveries = len(st.Config.Former)
 	for _, id := range st.Config.Voters {
 		v := api.Voter{ID: id.String()}
 		for _, m := range st.Members {

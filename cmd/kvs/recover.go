@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kvs/node"
+	"kvs/node/host"
+	"kvs/node/host/config"
+	"kvs/node/swim"
+)
+
+type recoverOptions struct {
+	accept bool
+	voters []string
+}
+
+// askTimeout bounds the search for voters that live.
+const askTimeout = 5 * time.Second
+
+// newRecover is `kvs recover`.
+func newRecover(a *app) *cobra.Command {
+	var o recoverOptions
+	cmd := &cobra.Command{
+		Use:   "recover CONFIG...",
+		Short: "Replace the voters after a majority of them is lost for ever",
+		Long: `Linearizable operations need a majority of the voters. When a majority is lost for ever, disks included, nothing brings it back by
+itself, and nothing should: this command replaces the voters by survivors that you choose. LINEARIZABLE WRITES THAT WERE ACKNOWLEDGED
+MAY BE LOST: those that only lost voters had on disk. Writes that were refused, or whose outcome was unknown, may turn out to be made.
+
+Without --i-accept-data-loss it changes nothing, and shows what it would do, for one or more nodes that are stopped: compare their epochs,
+clocks and keys, and recover the one that knows most. Nodes that still run need not be stopped: they take over the new configuration.
+
+  kvs stop node1.yaml
+  kvs recover node1.yaml node4.yaml                                     # look
+  kvs recover node1.yaml --voters node1,node4 --i-accept-data-loss      # do it, on one node
+  kvs start node1.yaml
+  kvs members remove node2                                              # each lost member, at once
+
+Recover one node only: two nodes recovered each for itself are two clusters. A lost member that was not removed and comes back with its data
+brings old values back.`,
+		Args:              usageArgs(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: completeConfigs,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.recoverVoters(cmd.Context(), args, o) },
+	}
+	cmd.Flags().BoolVar(&o.accept, "i-accept-data-loss", false, "do it: the data of lost voters is lost")
+	cmd.Flags().StringSliceVar(&o.voters, "voters", nil, "names or IDs of the survivors that vote from now on (default: the node itself alone; others become voters by themselves when they are in step)")
+	return cmd
+}
+
+func (a *app) recoverVoters(ctx context.Context, args []string, o recoverOptions) error {
+	d, err := a.openDaemon()
+	if err != nil {
+		return err
+	}
+	instances, err := a.findAll(d, args, exitUsage)
+	if err != nil {
+		return err
+	}
+	if o.accept && len(instances) > 1 {
+		return usageError("recover one node, the one that knows most: two nodes recovered each for itself are two clusters; without --i-accept-data-loss all are shown")
+	}
+	for _, inst := range instances {
+		cfg, err := a.loadConfig(inst)
+		if err != nil {
+			return err
+		}
+		off, err := host.OpenOffline(cfg)
+		if err != nil {
+			return &exitError{exitRefused, fmt.Errorf("%s: %w", inst, err)}
+		}
+		err = a.recoverOne(ctx, cfg, off, inst.String(), o)
+		if err = errors.Join(err, off.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverOne shows what one node knows, and replaces the voters if that was asked for.
+func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offline, name string, o recoverOptions) error {
+	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d keys, clock %s\n", name, off.ID, off.Cluster, off.Keys, off.Clock)
+	if off.Config == nil {
+		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, off.CheckVoters([]node.ID{off.ID}))}
+	}
+	voters, err := chosenVoters(cfg, off, o.voters)
+	if err != nil {
+		return err
+	}
+	lives := a.showVoters(ctx, cfg, off)
+	if lives >= off.Config.Majority() {
+		return &exitError{exitRefused, fmt.Errorf("%s: a majority of the voters is there, nothing is lost: start this node; kvs members demote takes out a voter that is lost", name)}
+	}
+	if err := off.CheckVoters(voters); err != nil {
+		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, err)}
+	}
+	if !o.accept {
+		fmt.Fprintf(a.out, "  would make these the voters: %s\n", namesOf(cfg, off, voters))
+		a.say("nothing was changed. What the lost voters alone had on disk would be lost; to do it: kvs recover %s --i-accept-data-loss", name)
+		return nil
+	}
+	c, err := off.ReplaceVoters(voters)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "  epoch %d, voters: %s\n", c.Epoch, namesOf(cfg, off, voters))
+	a.say("the voters are replaced. Next: kvs start %s, and kvs members remove for each lost member at once, so that none brings old values back", name)
+	return nil
+}
+
+// showVoters says how the voters are, and returns how many live, this node included.
+func (a *app) showVoters(ctx context.Context, cfg *config.Config, off *host.Offline) (lives int) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var parts []string
+	for _, id := range off.Config.Voters {
+		state := "lost or stopped"
+		switch {
+		case id == off.ID:
+			state = "this node"
+			lives++
+		case a.identityAt(ctx, addressOf(off, id)) == id.String():
+			state = "running"
+			lives++
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", nameOf(cfg, off, id), state))
+	}
+	caught := "has caught up"
+	if off.CaughtUp < off.Config.Epoch && off.Config.Votes(off.ID) {
+		caught = "has not caught up"
+	}
+	fmt.Fprintf(a.out, "  epoch %d (%s), voters: %s; %d are needed\n", off.Config.Epoch, caught, strings.Join(parts, ", "), off.Config.Majority())
+	return lives
+}
+
+// chosenVoters turns names and IDs into IDs; none: the node itself.
+func chosenVoters(cfg *config.Config, off *host.Offline, which []string) ([]node.ID, error) {
+	if len(which) == 0 {
+		return []node.ID{off.ID}, nil
+	}
+	var out []node.ID
+	for _, w := range which {
+		id, err := node.ParseID(w)
+		if err != nil {
+			var found []node.ID
+			if w == cfg.Name {
+				found = append(found, off.ID)
+			}
+			for _, m := range off.Members {
+				if m.Name == w && !m.State.Gone() && m.ID != off.ID {
+					found = append(found, m.ID)
+				}
+			}
+			if len(found) != 1 {
+				return nil, usageError("%d members are called %q: name one by its ID", len(found), w)
+			}
+			id = found[0]
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+func addressOf(off *host.Offline, id node.ID) string {
+	if at := slices.IndexFunc(off.Members, func(m swim.Member) bool { return m.ID == id }); at >= 0 {
+		return off.Members[at].Addr
+	}
+	return ""
+}
+
+func nameOf(cfg *config.Config, off *host.Offline, id node.ID) string {
+	if id == off.ID {
+		return cfg.Name
+	}
+	if at := slices.IndexFunc(off.Members, func(m swim.Member) bool { return m.ID == id }); at >= 0 && off.Members[at].Name != "" {
+		return off.Members[at].Name
+	}
+	return id.String()
+}
+
+func namesOf(cfg *config.Config, off *host.Offline, ids []node.ID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = nameOf(cfg, off, id)
+	}
+	return strings.Join(names, ", ")
+}

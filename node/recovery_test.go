@@ -1,0 +1,146 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node/swim"
+)
+
+// recoverAt replaces the voters in the store of a machine that is down.
+func (b *bench) recoverAt(i int, draw uint32, voters ...int) *Config {
+	b.t.Helper()
+	m := b.machine[i]
+	r, err := InspectRecovery(m.store)
+	require.NoError(b.t, err)
+	require.Equal(b.t, m.node.id, r.ID)
+	var ids []ID
+	for _, v := range voters {
+		ids = append(ids, b.machine[v].node.id)
+	}
+	c, ops, err := r.Recover(ids, UUID{15: byte(draw)}, draw)
+	require.NoError(b.t, err)
+	require.NoError(b.t, m.store.Apply(ops))
+	return c
+}
+
+// Three of five voters are lost for ever. The two survivors are made the voters on one of them; the other one takes that over, brings what it holds, and linearizable operations are possible again.
+func TestVotersAreRecovered(t *testing.T) {
+	b := founded(t, 5)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "everywhere", always).Code)
+	b.run(time.Second, nil)
+	for i := 2; i < 5; i++ {
+		b.crash(i)
+	}
+	require.Equal(t, CodeNoQuorum, b.doLinear(0, OpGet, "a", "", always).Code)
+	before := b.machine[1].node.config
+	b.crash(0)
+	c := b.recoverAt(0, 7, 0, 1)
+	require.Equal(t, []UUID{before.Founding}, c.Former)
+	require.Greater(t, c.Epoch, before.Epoch)
+	b.start(0)
+	b.run(time.Minute, func() bool {
+		return b.machine[1].node.config.Founding == c.Founding && b.machine[1].node.passed == c.Epoch
+	})
+	require.Equal(t, "everywhere", string(b.doLinear(1, OpGet, "a", "", always).Record.Value))
+	require.Equal(t, CodeOK, b.doLinear(0, OpPut, "a", "after", always).Code)
+
+	// A voter of before that comes back takes the configuration over, without a vote, and becomes a voter as everybody does.
+	b.start(2)
+	b.run(time.Minute, func() bool { return b.machine[2].node.config.Founding == c.Founding })
+	b.run(2*time.Minute, func() bool { return b.machine[0].node.config.Votes(b.machine[2].node.id) })
+	require.Equal(t, []UUID{before.Founding}, b.machine[2].node.config.Former, "a change of voters keeps what the founding took the place of")
+	require.Equal(t, "after", string(b.doLinear(2, OpGet, "a", "", always).Record.Value))
+	for i := range 3 {
+		require.Zero(t, b.machine[i].node.counters.OtherFounding)
+	}
+
+	// And it can happen again.
+	for i := range 3 {
+		b.crash(i)
+	}
+	again := b.recoverAt(1, 3, 1)
+	require.Equal(t, []UUID{before.Founding, c.Founding}, again.Former)
+	b.start(1)
+	require.Equal(t, "after", string(b.doLinear(1, OpGet, "a", "", always).Record.Value))
+	b.start(3) // knows the first founding alone.
+	b.run(time.Minute, func() bool { return b.machine[3].node.config.Founding == again.Founding })
+}
+
+// Two members recovered each for itself are two clusters, and say so; whoever was in neither follows the first that it meets.
+func TestRivalRecoveriesStayApart(t *testing.T) {
+	b := founded(t, 3)
+	b.run(time.Second, nil)
+	for i := range 3 {
+		b.crash(i)
+	}
+	one, two := b.recoverAt(0, 1, 0), b.recoverAt(1, 2, 1)
+	require.NotEqual(t, one.Epoch, two.Epoch)
+	for i := range 3 {
+		b.start(i)
+	}
+	b.run(time.Minute, func() bool {
+		return b.machine[0].node.counters.OtherFounding > 0 && b.machine[1].node.counters.OtherFounding > 0
+	})
+	b.run(time.Minute, func() bool { return len(b.machine[2].node.config.Former) == 1 })
+	b.run(30*time.Second, nil)
+	require.Equal(t, one.Founding, b.machine[0].node.config.Founding)
+	require.Equal(t, two.Founding, b.machine[1].node.config.Founding)
+	require.False(t, b.machine[0].node.config.Votes(b.machine[1].node.id))
+	require.False(t, b.machine[1].node.config.Votes(b.machine[0].node.id))
+}
+
+func TestRecoveriesRefused(t *testing.T) {
+	_, err := InspectRecovery(newMapStore())
+	require.ErrorContains(t, err, "has never run")
+
+	b := founded(t, 1)
+	b.run(time.Second, nil)
+	r, err := InspectRecovery(b.machine[0].store)
+	require.NoError(t, err)
+	require.Equal(t, "test", r.Cluster)
+	founding := UUID{1}
+	r.Members = []swim.Member{{ID: 8, State: swim.Dead}, {ID: 9, State: swim.Removed, GoneAt: 1}}
+	for want, voters := range map[string][]ID{
+		"0 voters":            nil,
+		"must be one of":      {8},
+		"never heard of":      {r.ID, 7},
+		"left or was removed": {r.ID, 9},
+	} {
+		_, _, err := r.Recover(voters, founding, 1)
+		require.ErrorContains(t, err, want)
+	}
+	c, _, err := r.Recover([]ID{r.ID, 8, r.ID}, founding, 1<<31)
+	require.NoError(t, err)
+	require.Len(t, c.Voters, 2)
+	require.EqualValues(t, 1<<recoveryEpochShift, c.Epoch, "only 20 bits are drawn")
+	r.Config = nil
+	_, _, err = r.Recover([]ID{r.ID}, founding, 1)
+	require.ErrorContains(t, err, "never founded")
+	r.Config = &Config{Epoch: 1, Former: make([]UUID, foundingsMax)}
+	_, _, err = r.Recover([]ID{r.ID}, founding, 1)
+	require.ErrorContains(t, err, "which is the most")
+}
+
+func TestConfigSections(t *testing.T) {
+	plain := Config{Epoch: 3, Founding: UUID{1}, Previous: []ID{1, 2}, Voters: []ID{1}}
+	recovered := plain
+	recovered.Former = []UUID{{7}, {8}}
+	for _, c := range []Config{plain, recovered} {
+		r := wireReader{b: appendConfig(nil, &c)}
+		require.Equal(t, &c, r.config())
+		require.NoError(t, r.end())
+	}
+	encoded := string(appendConfig(nil, &plain))
+	former := strings.TrimPrefix(string(appendConfig(nil, &recovered)), encoded)
+	for what, bad := range map[string]string{
+		"a section of a newer kvs": "\x63", "a section without content": "\x01", "an empty section": "\x01\x00\x00\x00\x00", "a section twice": former + former, "cut short": former[:len(former)-1],
+	} {
+		r := wireReader{b: []byte(encoded + bad)}
+		r.config()
+		require.Error(t, r.end(), what)
+	}
+}
