@@ -36,7 +36,7 @@ func (n *Node) beginExchange(o *registerOp, p phase) {
 		n.counters.RoundAccepts++
 	}
 	n.file(o, p)
-	o.answers, o.oks, o.against, o.after, o.local = nil, nil, nil, after, 0
+	o.answers, o.oks, o.against, o.after, o.local, o.began = nil, nil, nil, after, 0, n.now.Mono
 	o.delay = n.tuning.AckTimeout / 4
 	if n.config.Votes(n.id) {
 		n.ownVote(o)
@@ -180,15 +180,32 @@ func (n *Node) advanceRound(o *registerOp) {
 	case phaseAccept:
 		if len(o.oks) >= need {
 			n.chosen(o)
-		} else if len(o.against) > 0 && n.hopes(o) < need {
-			n.backOff(o)
+		} else if len(o.against) > 0 {
+			n.overtaken(o)
 		}
 	case phasePrepare, phaseLook:
 		if len(o.answers) >= need {
 			n.evaluate(o)
-		} else if len(o.against) > 0 && n.hopes(o) < need {
-			n.backOff(o)
+		} else if len(o.against) > 0 {
+			n.overtaken(o)
 		}
+	}
+}
+
+// overtakenPatience is how much longer than the answers that are there the missing ones may take once a voter has refused. With
+// less, proposers that compete over links of very different speed give up what they could have had.
+const overtakenPatience = 3
+
+// overtaken begins anew when a majority cannot be had any more, because voters have refused. While it still can, those who are
+// silent may be dead without anybody knowing it, and what they say is worth a short wait only, measured by the others.
+func (n *Node) overtaken(o *registerOp) {
+	if n.hopes(o) < n.config.Majority() {
+		n.backOff(o)
+		return
+	}
+	if len(o.answers)+len(o.oks)+len(o.against) > 1 || !o.answered(n.id) { // somebody else has answered.
+		o.retryAt = min(o.retryAt, n.now.Mono+overtakenPatience*(n.now.Mono-o.began)+registerBackoff)
+		n.wakeRegister(o.retryAt)
 	}
 }
 

@@ -61,7 +61,8 @@ type registerOp struct {
 	local    PersistID  // of this member's own vote in this exchange; zero: it waits for nothing.
 	raised   Timestamp  // a timestamp the next ballot has to be above.
 
-	lost     int // races in a row.
+	began    time.Duration // of the exchange under way.
+	lost     int           // races in a row.
 	retryAt  time.Duration
 	delay    time.Duration
 	deadline time.Duration

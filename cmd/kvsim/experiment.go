@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"kvs/linearize"
 	"kvs/scenarios"
 	"kvs/sim"
 )
@@ -109,7 +111,13 @@ func (e *experiment) keep(drawn scenarios.Scenario, res *sim.Result) (string, er
 		write("history.jsonl", func(f *os.File) error { return writeHistory(f, res) }),
 	)
 	if err == nil && res.Linearized != nil {
-		err = write("history.html", func(f *os.File) error { return res.Linearized.WriteHTML(f) })
+		var page bytes.Buffer
+		switch err = res.Linearized.WriteHTML(&page); {
+		case errors.Is(err, linearize.ErrNoPicture):
+			err = nil
+		case err == nil:
+			err = write("history.html", func(f *os.File) error { _, err := page.WriteTo(f); return err })
+		}
 	}
 	if err != nil {
 		return "", fmt.Errorf("keep the failure in %s: %w; choose another folder with --out", dir, err)
