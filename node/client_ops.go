@@ -33,9 +33,18 @@ func (n *Node) request(r *Request) {
 		n.voterRequest(r)
 		return
 	}
+	if r.Op == OpPolicy {
+		n.policyRequest(r)
+		return
+	}
 	n.counters.Writes++
 	if n.refusesWrite(r) {
 		return
+	}
+	if r.Level != Linearizable && n.strong(r.Path) {
+		strong := *r
+		strong.Level = Linearizable
+		r = &strong
 	}
 	switch r.Level {
 	case Linearizable:

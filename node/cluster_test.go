@@ -228,6 +228,12 @@ func (b *bench) transcribe(from string, s Send) {
 		if kind == msgPassedAsk {
 			what = fmt.Sprintf("caught up with epoch %d?", epoch)
 		}
+	case msgAdoptedAsk, msgAdoptedIs:
+		epoch, _ := decodeEpoch(body)
+		what = fmt.Sprintf("goes by epoch %d", epoch)
+		if kind == msgAdoptedAsk {
+			what = fmt.Sprintf("do you go by epoch %d?", epoch)
+		}
 	case msgCatchRange:
 		m, _ := decodeCatchRange(body)
 		what = fmt.Sprintf("what of %q to %q had you in the epoch before %d? here: %d keys", m.from, m.to, m.epoch, m.sum.keys)

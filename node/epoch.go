@@ -9,11 +9,12 @@ import (
 // Config says who decides: the voters of one epoch. Two configurations of one founding never have the same epoch. It is a
 // value: it never changes.
 type Config struct {
-	Epoch    uint64 // 1 at the founding, one more with each change.
-	Founding UUID   // names the cluster's beginning: configurations of different foundings never mix.
-	Former   []UUID // foundings that this one took the place of, the first one first: see recovery.go.
-	Previous []ID   // the voters of the epoch before, sorted; empty in the first.
-	Voters   []ID   // sorted.
+	Epoch    uint64   // 1 at the founding, one more with each change.
+	Founding UUID     // names the cluster's beginning: configurations of different foundings never mix.
+	Former   []UUID   // foundings that this one took the place of, the first one first: see recovery.go.
+	Previous []ID     // the voters of the epoch before, sorted; empty in the first.
+	Voters   []ID     // sorted.
+	Strong   []string // prefixes of paths whose writes are linearizable, sorted: see policy.go.
 }
 
 // VotersMax bounds a configuration.
@@ -100,7 +101,7 @@ func (n *Node) found() {
 		return
 	}
 	n.log(LogInfo, "cluster founded", "voters", idStrings(voters))
-	n.adopt(&Config{Epoch: 1, Founding: n.newUUID(), Voters: voters})
+	n.adopt(&Config{Epoch: 1, Founding: n.newUUID(), Voters: voters, Strong: n.opts.StrongPrefixes})
 	n.announce()
 }
 
@@ -115,6 +116,7 @@ func (n *Node) adopt(c *Config) {
 	n.founding = founding{}
 	n.ops = append(n.ops, Op{Key: recordKey(configPath(c.Epoch - 1))}) // decided: no round of that epoch gets anything any more.
 	n.log(LogInfo, "configuration adopted", "epoch", c.Epoch, "voters", idStrings(c.Voters))
+	n.warnPolicy()
 	n.startCatchUp()
 	n.restartRegister()
 }

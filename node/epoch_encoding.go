@@ -12,9 +12,11 @@ import (
 // Sections come in the order of their tags, and only where there is something to say:
 //
 //	1	former foundings count u32 {uuid}
+//	2	strong prefixes count u32 {string}
 const (
 	keyConfig     = prefixMeta + "config"
 	sectionFormer = 1
+	sectionStrong = 2
 )
 
 func appendConfig(b []byte, c *Config) []byte {
@@ -27,6 +29,9 @@ func appendConfig(b []byte, c *Config) []byte {
 		for _, f := range c.Former {
 			b = append(b, f[:]...)
 		}
+	}
+	if len(c.Strong) > 0 {
+		b = appendStrong(append(b, sectionStrong), c.Strong)
 	}
 	return b
 }
@@ -67,6 +72,8 @@ func (r *wireReader) config() *Config {
 				c.Former = append(c.Former, r.uuid())
 			}
 			r.bad = r.bad || len(c.Former) == 0
+		case sectionStrong:
+			c.Strong = r.strongPrefixes()
 		default:
 			r.bad = true // of a newer kvs.
 		}

@@ -105,6 +105,10 @@ func (n *Node) dispatch(kind msgKind, from ID, body []byte) error {
 		return n.handlePassedAsk(p, body)
 	case msgPassedIs:
 		return n.handlePassedIs(p, body)
+	case msgAdoptedAsk:
+		return n.handleAdoptedAsk(p, body)
+	case msgAdoptedIs:
+		return n.handleAdoptedIs(p, body)
 	case msgCatchRange:
 		return n.handleCatchRange(p, body)
 	case msgCatchKeys:

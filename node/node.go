@@ -26,6 +26,10 @@ type Options struct {
 	// members that have not met yet do not each take themselves for a majority. Default: this node and its seeds.
 	ExpectedMembers int
 
+	// StrongPrefixes are those of the first configuration if this node founds the cluster (policy.go), sorted; later ones are
+	// changed by the cluster. Default: none.
+	StrongPrefixes []string
+
 	// Founder says that the node is one of the first of a new cluster, or alone for good: it serves at once, without looking for
 	// members that may have data. Default: a node with a new identity that knows seeds looks for them (bootstrap.go).
 	Founder bool
@@ -166,6 +170,7 @@ func New(now Time, o Options, eff *Effects) (*Node, error) {
 	}
 	n.log(LogInfo, "node started", "id", n.id.String(), "name", n.name, "addr", n.addr, "cluster", o.Cluster, "boots", n.boots)
 	n.warnRecovered()
+	n.warnPolicy()
 	n.finish()
 	return n, nil
 }

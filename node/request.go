@@ -15,9 +15,10 @@ const (
 	OpDelete
 	OpPromote // make the member whose ID is the path a voter.
 	OpDemote  // make it none.
+	OpPolicy  // make Strong the strong prefixes; Path is not looked at.
 )
 
-var opNames = [...]string{"get", "put", "delete", "promote", "demote"}
+var opNames = [...]string{"get", "put", "delete", "promote", "demote", "policy"}
 
 // String prints the word used in histories and logs.
 func (k OpKind) String() string { return opNames[k] }
@@ -36,6 +37,8 @@ type Request struct {
 	Condition   Condition     // of a put or delete at the linearizable level; the zero Condition always holds.
 	Key         UUID          // of a linearizable write: hash of the client's idempotency key; zero: none.
 	Deadline    time.Duration // monotonic; zero: none. After it nobody waits for the answer.
+	Strong      []string      // of OpPolicy.
+	Epoch       uint64        // of OpPolicy: only if the configuration in force is that of this epoch; zero: whatever it is.
 }
 
 // Condition is what a write wants to find: RFC 9110 sections 13.1.1 and 13.1.2.

@@ -17,10 +17,13 @@ type voterChange struct {
 	request *Request // nil: this member promotes itself, or demotes one that is gone.
 	add     ID       // zero: none.
 	remove  ID
-	epoch   uint64 // that it ends.
-	passed  []ID   // voters that have caught up with it, sorted.
-	begun   bool   // the round is under way.
-	settles bool   // the change is in force, and only its own epoch has to become stable: then nothing rests on the former voters.
+	policy  bool     // not the voters change but the strong prefixes,
+	strong  []string // to these.
+	adopted []ID     // of a change of policy: members that have it on disk, sorted.
+	epoch   uint64   // that it ends.
+	passed  []ID     // voters that have caught up with it, sorted.
+	begun   bool     // the round is under way.
+	settles bool     // the change is in force, and only its own epoch has to become stable: then nothing rests on the former voters.
 	retryAt time.Duration
 	giveUp  time.Duration
 }
@@ -59,10 +62,7 @@ func (n *Node) voterRequest(r *Request) {
 	case n.change != nil:
 		n.refuse(r, CodeConflict, "this member has a change of voters under way: try again")
 	default:
-		c := &voterChange{request: r, giveUp: n.now.Mono + voterChangeTimeout}
-		if r.Deadline != 0 {
-			c.giveUp = n.now.Mono + (r.Deadline-n.now.Mono)/10*9
-		}
+		c := &voterChange{request: r, giveUp: n.changeDeadline(r)}
 		if r.Op == OpPromote {
 			c.add = id
 		} else {
@@ -89,6 +89,9 @@ func (n *Node) askPassed(c *voterChange) {
 		if p := n.peer(id); p != nil && !p.dead() && !slices.Contains(c.passed, id) {
 			n.send(TransportFrame, p.addr, n.configAfter, n.encodeEpoch(msgPassedAsk, c.epoch))
 		}
+	}
+	if c.policy && c.settles {
+		n.askAdopted(c)
 	}
 }
 
@@ -117,10 +120,12 @@ func (n *Node) advanceChange() {
 		return // a change whose epoch is over ends with the next tick.
 	}
 	if c.settles {
-		n.endChange(Response{Code: CodeOK})
+		if !c.policy || len(n.notAdopted(c, false)) == 0 {
+			n.endChange(Response{Code: CodeOK, Detail: n.adoptionNote(c)})
+		}
 		return
 	}
-	next := n.config.next(c.add, c.remove)
+	next := n.config.next(c)
 	r := &Request{Op: OpPut, Level: Linearizable, Path: configPath(c.epoch), Value: appendConfig(nil, next),
 		Condition: Condition{Kind: IfNoneMatch, Any: true}, Deadline: c.giveUp}
 	c.begun = true
@@ -130,13 +135,16 @@ func (n *Node) advanceChange() {
 	n.prepare(o)
 }
 
-// next is the configuration after c with one voter more or less.
-func (c *Config) next(add, remove ID) *Config {
-	out := &Config{Epoch: c.Epoch + 1, Founding: c.Founding, Former: c.Former, Previous: slices.Clone(c.Voters), Voters: slices.Clone(c.Voters)}
-	if add != 0 {
-		out.Voters = insertID(out.Voters, add)
+// next is the configuration after c with one voter more or less, or with other strong prefixes.
+func (c *Config) next(change *voterChange) *Config {
+	out := &Config{Epoch: c.Epoch + 1, Founding: c.Founding, Former: c.Former, Previous: slices.Clone(c.Voters), Voters: slices.Clone(c.Voters), Strong: c.Strong}
+	if change.policy {
+		out.Strong = change.strong
 	}
-	if i, found := slices.BinarySearch(out.Voters, remove); found {
+	if change.add != 0 {
+		out.Voters = insertID(out.Voters, change.add)
+	}
+	if i, found := slices.BinarySearch(out.Voters, change.remove); found {
 		out.Voters = slices.Delete(out.Voters, i, i+1)
 	}
 	return out
@@ -159,13 +167,18 @@ func (n *Node) configDecided(o *registerOp, resp *Response) {
 		return
 	}
 	switch {
-	case chosen != nil && (c.add == 0 || chosen.Votes(c.add)) && (c.remove == 0 || !chosen.Votes(c.remove)):
+	case chosen != nil && c.doneIn(chosen):
 		n.settleChange(chosen)
 	case chosen != nil:
 		n.endChange(Response{Code: CodeConflict, Outcome: OutcomeNotApplied, Detail: "another change of voters came first: try again", RetryAfter: retryAfter})
 	default:
 		n.endChange(Response{Code: resp.Code, Outcome: resp.Outcome, Detail: resp.Detail, RetryAfter: retryAfter})
 	}
+}
+
+// doneIn reports whether a configuration is what the change wants.
+func (c *voterChange) doneIn(chosen *Config) bool {
+	return (c.add == 0 || chosen.Votes(c.add)) && (c.remove == 0 || !chosen.Votes(c.remove)) && (!c.policy || slices.Equal(chosen.Strong, c.strong))
 }
 
 // settleChange answers a client once it may go on: to stop a former voter, or with the next change.
@@ -198,6 +211,8 @@ func (n *Node) tickVoters() {
 	}
 	if c := n.change; c != nil && !c.begun {
 		switch {
+		case c.settles && c.policy && (n.now.Mono >= c.giveUp || c.epoch != n.epoch()):
+			n.endChange(Response{Code: CodeOK, Detail: n.adoptionNote(c)})
 		case c.settles && (n.now.Mono >= c.giveUp || c.epoch != n.epoch()):
 			n.endChange(Response{Code: CodeOK, Detail: "the change is in force, but the voters have not caught up yet: do not stop a former voter before `kvs status` shows that they have"})
 		case n.now.Mono >= c.giveUp || c.epoch != n.epoch():
@@ -205,6 +220,7 @@ func (n *Node) tickVoters() {
 				Detail: fmt.Sprintf("a former change of voters is not finished: %d voters have caught up with epoch %d, %d are needed: try again", len(c.passed), c.epoch, n.config.Majority())})
 		case n.now.Mono >= c.retryAt:
 			n.askPassed(c)
+			n.advanceChange() // who was waited for may be dead by now.
 		}
 	}
 	if n.config == nil {

@@ -7,7 +7,7 @@ import (
 
 // The messages about epochs and catching up:
 //
-//	epoch, passed-ask, passed-is   epoch u64
+//	epoch, passed-ask, passed-is, adopted-ask, adopted-is   epoch u64
 //	catch-range   round u64, epoch u64, from, to, keys u32, hash u64
 //	catch-keys    round u64, from, to, equal u8, count, {path, version}
 //	catch-pull    round u64, count, {path}

@@ -63,6 +63,8 @@ const (
 	msgCatchKeys  msgKind = 51
 	msgCatchPull  msgKind = 52
 	msgCatchSlots msgKind = 53
+	msgAdoptedAsk msgKind = 54
+	msgAdoptedIs  msgKind = 55
 	msgHello      msgKind = 24 // bootstrap_messages.go
 	msgPlanAsk    msgKind = 25
 	msgPlan       msgKind = 26

@@ -49,6 +49,8 @@ func sampleMessages() map[string][]byte {
 		"epoch":         n.encodeEpoch(msgEpoch, 3),
 		"passed-ask":    n.encodeEpoch(msgPassedAsk, 3),
 		"passed-is":     n.encodeEpoch(msgPassedIs, 3),
+		"adopted-ask":   n.encodeEpoch(msgAdoptedAsk, 3),
+		"adopted-is":    n.encodeEpoch(msgAdoptedIs, 3),
 		"catch-range":   n.encodeCatchRange(&catchRange{round: 9, epoch: 3, keyRange: keyRange{"a", "z"}, sum: rangeSum{3, 77}}),
 		"catch-keys":    n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", ""}, keys: []heldVersion{{"a/b", r.Version()}}}),
 		"catch-equal":   n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", "b"}, equal: true}),
@@ -67,7 +69,7 @@ func TestMessagesGolden(t *testing.T) {
 	var b strings.Builder
 	for _, name := range []string{"replicate", "replicate-ack", "tree-ask", "tree-answer", "tree-equal", "leaf-ask", "leaf-answer", "sync-pull", "store", "stored", "fetch", "fetched", "fetched-none",
 		"config-ask", "config-none", "config-is", "prepare", "look", "accept", "promised", "refused", "accepted",
-		"epoch", "passed-ask", "passed-is", "catch-range", "catch-keys", "catch-equal", "catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip", "gone-ask", "gone-answer", "gone-word"} {
+		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal", "catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip", "gone-ask", "gone-answer", "gone-word"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
 	golden(t, "messages-v1.hex", []byte(b.String()))
@@ -112,7 +114,7 @@ func decodeAny(n *Node, kind msgKind, body []byte) (again []byte, err error) {
 	case msgFetched:
 		m, err := decodeFetched(body)
 		return encodeIf(err, func() []byte { return n.encodeFetched(&m) })
-	case msgEpoch, msgPassedAsk, msgPassedIs:
+	case msgEpoch, msgPassedAsk, msgPassedIs, msgAdoptedAsk, msgAdoptedIs:
 		epoch, err := decodeEpoch(body)
 		return encodeIf(err, func() []byte { return n.encodeEpoch(kind, epoch) })
 	case msgCatchRange:

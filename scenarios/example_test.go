@@ -32,7 +32,7 @@ func ExampleParse() {
 	// clocks   skew=0s drift=0ppm
 	// disk     sync=1ms..5ms walk=no
 	// tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
-	// voters   first=0 operator=0s churn=0% depart=0%
+	// voters   first=0 operator=0s churn=0% depart=0% strong=no
 	// expect   converged, finished
 	// plan
 	//   at 2s partition n1 | n2

@@ -154,7 +154,7 @@ func (t *Tuning) options() []option {
 }
 
 func (v *Voters) options() []option {
-	return []option{intOption("first", &v.First), durationOption("operator", &v.Operator), ratioOption("churn", &v.Churn), ratioOption("depart", &v.Depart)}
+	return []option{intOption("first", &v.First), durationOption("operator", &v.Operator), ratioOption("churn", &v.Churn), ratioOption("depart", &v.Depart), boolOption("strong", &v.Strong)}
 }
 
 func (r *Random) options() []option {

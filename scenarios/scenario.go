@@ -71,6 +71,7 @@ type Voters struct {
 	First    int           // how many members found the cluster; zero: all. The others are promoted as they get in step.
 	Operator time.Duration // how often somebody demotes voters whose disk is gone; zero: nobody does.
 	Churn    int64         // how likely that somebody demotes a living voter instead, which comes back by itself.
+	Strong   bool          // every path is under a strong prefix, and plain writes are sent at other levels than the linearizable one.
 	Depart   int64         // how likely that a member leaves for good or is removed instead; its machine joins anew with an empty disk.
 }
 

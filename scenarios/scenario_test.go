@@ -81,7 +81,7 @@ network  delay=1ms..10ms loss=0.5% duplicate=1% reorder=2% corrupt=0.0001%
 clocks   skew=0s..500ms drift=0ppm..100ppm
 disk     sync=1ms..5ms walk=no
 tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
-voters   first=0 operator=0s churn=0% depart=0%
+voters   first=0 operator=0s churn=0% depart=0% strong=no
 expect   converged, no-lost-write, no-resurrection, hlc-monotone, membership-agreed, finished, linearizable
 plan
   at 2s partition n1,n2 | n3,n4,n5
@@ -99,7 +99,7 @@ network  delay=0s loss=0% duplicate=0% reorder=0% corrupt=0%
 clocks   skew=0s drift=0ppm
 disk     sync=1ms walk=no
 tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
-voters   first=0 operator=0s churn=0% depart=0%
+voters   first=0 operator=0s churn=0% depart=0% strong=no
 expect   not-linearizable
 plan random kinds=crash,pause every=2s length=500ms..5s majority=keep
 `

@@ -114,6 +114,9 @@ func (s *Scenario) checkWorld() error {
 	if v := s.Voters; v.Depart < 0 || v.Depart > chaos.PPMAll || v.Depart > 0 && v.Operator == 0 {
 		return fmt.Errorf("voters: depart=%s: nothing negative, and nobody departs without an operator", chaos.FormatRatio(v.Depart))
 	}
+	if s.Voters.Strong && s.Workload.Level != node.Linearizable {
+		return fmt.Errorf("voters: strong=yes makes all writes linearizable; say level=linearizable")
+	}
 	if s.Tuning.Seeds < 1 || s.Tuning.Seeds > chaos.NodesMax {
 		return fmt.Errorf("tuning: seeds=%d: use 1 to %d", s.Tuning.Seeds, chaos.NodesMax)
 	}

@@ -202,7 +202,7 @@ func (w *world) requestCore(r *replica, slot int32) {
 	c.id = w.requests<<callSlotBits | uint64(slot)
 	c.run, c.inCore = r.run, true
 	req := &node.Request{
-		ID: c.id, Op: coreOps[c.request.Kind], Level: w.sc.Workload.Level, Path: c.request.Path,
+		ID: c.id, Op: coreOps[c.request.Kind], Level: w.askedLevel(c), Path: c.request.Path,
 		Deadline: r.clock.mono(w.now) + max(c.deadline-w.now, 1),
 	}
 	if c.request.Kind == scenarios.OpCAS {
@@ -218,6 +218,15 @@ func (w *world) requestCore(r *replica, slot int32) {
 		c.peers = peerIDs(r)
 	}
 	w.step(r, req)
+}
+
+// askedLevel is what a client asks for: under a strong prefix plain writes say any level, and are linearizable all the same.
+func (w *world) askedLevel(c *call) node.Level {
+	plain := c.request.Kind == scenarios.OpPut || c.request.Kind == scenarios.OpDelete
+	if !w.sc.Voters.Strong || !plain {
+		return w.sc.Workload.Level
+	}
+	return []node.Level{node.Eventual, node.Quorum, node.Linearizable}[c.op%3]
 }
 
 var coreOps = [...]node.OpKind{scenarios.OpGet: node.OpGet, scenarios.OpPut: node.OpPut, scenarios.OpDelete: node.OpDelete, scenarios.OpCAS: node.OpPut}

@@ -70,6 +70,9 @@ func (w *world) start(r *replica) {
 		ExpectedMembers: w.firstVoters(), Founder: w.founders,
 		Tuning: w.tuning(),
 	}
+	if w.sc.Voters.Strong {
+		opts.StrongPrefixes = []string{"/"}
+	}
 	w.eff.Reset()
 	n, err := node.New(r.time(w.now), opts, &w.eff)
 	if err != nil {
