@@ -129,7 +129,9 @@ func TestConfigSections(t *testing.T) {
 	plain := Config{Epoch: 3, Founding: UUID{1}, Previous: []ID{1, 2}, Voters: []ID{1}}
 	recovered := plain
 	recovered.Former = []UUID{{7}, {8}}
-	for _, c := range []Config{plain, recovered} {
+	both := recovered
+	both.Strong = []string{"/", "a/b/"}
+	for _, c := range []Config{plain, recovered, both} {
 		r := wireReader{b: appendConfig(nil, &c)}
 		require.Equal(t, &c, r.config())
 		require.NoError(t, r.end())

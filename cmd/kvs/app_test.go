@@ -99,6 +99,7 @@ type fakeCluster struct {
 	lists             []node.ListRequest
 	members           []member
 	voters            api.Voters
+	policy            api.Policy
 	conflicts         []api.Conflict
 	ttl               time.Duration
 	err               error
@@ -142,6 +143,13 @@ func (c *fakeCluster) Leave(_ context.Context, force bool) (member, error) {
 func (c *fakeCluster) Remove(_ context.Context, id node.ID, force bool) (member, error) {
 	c.path = fmt.Sprintf("remove %s %v", id, force)
 	return member{Name: "node3", ID: id.String(), State: "removed"}, c.err
+}
+
+func (c *fakeCluster) Policy(context.Context) (api.Policy, error) { return c.policy, c.err }
+
+func (c *fakeCluster) SetPolicy(_ context.Context, wanted api.WantedPolicy) (api.Policy, error) {
+	c.policy.StrongPrefixes, c.policy.Epoch = wanted.StrongPrefixes, wanted.Epoch+1
+	return c.policy, c.err
 }
 
 func (c *fakeCluster) Voters(context.Context) (api.Voters, error) { return c.voters, c.err }

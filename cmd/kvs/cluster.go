@@ -26,6 +26,8 @@ type cluster interface {
 	SetMode(ctx context.Context, mode node.Mode) (api.Mode, error)
 	Voters(ctx context.Context) (api.Voters, error)
 	ChangeVoters(ctx context.Context, id node.ID, promote bool) (api.Voters, error)
+	Policy(ctx context.Context) (api.Policy, error)
+	SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Policy, error)
 	Conflicts(ctx context.Context, prefix string, limit int) ([]api.Conflict, error)
 	Candidate(ctx context.Context, path, uuid string) (value, error)
 }

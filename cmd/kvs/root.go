@@ -53,7 +53,7 @@ func newRoot(a *app) *cobra.Command {
 		c.GroupID = "node"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newConflicts(a)} {
+	for _, c := range []*cobra.Command{newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a), newConflicts(a)} {
 		c.GroupID = "data"
 		root.AddCommand(c)
 	}

@@ -185,6 +185,16 @@ func (r remote) ChangeVoters(ctx context.Context, id node.ID, promote bool) (v a
 	return v, withCode(err)
 }
 
+func (r remote) Policy(ctx context.Context) (api.Policy, error) {
+	p, err := r.client.Policy(ctx)
+	return p, withCode(err)
+}
+
+func (r remote) SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Policy, error) {
+	p, err := r.client.SetPolicy(ctx, wanted)
+	return p, withCode(err)
+}
+
 func (r remote) Conflicts(ctx context.Context, prefix string, limit int) ([]api.Conflict, error) {
 	list, err := r.client.Conflicts(ctx, prefix, limit)
 	if err != nil {

@@ -37,7 +37,7 @@ func TestOpenAPIReferencesExist(t *testing.T) {
 
 // Each schema has exactly the members of its type, and requires exactly those that are always there.
 func TestOpenAPISchemasAreTheTypes(t *testing.T) {
-	types := []any{Problem{}, Version{}, Entry{}, Listing{}, Member{}, Members{}, Join{}, Conflicts{}, Conflict{}, Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Ready{}, Live{}}
+	types := []any{Problem{}, Version{}, Entry{}, Listing{}, Member{}, Members{}, Join{}, Conflicts{}, Conflict{}, Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Policy{}, WantedPolicy{}, Ready{}, Live{}}
 	schemas := document(t)["components"].(map[string]any)["schemas"].(map[string]any)
 	require.Len(t, schemas, len(types)+1, "a schema without a type; Timestamp is the only one")
 	for _, v := range types {

@@ -207,6 +207,19 @@ type Voter struct {
 	State string `json:"state"` // as in Member.
 }
 
+// Policy is what the cluster has agreed on about the levels of writes.
+type Policy struct {
+	Epoch          uint64   `json:"epoch"`           // of the configuration; zero: the cluster is not founded yet.
+	StrongPrefixes []string `json:"strong_prefixes"` // directories under which every write is linearizable, sorted; "/" is everything.
+	Note           string   `json:"note,omitempty"`  // which members did not go by it yet when a change was answered.
+}
+
+// WantedPolicy is what somebody asks for with PUT /policy.
+type WantedPolicy struct {
+	StrongPrefixes []string `json:"strong_prefixes"`
+	Epoch          uint64   `json:"epoch,omitempty"` // only if the policy is still that of this epoch; zero: whatever it is.
+}
+
 // Mode is how a node stands towards clients, and what its operator asked for.
 type Mode struct {
 	Mode     string   `json:"mode"`     // normal, read-only, syncing or failed.

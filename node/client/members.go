@@ -72,6 +72,22 @@ func (c *Client) SetMode(ctx context.Context, mode node.Mode) (api.Mode, error) 
 	})
 }
 
+// Policy is what the cluster has agreed on about the levels of writes, as the member that answers knows it.
+func (c *Client) Policy(ctx context.Context) (api.Policy, error) {
+	return document[api.Policy](ctx, c, &request{method: http.MethodGet, name: "/policy", target: "/policy", bytesMax: documentBytesMax})
+}
+
+// SetPolicy lets the cluster agree on another one, and returns when all members that can be reached go by it.
+func (c *Client) SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Policy, error) {
+	body, err := json.Marshal(wanted)
+	if err != nil {
+		return api.Policy{}, err
+	}
+	return document[api.Policy](ctx, c, &request{
+		method: http.MethodPut, name: "/policy", target: "/policy", write: true, bytesMax: documentBytesMax, body: body, contentType: api.ContentTypeJSON,
+	})
+}
+
 // Live returns nil when the process works.
 func (c *Client) Live(ctx context.Context) error {
 	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/livez", target: "/livez", once: true, bytesMax: documentBytesMax})

@@ -219,12 +219,15 @@ func (h *Host) makeLoop() error {
 		quit:     make(chan struct{}), done: make(chan struct{}), failed: make(chan struct{}),
 		send: h.send, freed: h.admission.leave, decideBy: h.decideBy, decided: h.metrics.Decided,
 	}
-	var err error
+	strong, err := node.CheckStrongPrefixes(h.cfg.StrongPrefixes)
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.cfg.File, err)
+	}
 	l.core, err = node.New(l.now(), node.Options{
 		Name: h.cfg.Name, Addr: h.cfg.Advertise, Cluster: h.cfg.Cluster, Store: h.store, Rand: rand.New(rand.NewChaCha8(seed)),
 		Seeds: h.cfg.Seeds, Swim: h.cfg.SwimConfig(), Tuning: h.cfg.NodeTuning(), ReadOnly: h.cfg.ReadOnly,
-		ExpectedMembers: h.cfg.ExpectedMembers,
-		LogLevel:        logging.NodeLevel(h.logger),
+		ExpectedMembers: h.cfg.ExpectedMembers, StrongPrefixes: strong,
+		LogLevel: logging.NodeLevel(h.logger),
 	}, &l.eff)
 	if err != nil {
 		return fmt.Errorf("start the node from %s: %w", h.cfg.DataDir, err)

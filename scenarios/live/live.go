@@ -66,7 +66,7 @@ type Result struct {
 }
 
 // startPatience is how long the members may take to find each other before anything is done to them.
-const startPatience = 30 * time.Second
+const startPatience = time.Minute
 
 // tellEvery is the time between two lines of progress.
 const tellEvery = 5 * time.Second
@@ -121,6 +121,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	o.Progress("waiting for the members to find each other")
 	if _, err := r.await(ctx, startPatience); err != nil {
 		return nil, fmt.Errorf("the cluster did not come together: %w; look into the nodes' logs", err)
+	}
+	if err := r.agreeOnPolicy(ctx); err != nil {
+		return nil, err
 	}
 	begin := time.Now()
 	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })

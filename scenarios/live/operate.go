@@ -17,6 +17,7 @@ type worker struct {
 	*runner
 	process int
 	known   map[string]seen
+	plain   int // puts and deletes so far.
 }
 
 // seen is what an answer showed of a path. The zero value is nothing.
@@ -35,6 +36,11 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	defer cancel()
 	op.Path = w.o.Prefix + op.Path
 	c, level := w.clients[op.Node], w.o.Scenario.Workload.Level
+	asked := level
+	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.o.Scenario.Voters.Strong { // what is asked for makes no difference.
+		w.plain++
+		asked = []node.Level{node.Eventual, node.Quorum, node.Linearizable}[w.plain%3]
+	}
 	if op.Kind == scenarios.OpList {
 		_, err := c.List(ctx, node.ListRequest{Directory: op.Path, Recursive: op.Recursive})
 		w.count(err, false)
@@ -49,7 +55,7 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	}
 	floor := w.begin(op)
 	h := w.recorder.Invoke(w.process, entry)
-	a := request(ctx, c, level, op, expect)
+	a := request(ctx, c, asked, op, expect)
 	a.err = w.refused(op, &a)
 	unknown := w.count(a.err, op.Kind != scenarios.OpGet)
 	applied := a.err == nil && (op.Kind != scenarios.OpCAS || a.history.Applied)

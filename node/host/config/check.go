@@ -33,6 +33,8 @@ func (p *parser) check(c *Config) {
 	if c.DefaultConsistency < node.Eventual || c.DefaultConsistency > node.Linearizable {
 		bad("default_consistency", errors.New("use eventual, quorum or linearizable"))
 	}
+	_, err := node.CheckStrongPrefixes(c.StrongPrefixes)
+	bad("strong_prefixes", err)
 	bad("max_clock_offset", between(c.MaxClockOffset, 10*time.Millisecond, 24*time.Hour))
 	bad("value_bytes_max", between(c.ValueBytesMax, 1, node.ValueBytesHardMax))
 	bad("expected_members", between(c.ExpectedMembers, 0, 1024))

@@ -30,6 +30,7 @@ type Config struct {
 	Seeds              []string      `yaml:"seeds"`
 	ExpectedMembers    int           `yaml:"expected_members"`
 	DefaultConsistency node.Level    `yaml:"default_consistency"`
+	StrongPrefixes     []string      `yaml:"strong_prefixes"`
 	ReadOnly           bool          `yaml:"read_only"`
 	MaxClockOffset     time.Duration `yaml:"max_clock_offset"`
 	ValueBytesMax      Size          `yaml:"value_bytes_max"`

@@ -36,6 +36,7 @@ func TestWrittenFilesParseBack(t *testing.T) {
 	changed.Name, changed.Cluster = "node # one", `quo"ted: 'yes'`
 	changed.Listen, changed.Advertise = "[::1]:7001", "example.org:7001"
 	changed.Seeds = []string{"10.0.0.1:7001", "b:7002"}
+	changed.StrongPrefixes = []string{"orders/", "/"}
 	changed.DataDir = "/var/lib/kvs data"
 	changed.DefaultConsistency, changed.ReadOnly = node.Linearizable, true
 	changed.ValueBytesMax, changed.RequestTimeout = 512, 90*time.Second

@@ -21,6 +21,8 @@ them, so that all members can share one list. Default: [], a cluster of one unti
 	{"expected_members", `Size of the cluster that is being formed: the quorum level counts at least so many members, so that nodes that have
 not met yet do not each take themselves for a majority. Default: 0, this node and its seeds.`},
 	{"default_consistency", `Consistency of a request that does not choose: eventual, quorum or linearizable. Default: eventual.`},
+	{"strong_prefixes", `Directories, such as orders/, under which every write is linearizable whatever level it asks for; / is everything. All members of a
+new cluster should have the same here: it counts when the cluster is founded, and kvs policy changes it later. Default: [].`},
 	{"read_only", `true refuses every write of clients. Default: false.`},
 	{"max_clock_offset", `When this node's clock is further off than this against more than half of the members that are alive, the node is read-only until it is
 right again. From 10ms to 24h; it cannot be turned off, but a day is as good as off. Default: 500ms.`},

@@ -164,7 +164,8 @@ PUT, GET, HEAD, DELETE  /kv/PATH
 GET                     /kv/DIRECTORY/   ?recursive=true &limit=1000 &after=PATH
 GET                     /conflicts ?prefix=PATH &limit=100      /conflicts/PATH ?uuid=UUID
 GET, PUT, DELETE        /voters/   /voters/ID
-GET                     /members/   /status   /mode   /metrics   /livez   /readyz   /openapi.yaml
+GET, PUT                /policy   /mode
+GET                     /members/   /status   /metrics   /livez   /readyz   /openapi.yaml
 POST                    /members/join   /members/leave
 DELETE                  /members/ID
 

@@ -166,6 +166,8 @@ func expectCell(t *testing.T, request, column, cell string) {
 	switch {
 	case target == "/mode" && method == "PUT":
 		body = `{"mode":"read-only"}`
+	case target == policyPath && method == "PUT":
+		body = `{"strong_prefixes":["orders/"]}`
 	case target == "/members/join":
 		body = `{"addresses":["a:1"]}`
 	case method == "PUT":

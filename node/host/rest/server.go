@@ -200,6 +200,8 @@ func (s *Server) routes() {
 	s.app.Get(votersPrefix, s.voters)
 	s.app.Put(votersPrefix+"*", s.changeVoters)
 	s.app.Delete(votersPrefix+"*", s.changeVoters)
+	s.app.Get(policyPath, s.policy)
+	s.app.Put(policyPath, s.setPolicy)
 	s.app.Get("/members/", s.members)
 	s.app.Post("/members/join", s.join)
 	s.app.Post("/members/leave", s.leave)

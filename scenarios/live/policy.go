@@ -1,0 +1,39 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kvs/node/api"
+)
+
+// agreeOnPolicy makes all paths of the run strong, where the scenario says so. A cluster that is not founded yet says to come back.
+func (r *runner) agreeOnPolicy(ctx context.Context) error {
+	if !r.o.Scenario.Voters.Strong {
+		return nil
+	}
+	prefix := "/"
+	if r.o.Prefix != "" {
+		prefix = r.o.Prefix
+	}
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		p, err := r.clients[1].Policy(ctx)
+		if err == nil { // what others agreed on stays.
+			p, err = r.clients[1].SetPolicy(ctx, api.WantedPolicy{StrongPrefixes: append(p.StrongPrefixes, prefix), Epoch: p.Epoch})
+		}
+		if err == nil && p.Note == "" || err == nil && p.Note == "nothing to do" {
+			r.o.Progress("all writes below " + prefix + " are linearizable")
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster did not agree on its policy: %v %v", p.Note, err)
+		}
+	}
+}
