@@ -78,6 +78,16 @@ func (n *Node) currentSlot(path string) (held, Slot, error) {
 	return h, slot, err
 }
 
+// currentInto is currentSlot into memory that is used again.
+func (n *Node) currentInto(s *Slot, path string) error {
+	h, err := n.current(path)
+	if err != nil || h.record == nil {
+		*s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]}
+		return err
+	}
+	return s.Decode(path, h.record)
+}
+
 // get reads through the overlay: it may show a write that is not durable yet, and then waits for it.
 func (n *Node) get(r *Request) {
 	h, slot, err := n.currentSlot(r.Path)

@@ -52,7 +52,16 @@ const (
 func indexKey(path string) (key string, leaf uint32, hash uint64) {
 	hash = merkle.Hash(path)
 	leaf = merkle.Leaf(hash)
-	return fmt.Sprintf("%s%04x%s", prefixIndex, leaf, path), leaf, hash
+	digits := leafDigits(leaf)
+	return prefixIndex + string(digits[:]) + path, leaf, hash
+}
+
+// leafDigits are the four hexadecimal digits of a leaf.
+func leafDigits(leaf uint32) (digits [4]byte) {
+	for i := range digits {
+		digits[i] = "0123456789abcdef"[leaf>>(12-4*i)&0xf]
+	}
+	return digits
 }
 
 func indexItem(hash uint64, v Version) uint64 {
@@ -107,6 +116,9 @@ func (n *Node) setIndexed(path string, v Version) {
 
 // encodedVersion reads the version of a slot that this member has just encoded.
 func encodedVersion(path string, record []byte) Version {
+	if record[0] == slotFormat && record[9] == 1 { // nearly always: one candidate stands for the whole slot.
+		return Version{TS: slotTimestamp(record), UUID: UUID(record[slotHeader+1:])}
+	}
 	s, err := DecodeSlot(path, record)
 	invariant(err == nil, "a slot that was just encoded cannot be read", "path", path, "error", err)
 	return s.version()
@@ -171,13 +183,14 @@ func cutIndexKey(key string) (path string, ok bool) {
 		return "", false
 	}
 	path = key[head:]
-	want, _, _ := indexKey(path)
-	return path, want == key
+	digits := leafDigits(merkle.Leaf(merkle.Hash(path)))
+	return path, key[:len(prefixIndex)] == prefixIndex && key[len(prefixIndex):head] == string(digits[:])
 }
 
 // listLeaf calls fn for the durable entries of a leaf, in the order of their paths.
 func (n *Node) listLeaf(leaf uint32, fn func(path string, v Version)) {
-	prefix := fmt.Sprintf("%s%04x", prefixIndex, leaf)
+	digits := leafDigits(leaf)
+	prefix := prefixIndex + string(digits[:])
 	err := n.store.Scan(prefix, prefix, func(key string, value []byte) bool {
 		if v, ok := decodeIndexed(value); ok {
 			fn(key[len(prefix):], v)
@@ -233,7 +246,8 @@ func (n *Node) scrubPath(path string) {
 		return
 	}
 	key, _, _ := indexKey(path)
-	_, slot, err := n.currentSlot(path)
+	slot := &n.scratch
+	err := n.currentInto(slot, path)
 	if v := n.indexed(path, key); v != slot.version() {
 		n.counters.ScrubRepairs++
 		if err != nil {

@@ -99,6 +99,7 @@ type Node struct {
 	clockGuard clockGuard
 	modeAfter  PersistID // of what the operator asked for.
 	digest     uint64    // of what this node holds, for the pulse; zero: unknown.
+	scratch    Slot      // for currentInto.
 }
 
 // New recovers a node from its store, or makes a new identity in an empty one, and starts it: eff receives its first
@@ -215,7 +216,9 @@ func expectedMembers(o *Options) int {
 
 // Step hands the node one input and appends to eff what it wants done. The caller resets eff.
 func (n *Node) Step(now Time, in Input, eff *Effects) {
-	invariant(now.Mono >= n.now.Mono, "monotonic time went backwards", "from", n.now.Mono, "to", now.Mono)
+	if now.Mono < n.now.Mono { // asked here, so that the values do not go to the heap at every step.
+		invariant(false, "monotonic time went backwards", "from", n.now.Mono, "to", now.Mono)
+	}
 	n.now, n.eff = now, eff
 	if n.failure != "" {
 		n.stepFailed(in)
@@ -328,8 +331,9 @@ func (n *Node) wake() time.Duration {
 }
 
 func (n *Node) persisted(in *Persisted) {
-	invariant(in.UpTo >= n.durable && in.UpTo <= n.persists, "persisted out of order",
-		"durable", n.durable, "upTo", in.UpTo, "handedOut", n.persists)
+	if in.UpTo < n.durable || in.UpTo > n.persists {
+		invariant(false, "persisted out of order", "durable", n.durable, "upTo", in.UpTo, "handedOut", n.persists)
+	}
 	n.durable = in.UpTo
 	n.overlay.durable(in.UpTo)
 	n.indexDurable(in.UpTo)
@@ -390,6 +394,8 @@ func (n *Node) Status() Status {
 		Started: n.started, Clock: n.clock.Last(), Members: n.swim.Members(), Config: n.config, CaughtUp: n.passed, Digest: n.digest, Keys: n.index.keys, Counters: n.counters,
 	}
 	s.Bootstrap = n.bootstrapStatus()
+	s.Since = make([]time.Duration, 0, len(s.Members))
+	s.Peers = make([]PeerStatus, 0, len(n.peers))
 	for i := range s.Members {
 		s.Since = append(s.Since, n.swim.Since(s.Members[i].ID))
 	}

@@ -46,7 +46,11 @@ func (v Version) Compare(w Version) int {
 }
 
 // ETag is the opaque version as the REST API shows it, without the quotes.
-func (v Version) ETag() string { return fmt.Sprintf("%x-%x", uint64(v.TS), v.UUID[:]) }
+func (v Version) ETag() string {
+	var b [16 + 1 + 2*len(v.UUID)]byte
+	out := append(strconv.AppendUint(b[:0], uint64(v.TS), 16), '-')
+	return string(hex.AppendEncode(out, v.UUID[:]))
+}
 
 // ParseETag reads what Version.ETag prints.
 func ParseETag(s string) (Version, error) {

@@ -122,8 +122,27 @@ func slotSum(path string, b []byte) uint32 {
 
 // DecodeSlot reads what EncodeSlot wrote under path. The slot shares b's memory. Errors wrap ErrCorrupt.
 func DecodeSlot(path string, b []byte) (Slot, error) {
-	bad := func(what string) (Slot, error) {
-		return Slot{}, fmt.Errorf("record %q: %s: %w", path, what, ErrCorrupt)
+	var s Slot
+	if err := s.decode(path, b); err != nil {
+		return Slot{}, err
+	}
+	return s, nil
+}
+
+// Decode is DecodeSlot into a slot that has been used before, for loops over many: the memory of its candidates and votes is used
+// again, so nobody may hold on to them. After an error s is the zero slot, but for that memory.
+func (s *Slot) Decode(path string, b []byte) error {
+	*s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]}
+	err := s.decode(path, b)
+	if err != nil {
+		*s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]}
+	}
+	return err
+}
+
+func (s *Slot) decode(path string, b []byte) error {
+	bad := func(what string) error {
+		return fmt.Errorf("record %q: %s: %w", path, what, ErrCorrupt)
 	}
 	if len(b) < slotBytesMin || len(b) > RecordBytesMax {
 		return bad(fmt.Sprintf("%d bytes, which no record has", len(b)))
@@ -136,14 +155,14 @@ func DecodeSlot(path string, b []byte) (Slot, error) {
 		return bad(fmt.Sprintf("format %d is unknown to this version of kvs", body[0]))
 	}
 	r := wireReader{b: body[1:]}
-	s := Slot{TS: Timestamp(r.u64())}
+	s.TS = Timestamp(r.u64())
 	candidates, votes := int(r.u8()), int(r.u16())
 	both := body[0] == slotFormatBoth
 	if (candidates < 1) != (s.TS == 0) || candidates < 1 && !both || candidates > CandidatesMax+1 || votes > VotesMax ||
 		(candidates > 1) != (votes > 0) || s.TS == ^Timestamp(0) {
 		return bad("impossible content")
 	}
-	if candidates > 0 {
+	if candidates > cap(s.Candidates) {
 		s.Candidates = make([]Candidate, 0, candidates)
 	}
 	for range candidates {
@@ -166,7 +185,7 @@ func DecodeSlot(path string, b []byte) (Slot, error) {
 	if r.end() != nil {
 		return bad("lengths do not add up")
 	}
-	return s, nil
+	return nil
 }
 
 func readCandidate(r *wireReader) Candidate {
@@ -180,11 +199,26 @@ func readCandidate(r *wireReader) Candidate {
 	if flags&^(flagTombstone|flagExpires) != 0 || ctLen > ContentTypeBytesMax || valLen > ValueBytesHardMax || (c.Tombstone && ctLen+valLen > 0) {
 		r.bad = true
 	}
-	c.ContentType = string(r.take(ctLen))
+	c.ContentType = contentType(r.take(ctLen))
 	if valLen > 0 {
 		c.Value = slices.Clip(r.take(valLen))
 	}
 	return c
+}
+
+// contentType is string(b), without a copy for what most values have.
+func contentType(b []byte) string {
+	switch string(b) {
+	case "application/octet-stream":
+		return "application/octet-stream"
+	case "application/json":
+		return "application/json"
+	case "text/plain":
+		return "text/plain"
+	case "text/plain; charset=utf-8":
+		return "text/plain; charset=utf-8"
+	}
+	return string(b)
 }
 
 // slotTimestamp reads only the timestamp of an encoded slot, without checking its sum.

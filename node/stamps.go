@@ -51,8 +51,9 @@ const (
 
 func (n *Node) nextStamp() Stamp {
 	n.stamps.sealed++
-	invariant(n.stamps.sealed < 1<<stampCountBits && n.boots < 1<<(64-stampCountBits), "stamps are used up: restart the node",
-		"sealed", n.stamps.sealed, "boots", n.boots)
+	if n.stamps.sealed >= 1<<stampCountBits || n.boots >= 1<<(64-stampCountBits) {
+		invariant(false, "stamps are used up: restart the node", "sealed", n.stamps.sealed, "boots", n.boots)
+	}
 	return n.lastStamp()
 }
 

@@ -89,3 +89,11 @@ type Counters struct {
 	DatagramsIn, DatagramsBad, FramesIn, FramesBad, OtherCluster uint64
 	FramesLate                                                   uint64 // sent before what their sender has acknowledged since: see stamps.go.
 }
+
+// Peers appends to ids the members that this node replicates to at the moment.
+func (n *Node) Peers(ids []ID) []ID {
+	for _, p := range n.peers {
+		ids = append(ids, p.id)
+	}
+	return ids
+}

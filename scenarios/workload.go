@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -194,7 +195,7 @@ func (g *Generator) value() []byte {
 }
 
 // Label is the part of a generated value that tells it from the others: short enough for histories.
-func Label(value []byte) string { return strings.TrimRight(string(value), ".") }
+func Label(value []byte) string { return string(bytes.TrimRight(value, ".")) }
 
 // segments are the names of every level of the tree. "a-" and "a0" sort right before and right after what is below "a/",
 // which is where a listing that compares carelessly goes wrong.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 
 	"kvs/node"
 )
@@ -97,13 +96,4 @@ func (c *deliveryCheck) idle(r *replica, s *node.Status) {
 		}
 		delete(c.owed, key)
 	}
-}
-
-// peerIDs are the members that a replica replicates to at the moment.
-func peerIDs(r *replica) []node.ID {
-	var ids []node.ID
-	for _, p := range r.node.Status().Peers {
-		ids = append(ids, p.ID)
-	}
-	return slices.Clip(ids)
 }

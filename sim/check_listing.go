@@ -44,6 +44,7 @@ func (w *world) list(r *replica, op *scenarios.Op) answer {
 // compareListing says how a listing differs from what is in the store, or nothing.
 func compareListing(store node.Reader, electorate *node.Electorate, directory string, recursive bool, got []node.Entry) string {
 	i, lastDir, detail := 0, "", ""
+	var slot node.Slot
 	expect := func(path string, v node.Version) bool {
 		if i == len(got) || got[i].Path != path || got[i].Version != v || got[i].Directory != strings.HasSuffix(path, "/") {
 			detail = fmt.Sprintf("entry %d should be %q", i, path)
@@ -58,8 +59,7 @@ func compareListing(store node.Reader, electorate *node.Electorate, directory st
 	err := store.Scan(recordPrefix, "", func(key string, value []byte) bool {
 		path, _ := cutRecordPrefix(key)
 		rest, below := strings.CutPrefix(path, directory)
-		slot, err := node.DecodeSlot(path, value)
-		if !below || err != nil {
+		if !below || slot.Decode(path, value) != nil {
 			return true
 		}
 		rec := electorate.Visible(&slot)

@@ -215,7 +215,7 @@ func (w *world) requestCore(r *replica, slot int32) {
 		req.TTL = c.request.TTL
 	}
 	if c.write != noWrite {
-		c.peers = peerIDs(r)
+		c.peers = r.node.Peers(c.peers[:0])
 	}
 	w.step(r, req)
 }

@@ -22,6 +22,9 @@ type replica struct {
 	clock      clock
 	disk       disk
 
+	digest   uint64 // what digest last found,
+	digestAt uint64 // and after how many changes of the store, plus one.
+
 	guarded bool // the node has been told that its disk is nearly full.
 
 	wakeAt time.Duration // when the node wants to be woken.

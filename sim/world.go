@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"kvs/chaos"
@@ -310,9 +309,14 @@ func (w *world) unsettled() string {
 
 // digest stands for the records on a replica's disk that it should have in common with the others.
 func (w *world) digest(n int) uint64 {
-	return w.replicas[n].disk.store.DigestOf(recordPrefix, func(key string, value []byte) []byte {
-		return node.Common(key[len(recordPrefix):], value)
-	})
+	r := &w.replicas[n]
+	if now := r.disk.store.Changes() + 1; r.digestAt != now {
+		r.digestAt = now
+		r.digest = r.disk.store.DigestOf(recordPrefix, func(key string, value []byte) []byte {
+			return node.Common(key[len(recordPrefix):], value)
+		})
+	}
+	return r.digest
 }
 
 // watch looks at what must never grow beyond its bound, and at what must become known in time.
@@ -385,7 +389,7 @@ func (w *world) evidence() *Evidence {
 		ne.ended, ne.noted = w.ends.ended[ne.Number], w.noted(ne.Number)
 		err := w.replicas[ne.Number].disk.store.Scan(recordPrefix, "", func(key string, value []byte) bool {
 			path, _ := cutRecordPrefix(key)
-			slot, err := node.DecodeSlot(path, slices.Clone(value))
+			slot, err := node.DecodeSlot(path, value) // a memstore.Store never writes to a value again.
 			if err != nil {
 				w.violate(Violation{Promise: promiseStarts, Node: ne.Number, Path: path, Detail: err.Error()})
 				return true

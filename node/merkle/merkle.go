@@ -15,15 +15,20 @@ const (
 	Leaves    = 4
 	LeafCount = 1 << 16
 
-	pageLeaves = 256
+	pageLeaves = FanOut * FanOut
 )
 
-// Tree holds the sums. The zero Tree is that of the empty set; what was never touched takes no memory.
+// Tree holds the sums. The zero Tree is that of the empty set; what was never touched takes next to no memory.
 type Tree struct {
 	root  uint64
 	upper [2][]uint64 // levels 1 and 2.
-	third []uint64
-	pages [LeafCount / pageLeaves][]uint64
+	pages [LeafCount / pageLeaves]*page
+}
+
+// page is what hangs below a node of level 2: its children, and theirs, which are leaves.
+type page struct {
+	sums   [FanOut]uint64
+	leaves [FanOut]*[FanOut]uint64
 }
 
 // Hash spreads a path over 64 bits: FNV-1a, then the finalizer of SplitMix64, which FNV's upper bits need.
@@ -55,19 +60,25 @@ func Item(pathHash, a, b, c uint64) uint64 {
 
 // Add changes the sum of a leaf, and of all above it, by delta: the new item's hash minus the old one's.
 func (t *Tree) Add(leaf uint32, delta uint64) {
-	if t.third == nil {
+	if t.upper[0] == nil {
 		t.upper = [2][]uint64{make([]uint64, 16), make([]uint64, 256)}
-		t.third = make([]uint64, 4096)
 	}
-	page := &t.pages[leaf/pageLeaves]
-	if *page == nil {
-		*page = make([]uint64, pageLeaves)
+	p := t.pages[leaf/pageLeaves]
+	if p == nil {
+		p = new(page)
+		t.pages[leaf/pageLeaves] = p
+	}
+	third := leaf / FanOut % FanOut
+	leaves := p.leaves[third]
+	if leaves == nil {
+		leaves = new([FanOut]uint64)
+		p.leaves[third] = leaves
 	}
 	t.root += delta
 	t.upper[0][leaf>>12] += delta
 	t.upper[1][leaf>>8] += delta
-	t.third[leaf>>4] += delta
-	(*page)[leaf%pageLeaves] += delta
+	p.sums[third] += delta
+	leaves[leaf%FanOut] += delta
 }
 
 // Root is the sum over everything.
@@ -75,16 +86,17 @@ func (t *Tree) Root() uint64 { return t.root }
 
 // Children are the sums of the nodes below a node of a level above the leaves.
 func (t *Tree) Children(level int, node uint32) (sums [FanOut]uint64) {
-	first := int(node) * FanOut
 	switch {
-	case t.third == nil:
+	case t.upper[0] == nil:
 	case level == 0 || level == 1:
-		copy(sums[:], t.upper[level][first:])
+		copy(sums[:], t.upper[level][node*FanOut:])
 	case level == 2:
-		copy(sums[:], t.third[first:])
+		if p := t.pages[node]; p != nil {
+			sums = p.sums
+		}
 	default:
-		if page := t.pages[first/pageLeaves]; page != nil {
-			copy(sums[:], page[first%pageLeaves:])
+		if p := t.pages[node/FanOut]; p != nil && p.leaves[node%FanOut] != nil {
+			sums = *p.leaves[node%FanOut]
 		}
 	}
 	return sums

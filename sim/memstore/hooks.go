@@ -18,14 +18,18 @@ func (s *Store) FailNext(err error) { s.next = err }
 func (s *Store) Wipe() {
 	s.entries.Clear()
 	s.bytes = 0
+	s.changes++
 }
 
 // Clone returns a copy that shares nothing the two could disturb each other by. It takes constant time.
 func (s *Store) Clone() *Store {
 	c := *s
-	c.entries = *s.entries.Copy()
+	c.entries, c.slab = *s.entries.Copy(), nil
 	return &c
 }
+
+// Changes grows whenever the content changes, so that whoever has looked at it knows whether to look again.
+func (s *Store) Changes() uint64 { return s.changes }
 
 // Keys is the number of keys.
 func (s *Store) Keys() int { return s.entries.Len() }

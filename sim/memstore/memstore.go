@@ -22,6 +22,8 @@ import (
 type Store struct {
 	entries btree.Map[string, []byte]
 	bytes   int // keys and values.
+	changes uint64
+	slab    []byte // room for values.
 	next    error
 	failed  error
 	closed  bool
@@ -71,9 +73,7 @@ func (s *Store) Apply(ops []node.Op) error {
 			s.remove(op.Key)
 			continue
 		}
-		value := make([]byte, len(op.Value))
-		copy(value, op.Value)
-		s.put(op.Key, value)
+		s.put(op.Key, s.keep(op.Value))
 	}
 	return nil
 }
@@ -84,7 +84,25 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// slabBytes is how much room for values is made at once. One that is replaced keeps its slab alive as long as a neighbour is in
+// force: worlds are small and short, and the collector has a tenth of the work.
+const slabBytes = 16 << 10
+
+// keep copies a value, which is never written to again.
+func (s *Store) keep(value []byte) []byte {
+	if len(value) > slabBytes/8 {
+		return append([]byte{}, value...)
+	}
+	if max(1, len(value)) > cap(s.slab)-len(s.slab) { // an empty value is not nil, which would mean that there is none.
+		s.slab = make([]byte, 0, slabBytes)
+	}
+	begin := len(s.slab)
+	s.slab = append(s.slab, value...)
+	return s.slab[begin:len(s.slab):len(s.slab)]
+}
+
 func (s *Store) put(key string, value []byte) {
+	s.changes++
 	former, replaced := s.entries.Set(key, value)
 	s.bytes += len(value)
 	if replaced {
@@ -95,6 +113,7 @@ func (s *Store) put(key string, value []byte) {
 }
 
 func (s *Store) remove(key string) {
+	s.changes++
 	if former, found := s.entries.Delete(key); found {
 		s.bytes -= len(key) + len(former)
 	}
