@@ -82,7 +82,7 @@ func (n *Node) currentSlot(path string) (held, Slot, error) {
 func (n *Node) currentInto(s *Slot, path string) error {
 	h, err := n.current(path)
 	if err != nil || h.record == nil {
-		*s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]}
+		s.clear()
 		return err
 	}
 	return s.Decode(path, h.record)

@@ -99,7 +99,8 @@ type Node struct {
 	clockGuard clockGuard
 	modeAfter  PersistID // of what the operator asked for.
 	digest     uint64    // of what this node holds, for the pulse; zero: unknown.
-	scratch    Slot      // for currentInto.
+	scratch    Slot      // for the scrub,
+	merging    [2]Slot   // and for merge: memory that is used again.
 }
 
 // New recovers a node from its store, or makes a new identity in an empty one, and starts it: eff receives its first

@@ -71,6 +71,9 @@ func recordKey(path string) string {
 func (n *Node) write(path string, record []byte) PersistID {
 	id := n.nextPersist()
 	n.overlay.put(path, record, id)
+	if n.ops == nil {
+		n.ops = make([]Op, 0, 2) // the record and its index.
+	}
 	n.ops = append(n.ops, Op{Key: recordKey(path), Value: record})
 	if isConfigPath(path) {
 		return id

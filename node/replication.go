@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"kvs/node/swim"
@@ -217,8 +218,8 @@ func (n *Node) handleReplicate(from *peer, body []byte) error {
 // merge takes in a slot that a peer holds, and returns the persist to wait for before saying that this or something newer is
 // held. A timestamp is never refused for being far ahead of our clock: members would not converge.
 func (n *Node) merge(from *peer, path string, record []byte) (PersistID, error) {
-	in, err := DecodeSlot(path, record)
-	if err != nil {
+	in, ours := &n.merging[0], &n.merging[1]
+	if err := in.Decode(path, record); err != nil {
 		return 0, err
 	}
 	h, err := n.current(path)
@@ -234,17 +235,17 @@ func (n *Node) merge(from *peer, path string, record []byte) (PersistID, error) 
 		}
 	}
 	n.clock.Observe(in.Top())
-	if h.record == nil && n.refuseBuried(from, path, &in) {
+	if h.record == nil && n.refuseBuried(from, path, in) {
 		return h.after, nil
 	}
-	var ours Slot
+	ours.clear()
 	if h.record != nil {
-		if ours, err = DecodeSlot(path, h.record); err != nil {
+		if err = ours.Decode(path, h.record); err != nil {
 			n.log(LogWarn, "corrupt record replaced by a peer's copy", "path", path, "error", err.Error())
-			ours = Slot{Consensus: &Consensus{Blind: true}}
+			ours.Consensus = &Consensus{Blind: true}
 		}
 	}
-	out, changed := mergeSlots(&ours, &in, n.id, from.id, n.electorate)
+	out, changed := mergeSlots(ours, in, n.id, from.id, n.electorate)
 	switch {
 	case !changed:
 		n.counters.Stale++
@@ -260,6 +261,7 @@ func (n *Node) merge(from *peer, path string, record []byte) (PersistID, error) 
 		return n.write(path, record), nil
 	}
 	n.counters.Merged++
+	out.Candidates, out.Votes = slices.Clone(out.Candidates), slices.Clone(out.Votes) // what it came from is used again.
 	record = EncodeSlot(path, &out)
 	after := n.write(path, record)
 	n.conflictChanged(path, &out)

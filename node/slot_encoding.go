@@ -132,13 +132,16 @@ func DecodeSlot(path string, b []byte) (Slot, error) {
 // Decode is DecodeSlot into a slot that has been used before, for loops over many: the memory of its candidates and votes is used
 // again, so nobody may hold on to them. After an error s is the zero slot, but for that memory.
 func (s *Slot) Decode(path string, b []byte) error {
-	*s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]}
+	s.clear()
 	err := s.decode(path, b)
 	if err != nil {
-		*s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]}
+		s.clear()
 	}
 	return err
 }
+
+// clear empties s and keeps its memory.
+func (s *Slot) clear() { *s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]} }
 
 func (s *Slot) decode(path string, b []byte) error {
 	bad := func(what string) error {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func BenchmarkSimulation(b *testing.B) {
 	var simulated time.Duration
 	var events uint64
 	b.ReportAllocs()
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as kvsim does.
 	cpu := cpuTime(b)
 	for i := 0; b.Loop(); i++ {
 		d := Draw(uint64(i%16+1), s)

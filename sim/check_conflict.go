@@ -15,7 +15,8 @@ import (
 // conflict once more from the votes, by its own reading of the rule, in the moment in which a node decides, stores or shows it.
 // And what was settled once stays so on every member, as long as the voters are the same.
 type conflictCheck struct {
-	cast       map[ballotKey]node.UUID
+	boxes      map[boxKey]int32 // into cast.
+	cast       []ballotBox
 	conflicts  map[node.Version]bool // timestamp and lowest UUID of each slot with several candidates.
 	settled    map[settledKey]node.UUID
 	by         map[ballotKey]string // the voters by whom a member knew a conflict to be settled.
@@ -28,6 +29,48 @@ type ballotKey struct {
 	path   string
 	ts     node.Timestamp
 	member node.ID
+}
+
+type boxKey struct {
+	path string
+	ts   node.Timestamp
+}
+
+// ballotBox holds the votes cast at one timestamp of one path, nearly all of them for one candidate: there are as many as
+// writes times members, so they are kept close together.
+type ballotBox struct {
+	path    string
+	uuid    node.UUID  // the first candidate that anybody voted for.
+	members [9]node.ID // who did, so far as there is room.
+	others  []node.Vote
+}
+
+// vote returns a member's vote.
+func (b *ballotBox) vote(member node.ID) (u node.UUID, voted bool) {
+	if slices.Contains(b.members[:], member) {
+		return b.uuid, true
+	}
+	for _, v := range b.others {
+		if v.Member == member {
+			return v.UUID, true
+		}
+	}
+	return u, false
+}
+
+func (b *ballotBox) cast(member node.ID, u node.UUID) {
+	if free := slices.Index(b.members[:], 0); free >= 0 && b.uuid == u {
+		b.members[free] = member
+		return
+	}
+	b.others = append(b.others, node.Vote{Member: member, UUID: u})
+}
+
+func (b *ballotBox) forget(member node.ID) {
+	if i := slices.Index(b.members[:], member); i >= 0 {
+		b.members[i] = 0
+	}
+	b.others = slices.DeleteFunc(b.others, func(v node.Vote) bool { return v.Member == member })
 }
 
 type settledKey struct {
@@ -45,7 +88,7 @@ type heldConflict struct {
 
 func newConflictCheck() conflictCheck {
 	return conflictCheck{
-		cast: make(map[ballotKey]node.UUID), conflicts: make(map[node.Version]bool), settled: make(map[settledKey]node.UUID),
+		boxes: make(map[boxKey]int32), conflicts: make(map[node.Version]bool), settled: make(map[settledKey]node.UUID),
 		by: make(map[ballotKey]string), held: make(map[node.ID][]heldConflict),
 	}
 }
@@ -63,14 +106,16 @@ func (c *conflictCheck) stored(n int, id node.ID, path string, s *node.Slot, vot
 		return // linearizable operations alone have been here.
 	}
 	if !s.Conflict() { // whoever holds a single candidate has voted for it, and so has its origin.
-		c.vote(n, path, s.TS, id, s.Candidates[0].UUID)
-		c.vote(n, path, s.TS, s.Candidates[0].Origin, s.Candidates[0].UUID)
+		box := c.box(path, s.TS, s.Candidates[0].UUID)
+		c.vote(box, n, path, s.TS, id, s.Candidates[0].UUID)
+		c.vote(box, n, path, s.TS, s.Candidates[0].Origin, s.Candidates[0].UUID)
 		return
 	}
+	box := c.box(path, s.TS, s.Candidates[0].UUID)
 	c.conflicts[node.Version{TS: s.TS, UUID: s.Candidates[0].UUID}] = true
 	voted := false
 	for _, v := range s.Votes {
-		c.vote(n, path, s.TS, v.Member, v.UUID)
+		c.vote(box, n, path, s.TS, v.Member, v.UUID)
 		voted = voted || v.Member == id
 	}
 	if !voted {
@@ -82,18 +127,37 @@ func (c *conflictCheck) stored(n int, id node.ID, path string, s *node.Slot, vot
 	}
 }
 
-func (c *conflictCheck) vote(n int, path string, ts node.Timestamp, member node.ID, u node.UUID) {
-	key := ballotKey{path, ts, member}
-	if before, known := c.cast[key]; known && before != u {
-		c.bad(n, path, "%s voted for %s at %s, and now for %s", member, before, ts, u)
-		return
+// box finds the votes at a timestamp, valid until the next call. A new box is for the candidate u.
+func (c *conflictCheck) box(path string, ts node.Timestamp, u node.UUID) *ballotBox {
+	key := boxKey{path, ts}
+	at, known := c.boxes[key]
+	if !known {
+		at = int32(len(c.cast))
+		c.boxes[key] = at
+		if len(c.cast) == cap(c.cast) {
+			c.cast = slices.Grow(c.cast, max(64, len(c.cast)))
+		}
+		c.cast = append(c.cast, ballotBox{path: path, uuid: u})
 	}
-	c.cast[key] = u
+	return &c.cast[at]
+}
+
+func (c *conflictCheck) vote(box *ballotBox, n int, path string, ts node.Timestamp, member node.ID, u node.UUID) {
+	switch before, voted := box.vote(member); {
+	case !voted:
+		box.cast(member, u)
+	case before != u:
+		c.bad(n, path, "%s voted for %s at %s, and now for %s", member, before, ts, u)
+	}
 }
 
 // forget takes note that a member lost what it held at a path: it may vote anew.
 func (c *conflictCheck) forget(member node.ID, path string) {
-	maps.DeleteFunc(c.cast, func(key ballotKey, _ node.UUID) bool { return key.member == member && key.path == path })
+	for i := range c.cast {
+		if c.cast[i].path == path {
+			c.cast[i].forget(member)
+		}
+	}
 	maps.DeleteFunc(c.by, func(key ballotKey, _ string) bool { return key.member == member && key.path == path })
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"kvs/linearize"
@@ -65,6 +66,9 @@ func newLedger() ledger {
 
 func (l *ledger) begin(path string, del bool, label string, value []byte, atNode, client int) int32 {
 	index := int32(len(l.writes))
+	if len(l.writes) == cap(l.writes) {
+		l.writes = slices.Grow(l.writes, max(64, len(l.writes))) // see linearize.Recorder.Invoke.
+	}
 	l.writes = append(l.writes, write{path: path, delete: del, value: value, node: atNode, client: client})
 	if !del {
 		l.byLabel[label] = index

@@ -31,3 +31,22 @@ func (p *pool[T]) take(slot int32) T {
 
 // used is the number of slots that hold something.
 func (p *pool[T]) used() int { return len(p.slots) - len(p.free) }
+
+// slab copies bytes into memory that is made in large pieces: a world copies a great many small frames and lives shortly, so
+// that the collector is better asked once for many of them.
+type slab struct{ room []byte }
+
+const slabBytes = 16 << 10
+
+// keep returns a copy that nobody else has, with no room behind it.
+func (s *slab) keep(p []byte) []byte {
+	if len(p) > slabBytes/8 {
+		return append([]byte(nil), p...)
+	}
+	if len(p) > cap(s.room)-len(s.room) {
+		s.room = make([]byte, 0, slabBytes)
+	}
+	begin := len(s.room)
+	s.room = append(s.room, p...)
+	return s.room[begin:len(s.room):len(s.room)]
+}

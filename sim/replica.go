@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"kvs/node"
@@ -258,7 +257,7 @@ func (w *world) packet(r *replica, e event) {
 		w.step(r, &r.datagram)
 		return
 	}
-	r.frame = node.Frame{Data: slices.Clone(p.data)} // it passes into the node's ownership, and the sender keeps its own.
+	r.frame = node.Frame{Data: w.frames.keep(p.data)} // it passes into the node's ownership, and the sender keeps its own.
 	w.step(r, &r.frame)
 	r.frame.Data = nil
 }

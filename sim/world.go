@@ -30,6 +30,7 @@ type world struct {
 	rng       *rand.Rand // of replicas, disks and crashes.
 	clientRNG *rand.Rand
 	net       network
+	frames    slab
 	replicas  []replica // by number, from 1.
 	walk      walk
 	clients   []client

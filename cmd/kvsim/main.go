@@ -9,11 +9,18 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 )
 
 // version is set by the linker.
 var version = "dev"
 
+// gcPercent tells the collector to be lazy: worlds are small and short. Soak's workers have it from their environment.
+const gcPercent = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	os.Exit(execute(os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
