@@ -37,7 +37,7 @@ func (n *Node) promise(path string, b Ballot) (v vote, ok bool) {
 	c.Promised = b
 	v.slot.Consensus = c
 	v.record = EncodeSlot(path, &v.slot)
-	v.after = n.write(path, v.record)
+	v.after = n.writeRecord(path, v.record)
 	return v, true
 }
 

@@ -69,12 +69,7 @@ func recordKey(path string) string {
 
 // write puts an encoded record in the running step's persist.
 func (n *Node) write(path string, record []byte) PersistID {
-	id := n.nextPersist()
-	n.overlay.put(path, record, id)
-	if n.ops == nil {
-		n.ops = make([]Op, 0, 2) // the record and its index.
-	}
-	n.ops = append(n.ops, Op{Key: recordKey(path), Value: record})
+	id := n.writeRecord(path, record)
 	if isConfigPath(path) {
 		return id
 	}
@@ -83,6 +78,18 @@ func (n *Node) write(path string, record []byte) PersistID {
 	}
 	n.noteExpiry(path, record)
 	n.setIndexed(path, encodedVersion(path, record))
+	return id
+}
+
+// writeRecord is write for a slot of which nothing has changed but the promise: index, tombstones and ends stay as they are, and are
+// not even looked at.
+func (n *Node) writeRecord(path string, record []byte) PersistID {
+	id := n.nextPersist()
+	n.overlay.put(path, record, id)
+	if n.ops == nil {
+		n.ops = make([]Op, 0, 2) // the record and its index.
+	}
+	n.ops = append(n.ops, Op{Key: recordKey(path), Value: record})
 	return id
 }
 
