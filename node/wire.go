@@ -235,3 +235,54 @@ func appendVersion(b []byte, v Version) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(v.TS))
 	return append(b, v.UUID[:]...)
 }
+
+// FrameContent is a frame without what differs each time it is sent: the stamp of its envelope and the seal.
+func FrameContent(frame []byte) []byte {
+	if len(frame) < envelopeBytes {
+		return frame
+	}
+	return append(append([]byte(nil), frame[:18]...), frame[envelopeHeader:len(frame)-4]...)
+}
+
+// FrameName says in words what a frame is, for traces.
+func FrameName(frame []byte) string {
+	if len(frame) < envelopeBytes {
+		return "nothing"
+	}
+	switch msgKind(frame[1]) {
+	case msgReplicate:
+		return "replicate"
+	case msgStore:
+		return "store"
+	case msgStored:
+		return "stored"
+	case msgFetch:
+		return "fetch"
+	case msgFetched:
+		return "fetched"
+	case msgPrepare:
+		return "prepare"
+	case msgLook:
+		return "look"
+	case msgPromised:
+		return "promised"
+	case msgAccept:
+		return "accept"
+	case msgAccepted:
+		return "accepted"
+	}
+	return fmt.Sprintf("kind %d", frame[1])
+}
+
+// OfOperation reports whether a frame belongs to a client operation or carries its result: for worlds that treat those differently
+// from the upkeep of the cluster. It looks at the kind alone, not at the seal.
+func OfOperation(frame []byte) bool {
+	if len(frame) < envelopeBytes {
+		return false
+	}
+	switch msgKind(frame[1]) {
+	case msgReplicate, msgStore, msgStored, msgFetch, msgFetched, msgPrepare, msgLook, msgPromised, msgAccept, msgAccepted:
+		return true
+	}
+	return false
+}
