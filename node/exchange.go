@@ -27,6 +27,18 @@ func (n *Node) beginExchange(o *registerOp, p phase) {
 		// disk before anybody acts on it: after a crash it would promise a lower ballot.
 		after = max(after, o.local)
 	}
+	n.file(o, p)
+	o.answers, o.oks, o.against, o.after, o.local, o.began = nil, nil, nil, after, 0, n.now.Mono
+	o.delay = n.tuning.AckTimeout / 4
+	if n.config.Votes(n.id) {
+		n.ownVote(o)
+	}
+	if p == phaseAccept && len(o.against) > 0 {
+		// Another proposer's PREPARE has come here since. Nobody has heard of the record yet, so nothing has happened, and the
+		// operation can begin anew with nothing to be found out about. Had it been sent, it could be chosen or not.
+		n.backOff(o)
+		return
+	}
 	switch p {
 	case phaseLook:
 		n.counters.RoundLooks++
@@ -34,12 +46,9 @@ func (n *Node) beginExchange(o *registerOp, p phase) {
 		n.counters.RoundPrepares++
 	case phaseAccept:
 		n.counters.RoundAccepts++
-	}
-	n.file(o, p)
-	o.answers, o.oks, o.against, o.after, o.local, o.began = nil, nil, nil, after, 0, n.now.Mono
-	o.delay = n.tuning.AckTimeout / 4
-	if n.config.Votes(n.id) {
-		n.ownVote(o)
+		if o.writes && o.first == 0 {
+			o.first, o.firstAt = o.ballot.TS, n.now.Mono
+		}
 	}
 	n.ask(o)
 	n.advanceRound(o)

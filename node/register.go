@@ -55,6 +55,7 @@ type registerOp struct {
 	firstAt  time.Duration
 	internal bool       // nobody waits for the answer.
 	created  bool       // of that version: nothing showed before it.
+	writes   bool       // next is the operation's own version, not what was there before.
 	next     *Consensus // what ACCEPT carries; shared, never written to.
 	result   Response   // the answer once it is chosen.
 	after    PersistID  // the questions of this exchange wait for it.

@@ -25,6 +25,7 @@ func (n *Node) evaluate(o *registerOp) {
 	if v != verdictApplied && n.mayHaveEnded(o) {
 		v = verdictUnknown
 	}
+	o.writes = v == verdictWrite
 	switch v {
 	case verdictAnswer:
 		n.endRound(o, o.local, o.answer(&j.current))
@@ -56,9 +57,6 @@ func (n *Node) evaluate(o *registerOp) {
 			rec.setTTL(o.request.TTL)
 		}
 		o.created = !j.current.Live()
-		if o.first == 0 {
-			o.first, o.firstAt = o.ballot.TS, n.now.Mono
-		}
 		resp := o.success(&rec)
 		n.propose(o, rec, o.remember(&j, resp.Code), resp)
 	}

@@ -243,3 +243,26 @@ func TestIdempotencyKey(t *testing.T) {
 	require.Equal(t, CodeCreated, keyed(1, OpPut, "four", absent, 10).Code)
 	b.run(time.Minute, b.same)
 }
+
+// A write that is outbid here before its ACCEPT was sent does not send it: nothing has happened, so it begins anew and succeeds. Had
+// it been sent, nobody could tell after the other write whether it had got in.
+func TestOutbidBeforeTheAcceptIsNotUnknown(t *testing.T) {
+	b := founded(t, 3)
+	for i := range b.machine {
+		b.do(i, OpPut, "bound", "") // no ballot waits for the clock's bound.
+	}
+	b.run(100*time.Millisecond, nil)
+	x := b.linear(0, OpPut, "a", "first", always)
+	b.run(2*time.Millisecond, nil) // the others have promised, and the first does not know it yet.
+	y := b.linear(1, OpPut, "a", "second", always)
+	b.cut = func(from, _ string) bool { return from == "n1" } // so that it does not outbid the second in turn.
+	b.run(5*time.Second, func() bool { _, ok := b.machine[1].replies[y]; return ok })
+	b.cut = nil
+	b.run(5*time.Second, func() bool { _, ok := b.machine[0].replies[x]; return ok })
+	require.Equal(t, CodeCreated, b.machine[1].replies[y].Code)
+	require.Equal(t, CodeOK, b.machine[0].replies[x].Code, b.machine[0].replies[x].Detail)
+	c := b.machine[0].node.counters
+	require.Equal(t, []uint64{1, 1, 0}, []uint64{c.RoundsRetried, c.RoundAccepts, c.RoundsUnknown})
+	b.run(time.Minute, b.same)
+	require.Equal(t, "first", b.shows(2, "a"))
+}
