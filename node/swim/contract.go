@@ -76,6 +76,7 @@ type Counters struct {
 	ProbesFailed uint64 // of them without an answer, direct or indirect.
 	StreamAcks   uint64 // of them answered over a stream, and by nothing else: datagrams are cut, or slow.
 	NacksMissed  uint64 // helpers that said neither that the target lives nor that they cannot reach it.
+	ExtraGossip  uint64 // datagrams that carried nothing but rumours, for want of room in others.
 	Refutes      uint64 // times this member raised its incarnation against a rumour.
 	Clashes      uint64 // claims of another member to this member's ID; see Machine.Clash.
 	Misdirected  uint64 // pings for a member that lived at this address before.

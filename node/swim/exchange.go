@@ -63,10 +63,21 @@ func (m *Machine) addContact(addr string, id ID) *contact {
 
 // exchange pushes and pulls tables with a random member, so that what gossip missed is repaired.
 func (m *Machine) exchange(now time.Duration, out *Output) {
-	m.exchangeAt = now + m.jitter(m.cfg.PushPullInterval)
+	m.exchangeAt = now + m.jitter(m.exchangeInterval())
 	if p := m.choose(1, Suspect, nil); len(p) == 1 {
 		m.sendTable(kindRequest, m.nextSeq(), p[0].Addr, out)
 	}
+}
+
+// exchangeMembersMax is the size of the table up to which it is exchanged as often as configured.
+const exchangeMembersMax = 128
+
+// exchangeInterval grows with the table beyond that, so that what a member spends on exchanges does not: SWIM's promise is a
+// constant load, and whole tables would break it. Memberlist has its pushPullScale for the same end, which grows with the
+// logarithm only. Gossip does not depend on exchanges: they repair what it missed, and a large cluster has as many of them a
+// second as one of exchangeMembersMax.
+func (m *Machine) exchangeInterval() time.Duration {
+	return m.cfg.PushPullInterval * time.Duration(1+len(m.peers)/exchangeMembersMax)
 }
 
 // dial tries the addresses that were not tried for longest. It never gives up: whoever was cut off for an hour is found

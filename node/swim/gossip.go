@@ -66,6 +66,7 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 	}
 	m.sortRumours()
 	limit, count := m.cfg.RetransmitMult*log2Ceil(m.size()), 0
+	m.crowded = false
 	for i := range m.rumours {
 		r := &m.rumours[i]
 		line, accuser := m.line(r.id)
@@ -83,6 +84,7 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 		b = appendEntry(b, line, accuser)
 		if len(b) > m.cfg.DatagramBytesMax {
 			b = b[:before] // a shorter one may still fit.
+			m.crowded = true
 			continue
 		}
 		r.times++
@@ -90,6 +92,27 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 	}
 	m.rumours = slices.DeleteFunc(m.rumours, func(r told) bool { return r.times >= limit })
 	return b, count
+}
+
+// extraGossipMax is how many datagrams a member sends each round for want of room in those that it sends anyhow.
+const extraGossipMax = 8
+
+// unburden tells more members what did not fit into the ping of this round. Rumours that ride on probes alone have a capacity of
+// a few datagrams a second, however many members there are to have news of; beyond it each is repeated about once, which is no
+// epidemic any more, and refutations come too late. Memberlist gossips five times a second to three members for the same reason; here
+// nothing extra is sent while everything fits, which in a cluster of less than thirty it always does. An ack that answers nothing
+// carries the news: all members understand that.
+func (m *Machine) unburden(out *Output) {
+	if !m.crowded {
+		return
+	}
+	for _, p := range m.choose(extraGossipMax, Alive, nil) {
+		if !m.crowded {
+			return
+		}
+		m.counters.ExtraGossip++
+		m.send(kindAck, m.self.ID, 0, p, p.Addr, out)
+	}
 }
 
 // line finds what to say about member id.

@@ -1,6 +1,7 @@
 package swim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,4 +139,42 @@ func BenchmarkRound(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// News that does not fit into the datagrams that are sent anyhow goes out in others, boundedly many, and only then.
+func TestCrowdedRumoursGetDatagramsOfTheirOwn(t *testing.T) {
+	extra := func(m *Machine) (n int) {
+		before := m.counters.ExtraGossip
+		var out Output
+		m.startProbe(m.probeAt, &out)
+		for _, s := range out.Sends {
+			var p packet
+			require.NoError(t, p.decodeDatagram(s.Data))
+			require.LessOrEqual(t, len(s.Data), m.cfg.DatagramBytesMax)
+			if p.kind == kindAck {
+				require.Zero(t, p.seq, "it answers nothing")
+				n++
+			}
+		}
+		require.EqualValues(t, n, m.counters.ExtraGossip-before)
+		return n
+	}
+	m := filled(t, 1000, nil)
+	for id := ID(2); id < 30; id++ {
+		m.spread(id)
+	}
+	require.Zero(t, extra(m), "all of it fits into the ping")
+	for id := ID(2); id < 120; id++ {
+		m.spread(id)
+	}
+	require.Equal(t, 8, extra(m))
+	for id := ID(2); id < 120; id++ {
+		require.True(t, !slices.ContainsFunc(m.rumours, func(r told) bool { return r.id == id && r.times == 0 }), "member %d has not been spoken of", id)
+	}
+	rounds := 0
+	for ; len(m.rumours) > 0; rounds++ {
+		require.Less(t, rounds, 60, "rumours end")
+		extra(m)
+	}
+	require.Zero(t, extra(m))
 }

@@ -19,8 +19,9 @@ type Machine struct {
 	clash    Member        // the last claim to our ID; ID zero: none.
 	seq      uint64        // of the last question asked.
 
-	peers  []*peer         // every other member, sorted by ID.
-	states [stateCount]int // how many peers are in each state.
+	peers    []*peer         // every other member, sorted by ID.
+	suspects []*peer         // those of them in that state, sorted by ID.
+	states   [stateCount]int // how many peers are in each state.
 
 	probeAt   time.Duration // next round of probing.
 	probe     probe
@@ -32,6 +33,7 @@ type Machine struct {
 
 	rumours   []told // what to gossip; sorted when something is sent.
 	rumourSeq uint64
+	crowded   bool // the last datagram had no room for all that was due.
 
 	exchangeAt time.Duration // next push-pull with a random member.
 	joined     bool          // somebody has answered a push-pull.
@@ -141,12 +143,8 @@ func (m *Machine) Next() time.Duration {
 		at = min(at, m.probe.indirectAt)
 	}
 	at = min(at, m.exchangeAt, m.dialAt)
-	if m.states[Suspect] > 0 {
-		for _, p := range m.peers {
-			if p.State == Suspect {
-				at = min(at, p.suspicion.deadline)
-			}
-		}
+	for _, p := range m.suspects {
+		at = min(at, p.suspicion.deadline)
 	}
 	return at
 }
@@ -243,11 +241,9 @@ func (m *Machine) forgive(now time.Duration) {
 	m.counters.LateTicks++
 	m.worsen(1)
 	m.probe = probe{}
-	for _, p := range m.peers {
-		if p.State == Suspect {
-			p.suspicion.since += late
-			p.suspicion.deadline += late
-		}
+	for _, p := range m.suspects {
+		p.suspicion.since += late
+		p.suspicion.deadline += late
 	}
 }
 

@@ -154,7 +154,10 @@ func (w *mesh) check(n *meshNode) {
 		states[p.State]++
 		fine = fine && (i == 0 || n.m.peers[i-1].ID < p.ID) && p.ID != n.id
 	}
-	if !fine || states != n.m.states {
+	for i, p := range n.m.suspects {
+		fine = fine && p.State == Suspect && p.suspicion != nil && (i == 0 || n.m.suspects[i-1].ID < p.ID)
+	}
+	if !fine || states != n.m.states || len(n.m.suspects) != states[Suspect] {
 		require.Fail(w.t, "machine is broken", "%s: %+v", n.name, n.m)
 	}
 }

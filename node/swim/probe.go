@@ -68,6 +68,7 @@ func (m *Machine) startProbe(now time.Duration, out *Output) {
 	m.counters.Probes++
 	m.probe = probe{seq: m.nextSeq(), target: p.ID, indirectAt: now + m.patient(m.cfg.ProbeTimeout)}
 	m.send(kindPing, p.ID, m.probe.seq, p, p.Addr, out)
+	m.unburden(out)
 }
 
 // nextTarget goes through all members in a random order, and then through all again in another: so the time to the first

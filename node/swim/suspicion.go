@@ -1,6 +1,10 @@
 package swim
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // suspicion is the time a suspect has to refute. It begins long and shrinks with every other member that suspects the
 // same (Lifeguard, section IV-B): one member alone may simply be the one that is cut off.
@@ -18,14 +22,14 @@ func (s *suspicion) last() ID { return s.accusers[s.accused-1] }
 // suspect starts p's suspicion anew.
 func (m *Machine) suspect(now time.Duration, p *peer, accuser ID) {
 	others := m.states[Alive] // who could confirm. p itself is not alive.
-	p.suspicion = suspicion{since: now, wanted: min(m.cfg.SuspicionConfirmations, others), accused: 1}
+	p.suspicion = &suspicion{since: now, wanted: min(m.cfg.SuspicionConfirmations, others), accused: 1}
 	p.suspicion.accusers[0] = accuser
 	m.setDeadline(p)
 }
 
 // confirm adds an independent accuser. The confirmation is gossiped on, as often as there are confirmations wanted.
 func (m *Machine) confirm(p *peer, accuser ID) {
-	s := &p.suspicion
+	s := p.suspicion
 	if s.accused > s.wanted {
 		return
 	}
@@ -41,7 +45,7 @@ func (m *Machine) confirm(p *peer, accuser ID) {
 }
 
 func (m *Machine) setDeadline(p *peer) {
-	s := &p.suspicion
+	s := p.suspicion
 	s.deadline = s.since + suspicionTime(&m.cfg, m.size(), s.wanted, s.accused-1, m.health)
 }
 
@@ -74,12 +78,24 @@ var log2Milli = [confirmationsMax + 2]time.Duration{0, 0, 1000, 1585, 2000, 2322
 
 // expireSuspicions declares dead whose time has run out.
 func (m *Machine) expireSuspicions(now time.Duration, out *Output) {
-	if m.states[Suspect] == 0 {
-		return
-	}
-	for _, p := range m.peers {
-		if p.State == Suspect && p.suspicion.deadline <= now {
-			m.accuse(now, p, Dead, out)
+	for i := 0; i < len(m.suspects); {
+		p := m.suspects[i]
+		if p.suspicion.deadline <= now {
+			m.accuse(now, p, Dead, out) // takes it out of the list.
+			continue
 		}
+		i++
+	}
+}
+
+// list keeps the suspects at hand, sorted by ID: the whole table is too long to look through it at every step.
+func (m *Machine) list(p *peer) {
+	i, listed := slices.BinarySearchFunc(m.suspects, p.ID, func(p *peer, id ID) int { return cmp.Compare(p.ID, id) })
+	switch {
+	case p.State == Suspect && !listed:
+		m.suspects = slices.Insert(m.suspects, i, p)
+	case p.State != Suspect && listed:
+		m.suspects = slices.Delete(m.suspects, i, i+1)
+		p.suspicion = nil
 	}
 }

@@ -9,7 +9,7 @@ import (
 // peer is another member with what we know about it besides its line in the table.
 type peer struct {
 	Member
-	suspicion suspicion     // while suspect.
+	suspicion *suspicion    // while suspect; else nil: in a large table nearly all are.
 	changed   time.Duration // when its line changed last.
 	dialled   time.Duration // when it was dialled last while dead; see contact.
 }
@@ -105,6 +105,7 @@ func (m *Machine) admit(now time.Duration, r *rumour, out *Output) {
 	i, _ := m.index(p.ID)
 	m.peers = slices.Insert(m.peers, i, p)
 	m.states[p.State]++
+	m.list(p)
 	if p.State == Suspect {
 		m.suspect(now, p, r.accuser)
 	}
@@ -176,6 +177,7 @@ func (m *Machine) setState(now time.Duration, p *peer, state State) {
 	invariant(m.states[p.State] >= 0, "more peers changed state than there are", int(p.State), int(state))
 	m.states[state]++
 	p.State, p.changed = state, now
+	m.list(p)
 	if state == Dead {
 		p.dialled = never
 	}

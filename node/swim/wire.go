@@ -47,7 +47,7 @@ const (
 
 	textBytesMax        = 255
 	incarnationMax      = 1 << 62
-	membersHardMax      = 4096 // entries in one message, whatever MembersMax its sender has.
+	membersHardMax      = 16384 // entries in one message, whatever MembersMax its sender has.
 	entryBytesMin       = 8 + 1 + 1 + 1 + 1 + 1 + 1
 	entryBytesMax       = 8 + 1 + 10 + 9 + 10 + 2*(2+textBytesMax)
 	datagramHeaderBytes = 1 + 1 + 8 + 8 + 10 + 1
