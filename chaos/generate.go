@@ -17,6 +17,9 @@ type GenOptions struct {
 	// KeepMajority leaves a majority of the nodes up, running and connected to each other at any time. Which nodes these are
 	// changes; loss and delay may still hit them.
 	KeepMajority bool
+	// Patterns draws some of the cuts, crashes, jumps and drifts as patterns of several: a mute or deaf node, nodes cut off one after the
+	// other and let back in another order, restart storms, strobing clocks, leap seconds.
+	Patterns bool
 }
 
 // Check says what is wrong with o.
@@ -97,6 +100,9 @@ type generator struct {
 
 // begin draws one fault of kind k, if there is room for one now.
 func (g *generator) begin(k Kind) {
+	if g.o.Patterns && g.rng.IntN(2) == 0 && g.pattern(k) {
+		return
+	}
 	switch k.Class() {
 	case Network:
 		if g.o.Nodes > 1 && g.kind[k] <= g.now {

@@ -13,6 +13,7 @@ func options(rng *rand.Rand) GenOptions {
 	return GenOptions{
 		Nodes: 1 + rng.IntN(NodesMax), Duration: 20 * time.Second, Kinds: Disturbances(),
 		Every: 300 * time.Millisecond, Length: 100 * time.Millisecond, LengthMax: 5 * time.Second, KeepMajority: rng.IntN(2) == 0,
+		Patterns: rng.IntN(2) == 0,
 	}
 }
 
@@ -121,7 +122,7 @@ func TestGenerateDrawsOnlyWhatIsOn(t *testing.T) {
 		for seed := range uint64(20) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			o := options(rng)
-			o.Nodes, o.Kinds, o.KeepMajority = 3, []Kind{k}, false
+			o.Nodes, o.Kinds, o.KeepMajority, o.Patterns = 3, []Kind{k}, false, false
 			p := Generate(rng, o)
 			require.NotEmpty(t, p.Events)
 			for _, e := range p.Events {
@@ -164,4 +165,60 @@ func TestGenOptionsCheck(t *testing.T) {
 		require.ErrorContains(t, o.Check(), reason)
 		require.Panics(t, func() { Generate(rng, o) })
 	}
+}
+
+// Each pattern is drawn, and has the shape that its name says.
+func TestPatterns(t *testing.T) {
+	count := func(p Plan, k Kind) (n int) {
+		for _, e := range p.Events {
+			if e.Kind == k {
+				n++
+			}
+		}
+		return n
+	}
+	seen := map[string]int{}
+	for seed := range uint64(400) {
+		for _, k := range []Kind{Cut, Crash, Jump, Drift} {
+			g := generator{rng: rand.New(rand.NewPCG(seed, 2)), o: GenOptions{Nodes: 5, Duration: time.Minute}, now: time.Second, end: 6 * time.Second}
+			require.True(t, g.pattern(k))
+			p := NewPlan(g.events)
+			require.NoError(t, Validate(p, 5), "seed %d\n%s", seed, p)
+			first, last := p.Events[0], p.Events[len(p.Events)-1]
+			require.GreaterOrEqual(t, first.At, g.now)
+			require.LessOrEqual(t, last.At, g.end)
+			switch {
+			case k == Cut && len(p.Events) == 2 && len(first.From) == 1 && len(first.To) == 4:
+				seen["mute"]++
+			case k == Cut && len(p.Events) == 2 && len(first.From) == 4 && len(first.To) == 1:
+				seen["deaf"]++
+			case k == Cut:
+				seen["swizzle"]++
+				require.Equal(t, count(p, Cut)+1, count(p, HealCut))
+				require.Equal(t, Fault{Kind: HealCut}, last.Fault)
+			case k == Crash:
+				require.Equal(t, count(p, Crash), count(p, Restart))
+				if count(p, Crash) > 2 {
+					seen["storm"]++
+				}
+			case k == Jump:
+				require.Equal(t, "heal-clocks", last.Kind.String())
+				require.Greater(t, count(p, Jump), 10)
+				require.Equal(t, first.Amount, -p.Events[1].Amount)
+				seen["strobe"]++
+			case first.Kind == Jump:
+				require.Equal(t, -time.Second, first.Amount)
+				seen["repeated second"]++
+			default:
+				require.EqualValues(t, PPMAll/5, max(first.PPM, -first.PPM), "a second in five")
+				seen["smeared second"]++
+			}
+		}
+	}
+	for _, name := range []string{"mute", "deaf", "swizzle", "storm", "strobe", "repeated second", "smeared second"} {
+		require.Greater(t, seen[name], 40, name)
+	}
+	g := generator{rng: rand.New(rand.NewPCG(1, 2)), o: GenOptions{Nodes: 1}, end: time.Second}
+	require.False(t, g.pattern(Cut), "nobody to be cut off from")
+	require.False(t, g.pattern(Pause), "there is none")
 }

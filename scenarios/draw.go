@@ -11,7 +11,7 @@ import (
 func (r *Random) genOptions(nodes int, duration time.Duration) chaos.GenOptions {
 	return chaos.GenOptions{
 		Nodes: nodes, Duration: duration, Kinds: r.Kinds, Every: r.Every, Length: r.Length, LengthMax: r.LengthMax,
-		KeepMajority: r.KeepMajority,
+		KeepMajority: r.KeepMajority, Patterns: r.Patterns,
 	}
 }
 

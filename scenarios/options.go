@@ -172,6 +172,7 @@ func (r *Random) options() []option {
 			}
 			return nil
 		}},
+		boolOption("patterns", &r.Patterns),
 	}
 }
 

@@ -81,6 +81,7 @@ type Random struct {
 	Every             time.Duration
 	Length, LengthMax time.Duration
 	KeepMajority      bool
+	Patterns          bool
 }
 
 // Default returns the scenario that a file begins from: what it does not say is as here.

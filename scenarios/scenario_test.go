@@ -101,7 +101,7 @@ disk     sync=1ms walk=no
 tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
 voters   first=0 operator=0s churn=0% depart=0% strong=no
 expect   not-linearizable
-plan random kinds=crash,pause every=2s length=500ms..5s majority=keep
+plan random kinds=crash,pause every=2s length=500ms..5s majority=keep patterns=no
 `
 
 func TestPrintsAsItParses(t *testing.T) {
