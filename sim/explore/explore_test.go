@@ -17,7 +17,7 @@ func TestEverythingOfASmallScope(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, first.Violation, first.Schedule)
 	require.True(t, first.Complete)
-	require.Greater(t, first.States, uint64(100))
+	require.Greater(t, first.States, uint64(80)) // 90; an outbid ACCEPT that is not sent makes no state.
 	require.Greater(t, first.Ends, uint64(1), "different orders end differently")
 	again, err := Search(&smallest, Options{})
 	require.NoError(t, err)
