@@ -15,7 +15,7 @@ FUZZTIME ?= 20s
 # Packages whose tests run real nodes against the real clock: one package at a time, so that they do not starve each other.
 REALTIME := ^kvs/(chaos|cmd|integration_test|node/(client|daemon|host)|scenarios/live)(/|$$)
 
-.PHONY: help build run stop test integration check sim soak mutants bench fuzz clean
+.PHONY: help build run stop test integration check sim soak mutants bench gossip fuzz clean
 
 help: ## List the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
@@ -70,7 +70,10 @@ mutants: ## Plant every known bug and count the runs until the simulator finds i
 	@$(GO) run ./cmd/kvsim mutants --jobs $(JOBS)
 
 bench: ## Benchmarks of the simulator, the stores and a node over HTTP.
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -short -run '^$$' -bench . -benchmem ./...
+
+gossip: ## Gossip among 128 to 5,000 simulated members: the table in ARCHITECTURE.md. Takes 3 GB of memory and some minutes.
+	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 2h ./node/swim
 
 fuzz: ## Every fuzz target for FUZZTIME.
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r f; do \
