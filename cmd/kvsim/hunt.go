@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"kvs/scenarios"
 	"kvs/sim/mutants"
 )
 
@@ -19,7 +21,9 @@ const defaultSeedTimeout = time.Minute
 type huntOptions struct {
 	root        string   // folder with go.mod.
 	scenarios   []string // every second run is of the first.
+	chosen      bool     // by the caller: the hints of the mutants' files count for nothing.
 	runs        int
+	explore     time.Duration // how long to explore the scope that a mutant's file names.
 	seedTimeout time.Duration
 	shrink      time.Duration // how long to make each failure smaller; zero: not at all.
 }
@@ -70,9 +74,14 @@ func (o *huntOptions) hunt(m *mutants.Mutant) (h hunted) {
 		h.err = err
 		return h
 	}
-	packs := make([]pack, len(o.scenarios))
-	for i := range packs {
-		packs[i] = pack{program: program, scenario: o.scenarios[i], timeout: o.seedTimeout}
+	if m.Explore != "" && !o.chosen {
+		if o.exploreWith(program, &h); h.caught != "" || h.err != nil {
+			return h
+		}
+	}
+	var packs []pack
+	for _, name := range o.grounds(m) {
+		packs = append(packs, pack{program: program, scenario: name, timeout: o.seedTimeout})
 	}
 	for h.runs < o.runs && h.caught == "" && h.err == nil {
 		p := &packs[0]
@@ -91,6 +100,39 @@ func (o *huntOptions) hunt(m *mutants.Mutant) (h hunted) {
 	}
 	return h
 }
+
+// grounds are the scenarios to hunt a mutant in: every second run is of the first. Those that its file names come first, and the usual
+// first one takes turns with the others.
+func (o *huntOptions) grounds(m *mutants.Mutant) []string {
+	if o.chosen {
+		return o.scenarios
+	}
+	out := slices.Clone(m.Hunt)
+	for _, name := range o.scenarios {
+		if !slices.Contains(m.Hunt, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// exploreWith has the mutant's own program explore the scope that its file names.
+func (o *huntOptions) exploreWith(program string, h *hunted) {
+	cmd := exec.Command(program, "explore", "--scope", h.mutant.Explore, "--limit", o.explore.String())
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	switch {
+	case err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitBroken):
+		h.err = fmt.Errorf("exploring %s: %w", h.mutant.Explore, err)
+	case err != nil:
+		h.caught, h.scenario, h.explained = scenarios.Linearizable.String(), exploreWord+h.mutant.Explore, string(out)
+	}
+	h.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// exploreWord begins the name of a scope where otherwise a scenario is named.
+const exploreWord = "explore "
 
 // shrinkWith has the mutant's own program make its failure smaller, and returns the size.
 func shrinkWith(program, dir string, h *hunted, budget time.Duration) string {

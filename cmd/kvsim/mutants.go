@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,8 +30,10 @@ func newMutantsCommand(io stdio) *cobra.Command {
 		Use:   "mutants",
 		Short: "Plant known bugs one by one, and count the runs until each is found",
 		Long: `mutants proves that the simulator finds bugs. It plants named bugs one by one, as edits of the source applied with
-go build -overlay, and lives seeds of several scenarios with each until a promise breaks. Every second run is of the first scenario
-named, the others take turns. The table says which promises broke, where, after how many runs and how much CPU time.
+go build -overlay, and lives seeds of several scenarios with each until a promise breaks. Every second run is of the first scenario,
+the others take turns: without --scenario, those that the mutant's own file names are the first, then comes swarm, then all others. For a few
+mutants the file names a scope of kvsim explore; it is explored first, and has neither seed nor runs. The table says which promises
+broke, where, after how many runs and how much CPU time.
 
 It needs the source and the go command. A bug that nothing finds, an edit that no longer fits the source, and a bug that is found
 although its file says that none can find it, are failures.`,
@@ -40,9 +43,10 @@ although its file says that none can find it, are failures.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.list, "list", false, "print the mutants, one a line, and do nothing")
 	f.StringSliceVar(&o.only, "only", nil, "names of the mutants to hunt; default: all")
-	f.StringSliceVar(&o.hunt.scenarios, "scenario", nil, "names of the scenarios to hunt in; default: all, swarm first")
+	f.StringSliceVar(&o.hunt.scenarios, "scenario", nil, "names of the scenarios to hunt in; default: those that the mutant's file names, swarm, and all others")
 	f.IntVar(&o.hunt.runs, "seeds", 2000, "seeds lived with one mutant, over all scenarios, before it counts as a survivor")
 	f.DurationVar(&o.hunt.seedTimeout, "seed-timeout", defaultSeedTimeout, "end a run that takes longer than this, as a failure")
+	f.DurationVar(&o.hunt.explore, "explore", 2*time.Minute, "how long to explore the scope that a mutant's file names")
 	f.DurationVar(&o.hunt.shrink, "shrink", 0, "make each failure smaller, for so long at most, and show its size; 0: do not")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "mutants hunted at once")
 	f.StringVar(&o.hunt.root, "source", "", "folder with the go.mod of kvs; default: found from the working directory up")
@@ -105,7 +109,8 @@ func (h *huntOptions) prepare() error {
 		}
 		h.root = root
 	}
-	if len(h.scenarios) == 0 {
+	h.chosen = len(h.scenarios) > 0
+	if !h.chosen {
 		h.scenarios = []string{"swarm"}
 		for _, name := range scenarios.Names() {
 			s, err := scenarios.Load(name)
@@ -187,7 +192,10 @@ func reportHunt(io stdio, found []hunted) error {
 		by, scenario, seed := h.verdict(), "-", "-"
 		if h.caught != "" {
 			caught++
-			scenario, seed = h.scenario, fmt.Sprint(h.seed)
+			scenario = h.scenario
+			if h.seed > 0 { // a scope has none.
+				seed = fmt.Sprint(h.seed)
+			}
 		}
 		if h.wrong() {
 			wrong++

@@ -43,7 +43,7 @@ var scopes = []Scope{
 		Ops: []Op{{Node: 1, Kind: createKind, Path: "a"}, {Node: 2, Kind: createKind, Path: "a"}}},
 	{Name: "creates-voter-crashes", About: "two creates, the third node crashes and forgets what was not durable", Nodes: 3, Crashes: 1, Victims: []int{3},
 		Ops: []Op{{Node: 1, Kind: createKind, Path: "a"}, {Node: 2, Kind: createKind, Path: "a"}}},
-	{Name: "creates-proposer-crashes", About: "two creates, the node of the second crashes and forgets what was not durable", Nodes: 3, Crashes: 1, Victims: []int{2},
+	{Name: "creates-proposer-crashes", About: "two creates, the node of the first crashes and forgets what was not durable", Nodes: 3, Crashes: 1, Victims: []int{1},
 		Ops: []Op{{Node: 1, Kind: createKind, Path: "a"}, {Node: 2, Kind: createKind, Path: "a"}}},
 	{Name: "write-voter-crashes", About: "a write and a read after it elsewhere, the node that took part in neither as a client crashes", Nodes: 3, Crashes: 1, Victims: []int{3},
 		Ops: []Op{{Node: 1, Kind: linearize.Put, Path: "a"}, {Node: 2, Kind: linearize.Get, Path: "a", After: true}}},

@@ -13,7 +13,11 @@ type Mutant struct {
 	About    string // one line for people.
 	Source   string // where the bug was seen or described: a paper, an issue, a report.
 	Survives string // why no run can catch it; empty: it must be caught.
-	Edits    []Edit
+	// Hunt names the scenarios that are made to show the bug; a hunt lives them in turn with all the others. Explore is the scope whose
+	// exhaustive exploration finds it; a hunt begins there. Both may be empty.
+	Hunt    []string
+	Explore string
+	Edits   []Edit
 }
 
 // Edit replaces one piece of a file's text.

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"kvs/scenarios"
+	"kvs/sim/explore"
 )
 
 // A mutant whose edit no longer fits the code would be hunted in vain.
@@ -21,6 +24,14 @@ func TestEveryEditApplies(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NotEmpty(t, changed)
+		for _, name := range all[i].Hunt {
+			_, err := scenarios.Load(name)
+			require.NoError(t, err, all[i].Name)
+		}
+		if all[i].Explore != "" {
+			_, err := explore.Find(all[i].Explore)
+			require.NoError(t, err, all[i].Name)
+		}
 	}
 }
 
@@ -28,6 +39,9 @@ const good = `# a comment
 mutant   small-bug
 about    it is wrong
 source   a paper
+hunt     quiet
+hunt     swarm
+explore  two-creates
 
 file     a.go
 --- old
@@ -45,7 +59,7 @@ file     a.go
 func TestParseAndApply(t *testing.T) {
 	m, err := Parse(good)
 	require.NoError(t, err)
-	require.Equal(t, Mutant{Name: "small-bug", About: "it is wrong", Source: "a paper", Edits: []Edit{
+	require.Equal(t, Mutant{Name: "small-bug", About: "it is wrong", Source: "a paper", Hunt: []string{"quiet", "swarm"}, Explore: "two-creates", Edits: []Edit{
 		{"a.go", "\tx := 1\n", "\tx := 2\n"}, {"a.go", "\ty := 1\n", ""},
 	}}, m)
 
@@ -72,6 +86,7 @@ func TestParseRefuses(t *testing.T) {
 		"mutant a\n":                           "at least one edit",
 		"mutant a\nmutant b\n":                 "line 2: mutant is given twice",
 		"colour red\n":                         "unknown field",
+		"explore a\nexplore b\n":               "line 2: explore is given twice",
 		"file ../a.go\n":                       "name a Go file",
 		"file a_test.go\n":                     "name a Go file",
 		"file a.go\nx := 1\n":                  `"--- old" is wanted`,

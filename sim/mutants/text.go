@@ -18,6 +18,8 @@ const (
 //	about    one line
 //	source   one line
 //	survives one line           only for a bug that no run can show
+//	hunt     scenario           one made to show it; as often as there are such
+//	explore  scope              of kvsim explore, which finds it
 //	file     path/of/file.go    this and what follows once for each edit
 //	--- old
 //	lines
@@ -46,10 +48,14 @@ func Parse(text string) (Mutant, error) {
 			err = set(&m.Source, key, value)
 		case "survives":
 			err = set(&m.Survives, key, value)
+		case "hunt":
+			m.Hunt = append(m.Hunt, value)
+		case "explore":
+			err = set(&m.Explore, key, value)
 		case "file":
 			err = p.edit(&m, value)
 		default:
-			err = fmt.Errorf("unknown field %q: use mutant, about, source, survives or file", key)
+			err = fmt.Errorf("unknown field %q: use mutant, about, source, survives, hunt, explore or file", key)
 		}
 		if err != nil {
 			return Mutant{}, fmt.Errorf("line %d: %w", p.at, err)
