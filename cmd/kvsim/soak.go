@@ -1,15 +1,23 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"kvs/sim"
 )
 
 type soakOptions struct {
@@ -18,9 +26,11 @@ type soakOptions struct {
 	jobs        int
 	seedTimeout time.Duration
 	brokenMax   int
+	resume      bool
 
 	first, last uint64
 	newWorker   func() (worker, error) // default: a process of this program.
+	interrupted <-chan struct{}        // default: closed by Ctrl-C.
 }
 
 func newSoakCommand(io stdio) *cobra.Command {
@@ -28,9 +38,15 @@ func newSoakCommand(io stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "soak",
 		Short: "Live many seeds in worker processes",
-		Long:  "soak lives many seeds, as many at once as there are jobs, each in a worker process, so that a seed that panics or hangs is one more failure and not the end. Failures and the replay command of each go to stdout, progress to stderr.",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return o.run(io) },
+		Long: `soak lives many seeds, as many at once as there are jobs, each in a worker process, so that a seed that panics or hangs is one more
+failure and not the end. Failures and the replay command of each go to stdout, progress to stderr.
+
+With --out DIR the failures are kept: DIR/SCENARIO-SEED has the drawn scenario, the history and report.txt with the replay command. How
+far the soak is stands in DIR/SCENARIO.soak.json. Ctrl-C ends it when the seeds under way are done (a second one ends it at once); the same
+command with --resume goes on there, also after a kill or a power cut, and counts what was found before. It refuses to go on with
+another build or another scenario. The range of seeds may have grown.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return o.run(io) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.seeds, "seeds", "1..200", "the seeds, as first..last, or one")
@@ -38,6 +54,7 @@ func newSoakCommand(io stdio) *cobra.Command {
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes at once")
 	f.DurationVar(&o.seedTimeout, "seed-timeout", 2*time.Minute, "real time after which a seed counts as hanging")
 	f.IntVar(&o.brokenMax, "broken-max", 20, "stop after so many broken seeds")
+	f.BoolVar(&o.resume, "resume", false, "go on where the soak with this --out was stopped")
 	o.addFlags(cmd)
 	return cmd
 }
@@ -53,8 +70,20 @@ func (o *soakOptions) check() (err error) {
 	if o.seedTimeout <= 0 || o.brokenMax < 1 {
 		return fmt.Errorf("--seed-timeout %s and --broken-max %d must be above zero", o.seedTimeout, o.brokenMax)
 	}
+	if o.resume && o.out == "" {
+		return errors.New("--resume needs --out, the folder of the soak to go on with")
+	}
 	_, err = o.load()
 	return err
+}
+
+// statePath is where how far the soak is is kept; empty: nowhere.
+func (o *soakOptions) statePath() string {
+	if o.out == "" {
+		return ""
+	}
+	name := strings.TrimSuffix(filepath.Base(o.scenario), ".scenario")
+	return filepath.Join(o.out, name+".soak.json")
 }
 
 // parseSeeds reads first..last, or one number.
@@ -88,13 +117,38 @@ func (o *soakOptions) run(io stdio) error {
 		env := []string{"GOMAXPROCS=1", "GOGC=400"}
 		o.newWorker = func() (worker, error) { return startProcess(program, args, env, o.seedTimeout) }
 	}
-	sum := o.soak(io)
-	fmt.Fprintln(io.out, sum.line(o))
-	if sum.err != nil {
-		return sum.err
+	state, err := o.newState()
+	if err != nil {
+		return err
 	}
-	if sum.broken > 0 {
+	if o.resume {
+		if err := state.resume(o.statePath(), o.last); err != nil {
+			return err
+		}
+		if state.Lived > 0 {
+			fmt.Fprintf(io.err, "%d of %d seeds are done already\n", state.Lived, o.last-o.first+1)
+		}
+		for _, line := range state.Lines {
+			fmt.Fprintln(io.out, line)
+		}
+	}
+	if o.interrupted == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop) // the second one ends the program.
+		o.interrupted = ctx.Done()
+	}
+	sum := o.soak(io, state)
+	fmt.Fprintln(io.out, sum.line(o))
+	switch {
+	case sum.err != nil:
+		return sum.err
+	case sum.Broken > 0:
 		return errBroken
+	case sum.interrupted && o.out == "":
+		return errors.New("interrupted; with --out a soak can be gone on with later")
+	case sum.interrupted:
+		return errors.New("interrupted; the same command with --resume goes on here")
 	}
 	return nil
 }
@@ -102,21 +156,23 @@ func (o *soakOptions) run(io stdio) error {
 // outcome is the end of one seed.
 type outcome struct {
 	report
-	err error // the worker could not even be started.
+	lost bool  // its process gave no answer.
+	err  error // the worker could not even be started.
 }
 
 // soak hands the seeds to the workers and gathers the reports.
-func (o *soakOptions) soak(io stdio) *summary {
+func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 	seeds, outcomes, stop := make(chan uint64), make(chan outcome), make(chan struct{})
+	from, doneAbove := state.Next, slices.Clone(state.Done)
 	go func() {
 		defer close(seeds)
-		for seed := o.first; ; seed++ {
+		for seed := from; seed-from < o.last+1-from; seed++ { // the last one may be the highest number there is.
+			if _, done := slices.BinarySearch(doneAbove, seed); done {
+				continue
+			}
 			select {
 			case seeds <- seed:
 			case <-stop:
-				return
-			}
-			if seed == o.last {
 				return
 			}
 		}
@@ -129,26 +185,51 @@ func (o *soakOptions) soak(io stdio) *summary {
 			done <- struct{}{}
 		}()
 	}
-	sum := &summary{total: o.last - o.first + 1, started: time.Now()}
+	sum := &summary{soakState: state, total: o.last - o.first + 1, started: time.Now(), before: state.soakTotals}
 	ticker := time.NewTicker(sum.every(io.err))
 	defer ticker.Stop()
-	stopped := false
+	stopped, interrupted := false, o.interrupted
 	for jobs > 0 {
 		select {
 		case out := <-outcomes:
-			sum.add(out, io)
-			if !stopped && (sum.err != nil || sum.broken >= o.brokenMax) {
-				stopped = true
-				close(stop)
+			if sum.add(out, io); out.lost && o.out != "" && sum.err == nil {
+				sum.err = o.keepLost(&out.report)
 			}
 		case <-done:
 			jobs--
 		case <-ticker.C:
 			sum.progress(io.err)
+			sum.keep(o)
+		case <-interrupted:
+			interrupted, sum.interrupted = nil, true
+		}
+		if !stopped && (sum.err != nil || sum.interrupted || sum.Broken >= o.brokenMax) {
+			stopped = true
+			close(stop)
 		}
 	}
 	sum.clear(io.err)
+	sum.interrupted = sum.interrupted && sum.Lived < sum.total
+	sum.keep(o)
 	return sum
+}
+
+// keepLost keeps a seed that ended its process: what was drawn, and what is known. There is no history.
+func (o *soakOptions) keepLost(r *report) error {
+	s, err := o.load()
+	if err != nil {
+		return err
+	}
+	drawn := sim.Draw(r.Seed, s)
+	dir := filepath.Join(o.out, fmt.Sprintf("%s-%d", filepath.Base(drawn.Name), r.Seed))
+	if err = os.MkdirAll(dir, 0o755); err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, filepath.Base(drawn.Name)+".scenario"), []byte(drawn.String()), 0o644),
+			os.WriteFile(filepath.Join(dir, "report.txt"), []byte(r.Explained+r.Line+"\n"), 0o644))
+	}
+	if err != nil {
+		return fmt.Errorf("keep the failure in %s: %w; choose another folder with --out", dir, err)
+	}
+	return nil
 }
 
 // job lives seeds until there are no more; a worker that broke is replaced.
@@ -163,13 +244,14 @@ func (o *soakOptions) job(seeds <-chan uint64, outcomes chan<- outcome) {
 			}
 		}
 		r, err := w.live(seed)
-		if err != nil {
+		lost := err != nil
+		if lost {
 			w = nil
 			r = report{Seed: seed, Broken: true}
 			r.Line = fmt.Sprintf("seed=%d scenario=%s verdict=lost", seed, o.scenario)
 			r.Explained = fmt.Sprintf("the run gave no answer: %s\nreplay: %s\n", strings.TrimSpace(err.Error()), o.replayCommand(seed))
 		}
-		outcomes <- outcome{report: r}
+		outcomes <- outcome{report: r, lost: lost}
 	}
 	if w != nil {
 		w.close()
@@ -178,14 +260,13 @@ func (o *soakOptions) job(seeds <-chan uint64, outcomes chan<- outcome) {
 
 // summary is what soak has seen so far.
 type summary struct {
-	total, lived uint64
-	broken       int
-	operations   int
-	events       uint64
-	simulated    time.Duration
-	started      time.Time
-	err          error
-	terminal     bool
+	*soakState
+	total       uint64
+	before      soakTotals // of earlier sittings.
+	started     time.Time
+	err         error
+	interrupted bool
+	terminal    bool
 }
 
 func (s *summary) add(out outcome, io stdio) {
@@ -193,12 +274,15 @@ func (s *summary) add(out outcome, io stdio) {
 		s.err = out.err
 		return
 	}
-	s.lived++
-	s.operations += out.Operations
-	s.events += out.Events
-	s.simulated += time.Duration(out.Simulated)
-	if out.Broken {
-		s.broken++
+	s.did(out.Seed)
+	s.Lived++
+	s.Operations += out.Operations
+	s.Events += out.Events
+	s.Faults += out.Faults
+	s.soakTotals.Simulated += time.Duration(out.report.Simulated)
+	if out.report.Broken {
+		s.soakTotals.Broken++
+		s.Lines = append(s.Lines, out.Line)
 		s.clear(io.err)
 		fmt.Fprintf(io.out, "%s\n%s\n", out.Line, out.Explained)
 	}
@@ -218,14 +302,26 @@ func (s *summary) every(w io.Writer) time.Duration {
 
 func (s *summary) progress(w io.Writer) {
 	took := time.Since(s.started).Seconds()
-	line := fmt.Sprintf("%d of %d seeds, %d broken, %.0f simulated seconds a second", s.lived, s.total, s.broken, s.simulated.Seconds()/took)
+	line := fmt.Sprintf("%d of %d seeds, %.1f a second, %d broken, %s simulated (%.0f seconds a second), %d faults", s.Lived, s.total,
+		float64(s.Lived-s.before.Lived)/took, s.Broken, s.Simulated.Round(time.Second), (s.Simulated-s.before.Simulated).Seconds()/took, s.Faults)
 	if !s.terminal {
 		fmt.Fprintln(w, line)
 		return
 	}
 	const width = 30
-	full := int(s.lived * width / s.total)
+	full := int(s.Lived * width / s.total)
 	fmt.Fprintf(w, "\r\x1b[K[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", width-full), line)
+}
+
+// keep writes down how far the soak is, if that is wanted. The first error ends the soak.
+func (s *summary) keep(o *soakOptions) {
+	path := o.statePath()
+	if path == "" || s.err != nil {
+		return
+	}
+	now := *s.soakState
+	now.Wall += time.Since(s.started)
+	s.err = now.write(path)
 }
 
 func (s *summary) clear(w io.Writer) {
@@ -238,12 +334,12 @@ func (s *summary) clear(w io.Writer) {
 func (s *summary) line(o *soakOptions) string {
 	verdict := "ok"
 	switch {
-	case s.broken > 0:
+	case s.Broken > 0:
 		verdict = "broken"
-	case s.lived < s.total:
+	case s.Lived < s.total:
 		verdict = "unfinished"
 	}
-	took := time.Since(s.started).Seconds()
-	return fmt.Sprintf("seeds=%d..%d scenario=%s verdict=%s lived=%d broken=%d operations=%d events=%d simulated=%.0fs wall=%.1fs simulated_per_wall=%.0f",
-		o.first, o.last, o.scenario, verdict, s.lived, s.broken, s.operations, s.events, s.simulated.Seconds(), took, s.simulated.Seconds()/took)
+	took := (s.Wall + time.Since(s.started)).Seconds()
+	return fmt.Sprintf("seeds=%d..%d scenario=%s verdict=%s lived=%d broken=%d operations=%d events=%d faults=%d simulated=%.0fs wall=%.1fs simulated_per_wall=%.0f",
+		o.first, o.last, o.scenario, verdict, s.Lived, s.Broken, s.Operations, s.Events, s.Faults, s.Simulated.Seconds(), took, s.Simulated.Seconds()/took)
 }

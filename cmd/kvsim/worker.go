@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ type report struct {
 	Explained  string // when broken.
 	Operations int
 	Events     uint64
+	Faults     int
 	Simulated  int64 // nanoseconds.
 }
 
@@ -37,6 +40,7 @@ func (e *experiment) work(io stdio) error {
 	if err != nil {
 		return err
 	}
+	signal.Ignore(os.Interrupt) // Ctrl-C is for the soak, which waits for the seeds under way.
 	seeds := bufio.NewScanner(io.in)
 	out := json.NewEncoder(io.out)
 	for seeds.Scan() {
@@ -50,7 +54,7 @@ func (e *experiment) work(io stdio) error {
 		}
 		r := report{
 			Seed: seed, Broken: len(res.Violations) > 0, Line: res.String(),
-			Operations: res.Operations, Events: res.Events, Simulated: int64(res.Simulated),
+			Operations: res.Operations, Events: res.Events, Faults: res.Faults, Simulated: int64(res.Simulated),
 		}
 		if r.Broken {
 			r.Explained = e.explain(res)

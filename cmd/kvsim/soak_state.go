@@ -1,0 +1,129 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// soakState is how far a soak is, as a file beside the failures that it kept. It is between one build of kvsim and itself: no stable
+// format.
+type soakState struct {
+	Program  string // hash of the program that lived the seeds.
+	Scenario string // its text.
+	Duration time.Duration
+	Verify   bool
+	First    uint64
+	Next     uint64   // the lowest seed that is not done.
+	Done     []uint64 // those above it that are, rising.
+	Lines    []string // of the broken seeds.
+	soakTotals
+}
+
+// soakTotals are sums over the seeds lived, those of earlier sittings included.
+type soakTotals struct {
+	Lived      uint64
+	Broken     int
+	Operations int
+	Events     uint64
+	Faults     int
+	Simulated  time.Duration
+	Wall       time.Duration // of the earlier sittings.
+}
+
+// newState describes the soak that o asks for, with no seed done.
+func (o *soakOptions) newState() (*soakState, error) {
+	s, err := o.load()
+	if err != nil {
+		return nil, err
+	}
+	program, err := programHash()
+	if err != nil {
+		return nil, err
+	}
+	return &soakState{Program: program, Scenario: s.String(), Duration: o.duration, Verify: o.verify, First: o.first, Next: o.first}, nil
+}
+
+func programHash() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// resume takes over what an earlier sitting of the same soak has done; without one there is nothing to take over.
+func (s *soakState) resume(path string, last uint64) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var was soakState
+	if err == nil {
+		err = json.Unmarshal(text, &was)
+	}
+	differs := ""
+	switch {
+	case err != nil:
+		return fmt.Errorf("--resume: %w; without --resume the soak begins anew", err)
+	case was.Program != s.Program:
+		differs = "another build of kvsim"
+	case was.Scenario != s.Scenario:
+		differs = "another scenario, or another state of it"
+	case was.Duration != s.Duration || was.Verify != s.Verify:
+		differs = "another --duration or --verify"
+	case was.First != s.First:
+		differs = fmt.Sprintf("seeds from %d on", was.First)
+	case was.Next > last+1 || len(was.Done) > 0 && was.Done[len(was.Done)-1] > last:
+		differs = "seeds beyond the last one wanted"
+	}
+	if differs != "" {
+		return fmt.Errorf("--resume: %s is of a soak with %s, and what that found says nothing about this one; without --resume the soak begins anew", path, differs)
+	}
+	*s = was
+	return nil
+}
+
+// did notes that a seed is done.
+func (s *soakState) did(seed uint64) {
+	at, _ := slices.BinarySearch(s.Done, seed)
+	s.Done = slices.Insert(s.Done, at, seed)
+	for len(s.Done) > 0 && s.Done[0] == s.Next {
+		s.Next++
+		s.Done = s.Done[1:]
+	}
+}
+
+// write replaces the file as a whole, so that a kill leaves the old or the new one.
+func (s *soakState) write(path string) error {
+	text, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+		if err = os.WriteFile(path+".new", text, 0o644); err == nil {
+			err = os.Rename(path+".new", path)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("keep how far the soak is: %w; choose another folder with --out", err)
+	}
+	return nil
+}

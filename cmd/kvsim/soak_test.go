@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/scenarios"
+)
+
+// stopAfter is a worker that interrupts the soak when it has lived so many seeds.
+type stopAfter struct {
+	worker
+	left *int
+	stop func()
+}
+
+func (s stopAfter) live(seed uint64) (report, error) {
+	r, err := s.worker.live(seed)
+	if *s.left--; *s.left == 0 {
+		s.stop()
+	}
+	return r, err
+}
+
+// A soak that was interrupted goes on where it ended, counts what it found before, and lives no seed twice.
+func TestSoakResumes(t *testing.T) {
+	path, dir := failing(t), t.TempDir()
+	lived := map[uint64]int{}
+	sitting := func(seeds string, resume bool, stopAt int) (string, error) {
+		interrupted := make(chan struct{})
+		o := soakOptions{experiment: experiment{scenario: path, duration: time.Second, out: dir}, seeds: seeds, jobs: 1,
+			seedTimeout: time.Minute, brokenMax: 100, resume: resume, interrupted: interrupted}
+		o.newWorker = func() (worker, error) {
+			p, err := startProcess(os.Args[0], []string{"worker", "--scenario", path, "--duration", "1s", "--out", dir}, []string{modeEnv + "=kvsim"}, time.Minute)
+			return counting{stopAfter{p, &stopAt, func() { close(interrupted) }}, lived}, err
+		}
+		var out, errs bytes.Buffer
+		err := o.run(stdio{out: &out, err: &errs})
+		return out.String() + errs.String(), err
+	}
+	out, err := sitting("5..10", true, 2) // nothing to go on with: it begins.
+	require.ErrorIs(t, err, errBroken)
+	require.Contains(t, out, "seeds=5..10 ")
+	require.Regexp(t, `verdict=broken lived=[2-5] broken=[2-5] `, out)
+	require.FileExists(t, filepath.Join(dir, "hasty.soak.json"))
+
+	out, err = sitting("5..12", true, 0)
+	require.ErrorIs(t, err, errBroken)
+	require.Regexp(t, `[2-5] of 8 seeds are done already`, out)
+	require.Contains(t, out, "seed=5 scenario=")
+	require.Contains(t, out, "verdict=broken lived=8 broken=8 ")
+	require.Len(t, lived, 8)
+	for seed, times := range lived {
+		require.Equal(t, 1, times, seed)
+	}
+	for _, seed := range []string{"5", "12"} {
+		kept, err := filepath.Glob(filepath.Join(dir, "*-"+seed, "report.txt"))
+		require.NoError(t, err)
+		require.Len(t, kept, 1)
+		text, err := os.ReadFile(kept[0])
+		require.NoError(t, err)
+		require.Contains(t, string(text), "replay: make sim SEED="+seed)
+	}
+
+	for seeds, says := range map[string]string{"4..12": "seeds from 5 on", "5..11": "beyond the last one"} {
+		_, err = sitting(seeds, true, 0)
+		require.ErrorContains(t, err, says)
+	}
+	s, err := scenarios.LoadFile(path)
+	require.NoError(t, err)
+	s.Clients++
+	require.NoError(t, os.WriteFile(path, []byte(s.String()), 0o600))
+	_, err = sitting("5..12", true, 0)
+	require.ErrorContains(t, err, "another scenario")
+	state := filepath.Join(dir, "hasty.soak.json")
+	require.NoError(t, os.WriteFile(state, []byte("{"), 0o600))
+	_, err = sitting("5..12", true, 0)
+	require.ErrorContains(t, err, "begins anew")
+	out, err = sitting("5..5", false, 0)
+	require.ErrorIs(t, err, errBroken)
+	require.Contains(t, out, "lived=1 broken=1 ")
+}
+
+// counting counts the seeds that a worker was given.
+type counting struct {
+	worker
+	lived map[uint64]int
+}
+
+func (c counting) live(seed uint64) (report, error) {
+	c.lived[seed]++
+	return c.worker.live(seed)
+}
+
+func TestSoakStateNotesSeedsInAnyOrder(t *testing.T) {
+	s := soakState{First: 1, Next: 1}
+	for _, seed := range []uint64{3, 2, 5} {
+		s.did(seed)
+	}
+	require.EqualValues(t, 1, s.Next)
+	require.Equal(t, []uint64{2, 3, 5}, s.Done)
+	s.did(1)
+	require.EqualValues(t, 4, s.Next)
+	require.Equal(t, []uint64{5}, s.Done)
+}
+
+// What ended its process is kept as well as can be.
+func TestSoakKeepsLostSeeds(t *testing.T) {
+	dir := t.TempDir()
+	err, out := soakWith(t, soakOptions{experiment: experiment{out: dir}, seeds: "7..7", jobs: 1}, func(int) string { return "crash" })
+	require.ErrorIs(t, err, errBroken)
+	require.Contains(t, out, "verdict=lost")
+	text, err := os.ReadFile(filepath.Join(dir, "quiet-7", "report.txt"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "planted in a worker")
+	require.Contains(t, string(text), "replay: make sim SEED=7")
+	kept, err := scenarios.LoadFile(filepath.Join(dir, "quiet-7", "quiet.scenario"))
+	require.NoError(t, err)
+	require.EqualValues(t, 7, kept.Seed)
+}
+
+func TestResumeNeedsAFolder(t *testing.T) {
+	code, _, errs := kvsim("soak", "--resume")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "--out")
+}
