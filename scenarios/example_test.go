@@ -47,7 +47,7 @@ func ExampleLoad() {
 	fmt.Println(err)
 	// Output:
 	// 5 at 2s partition n1,n2 | n3,n4,n5 <nil>
-	// line 2: unknown word "nods": use scenario, about, seed, nodes, clients, duration, settle, workload, keep, network, clocks, disk, tuning, voters, expect, swarm or plan
+	// line 2: unknown word "nods": use scenario, about, seed, nodes, clients, duration, core, settle, workload, keep, network, clocks, disk, tuning, voters, expect, swarm or plan
 }
 
 func ExampleDraw() {

@@ -21,6 +21,7 @@ type Scenario struct {
 	Nodes    int
 	Clients  int           // each does one operation at a time.
 	Duration time.Duration // of the safety phase.
+	Core     time.Duration // of the phase before it in which only a random core of the nodes is healed, at most; zero: there is none.
 	Settle   time.Duration // of the liveness phase, at most.
 	Workload Workload
 	Keep     *Kept      // nil: every operation that is drawn.

@@ -28,6 +28,9 @@ import (
 //	  at 2s partition n1,n2 | n3,n4,n5
 //	  at 9s heal
 //
+// A line `core 2m` puts a phase before the last one: faults end for a random majority of the nodes only, the others stay crashed, cut off,
+// mute or deaf, and within that time the majority must agree, serve, and let every path be read and written.
+//
 // Three more lines: `seed N`, the seed to run with unless another is asked for; `swarm` (see Draw); and `keep c1:3,7..9 c4:1`, the
 // only operations that clients do of those that the workload draws (see Kept). Instead of a list of
 // faults, `plan random kinds=crash,partition every=2s length=500ms..5s majority=keep` has one drawn.
@@ -58,6 +61,12 @@ func (s *Scenario) settings() []setting {
 		count("nodes", &s.Nodes),
 		count("clients", &s.Clients),
 		length("duration", &s.Duration),
+		{"core", func() string {
+			if s.Core == 0 {
+				return ""
+			}
+			return chaos.FormatDuration(s.Core)
+		}, durationOption("core", &s.Core).parse},
 		length("settle", &s.Settle),
 		group("workload", s.Workload.options()),
 		{"keep", func() string { return formatKept(s.Keep) }, func(v string) (err error) { s.Keep, err = parseKept(v); return err }},

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ func (s *Scenario) validate() error {
 	case s.Settle <= 0 || s.Settle > DurationMax:
 		return fmt.Errorf("settle %s: use more than 0s and at most %s", chaos.FormatDuration(s.Settle), chaos.FormatDuration(DurationMax))
 	}
+	if err := s.checkCore(); err != nil {
+		return err
+	}
 	if err := s.Workload.check(); err != nil {
 		return fmt.Errorf("workload: %w", err)
 	}
@@ -54,6 +58,19 @@ func (s *Scenario) validate() error {
 		return fmt.Errorf("expect: %w", err)
 	}
 	return s.checkPlan()
+}
+
+// checkCore wants to know who may vote: a core that holds a majority of yesterday's voters promises nothing.
+func (s *Scenario) checkCore() error {
+	if s.Core < 0 || s.Core > DurationMax {
+		return fmt.Errorf("core %s: use 0s to %s", chaos.FormatDuration(s.Core), chaos.FormatDuration(DurationMax))
+	}
+	wipes := s.Random != nil && slices.Contains(s.Random.Kinds, chaos.Wipe) ||
+		slices.ContainsFunc(s.Plan.Events, func(e chaos.Event) bool { return e.Fault.Kind == chaos.Wipe })
+	if s.Core > 0 && (s.Voters.Operator > 0 || wipes) {
+		return fmt.Errorf("core: leave it out where voters change: wipe and voters operator are among them")
+	}
+	return nil
 }
 
 // checkName allows what is a file name everywhere and needs no quoting in a shell.

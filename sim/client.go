@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"kvs/chaos"
@@ -17,6 +18,8 @@ import (
 type client struct {
 	number    int // from 1.
 	probe     bool
+	script    []scenarios.Op // what is left to do of a client that has been told, and tries everything until it succeeds.
+	scripted  bool           // it is such a client.
 	generator *scenarios.Generator
 	rng       *rand.Rand // of a probe's values; nil otherwise.
 	process   int        // in the history. A new one after each write of unknown outcome.
@@ -85,6 +88,7 @@ type answer struct {
 const (
 	probeThink   = 500 * time.Millisecond
 	probeDir     = "probe/"
+	scriptThink  = 20 * time.Millisecond
 	callSlotBits = 24 // of a request's ID, the lower part; the upper counts.
 )
 
@@ -94,7 +98,7 @@ func (w *world) think(index int32) {
 	if c.done {
 		return
 	}
-	if w.now >= w.sc.Duration && !c.probe {
+	if w.now >= w.sc.Duration && !c.probe && !c.scripted {
 		c.done = true
 		return
 	}
@@ -371,6 +375,12 @@ func (w *world) finish(index int32, a *answer) {
 		c.done = true
 		return
 	}
+	if c.scripted && a.status == linearize.OK {
+		if c.script = c.script[1:]; len(c.script) == 0 {
+			c.done = true
+			return
+		}
+	}
 	w.plan(index)
 }
 
@@ -411,12 +421,27 @@ func (c *client) learn(a *answer) {
 	c.known[c.op.Path] = k
 }
 
+// isProbe reports whether a path is one that only probes write to.
+func isProbe(path string) bool { return strings.HasPrefix(path, probeDir) }
+
 // plan draws a client's next operation and lets it think.
 func (w *world) plan(index int32) {
 	c := &w.clients[index]
 	if c.probe {
-		c.op.Value = fmt.Appendf(nil, "probe%d.%d", c.op.Node, c.count+1)
+		word := "probe"
+		if w.core != nil {
+			word = "early"
+		}
+		c.op.Value = fmt.Appendf(nil, "%s%d.%d", word, c.op.Node, c.count+1)
 		w.at(w.now+probeThink, event{kind: eventThink, slot: index})
+		return
+	}
+	if c.scripted {
+		c.op = c.script[0]
+		if c.op.Kind == scenarios.OpPut {
+			c.op.Value = fmt.Appendf(nil, "core%d.%d", c.number, c.count+1)
+		}
+		w.at(w.now+scriptThink, event{kind: eventThink, slot: index})
 		return
 	}
 	op, more := c.generator.NextKept(w.sc.Keep)

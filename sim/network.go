@@ -16,6 +16,7 @@ type packet struct {
 	transport  node.Transport
 	loose      bool   // a frame outside the usual connection: nothing orders it.
 	recorded   int32  // in the recording, from 1; zero: it is not.
+	number     uint32 // among those of its sender to its receiver, by transport.
 	connection uint32 // the connection it travels on; when that breaks, the packet is lost.
 }
 
@@ -29,8 +30,48 @@ type network struct {
 	packets pool[packet]
 
 	connection [chaos.NodesMax + 1][chaos.NodesMax + 1]uint32
-	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration // arrival of the latest frame in order.
-	scratch    [node.DatagramBytesMax + 64]byte                      // datagrams are only lent to the node.
+	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration  // arrival of the latest frame in order.
+	scratch    [node.DatagramBytesMax + 64]byte                       // datagrams are only lent to the node.
+	last       [2][chaos.NodesMax + 1][chaos.NodesMax + 1]lastMessage // by transport, sender and receiver.
+}
+
+// lastMessage is the latest one that somebody sent to somebody, and what became of it: for those who ask why something is not over.
+type lastMessage struct {
+	number    uint32
+	kind      byte // as in messageKinds.
+	fate      messageFate
+	sent, end time.Duration
+}
+
+type messageFate uint8
+
+const (
+	fateOnItsWay messageFate = iota
+	fateBlocked
+	fateLost
+	fateNobody
+	fateArrived
+)
+
+var messageFateWords = [...]string{
+	fateOnItsWay: "on its way", fateBlocked: "lost, the link is cut", fateLost: "lost", fateNobody: "lost, nobody was there", fateArrived: "arrived",
+}
+
+// note remembers a message that is being sent.
+func (n *network) note(p *packet, now time.Duration) {
+	last := &n.last[p.transport][p.from][p.to]
+	*last = lastMessage{number: last.number + 1, sent: now, end: now}
+	if len(p.data) > 1 {
+		last.kind = p.data[1]
+	}
+	p.number = last.number
+}
+
+// end says what became of a message, if no later one was sent.
+func (n *network) end(p *packet, fate messageFate, now time.Duration) {
+	if last := &n.last[p.transport][p.from][p.to]; last.number == p.number {
+		last.fate, last.end = fate, now
+	}
 }
 
 const (
@@ -69,7 +110,10 @@ func (w *world) send(from int, s *node.Send) {
 	net := &w.net
 	w.stats.sent++
 	if net.links.Blocked(from, to) {
-		w.recordSent(&packet{data: s.Data, from: uint8(from), to: uint8(to), transport: s.Transport})
+		p := packet{data: s.Data, from: uint8(from), to: uint8(to), transport: s.Transport}
+		net.note(&p, w.now)
+		net.end(&p, fateBlocked, w.now)
+		w.recordSent(&p)
 		w.lose(from, to, s.Transport)
 		return
 	}
@@ -83,6 +127,7 @@ func (w *world) send(from int, s *node.Send) {
 	}
 	for i := range copies {
 		p := packet{data: s.Data, from: uint8(from), to: uint8(to), transport: s.Transport, loose: i > 0}
+		net.note(&p, w.now)
 		p.recorded = w.recordSent(&p)
 		if s.Transport == node.TransportFrame {
 			w.sendFrame(p, &link)
@@ -95,6 +140,7 @@ func (w *world) send(from int, s *node.Send) {
 func (w *world) sendDatagram(p packet, link *chaos.Link) {
 	rng := w.net.rng
 	if chaos.Chance(rng, link.Loss) {
+		w.net.end(&p, fateLost, w.now)
 		w.stats.lost++
 		return
 	}
@@ -114,6 +160,7 @@ func (w *world) sendFrame(p packet, link *chaos.Link) {
 	wait := retransmitDelay
 	for tries := 0; chaos.Chance(rng, link.Loss); tries++ {
 		if tries == retransmitsMax {
+			w.net.end(&p, fateLost, w.now)
 			w.lose(int(p.from), int(p.to), node.TransportFrame)
 			return
 		}
@@ -153,11 +200,17 @@ func (w *world) arrives(slot int32) (packet, bool) {
 	from, to := int(p.from), int(p.to)
 	switch {
 	case w.net.links.Blocked(from, to):
+		w.net.end(&p, fateBlocked, w.now)
 		w.lose(from, to, p.transport)
 		return p, false
 	case p.transport == node.TransportFrame && !p.loose && p.connection != w.net.connection[from][to]:
+		w.net.end(&p, fateLost, w.now)
 		w.stats.lost++
 		return p, false
+	case w.replicas[p.to].node == nil:
+		w.net.end(&p, fateNobody, w.now)
+	default:
+		w.net.end(&p, fateArrived, w.now)
 	}
 	return p, true
 }

@@ -124,7 +124,7 @@ var messageKinds = map[byte]string{
 	16: "store", 17: "stored", 18: "fetch", 19: "fetched",
 	24: "hello", 25: "plan-ask", 26: "plan", 27: "page-ask", 28: "page", 30: "gone-ask", 31: "gone-answer", 32: "gone-word",
 	40: "config-ask", 41: "config-is", 42: "prepare", 43: "look", 44: "promised", 45: "accept", 46: "accepted", 47: "epoch",
-	48: "passed-ask", 49: "passed-is", 50: "catch-range", 51: "catch-keys", 52: "catch-pull", 53: "catch-slots",
+	48: "passed-ask", 49: "passed-is", 50: "catch-range", 51: "catch-keys", 52: "catch-pull", 53: "catch-slots", 54: "adopted-ask", 55: "adopted-is",
 }
 
 func messageKind(data []byte) string {

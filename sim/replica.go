@@ -202,6 +202,7 @@ func (w *world) dropInput(e event) {
 	case eventPacket:
 		p := w.net.packets.take(e.slot)
 		w.recordEnd(&p, false)
+		w.net.end(&p, fateNobody, w.now)
 		w.lose(int(p.from), int(p.to), p.transport)
 	case eventRequest:
 		w.calls.take(e.slot)

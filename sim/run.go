@@ -75,7 +75,7 @@ func Run(o Options) (*Result, error) {
 		res.SettledIn = w.now - w.recovered
 	}
 	for i := range w.clients {
-		if c := &w.clients[i]; !c.probe {
+		if c := &w.clients[i]; !c.probe && !c.scripted {
 			res.Begun = append(res.Begun, int(c.count))
 		}
 	}

@@ -94,20 +94,24 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 func (w *world) recover() {
 	w.net.links.Apply(chaos.Fault{Kind: chaos.Recover})
 	for n := 1; n <= w.nodes; n++ {
-		r := &w.replicas[n]
-		r.clock.heal(w.now)
-		r.disk.heal()
-		if r.paused {
-			w.resume(r)
-		}
-		if r.disk.broken { // it stopped trusting its disk, and a restart is the only cure.
-			w.crash(r)
-		}
-		if r.node == nil {
-			w.start(r)
-		}
-		w.guard(r)
+		w.repair(&w.replicas[n])
 	}
+}
+
+// repair ends what ails a replica itself: everything but the network.
+func (w *world) repair(r *replica) {
+	r.clock.heal(w.now)
+	r.disk.heal()
+	if r.paused {
+		w.resume(r)
+	}
+	if r.disk.broken { // it stopped trusting its disk, and a restart is the only cure.
+		w.crash(r)
+	}
+	if r.node == nil {
+		w.start(r)
+	}
+	w.guard(r)
 }
 
 // rot damages one stored record of which another member has a good copy: the loss of the only one is nobody's promise. What the

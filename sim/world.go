@@ -59,6 +59,7 @@ type world struct {
 
 	operations int
 	stats      stats
+	core       *core // nil: it is not its phase.
 	recovering bool
 	recovered  time.Duration // when the liveness phase began.
 	settled    bool
@@ -79,6 +80,7 @@ const (
 	streamWorld  = 1
 	streamNet    = 2
 	streamClient = 3
+	streamCore   = 4
 	streamLoad   = 1 << 16 // plus the number of the client.
 	streamNode   = 1 << 24 // plus number and run of the replica.
 )
@@ -186,7 +188,7 @@ func (w *world) at(at time.Duration, e event) {
 
 // live runs the world to its end: until all has settled, or time is up.
 func (w *world) live() {
-	end := w.sc.Duration + w.sc.Settle
+	end := w.sc.Duration + w.sc.Core + w.sc.Settle
 	second, inSecond := time.Duration(-1), 0
 	for w.heap.len() > 0 && !w.settled {
 		e := w.heap.pop()
@@ -238,8 +240,14 @@ func (w *world) happen(e event) {
 	case eventWalk:
 		w.walkOn()
 	case eventRecovery:
-		w.beginLiveness()
+		if w.sc.Core == 0 || !w.beginCore() {
+			w.beginLiveness()
+		}
 	case eventVerify:
+		if w.core != nil {
+			w.verifyCore()
+			return
+		}
 		if w.unsettled() == "" {
 			w.settled = true
 			return
@@ -262,13 +270,17 @@ func (w *world) beginLiveness() {
 		panic("sim: " + err.Error())
 	}
 	for n := 1; n <= w.nodes; n++ {
-		w.clients = append(w.clients, client{
-			number: w.sc.Clients + n, probe: true, write: noWrite,
-			op: scenarios.Op{Kind: scenarios.OpPut, Path: probeDir + w.names[n], Node: n},
-		})
-		w.plan(int32(len(w.clients) - 1))
+		w.addProbe(n, w.sc.Clients+n)
 	}
 	w.at(w.now+verifyEvery, event{kind: eventVerify})
+}
+
+func (w *world) addProbe(n, number int) {
+	w.clients = append(w.clients, client{
+		number: number, probe: true, write: noWrite,
+		op: scenarios.Op{Kind: scenarios.OpPut, Path: probeDir + w.names[n], Node: n},
+	})
+	w.plan(int32(len(w.clients) - 1))
 }
 
 // unsettled says what is still missing at the end of the liveness phase; nothing when all has been reached.
@@ -276,6 +288,8 @@ func (w *world) unsettled() string {
 	for i := range w.clients {
 		c := &w.clients[i]
 		switch {
+		case c.scripted && !c.done:
+			return fmt.Sprintf("client %d still has to %s %q at n%d", c.number, c.op.Kind, c.op.Path, c.op.Node)
 		case c.probe && !c.done:
 			return fmt.Sprintf("n%d has not served a write since the faults ended", c.op.Node)
 		case c.busy:
@@ -382,7 +396,11 @@ func (w *world) members() []NodeEvidence {
 func (w *world) evidence() *Evidence {
 	e := &Evidence{Scenario: w.sc, Nodes: w.members(), ledger: &w.ledger, Settled: w.settled}
 	if !w.settled {
-		e.Unsettled = w.unsettled()
+		all := make([]int, w.nodes)
+		for i := range all {
+			all[i] = i + 1
+		}
+		e.Unsettled = w.unsettled() + "\n  " + w.holdup(all)
 	}
 	for i := range e.Nodes {
 		ne := &e.Nodes[i]

@@ -94,6 +94,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if s.Keep != nil {
 		return nil, fmt.Errorf("scenario %q: keep: it was shrunk for the simulator, where moments are the same each time; take the line out", s.Name)
 	}
+	if s.Core != 0 {
+		return nil, fmt.Errorf("scenario %q: core: only the simulator has a phase in which a part of the nodes stays broken; take the line out", s.Name)
+	}
 	if err := chaos.CheckSupported(s.Plan, o.Target); err != nil {
 		return nil, err
 	}

@@ -333,6 +333,7 @@ func concerns(e *chaos.Event, n int) bool {
 func (r *shrinker) rates() {
 	plain := scenarios.Default()
 	for _, change := range []func(s *scenarios.Scenario){
+		func(s *scenarios.Scenario) { s.Core = 0 },
 		func(s *scenarios.Scenario) { s.Network.Corrupt = 0 },
 		func(s *scenarios.Scenario) { s.Network.Duplicate = 0 },
 		func(s *scenarios.Scenario) { s.Network.Reorder = 0 },
