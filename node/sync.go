@@ -302,15 +302,12 @@ func (n *Node) digestHeard(p *peer) {
 		n.equalTo(p)
 	case p.differs == 0:
 		p.differs = n.now.Mono
-	case n.now.Mono-p.differs > differencePatience && p.inflight.frame == nil && p.queue.len() == 0 && n.sync.peer == 0:
+	case n.now.Mono-p.differs > n.tuning.SyncPatience && p.inflight.frame == nil && p.queue.len() == 0 && n.sync.peer == 0:
 		p.differs = n.now.Mono // once for each time that it lasted so long.
 		p.compared = 0
 		n.syncSoon()
 	}
 }
-
-// differencePatience is how long the digests of two members differ before they are compared.
-const differencePatience = 1500 * time.Millisecond
 
 // durableEntry reads a record to send, unless it fails its checksum.
 func (n *Node) durableEntry(path string) (entry, bool) {

@@ -13,6 +13,7 @@ type Tuning struct {
 	AckTimeout      time.Duration // an unacknowledged batch is sent again after it, then after twice as long, ...
 	RetryDelayMax   time.Duration // ... up to this.
 	SyncInterval    time.Duration // a full comparison with one random peer begins this often, give or take a quarter.
+	SyncPatience    time.Duration // how long the digests of two members differ before they are compared out of turn.
 	SyncIntervalMax time.Duration // the distance between comparisons grows up to this while all peers turn out equal.
 	SyncTimeout     time.Duration // a comparison whose peer is silent for so long is given up.
 	SyncPageKeys    int           // keys compared in one message, at most syncKeysMax.
@@ -38,6 +39,7 @@ func DefaultTuning() Tuning {
 		AckTimeout:      time.Second,
 		RetryDelayMax:   10 * time.Second,
 		SyncInterval:    5 * time.Second,
+		SyncPatience:    1500 * time.Millisecond,
 		SyncIntervalMax: 2 * time.Minute,
 		SyncTimeout:     3 * time.Second,
 		SyncPageKeys:    512,
@@ -66,8 +68,8 @@ func (t *Tuning) Check() error {
 		return fmt.Errorf("tuning: hints kept for %v, want more than zero", t.HintTTL)
 	case t.AckTimeout <= 0 || t.RetryDelayMax < t.AckTimeout:
 		return fmt.Errorf("tuning: acknowledgement timeout %v must be above zero and not above the retry delay %v", t.AckTimeout, t.RetryDelayMax)
-	case t.SyncInterval <= 0 || t.SyncTimeout <= 0 || t.SyncIntervalMax < t.SyncInterval:
-		return fmt.Errorf("tuning: sync interval %v and timeout %v must be above zero, the longest interval %v not below the interval", t.SyncInterval, t.SyncTimeout, t.SyncIntervalMax)
+	case t.SyncInterval <= 0 || t.SyncTimeout <= 0 || t.SyncPatience <= 0 || t.SyncIntervalMax < t.SyncInterval:
+		return fmt.Errorf("tuning: sync interval %v, timeout %v and patience %v must be above zero, the longest interval %v not below the interval", t.SyncInterval, t.SyncTimeout, t.SyncPatience, t.SyncIntervalMax)
 	case t.SyncPageKeys < 1 || t.SyncPageKeys > syncKeysMax:
 		return fmt.Errorf("tuning: sync page of %d keys, want 1 to %d", t.SyncPageKeys, syncKeysMax)
 	case t.TombstoneGrace < minTombstoneGrace:

@@ -107,6 +107,7 @@ func (w *world) tuning() node.Tuning {
 	t.HintTTL, t.BootstrapRate = w.sc.Tuning.Hints, w.sc.Tuning.Rate
 	t.TombstoneGrace = w.sc.Tuning.Grace
 	t.MaxClockOffset = w.sc.Tuning.Clock
+	t.SyncPatience = max(t.SyncPatience, t.SyncInterval/10) // a scenario in which comparisons are rare means all of them.
 	t.SyncIntervalMax = max(t.SyncIntervalMax, t.SyncInterval)
 	return t
 }

@@ -17,7 +17,7 @@ const (
 //	mutant   NAME
 //	about    one line
 //	source   one line
-//	survives one line           only for a bug that no run can show
+//	survives one line           why no run has shown it, for one that none has
 //	hunt     scenario           one made to show it; as often as there are such
 //	explore  scope              of kvsim explore, which finds it
 //	file     path/of/file.go    this and what follows once for each edit
