@@ -17,8 +17,8 @@ type GenOptions struct {
 	// KeepMajority leaves a majority of the nodes up, running and connected to each other at any time. Which nodes these are
 	// changes; loss and delay may still hit them.
 	KeepMajority bool
-	// Patterns draws some of the cuts, crashes, jumps and drifts as patterns of several: a mute or deaf node, nodes cut off one after the
-	// other and let back in another order, restart storms, strobing clocks, leap seconds.
+	// Patterns draws some of the cuts, clogs, crashes, jumps and drifts as patterns of several: a mute or deaf node, nodes cut off or
+	// clogged one after the other and let back in another order, restart storms, strobing clocks, leap seconds.
 	Patterns bool
 }
 

@@ -10,7 +10,11 @@ func (g *generator) network(k Kind) {
 	case Partition:
 		g.partition()
 	case Cut:
-		g.cut()
+		g.cut(Cut, HealCut)
+	case Clog:
+		g.cut(Clog, HealClog)
+	case Reset:
+		g.resets()
 	default:
 		g.noise(k)
 	}
@@ -79,8 +83,8 @@ func outsiders(groups [][]int) []int {
 	return out
 }
 
-// cut closes one way between two sides.
-func (g *generator) cut() {
+// cut closes one way between two sides, or clogs it.
+func (g *generator) cut(begin, heal Kind) {
 	from, to := g.sides()
 	fewer := from
 	if len(to) < len(from) {
@@ -89,9 +93,23 @@ func (g *generator) cut() {
 	if !g.claim(fewer) {
 		return
 	}
-	g.kind[Cut] = g.end
-	g.at(g.now, Fault{Kind: Cut, From: from, To: to})
-	g.at(g.end, Fault{Kind: HealCut, From: from, To: to})
+	g.kind[begin] = g.end
+	g.at(g.now, Fault{Kind: begin, From: from, To: to})
+	g.at(g.end, Fault{Kind: heal, From: from, To: to})
+}
+
+// resets breaks connections one to eight times, everywhere or on some links: mostly of one node, since all that a plan needs to undo a
+// minute of work in flight is a router that forgets.
+func (g *generator) resets() {
+	g.kind[Reset] = g.end
+	f := Fault{Kind: Reset}
+	if g.rng.IntN(2) == 0 {
+		f.From, f.To = g.sides()
+	}
+	g.at(g.now, f)
+	for range g.rng.IntN(8) {
+		g.at(g.middle(), f)
+	}
 }
 
 // sides draws two disjoint sets of nodes: one node and one or more others, in either order.

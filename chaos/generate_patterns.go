@@ -6,7 +6,7 @@ import (
 )
 
 // Patterns are several faults with a plan behind them, made of those that plans can write: what goes wrong in one piece where there are
-// people, racks and time servers. They are drawn for some of the cuts, crashes, jumps and drifts.
+// people, racks and time servers. They are drawn for some of the cuts, clogs, crashes, jumps and drifts.
 
 // pattern draws one in the place of a fault of kind k. It reports whether there is one for this kind, and for this moment.
 func (g *generator) pattern(k Kind) bool {
@@ -18,7 +18,9 @@ func (g *generator) pattern(k Kind) bool {
 		if g.rng.IntN(2) == 0 {
 			return g.oneSided()
 		}
-		return g.swizzle()
+		return g.swizzle(Cut, HealCut)
+	case Clog:
+		return g.o.Nodes > 1 && g.kind[Clog] <= g.now && g.swizzle(Clog, HealClog)
 	case Crash:
 		return g.storm()
 	case Jump:
@@ -55,8 +57,8 @@ func (g *generator) oneSided() bool {
 	return true
 }
 
-// swizzle cuts nodes off one after the other, and lets them back in another order (FoundationDB's swizzle-clogging).
-func (g *generator) swizzle() bool {
+// swizzle cuts nodes off, or clogs them, one after the other, and lets them back in another order (FoundationDB's swizzle-clogging).
+func (g *generator) swizzle(begin, heal Kind) bool {
 	order := g.rng.Perm(g.o.Nodes)
 	nodes := order[:1+g.rng.IntN(len(order))]
 	for i := range nodes {
@@ -65,7 +67,7 @@ func (g *generator) swizzle() bool {
 	if !g.claim(nodes) {
 		return false
 	}
-	g.kind[Cut] = g.end
+	g.kind[begin] = g.end
 	each := func(kind Kind, list []int, from, to time.Duration) {
 		for i, n := range list {
 			at := from + (to-from)*time.Duration(i)/time.Duration(len(list))
@@ -74,11 +76,11 @@ func (g *generator) swizzle() bool {
 		}
 	}
 	half := g.now + (g.end-g.now)/2
-	each(Cut, nodes, g.now, half)
+	each(begin, nodes, g.now, half)
 	back := slices.Clone(nodes)
 	g.rng.Shuffle(len(back), func(i, j int) { back[i], back[j] = back[j], back[i] })
-	each(HealCut, back, half, g.end)
-	g.at(g.end, Fault{Kind: HealCut})
+	each(heal, back, half, g.end)
+	g.at(g.end, Fault{Kind: heal})
 	return true
 }
 

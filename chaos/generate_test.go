@@ -71,7 +71,7 @@ func (w *world) connected(set int) bool {
 			return false
 		}
 		for b := 1; b <= w.nodes; b++ {
-			if set>>(b-1)&1 == 1 && w.links.Blocked(a, b) {
+			if set>>(b-1)&1 == 1 && (w.links.Blocked(a, b) || w.links.Clogged(a, b)) {
 				return false
 			}
 		}
@@ -179,7 +179,7 @@ func TestPatterns(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for seed := range uint64(400) {
-		for _, k := range []Kind{Cut, Crash, Jump, Drift} {
+		for _, k := range []Kind{Cut, Clog, Crash, Jump, Drift} {
 			g := generator{rng: rand.New(rand.NewPCG(seed, 2)), o: GenOptions{Nodes: 5, Duration: time.Minute}, now: time.Second, end: 6 * time.Second}
 			require.True(t, g.pattern(k))
 			p := NewPlan(g.events)
@@ -196,6 +196,10 @@ func TestPatterns(t *testing.T) {
 				seen["swizzle"]++
 				require.Equal(t, count(p, Cut)+1, count(p, HealCut))
 				require.Equal(t, Fault{Kind: HealCut}, last.Fault)
+			case k == Clog:
+				seen["swizzled clog"]++
+				require.Equal(t, count(p, Clog)+1, count(p, HealClog))
+				require.Equal(t, Fault{Kind: HealClog}, last.Fault)
 			case k == Crash:
 				require.Equal(t, count(p, Crash), count(p, Restart))
 				if count(p, Crash) > 2 {
@@ -215,10 +219,11 @@ func TestPatterns(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"mute", "deaf", "swizzle", "storm", "strobe", "repeated second", "smeared second"} {
+	for _, name := range []string{"mute", "deaf", "swizzle", "swizzled clog", "storm", "strobe", "repeated second", "smeared second"} {
 		require.Greater(t, seen[name], 40, name)
 	}
 	g := generator{rng: rand.New(rand.NewPCG(1, 2)), o: GenOptions{Nodes: 1}, end: time.Second}
 	require.False(t, g.pattern(Cut), "nobody to be cut off from")
+	require.False(t, g.pattern(Clog), "nobody to be clogged")
 	require.False(t, g.pattern(Pause), "there is none")
 }

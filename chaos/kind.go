@@ -18,6 +18,13 @@ const (
 	// those named, or all.
 	Cut
 	HealCut
+	// Clog holds what goes from one of From to one of To, and loses nothing: it arrives when HealClog ends the clogs named, or all.
+	// Clogs add up.
+	Clog
+	HealClog
+	// Reset breaks the connections on the links named, or on all: what is in flight on them is lost, and nothing else. It is over
+	// at once.
+	Reset
 	// Loss, Duplicate, Reorder and Corrupt happen to a share of the messages, Delay holds every message for a time in its
 	// range; on the links named, or on all. Corrupt concerns datagrams only: streams have checksums of their own.
 	Loss
@@ -113,6 +120,9 @@ var specs = [kindEnd]spec{
 	HealPartition: {name: "heal-partition", class: Network, ending: true},
 	Cut:           {name: "cut", class: Network, links: required},
 	HealCut:       {name: "heal-cut", class: Network, links: optional, ending: true},
+	Clog:          {name: "clog", class: Network, links: required},
+	HealClog:      {name: "heal-clog", class: Network, links: optional, ending: true},
+	Reset:         {name: "reset", class: Network, links: optional},
 	Loss:          {name: "loss", class: Network, links: optional, value: valueRatio},
 	Duplicate:     {name: "duplicate", class: Network, links: optional, value: valueRatio},
 	Reorder:       {name: "reorder", class: Network, links: optional, value: valueRatio},

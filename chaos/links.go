@@ -16,6 +16,7 @@ type Links struct {
 	base        Link
 	partitioned [NodesMax + 1][NodesMax + 1]bool
 	cut         [NodesMax + 1][NodesMax + 1]bool
+	clogged     [NodesMax + 1][NodesMax + 1]bool
 	fault       [NodesMax + 1][NodesMax + 1]Link
 }
 
@@ -29,6 +30,9 @@ func NewLinks(nodes int, base Link) *Links {
 
 // Blocked reports whether messages from one node to another get lost for sure. A node always reaches itself.
 func (l *Links) Blocked(from, to int) bool { return l.partitioned[from][to] || l.cut[from][to] }
+
+// Clogged reports whether messages from one node to another are held until that ends. Those that are blocked get lost all the same.
+func (l *Links) Clogged(from, to int) bool { return l.clogged[from][to] }
 
 // Link returns what happens to messages from one node to another that are not blocked: the network's own behaviour plus
 // that of the faults. A node reaches itself with no faults.
@@ -53,22 +57,28 @@ func (l *Links) Apply(f Fault) bool {
 	case HealPartition:
 		clear(l.partitioned[:])
 	case Cut:
-		l.each(f, func(from, to int) { l.cut[from][to] = true })
+		l.Each(f, func(from, to int) { l.cut[from][to] = true })
 	case HealCut:
-		l.each(f, func(from, to int) { l.cut[from][to] = false })
+		l.Each(f, func(from, to int) { l.cut[from][to] = false })
+	case Clog:
+		l.Each(f, func(from, to int) { l.clogged[from][to] = true })
+	case HealClog:
+		l.Each(f, func(from, to int) { l.clogged[from][to] = false })
+	case Reset: // leaves nothing behind.
 	case Loss:
-		l.each(f, func(from, to int) { l.fault[from][to].Loss = f.PPM })
+		l.Each(f, func(from, to int) { l.fault[from][to].Loss = f.PPM })
 	case Duplicate:
-		l.each(f, func(from, to int) { l.fault[from][to].Duplicate = f.PPM })
+		l.Each(f, func(from, to int) { l.fault[from][to].Duplicate = f.PPM })
 	case Reorder:
-		l.each(f, func(from, to int) { l.fault[from][to].Reorder = f.PPM })
+		l.Each(f, func(from, to int) { l.fault[from][to].Reorder = f.PPM })
 	case Corrupt:
-		l.each(f, func(from, to int) { l.fault[from][to].Corrupt = f.PPM })
+		l.Each(f, func(from, to int) { l.fault[from][to].Corrupt = f.PPM })
 	case Delay:
-		l.each(f, func(from, to int) { l.fault[from][to].Delay, l.fault[from][to].DelayMax = f.Amount, f.AmountMax })
+		l.Each(f, func(from, to int) { l.fault[from][to].Delay, l.fault[from][to].DelayMax = f.Amount, f.AmountMax })
 	case Heal, Recover:
 		clear(l.partitioned[:])
 		clear(l.cut[:])
+		clear(l.clogged[:])
 		clear(l.fault[:])
 	default:
 		return false
@@ -93,8 +103,8 @@ func (l *Links) partition(groups [][]int) {
 	}
 }
 
-// each calls do for the links that f names, or for all.
-func (l *Links) each(f Fault, do func(from, to int)) {
+// Each calls do for the links that f names, or for all.
+func (l *Links) Each(f Fault, do func(from, to int)) {
 	if len(f.From) == 0 {
 		for from := 1; from <= l.nodes; from++ {
 			for to := 1; to <= l.nodes; to++ {

@@ -56,6 +56,24 @@ func TestLinksBlock(t *testing.T) {
 	}
 }
 
+func TestLinksClog(t *testing.T) {
+	l := NewLinks(3, Link{})
+	apply(t, l, "clog n1 -> n2,n3")
+	apply(t, l, "clog n3 -> n1")
+	apply(t, l, "reset")
+	require.True(t, l.Clogged(1, 2) && l.Clogged(1, 3) && l.Clogged(3, 1))
+	require.False(t, l.Clogged(2, 1))
+	require.Empty(t, blocked(l, 3), "what is clogged is not lost")
+	apply(t, l, "heal-clog n1 -> n2")
+	require.False(t, l.Clogged(1, 2))
+	require.True(t, l.Clogged(1, 3))
+	for _, end := range []string{"heal-clog", "heal", "recover"} {
+		apply(t, l, "clog n1 -> n2")
+		apply(t, l, end)
+		require.Equal(t, NewLinks(3, Link{}), l, end)
+	}
+}
+
 func TestLinksAddToTheNetwork(t *testing.T) {
 	base := Link{Delay: time.Millisecond, DelayMax: 5 * time.Millisecond, Loss: 10_000, Corrupt: 7}
 	l := NewLinks(3, base)

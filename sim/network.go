@@ -23,12 +23,14 @@ type packet struct {
 // network carries messages between replicas as the links' state says. What a link does without faults comes from the
 // scenario; faults come on top. Datagrams are lost, doubled, delayed, reordered and corrupted one by one. Frames travel on
 // one connection for each direction of each pair, in order; loss only delays them, as retransmission does, until too
-// much of it, or a cut, breaks the connection, and everything in flight on it is gone.
+// much of it, a cut or a reset breaks the connection, and everything in flight on it is gone. What arrives at a clogged link waits
+// at its end until that is clear: then frames arrive in their order, and datagrams as the delay draws.
 type network struct {
 	links   *chaos.Links
 	rng     *rand.Rand
 	packets pool[packet]
 
+	clogged    []event // what has arrived at a clogged link, in the order of arrival.
 	connection [chaos.NodesMax + 1][chaos.NodesMax + 1]uint32
 	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration  // arrival of the latest frame in order.
 	scratch    [node.DatagramBytesMax + 64]byte                       // datagrams are only lent to the node.
@@ -81,6 +83,7 @@ const (
 	retransmitDelay  = 200 * time.Millisecond // TCP's first retransmission; it doubles each time.
 	retransmitsMax   = 5                      // after so many the connection is given up.
 	corruptedBitsMax = 4
+	cloggedMax       = 16384 // messages on clogged links; beyond it they are lost, as in a router.
 )
 
 // address of a replica.
@@ -213,6 +216,41 @@ func (w *world) arrives(slot int32) (packet, bool) {
 		w.net.end(&p, fateArrived, w.now)
 	}
 	return p, true
+}
+
+// clog keeps a packet that arrives at the end of a clogged link, and reports whether it has.
+func (w *world) clog(e event) bool {
+	p := w.net.packets.at(e.slot)
+	if !w.net.links.Clogged(int(p.from), int(p.to)) {
+		return false
+	}
+	if len(w.net.clogged) >= cloggedMax {
+		w.dropInput(e)
+		return true
+	}
+	w.net.clogged = append(w.net.clogged, e)
+	return true
+}
+
+// unclog lets go what waits on links that are clear again.
+func (w *world) unclog() {
+	net := &w.net
+	still := net.clogged[:0]
+	for _, e := range net.clogged {
+		p := net.packets.at(e.slot)
+		from, to := int(p.from), int(p.to)
+		if net.links.Clogged(from, to) {
+			still = append(still, e)
+			continue
+		}
+		at := w.now
+		if p.transport == node.TransportDatagram || p.loose { // no frame in flight may overtake those that have waited.
+			link := net.links.Link(from, to)
+			at += chaos.DrawDuration(net.rng, link.Delay, link.DelayMax)
+		}
+		w.at(at, e)
+	}
+	net.clogged = still
 }
 
 // corrupt returns a damaged copy: a few flipped bits, or a cut end.

@@ -36,6 +36,9 @@ func drain(w *world) (got []string, at []time.Duration) {
 	for w.heap.len() > 0 {
 		e := w.heap.pop()
 		w.now = e.at
+		if w.clog(e) {
+			continue
+		}
 		if p, ok := w.arrives(e.slot); ok {
 			got, at = append(got, string(p.data)), append(at, e.at)
 		}
@@ -140,6 +143,53 @@ func TestCutsBreakConnections(t *testing.T) {
 	w.send(1, &node.Send{To: "n9:7946", Data: []byte("x")})
 	w.send(1, &node.Send{To: "example.org:1", Data: []byte("x")})
 	require.Zero(t, w.heap.len(), "what has no such address gets lost")
+}
+
+func TestClogsHoldEverything(t *testing.T) {
+	for _, tr := range []node.Transport{node.TransportDatagram, node.TransportFrame} {
+		w := still(t, wide)
+		clog := chaos.Fault{Kind: chaos.Clog, From: []int{1}, To: []int{2}}
+		w.send(1, &node.Send{Transport: tr, To: address(2), Data: []byte("  in flight")})
+		require.NoError(t, w.Apply(clog))
+		w.send(2, &node.Send{Transport: tr, To: address(1), Data: []byte("the other way")})
+		got, _ := exchange(w, tr, 100, time.Millisecond)
+		require.Equal(t, []string{"the other way"}, got)
+		w.now = time.Minute
+		require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.Skew, Nodes: []int{1}, Amount: 1}))
+		got, _ = drain(w)
+		require.Empty(t, got)
+		require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.HealClog}))
+		w.send(1, &node.Send{Transport: tr, To: address(2), Data: []byte("9999, after it")})
+		got, at := drain(w)
+		require.Len(t, got, 102)
+		require.GreaterOrEqual(t, at[0], time.Minute)
+		require.Equal(t, tr == node.TransportFrame, isSorted(got), "frames keep their order, datagrams do not")
+		require.Zero(t, w.stats.lost)
+		require.Zero(t, w.net.packets.used())
+	}
+	w := still(t, wide)
+	require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.Clog, From: []int{1}, To: []int{2}}))
+	got, _ := exchange(w, node.TransportDatagram, cloggedMax+10, time.Millisecond)
+	require.Empty(t, got)
+	require.EqualValues(t, 10, w.stats.lost, "even a clogged link holds only so much")
+}
+
+func TestResetsLoseFramesInFlight(t *testing.T) {
+	w := still(t, wide)
+	for _, to := range []int{2, 3} {
+		w.send(1, &node.Send{Transport: node.TransportFrame, To: address(to), Data: []byte("frame")})
+		w.send(1, &node.Send{To: address(to), Data: []byte("datagram")})
+	}
+	require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.Reset, From: []int{1}, To: []int{2}}))
+	got, _ := drain(w)
+	require.ElementsMatch(t, []string{"datagram", "datagram", "frame"}, got)
+	w.send(1, &node.Send{Transport: node.TransportFrame, To: address(2), Data: []byte("frame")})
+	w.send(3, &node.Send{Transport: node.TransportFrame, To: address(2), Data: []byte("frame")})
+	require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.Reset}))
+	got, _ = drain(w)
+	require.Empty(t, got)
+	got, _ = exchange(w, node.TransportFrame, 1, 0)
+	require.Len(t, got, 1, "the next frame has a new connection")
 }
 
 func TestPauseKeepsInputsAndCrashLosesThem(t *testing.T) {

@@ -177,6 +177,9 @@ func (w *world) guard(r *replica) {
 // input delivers an event to a replica, now or when its pause ends.
 func (w *world) input(e event) {
 	r := &w.replicas[e.node]
+	if e.kind == eventPacket && w.clog(e) {
+		return
+	}
 	if r.paused && e.kind != eventTick {
 		if len(r.inbox) < inboxMax || e.kind == eventSynced {
 			r.inbox = append(r.inbox, e)

@@ -31,6 +31,10 @@ func (w *world) Apply(f chaos.Fault) error {
 		return nil
 	case w.net.links.Apply(f):
 		w.netSince = w.now
+		if f.Kind == chaos.Reset {
+			w.net.links.Each(f, w.net.breakConnection)
+		}
+		w.unclog()
 		return nil
 	}
 	nodes := f.Nodes
@@ -93,6 +97,7 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 // recover ends every fault.
 func (w *world) recover() {
 	w.net.links.Apply(chaos.Fault{Kind: chaos.Recover})
+	w.unclog()
 	for n := 1; n <= w.nodes; n++ {
 		w.repair(&w.replicas[n])
 	}

@@ -53,7 +53,8 @@ type run struct {
 }
 
 var supported = map[chaos.Kind]bool{
-	chaos.Partition: true, chaos.HealPartition: true, chaos.Cut: true, chaos.HealCut: true, chaos.Loss: true, chaos.Delay: true,
+	chaos.Partition: true, chaos.HealPartition: true, chaos.Cut: true, chaos.HealCut: true, chaos.Clog: true,
+	chaos.HealClog: true, chaos.Reset: true, chaos.Loss: true, chaos.Delay: true,
 	chaos.Heal: true, chaos.Crash: true, chaos.Restart: true, chaos.Pause: true, chaos.Resume: true, chaos.Wipe: true, chaos.Recover: true,
 }
 

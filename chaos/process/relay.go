@@ -25,7 +25,7 @@ const (
 // relays is the network between the nodes: in front of each stands a relay, TCP and UDP on one address.
 //
 // A stream cannot have a hole. So a blocked piece of one silences the rest of its connection in that direction, and the
-// connection is reset when the links change next; a lost piece resets it at once.
+// connection is reset when the links change next; a lost piece resets it at once. A clogged piece waits, and what comes behind it.
 type relays struct {
 	addrs []netip.AddrPort // of the nodes, [0] unused.
 	front []netip.AddrPort // of their relays: what nodes advertise.
@@ -37,9 +37,17 @@ type relays struct {
 	rng    *rand.Rand
 	conns  map[*pair]bool
 	held   int
+	clogs  []clogged     // datagrams on clogged links, in their order.
+	clear  chan struct{} // closed when the links change.
 	closed bool
 	done   chan struct{}
 	wg     sync.WaitGroup
+}
+
+// clogged is a datagram that waits for its link to be clear.
+type clogged struct {
+	from, to int
+	data     []byte
 }
 
 // pair is one relayed connection, which node from made to node to.
@@ -61,7 +69,7 @@ func openRelays(nodes int, base chaos.Link, rng *rand.Rand) (*relays, error) {
 	r := &relays{
 		addrs: make([]netip.AddrPort, nodes+1), front: make([]netip.AddrPort, nodes+1),
 		udp: make([]*net.UDPConn, nodes+1), tcp: make([]*net.TCPListener, nodes+1),
-		links: chaos.NewLinks(nodes, base), rng: rng, conns: map[*pair]bool{}, done: make(chan struct{}),
+		links: chaos.NewLinks(nodes, base), rng: rng, conns: map[*pair]bool{}, clear: make(chan struct{}), done: make(chan struct{}),
 	}
 	block := byte(16 + rng.IntN(200))
 	for i := 1; i <= nodes; i++ {
@@ -110,6 +118,67 @@ func (r *relays) apply(f chaos.Fault) {
 			p.close()
 		}
 	}
+	if f.Kind == chaos.Reset {
+		r.reset(f)
+	}
+	r.unclog()
+}
+
+// reset breaks connections. r.mu is held.
+func (r *relays) reset(f chaos.Fault) {
+	r.links.Each(f, func(from, to int) {
+		for p := range r.conns {
+			if p.from == from && p.to == to {
+				p.close()
+			}
+		}
+	})
+}
+
+// unclog lets go what waits on links that are clear. r.mu is held.
+func (r *relays) unclog() {
+	close(r.clear)
+	r.clear = make(chan struct{})
+	still := r.clogs[:0]
+	for _, d := range r.clogs {
+		switch {
+		case r.links.Clogged(d.from, d.to):
+			still = append(still, d)
+		case !r.links.Blocked(d.from, d.to):
+			_, _ = r.udp[d.from].WriteToUDPAddrPort(d.data, r.addrs[d.to])
+		}
+	}
+	r.clogs = still
+}
+
+// clog keeps a datagram whose link is clogged, and reports whether it is.
+func (r *relays) clog(from, to int, data []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.links.Clogged(from, to) {
+		return false
+	}
+	if len(r.clogs) < heldMax {
+		r.clogs = append(r.clogs, clogged{from, to, append([]byte(nil), data...)})
+	}
+	return true
+}
+
+// waitClear returns when a link is not clogged any more. It reports whether the relays are still open.
+func (r *relays) waitClear(from, to int) bool {
+	for {
+		r.mu.Lock()
+		is, changed := r.links.Clogged(from, to), r.clear
+		r.mu.Unlock()
+		if !is {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-r.done:
+			return false
+		}
+	}
 }
 
 // fate decides about one datagram or piece of a stream.
@@ -147,7 +216,7 @@ func (r *relays) serveUDP(to int) {
 			continue // of a socket that is gone, or of a stranger.
 		}
 		blocked, lost, delay := r.fate(from, to)
-		if blocked || lost {
+		if blocked || lost || r.clog(from, to, buf[:n]) {
 			continue
 		}
 		if delay == 0 {
@@ -238,6 +307,9 @@ func (r *relays) pump(p *pair, src io.Reader, dst io.Writer, from, to int) {
 	for {
 		n, err := src.Read(buf)
 		if err != nil {
+			return
+		}
+		if !r.waitClear(from, to) {
 			return
 		}
 		blocked, lost, delay := r.fate(from, to)

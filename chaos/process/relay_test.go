@@ -62,6 +62,18 @@ func TestDatagramsAreCutOneWay(t *testing.T) {
 	send(1, 2, "late")
 	require.Equal(t, "late", receive(2, 1))
 	require.GreaterOrEqual(t, time.Since(begin), 30*time.Millisecond)
+	apply(t, r, "heal")
+	apply(t, r, "clog n1 -> n2")
+	send(1, 2, "clogged")
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.clogs) == 1
+	}, patience, time.Millisecond)
+	send(2, 1, "the other way")
+	require.Equal(t, "the other way", receive(1, 2))
+	apply(t, r, "heal-clog")
+	require.Equal(t, "clogged", receive(2, 1))
 	apply(t, r, "loss n1 -> n2 100%")
 	_, lost, _ := r.fate(1, 2)
 	require.True(t, lost)
@@ -111,6 +123,45 @@ func TestStreamsAreSilencedAndResetAfterwards(t *testing.T) {
 	_, err = io.ReadFull(far, buf)
 	require.NoError(t, err)
 	require.Equal(t, "new", string(buf))
+}
+
+func TestStreamsAreCloggedAndReset(t *testing.T) {
+	r := newRelays(t)
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
+	require.NoError(t, err)
+	defer l.Close()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
+	near, err := d.Dial("tcp", r.front[2].String())
+	require.NoError(t, err)
+	defer near.Close()
+	far, err := l.Accept()
+	require.NoError(t, err)
+	defer far.Close()
+	for _, c := range []net.Conn{near, far} {
+		require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	}
+	apply(t, r, "clog n1 -> n2")
+	_, err = near.Write([]byte("one"))
+	require.NoError(t, err)
+	buf := make([]byte, 3)
+	_, err = far.Write([]byte("two"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(near, buf)
+	require.NoError(t, err)
+	require.Equal(t, "two", string(buf), "the other way is open")
+	apply(t, r, "heal-clog")
+	_, err = io.ReadFull(far, buf)
+	require.NoError(t, err)
+	require.Equal(t, "one", string(buf))
+	apply(t, r, "reset n2 -> n1")
+	_, err = near.Write([]byte("six"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(far, buf)
+	require.NoError(t, err, "it is a connection of n1 to n2")
+	apply(t, r, "reset n1 -> n2")
+	n, err := far.Read(buf)
+	require.Zero(t, n)
+	require.Error(t, err)
 }
 
 func TestUnsupportedFaultsAreRefusedByName(t *testing.T) {

@@ -206,7 +206,7 @@ func bands(faults []chaos.Event, end time.Duration) []band {
 	}
 	for _, e := range faults {
 		finish(e.At, func(begun *chaos.Event) bool { return ends(&e, begun) })
-		if e.Kind == chaos.Jump || e.Kind == chaos.Wipe { // over at once.
+		if e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot { // over at once.
 			out = append(out, band{micros(e.At), micros(e.At), concerned(&e), int(e.Kind.Class()), e.Fault.String()})
 		} else if !e.Kind.Ends() && !amountless(&e) {
 			open = append(open, e)
@@ -240,6 +240,8 @@ func ends(e, begun *chaos.Event) bool {
 		return begun.Kind == chaos.Partition
 	case chaos.HealCut:
 		return begun.Kind == chaos.Cut
+	case chaos.HealClog:
+		return begun.Kind == chaos.Clog
 	case chaos.HealClocks:
 		return begun.Kind.Class() == chaos.Clock && within(begun.Nodes, e.Nodes)
 	case chaos.HealDisks:
@@ -251,7 +253,7 @@ func ends(e, begun *chaos.Event) bool {
 	case chaos.Resume, chaos.Crash:
 		return begun.Kind == chaos.Pause && within(begun.Nodes, e.Nodes)
 	}
-	return begun.Kind == e.Kind && begun.Kind.Class() != chaos.Process && begun.Kind != chaos.Cut && within(begun.Nodes, e.Nodes) && len(begun.From) == len(e.From)
+	return begun.Kind == e.Kind && begun.Kind.Class() != chaos.Process && begun.Kind != chaos.Cut && begun.Kind != chaos.Clog && within(begun.Nodes, e.Nodes) && len(begun.From) == len(e.From)
 }
 
 // within reports whether the ending names nobody, which means all, or everybody that is concerned.
