@@ -182,6 +182,8 @@ func (f *Fault) checkParts() error {
 	switch {
 	case wrong(sp.nodes, len(f.Nodes) > 0), wrong(sp.links, links), sp.groups != (len(f.Groups) > 0):
 		return fmt.Errorf("the nodes are missing, or there are some where none belong (%s)", f.usage())
+	case sp.pair && len(f.Nodes) != 2:
+		return fmt.Errorf("it takes two nodes (%s)", f.usage())
 	case links && (len(f.From) == 0 || len(f.To) == 0):
 		return fmt.Errorf("a link needs both its ends (%s)", f.usage())
 	case sp.groups && len(f.Groups) < 2:

@@ -185,6 +185,10 @@ func (g *generator) offset() time.Duration {
 func (g *generator) sign() int64 { return 1 - 2*g.rng.Int64N(2) }
 
 func (g *generator) processFault(k Kind) {
+	if k == SwapDisks {
+		g.swap()
+		return
+	}
 	nodes := g.crowd()
 	if len(nodes) == 0 || !g.claim(nodes) {
 		return
@@ -204,6 +208,34 @@ func (g *generator) processFault(k Kind) {
 		g.at(g.middle(), Fault{Kind: Wipe, Nodes: nodes})
 		g.at(g.end, Fault{Kind: Restart, Nodes: nodes})
 	}
+}
+
+// swap takes two nodes down and gives each the other's disk.
+func (g *generator) swap() {
+	var free []int
+	for n := 1; n <= g.o.Nodes; n++ {
+		if g.process[n] <= g.now && g.disk[n] <= g.now {
+			free = append(free, n)
+		}
+	}
+	if len(free) < 2 {
+		return
+	}
+	g.rng.Shuffle(len(free), func(i, j int) { free[i], free[j] = free[j], free[i] })
+	nodes := free[:2]
+	if !g.claim(nodes) {
+		return
+	}
+	slices.Sort(nodes)
+	for _, n := range nodes {
+		g.process[n], g.disk[n] = g.end, g.end
+	}
+	g.at(g.now, Fault{Kind: Crash, Nodes: nodes})
+	middle := g.middle()
+	g.at(middle, Fault{Kind: SwapDisks, Nodes: nodes})
+	first := g.rng.IntN(2)
+	g.at(min(middle+roundMillis(DrawDuration(g.rng, 0, g.end-middle)), g.end), Fault{Kind: Restart, Nodes: nodes[first : first+1]})
+	g.at(g.end, Fault{Kind: Restart, Nodes: nodes[1-first : 2-first]})
 }
 
 // crowd draws the nodes of a process fault: mostly one, now and then several at once, as when a rack loses its power.

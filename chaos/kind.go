@@ -47,12 +47,14 @@ const (
 	HealClocks
 
 	// Crash ends a node with no warning, and what its disk had not synced may be lost. Restart starts it again. A paused
-	// node does nothing and loses nothing until it is resumed. Wipe takes the disk of a node that is down.
+	// node does nothing and loses nothing until it is resumed. Wipe takes the disk of a node that is down. SwapDisks gives two nodes
+	// that are down each other's data folders, as happens when machines are put together again: each comes back as the other.
 	Crash
 	Restart
 	Pause
 	Resume
 	Wipe
+	SwapDisks
 
 	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskFull all of them for lack
 	// of space. HealDisks ends all of this at the nodes named, or at all; a node that stopped trusting its disk still needs a
@@ -110,6 +112,7 @@ type spec struct {
 	class  Class
 	nodes  need
 	links  need
+	pair   bool // two nodes, no more and no less.
 	groups bool
 	value  valueForm
 	ending bool // it only ends other faults.
@@ -140,6 +143,7 @@ var specs = [kindEnd]spec{
 	Pause:         {name: "pause", class: Process, nodes: required},
 	Resume:        {name: "resume", class: Process, nodes: required, ending: true},
 	Wipe:          {name: "wipe", class: Process, nodes: required},
+	SwapDisks:     {name: "swap-disks", class: Process, nodes: required, pair: true},
 	DiskSlow:      {name: "disk-slow", class: Disk, nodes: required, value: valueLength},
 	DiskError:     {name: "disk-error", class: Disk, nodes: required, value: valueRatio},
 	DiskFull:      {name: "disk-full", class: Disk, nodes: required},

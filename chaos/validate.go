@@ -75,6 +75,10 @@ func (c *condition) applyNode(k Kind, n int) error {
 		if !c.down[n] {
 			return refuse("up", "crash it before its disk is wiped")
 		}
+	case SwapDisks:
+		if !c.down[n] {
+			return refuse("up", "crash it before its disk is taken")
+		}
 	case Pause:
 		if c.down[n] || c.paused[n] {
 			return refuse("down or paused already", "restart or resume it before")

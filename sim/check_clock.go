@@ -60,7 +60,7 @@ func (w *world) clocksCompare(a, b int) bool {
 	}
 	for _, way := range [...][2]int{{a, b}, {b, a}} {
 		l := w.net.links.Link(way[0], way[1])
-		if w.net.links.Blocked(way[0], way[1]) || l.Loss > fairLossMax || l.Corrupt > fairLossMax || l.DelayMax > fairDelayMax {
+		if w.net.links.Blocked(way[0], way[1]) || w.net.links.Clogged(way[0], way[1]) || l.Loss > fairLossMax || l.Corrupt > fairLossMax || l.DelayMax > fairDelayMax {
 			return false
 		}
 	}

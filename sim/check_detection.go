@@ -44,7 +44,8 @@ func (w *world) checkDetection() {
 
 // reach reports whether two replicas reach each other both ways, or through a third one that is up.
 func (w *world) reach(a, b int) bool {
-	open := func(x, y int) bool { return !w.net.links.Blocked(x, y) && !w.net.links.Blocked(y, x) }
+	through := func(x, y int) bool { return !w.net.links.Blocked(x, y) && !w.net.links.Clogged(x, y) }
+	open := func(x, y int) bool { return through(x, y) && through(y, x) }
 	for h := 1; h <= w.nodes; h++ {
 		if r := &w.replicas[h]; open(a, h) && open(h, b) && (h == a || r.node != nil && !r.paused) {
 			return true

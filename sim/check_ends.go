@@ -45,6 +45,11 @@ func (c *endCheck) wiped(n int) {
 	clear(c.ended[n])
 }
 
+func (c *endCheck) swapped(a, b int) {
+	c.held[a], c.held[b] = c.held[b], c.held[a]
+	c.ended[a], c.ended[b] = c.ended[b], c.ended[a]
+}
+
 // hasEnded reports whether replica n has dropped a tombstone of at least this timestamp.
 func (c *endCheck) hasEnded(n int, path string, ts node.Timestamp) bool {
 	s, ok := c.ended[n][path]

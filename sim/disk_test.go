@@ -142,3 +142,35 @@ func TestGuardedDiskIsReadOnly(t *testing.T) {
 	w.resume(r)
 	require.Equal(t, node.ModeNormal, r.node.Mode())
 }
+
+// An identity is on its disk, and so is what the checkers know of it.
+func TestSwappedDisksCarryIdentities(t *testing.T) {
+	w := still(t, wide)
+	w.founders = true
+	var ids [3]node.ID
+	for n := 1; n <= 2; n++ {
+		w.start(&w.replicas[n])
+	}
+	for w.heap.len() > 0 && w.heap.items[0].at < s {
+		e := w.heap.pop()
+		w.now = e.at
+		w.happen(e)
+	}
+	for n := 1; n <= 2; n++ {
+		r := &w.replicas[n]
+		ids[n] = r.id
+		r.shown["a"] = node.Version{TS: node.Timestamp(n)}
+		w.crash(r)
+	}
+	require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.SwapDisks, Nodes: []int{1, 2}}))
+	for n := 1; n <= 2; n++ {
+		r := &w.replicas[n]
+		w.start(r)
+		require.Equal(t, ids[3-n], r.node.ID())
+		require.EqualValues(t, 3-n, r.shown["a"].TS)
+		for _, m := range r.node.Status().Members {
+			require.True(t, m.ID != r.id || m.Addr == address(n) && m.Name == nodeName(n), "it is %s at %s", m.Name, m.Addr)
+		}
+	}
+	require.Empty(t, w.violations)
+}

@@ -147,6 +147,25 @@ func (w *world) wipe(r *replica) {
 	w.ends.wiped(r.number)
 }
 
+// swapDisks gives two replicas that are down each other's data folders. An identity lives there, and all that goes with it.
+func (w *world) swapDisks(a, b *replica) {
+	a.disk.store, b.disk.store = b.disk.store, a.disk.store
+	a.id, b.id = b.id, a.id
+	a.identified, b.identified = b.identified, a.identified
+	a.digest, b.digest = b.digest, a.digest
+	a.digestAt, b.digestAt = b.digestAt, a.digestAt
+	a.pulled, b.pulled = b.pulled, a.pulled
+	a.before, b.before = b.before, a.before
+	a.shown, b.shown = b.shown, a.shown
+	w.ends.swapped(a.number, b.number)
+	switch w.departing.number {
+	case a.number:
+		w.departing.number = b.number
+	case b.number:
+		w.departing.number = a.number
+	}
+}
+
 // pause stops the process without telling it; its disk and its peers go on.
 func (w *world) pause(r *replica) {
 	r.paused = true

@@ -38,6 +38,10 @@ func (w *world) Apply(f chaos.Fault) error {
 		return nil
 	}
 	nodes := f.Nodes
+	if f.Kind == chaos.SwapDisks {
+		w.swapDisks(&w.replicas[nodes[0]], &w.replicas[nodes[1]])
+		return nil
+	}
 	if len(nodes) == 0 { // heal-clocks and heal-disks without nodes mean all.
 		for n := 1; n <= w.nodes; n++ {
 			nodes = append(nodes, n)

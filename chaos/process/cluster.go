@@ -55,7 +55,7 @@ type run struct {
 var supported = map[chaos.Kind]bool{
 	chaos.Partition: true, chaos.HealPartition: true, chaos.Cut: true, chaos.HealCut: true, chaos.Clog: true,
 	chaos.HealClog: true, chaos.Reset: true, chaos.Loss: true, chaos.Delay: true,
-	chaos.Heal: true, chaos.Crash: true, chaos.Restart: true, chaos.Pause: true, chaos.Resume: true, chaos.Wipe: true, chaos.Recover: true,
+	chaos.Heal: true, chaos.Crash: true, chaos.Restart: true, chaos.Pause: true, chaos.Resume: true, chaos.Wipe: true, chaos.SwapDisks: true, chaos.Recover: true,
 }
 
 // Start starts the nodes. It does not wait until they answer.
@@ -197,6 +197,9 @@ func (c *Cluster) Apply(f chaos.Fault) error {
 		c.relays.apply(f)
 	}
 	nodes := f.Nodes
+	if f.Kind == chaos.SwapDisks {
+		return c.swapDisks(nodes[0], nodes[1])
+	}
 	if f.Kind == chaos.Recover || f.Kind == chaos.HealClocks && len(nodes) == 0 {
 		nodes = nil
 		for i := 1; i <= c.o.Nodes; i++ {
@@ -214,6 +217,21 @@ func (c *Cluster) Apply(f chaos.Fault) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// swapDisks gives two nodes that are down each other's data folders. One that has never been made is none.
+func (c *Cluster) swapDisks(i, j int) error {
+	a, b := c.nodes[i], c.nodes[j]
+	if a.run != nil || b.run != nil {
+		return fmt.Errorf("%s of %s and %s: a process is still up; crash it before", chaos.SwapDisks, a.name, b.name)
+	}
+	aside := a.data + ".swapped"
+	for _, move := range [][2]string{{a.data, aside}, {b.data, a.data}, {aside, b.data}} {
+		if err := os.Rename(move[0], move[1]); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) applyTo(k chaos.Kind, i int) error {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -162,6 +164,32 @@ func TestStreamsAreCloggedAndReset(t *testing.T) {
 	n, err := far.Read(buf)
 	require.Zero(t, n)
 	require.Error(t, err)
+}
+
+func TestDisksAreSwapped(t *testing.T) {
+	dir := t.TempDir()
+	c := &Cluster{o: Options{Nodes: 3}, nodes: []*member{nil}}
+	for i := 1; i <= 3; i++ {
+		c.nodes = append(c.nodes, &member{name: "n" + string(rune('0'+i)), data: filepath.Join(dir, string(rune('0'+i)))})
+	}
+	for i := 1; i <= 2; i++ {
+		require.NoError(t, os.Mkdir(c.nodes[i].data, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(c.nodes[i].data, "who"), []byte(c.nodes[i].name), 0o644))
+	}
+	who := func(i int) string {
+		b, err := os.ReadFile(filepath.Join(c.nodes[i].data, "who"))
+		require.NoError(t, err)
+		return string(b)
+	}
+	f, err := chaos.ParseFault("swap-disks n1,n2")
+	require.NoError(t, err)
+	require.NoError(t, c.Apply(f))
+	require.Equal(t, []string{"n2", "n1"}, []string{who(1), who(2)})
+	require.NoError(t, c.swapDisks(1, 3))
+	require.Equal(t, "n2", who(3))
+	require.NoDirExists(t, c.nodes[1].data, "n3 had none")
+	c.nodes[2].run = &run{}
+	require.ErrorContains(t, c.Apply(f), "still up")
 }
 
 func TestUnsupportedFaultsAreRefusedByName(t *testing.T) {

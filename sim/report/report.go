@@ -206,7 +206,7 @@ func bands(faults []chaos.Event, end time.Duration) []band {
 	}
 	for _, e := range faults {
 		finish(e.At, func(begun *chaos.Event) bool { return ends(&e, begun) })
-		if e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot { // over at once.
+		if e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot || e.Kind == chaos.SwapDisks { // over at once.
 			out = append(out, band{micros(e.At), micros(e.At), concerned(&e), int(e.Kind.Class()), e.Fault.String()})
 		} else if !e.Kind.Ends() && !amountless(&e) {
 			open = append(open, e)
