@@ -53,6 +53,7 @@ type Node struct {
 	// boundAfter is the persist of the clock's bound: a timestamp that travels alone waits for it.
 	boundAfter PersistID
 	boots      uint64
+	batches    uint64 // of records, sent to all peers together in this run.
 	started    time.Duration
 	now        Time
 	eff        *Effects // of the running step.

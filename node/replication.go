@@ -14,7 +14,6 @@ type peer struct {
 	state    swim.State
 	queue    sendQueue
 	inflight batch
-	seq      uint64
 	dropped  uint64 // entries dropped because the queue was full.
 	lastAck  time.Duration
 	diedAt   time.Duration // when it was found dead; of no meaning while it is not.
@@ -142,8 +141,8 @@ func (n *Node) pump(p *peer) {
 	if len(b.entries) == 0 {
 		return
 	}
-	p.seq++
-	b.seq = n.boots<<40 | p.seq // an acknowledgement that a former run is owed must not count for this one.
+	n.batches++                     // for all peers: what was meant for a member may be acknowledged by whoever is at its address now.
+	b.seq = n.boots<<40 | n.batches // an acknowledgement that a former run is owed must not count for this one.
 	b.frame = n.encodeReplicate(&replicate{seq: b.seq, entries: b.entries})
 	b.retryAt = n.now.Mono + b.delay
 	p.inflight = b

@@ -156,7 +156,24 @@ func TestAcknowledgementOfAFormerRun(t *testing.T) {
 	n := b.machine[0].node
 	b.do(0, OpPut, "b", "two")
 	p := n.peer(b.machine[1].node.id)
-	require.Equal(t, uint64(1), p.seq)
+	require.Equal(t, uint64(1), n.batches)
 	b.step(0, &Frame{Data: ack})
 	require.NotNil(t, p.inflight.frame, "what is in flight was not delivered")
+}
+
+// A batch that was on its way to a member arrives at whoever is at its address by then, and is acknowledged by that one.
+func TestAcknowledgementOfAnotherMembersBatch(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(5*time.Second, func() bool { return b.members(3) })
+	b.run(5*time.Second, nil)
+	b.cut = func(from, to string) bool { return true }
+	b.do(0, OpPut, "a", "one")
+	b.run(100*time.Millisecond, nil)
+	n, second, third := b.machine[0].node, b.machine[1].node, b.machine[2].node
+	toSecond, toThird := n.peer(second.id), n.peer(third.id)
+	require.NotNil(t, toThird.inflight.frame)
+	b.step(0, &Frame{Data: second.encodeReplicateAck(toThird.inflight.seq)})
+	require.NotNil(t, toSecond.inflight.frame, "it has acknowledged what was meant for another one")
+	b.step(0, &Frame{Data: second.encodeReplicateAck(toSecond.inflight.seq)})
+	require.Nil(t, toSecond.inflight.frame)
 }

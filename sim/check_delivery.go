@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"kvs/node"
 )
@@ -76,6 +77,15 @@ func (c *deliveryCheck) acknowledged(r *replica, path string, resp *node.Respons
 	}
 	if 2*have <= len(voters) {
 		c.bad(r.number, path, "acknowledges %s at the quorum level, which is on %d of %d disks", ts, have, len(voters))
+	}
+}
+
+// rotted takes note of a record that is damaged while it may wait for peers: it is not sent then, and comparing is what brings it.
+func (c *deliveryCheck) rotted(r *replica, path string) {
+	for key, list := range c.owed {
+		if key.replica == r.number {
+			c.owed[key] = slices.DeleteFunc(list, func(o owedWrite) bool { return o.path == path })
+		}
 	}
 }
 
