@@ -166,7 +166,7 @@ func (g *generator) clockFault(k Kind, n int) {
 	case Skew, Jump:
 		f.Amount = g.offset()
 	case Drift:
-		f.PPM = g.sign() * DrawLog(g.rng, 10, 100_000)
+		f.PPM = g.sign() * g.drift()
 	case FreezeClock:
 		g.at(g.now, f)
 		g.at(g.middle(), Fault{Kind: ThawClock, Nodes: []int{n}})
@@ -175,6 +175,12 @@ func (g *generator) clockFault(k Kind, n int) {
 	}
 	g.at(g.now, f)
 	g.at(g.end, Fault{Kind: HealClocks, Nodes: []int{n}})
+}
+
+// drift draws a rate at which a clock is wrong by 1 ms to 5 s when the fault ends, or by half of its length if that is less.
+func (g *generator) drift() int64 {
+	micros := int64((g.end - g.now) / time.Microsecond)
+	return min(max(DrawLog(g.rng, 1, 5000)*1000*PPMAll/micros, 1), DriftPPMMax)
 }
 
 // offset draws how far a clock is set wrong: 10 ms to 5 min either way.
@@ -281,7 +287,11 @@ func (g *generator) diskFault(k Kind) {
 		f.PPM = DrawLog(g.rng, 1000, PPMAll)
 	}
 	g.at(g.now, f)
-	g.at(g.end, Fault{Kind: HealDisks, Nodes: nodes})
+	healed := g.end
+	if k == DiskFull && g.rng.IntN(2) == 0 {
+		healed = g.middle() // there is room again: who had been warned in time takes writes, until the end.
+	}
+	g.at(healed, Fault{Kind: HealDisks, Nodes: nodes})
 	if restart {
 		g.at(g.end, Fault{Kind: Crash, Nodes: nodes})
 		g.at(g.end, Fault{Kind: Restart, Nodes: nodes})

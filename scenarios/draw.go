@@ -23,7 +23,7 @@ func (r *Random) genOptions(nodes int, duration time.Duration) chaos.GenOptions 
 // delays, losses and clock errors, of the length of faults; only `every` is a lower one, and up to ten times of it is drawn.
 // Operations without weight stay out, others get a new weight or drop out, but something is always written. Attach "any" may
 // become every other way but "apart". Of the kinds of faults about half are on. The clock guard is as the scenario
-// says or, half of the time, as good as off. Duration, settle, level, timeout, the rest of tuning, and expectations stay.
+// says or, half of the time, as good as off; crashes look for persists in flight half of the time, where they may. Duration, settle, level, timeout, the rest of tuning, and expectations stay.
 func Draw(rng *rand.Rand, s Scenario) Scenario {
 	s.Expect = slices.Clone(s.Expect)
 	s.Plan.Events = slices.Clone(s.Plan.Events)
@@ -51,6 +51,9 @@ func drawSwarm(rng *rand.Rand, s Scenario) Scenario {
 	s.Disk.Sync, s.Disk.SyncMax = drawRange(rng, s.Disk.Sync, s.Disk.SyncMax, 100)
 	if rng.IntN(2) == 0 {
 		s.Tuning.Clock = max(s.Tuning.Clock, 24*time.Hour)
+	}
+	if s.Disk.Busy {
+		s.Disk.Busy = rng.IntN(2) == 0
 	}
 	if s.Random != nil {
 		r := *s.Random

@@ -30,7 +30,7 @@ func ExampleParse() {
 	// workload keys=5 get=1 put=1 delete=0 list=0 cas=0 hot=20% think=20ms..200ms value=16..256 core=0% retry=0% level=eventual attach=any ttl=0s timeout=2s
 	// network  delay=1ms..10ms loss=0% duplicate=0% reorder=0% corrupt=0%
 	// clocks   skew=0s drift=0ppm
-	// disk     sync=1ms..5ms walk=no
+	// disk     sync=1ms..5ms walk=no busy=no
 	// tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
 	// voters   first=0 operator=0s churn=0% depart=0% strong=no
 	// expect   converged, finished

@@ -145,7 +145,7 @@ func (c *Clocks) options() []option {
 }
 
 func (d *Disk) options() []option {
-	return []option{rangeOption("sync", &d.Sync, &d.SyncMax), boolOption("walk", &d.Walk)}
+	return []option{rangeOption("sync", &d.Sync, &d.SyncMax), boolOption("walk", &d.Walk), boolOption("busy", &d.Busy)}
 }
 
 func (t *Tuning) options() []option {

@@ -55,6 +55,10 @@ type Disk struct {
 	// on through nodes, kept or not, and persists. Everything else is that of seed 1, so many seeds walk through every moment at
 	// which a crash can tell two states of the disk apart.
 	Walk bool
+
+	// Busy makes a crash ten times likelier at a moment at which the node has persists in flight than at another one: the plan's
+	// crashes come up to two seconds later for it.
+	Busy bool
 }
 
 // Tuning says what of a node's own settings differs from those of production.

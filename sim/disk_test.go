@@ -10,6 +10,7 @@ import (
 
 	"kvs/chaos"
 	"kvs/node"
+	"kvs/scenarios"
 )
 
 func persistOf(id int) node.Persist {
@@ -173,4 +174,26 @@ func TestSwappedDisksCarryIdentities(t *testing.T) {
 		}
 	}
 	require.Empty(t, w.violations)
+}
+
+// With persists in flight a crash is ten times as likely as without.
+func TestBusyCrashes(t *testing.T) {
+	sc, err := scenarios.Load("patterns")
+	require.NoError(t, err)
+	share := func(busy bool) (torn, crashes int) {
+		for seed := uint64(1); seed <= 40; seed++ {
+			d := Draw(seed, sc)
+			d.Disk.Busy = busy
+			w := newWorld(Options{Seed: seed, Scenario: &d})
+			w.live()
+			torn, crashes = torn+w.stats.torn, crashes+w.stats.crashes
+		}
+		return torn, crashes
+	}
+	torn, crashes := share(false)
+	busyTorn, busyCrashes := share(true)
+	require.Equal(t, crashes, busyCrashes, "each comes, if later")
+	require.Greater(t, busyTorn, 3*torn)
+	require.Less(t, busyTorn, busyCrashes, "some still hit a quiet moment")
+	t.Logf("of %d crashes %d hit persists in flight, and %d when they look for them", crashes, torn, busyTorn)
 }

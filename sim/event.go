@@ -19,12 +19,13 @@ const (
 	eventWatch                     // bounds are looked at.
 	eventOperator                  // somebody looks after the voters.
 	eventWalk                      // the node whose crash at a persist is looked at goes down, or comes back.
+	eventCrash                     // a replica that is to crash may do so now.
 	eventRecovery                  // the safety phase is over.
 	eventVerify                    // has everything finished and converged?
 )
 
 var eventNames = [...]string{
-	"boot", "tick", "packet", "synced", "think", "request", "answer", "give-up", "fault", "watch", "operator", "walk", "recovery", "verify",
+	"boot", "tick", "packet", "synced", "think", "request", "answer", "give-up", "fault", "watch", "operator", "walk", "crash", "recovery", "verify",
 }
 
 func (k eventKind) String() string { return eventNames[k] }

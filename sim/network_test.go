@@ -238,7 +238,7 @@ func TestTargetSupportsEverything(t *testing.T) {
 	require.NoError(t, err)
 	sc.Random.Kinds = chaos.Disturbances()
 	used := map[chaos.Kind]bool{}
-	for seed := uint64(1); seed <= 12; seed++ {
+	for seed := uint64(1); seed <= 100; seed++ {
 		d := Draw(seed, sc)
 		res, err := Run(Options{Seed: seed, Scenario: &d})
 		require.NoError(t, err)

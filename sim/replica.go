@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"kvs/chaos"
 	"kvs/node"
 )
 
@@ -29,6 +30,8 @@ type replica struct {
 	wakeAt time.Duration // when the node wants to be woken.
 	tickAt time.Duration // when the next tick event comes; zero: there is none.
 	spins  int           // ticks in a row after which the node wanted to be woken at once.
+
+	doomed int // how often a crash that is to come has looked for persists in flight, plus one; zero: none is to come.
 
 	paused bool
 	inbox  []event // what waits for the end of a pause.
@@ -115,7 +118,7 @@ func (w *world) tuning() node.Tuning {
 // crash ends the process at once. What was on its way to the disk is cut anywhere, what waited for the disk is never said,
 // and clients that wait for an answer learn nothing.
 func (w *world) crash(r *replica) {
-	r.node = nil
+	r.node, r.doomed = nil, 0
 	w.mark(r.number, MarkCrash, "the process ends")
 	r.presence = presence{since: w.now}
 	r.run++
@@ -135,6 +138,46 @@ func (w *world) crash(r *replica) {
 		}
 	}
 	w.hangUp(r)
+}
+
+const (
+	busyFactor   = 10 // how much likelier a crash is with persists in flight: see scenarios.Disk.
+	busyTriesMax = 100
+	busyStepMax  = 20 * time.Millisecond
+)
+
+// crashFor is a crash of the plan.
+func (w *world) crashFor(r *replica) {
+	if w.sc.Disk.Busy {
+		w.crashBusy(r)
+		return
+	}
+	w.crashCounted(r)
+}
+
+func (w *world) crashCounted(r *replica) {
+	w.stats.crashes++
+	if len(r.disk.waiting) > 0 {
+		w.stats.torn++
+	}
+	w.crash(r)
+}
+
+// crashBusy looks at one moment after the other, and crashes at a quiet one only now and then.
+func (w *world) crashBusy(r *replica) {
+	r.doomed++
+	if len(r.disk.waiting) > 0 || r.doomed > busyTriesMax || w.rng.IntN(busyFactor) == 0 {
+		w.crashCounted(r)
+		return
+	}
+	w.at(w.now+chaos.DrawDuration(w.rng, 0, busyStepMax), event{kind: eventCrash, node: uint8(r.number), run: r.run})
+}
+
+// meetDoom carries out the crash that is to come, before something else happens to the process.
+func (w *world) meetDoom(r *replica) {
+	if r.doomed > 0 {
+		w.crashCounted(r)
+	}
 }
 
 // wipe loses the disk of a replica that is down.

@@ -39,6 +39,8 @@ func (w *world) Apply(f chaos.Fault) error {
 	}
 	nodes := f.Nodes
 	if f.Kind == chaos.SwapDisks {
+		w.meetDoom(&w.replicas[nodes[0]])
+		w.meetDoom(&w.replicas[nodes[1]])
 		w.swapDisks(&w.replicas[nodes[0]], &w.replicas[nodes[1]])
 		return nil
 	}
@@ -57,6 +59,9 @@ func (w *world) Apply(f chaos.Fault) error {
 
 func (w *world) applyTo(r *replica, f chaos.Fault) error {
 	c, d := &r.clock, &r.disk
+	if f.Kind.Class() == chaos.Process {
+		w.meetDoom(r)
+	}
 	switch f.Kind {
 	case chaos.Skew:
 		c.skew(w.now, f.Amount)
@@ -71,7 +76,9 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 	case chaos.HealClocks:
 		c.heal(w.now)
 	case chaos.Crash:
-		w.crash(r)
+		if r.node != nil { // else a crash that was to come has come just now.
+			w.crashFor(r)
+		}
 	case chaos.Restart:
 		w.start(r)
 	case chaos.Pause:
@@ -109,6 +116,7 @@ func (w *world) recover() {
 
 // repair ends what ails a replica itself: everything but the network.
 func (w *world) repair(r *replica) {
+	w.meetDoom(r)
 	r.clock.heal(w.now)
 	r.disk.heal()
 	if r.paused {
@@ -142,6 +150,7 @@ func (w *world) rot(r *replica) {
 	r.disk.store.FlipBitIn(w.rng, key)
 	path, _ := cutRecordPrefix(key)
 	w.conflict.forget(r.id, path)
+	w.delivery.rotted(r, path)
 	delete(r.shown, path)
 }
 

@@ -70,6 +70,8 @@ type world struct {
 type stats struct {
 	events     uint64
 	faults     int
+	crashes    int // of the plan,
+	torn       int // and those of them that cut persists in flight.
 	sent, lost uint64
 	answers    [4]uint64 // by linearize.Status.
 }
@@ -239,6 +241,10 @@ func (w *world) happen(e event) {
 		w.at(w.now+w.sc.Voters.Operator, event{kind: eventOperator})
 	case eventWalk:
 		w.walkOn()
+	case eventCrash:
+		if r := &w.replicas[e.node]; r.doomed > 0 && e.run == r.run {
+			w.crashBusy(r)
+		}
 	case eventRecovery:
 		if w.sc.Core == 0 || !w.beginCore() {
 			w.beginLiveness()
