@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 
 	"kvs/node"
 )
@@ -16,7 +15,13 @@ import (
 type deliveryCheck struct {
 	held       map[heldPath]node.Timestamp
 	owed       map[debt][]owedWrite
+	spoiled    map[spoiledPath]node.Timestamp // what rotted on a disk, and anything before it, need not be sent from there.
 	violations []Violation
+}
+
+type spoiledPath struct {
+	replica int
+	path    string
 }
 
 type heldPath struct {
@@ -37,7 +42,7 @@ type owedWrite struct {
 }
 
 func newDeliveryCheck() deliveryCheck {
-	return deliveryCheck{held: make(map[heldPath]node.Timestamp), owed: make(map[debt][]owedWrite)}
+	return deliveryCheck{held: make(map[heldPath]node.Timestamp), owed: make(map[debt][]owedWrite), spoiled: make(map[spoiledPath]node.Timestamp)}
 }
 
 func (c *deliveryCheck) bad(n int, path, format string, args ...any) {
@@ -82,11 +87,7 @@ func (c *deliveryCheck) acknowledged(r *replica, path string, resp *node.Respons
 
 // rotted takes note of a record that is damaged while it may wait for peers: it is not sent then, and comparing is what brings it.
 func (c *deliveryCheck) rotted(r *replica, path string) {
-	for key, list := range c.owed {
-		if key.replica == r.number {
-			c.owed[key] = slices.DeleteFunc(list, func(o owedWrite) bool { return o.path == path })
-		}
-	}
+	c.spoiled[spoiledPath{r.number, path}] = c.held[heldPath{r.id, path}]
 }
 
 // idle looks at the peers for which nothing waits.
@@ -99,7 +100,7 @@ func (c *deliveryCheck) idle(r *replica, s *node.Status) {
 		}
 		if p.Dropped+p.HintsFull+p.HintsExpired == 0 { // else comparing is what brings it.
 			for _, w := range c.owed[key] {
-				if c.held[heldPath{p.ID, w.path}] < w.ts {
+				if c.held[heldPath{p.ID, w.path}] < w.ts && c.spoiled[spoiledPath{r.number, w.path}] < w.ts {
 					c.bad(r.number, w.path, "has nothing waiting for peer %s any more, whose disk never held %s", p.ID, w.ts)
 				}
 			}
