@@ -14,6 +14,7 @@ import (
 	containers "kvs/chaos/docker"
 	processes "kvs/chaos/process"
 	"kvs/scenarios"
+	"kvs/scenarios/live"
 	"kvs/sim"
 )
 
@@ -152,6 +153,9 @@ func refusal(s scenarios.Scenario, world string) string {
 	}
 	if s.Network.Duplicate != 0 || s.Network.Reorder != 0 || s.Network.Corrupt != 0 {
 		return "no duplicate, reorder or corrupt"
+	}
+	if why, _, _ := strings.Cut(live.OnlySimulated(&s), ":"); why != "" {
+		return "no " + why
 	}
 	for _, e := range s.Plan.Events {
 		if !supports(e.Kind) {

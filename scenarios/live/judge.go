@@ -28,6 +28,9 @@ func (r *runner) judge(ctx context.Context) error {
 	}
 	r.o.Progress("waiting for the members to agree")
 	begin := time.Now()
+	if err := r.serve(ctx, begin.Add(s.Settle)); err != nil && ctx.Err() == nil {
+		r.violate(scenarios.Finished, err.Error())
+	}
 	shown, err := r.await(ctx, s.Settle)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -80,6 +80,20 @@ type runner struct {
 	records  map[string]*record // by path.
 	labels   map[string]string  // by path, a space, and ETag: what the values say that somebody has seen.
 	result   *Result
+	operator *operator
+}
+
+// OnlySimulated says why no real cluster can live a scenario, whatever its plan; empty: one may.
+func OnlySimulated(s *scenarios.Scenario) string {
+	switch {
+	case s.Keep != nil:
+		return "keep: it was shrunk for the simulator, where moments are the same each time; take the line out"
+	case s.Core != 0:
+		return "core: only the simulator has a phase in which a part of the nodes stays broken; take the line out"
+	case s.Disk.Walk:
+		return "disk walk=yes: only the simulator can crash a node at each of its persists; take it out"
+	}
+	return ""
 }
 
 // Run lives the scenario and judges it. An error means that there was nothing to judge.
@@ -91,11 +105,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if !s.Drawn() || s.Nodes != o.Target.Nodes() || len(o.Target.Endpoints()) != s.Nodes {
 		return nil, fmt.Errorf("scenario %q: it must be drawn and have as many nodes as the target: %d", s.Name, o.Target.Nodes())
 	}
-	if s.Keep != nil {
-		return nil, fmt.Errorf("scenario %q: keep: it was shrunk for the simulator, where moments are the same each time; take the line out", s.Name)
-	}
-	if s.Core != 0 {
-		return nil, fmt.Errorf("scenario %q: core: only the simulator has a phase in which a part of the nodes stays broken; take the line out", s.Name)
+	if why := OnlySimulated(s); why != "" {
+		return nil, fmt.Errorf("scenario %q: %s", s.Name, why)
 	}
 	if err := chaos.CheckSupported(s.Plan, o.Target); err != nil {
 		return nil, err
@@ -130,6 +141,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	begin := time.Now()
 	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })
+	r.operator = &operator{runner: r, rng: rand.New(rand.NewPCG(o.Seed, 0)), ids: make([]string, len(r.clients))}
+	r.operator.look(ctx)
+	working, dismiss := context.WithCancel(ctx)
+	var operating sync.WaitGroup
+	operating.Go(func() { r.operator.operate(working) })
+	defer operating.Wait()
+	defer dismiss()
 	err := r.safety(ctx)
 	r.result.History = r.recorder.Finish()
 	if err != nil {
@@ -153,6 +171,7 @@ func (r *runner) safety(ctx context.Context) error {
 		go func() { defer wg.Done(); r.work(ctx, n, end) }()
 	}
 	err := r.nemesis(ctx, end)
+	r.operator.calm.Store(true)
 	if err != nil {
 		cancel()
 	}
@@ -183,6 +202,9 @@ func (r *runner) nemesis(ctx context.Context, end time.Time) error {
 		r.o.Progress(e.String())
 		if err := r.o.Target.Apply(e.Fault); err != nil {
 			return fmt.Errorf("`%s` is not in force, the run is void: %w", e, err)
+		}
+		if e.Kind == chaos.Wipe {
+			r.operator.wiped(e.Nodes)
 		}
 		r.result.Faults++
 	}

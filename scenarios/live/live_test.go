@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/chaos/process"
+	"kvs/node/client"
 	"kvs/scenarios"
 	"kvs/sim/mutants"
 )
@@ -75,6 +76,12 @@ func build(t *testing.T, m *mutants.Mutant) (program string) {
 // onProcesses lives a scenario on real nodes.
 func onProcesses(t *testing.T, s scenarios.Scenario, m *mutants.Mutant) *Result {
 	t.Helper()
+	return onProcessesThen(t, s, m, func([]string) {})
+}
+
+// onProcessesThen calls look while the nodes still run.
+func onProcessesThen(t *testing.T, s scenarios.Scenario, m *mutants.Mutant, look func(endpoints []string)) *Result {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("real processes are left out of -short runs")
 	}
@@ -91,6 +98,7 @@ func onProcesses(t *testing.T, s scenarios.Scenario, m *mutants.Mutant) *Result 
 	res, err := Run(ctx, Options{World: "process", Seed: 1, Scenario: s, Target: c, Progress: func(line string) { t.Log(line) }})
 	require.NoError(t, err)
 	require.NoError(t, c.Failures())
+	look(c.Endpoints())
 	t.Log(res)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -158,4 +166,45 @@ func TestPlansBeyondTheDurationAreRefused(t *testing.T) {
 	s.Duration = time.Second
 	_, err = Run(context.Background(), Options{Scenario: s})
 	require.ErrorContains(t, err, "make the duration longer")
+}
+
+// replaced wipes the disk of a voter. Of two voters that is the end of their majority, whatever an operator does; of three an operator
+// can put it right.
+const replaced = `scenario replaced
+about    a voter loses its disk
+nodes    %d
+clients  2
+duration 4s
+settle   %s
+workload keys=4 get=40 put=60 delete=0 list=0 think=10ms..50ms value=16..32 level=linearizable attach=any timeout=2s
+voters   operator=200ms
+expect   converged, no-lost-write, finished, linearizable
+plan
+  at 1s crash n1
+  at 1s wipe n1
+  at 1s restart n1
+`
+
+// Members that agree and take no write have not finished.
+func TestLostMajorityIsSeen(t *testing.T) {
+	s, err := scenarios.Parse(fmt.Sprintf(replaced, 2, "5s"))
+	require.NoError(t, err)
+	res := onProcesses(t, s, nil)
+	require.Contains(t, strings.Join(res.Violations, "\n"), "finished: n1 has not taken a write since the faults ended")
+}
+
+func TestOperatorDemotesTheLost(t *testing.T) {
+	s, err := scenarios.Parse(fmt.Sprintf(replaced, 3, "1m"))
+	require.NoError(t, err)
+	res := onProcessesThen(t, s, nil, func(endpoints []string) {
+		c, err := client.New(client.DefaultOptions(endpoints[len(endpoints)-1]))
+		require.NoError(t, err)
+		defer c.Close()
+		config, err := c.Voters(t.Context())
+		require.NoError(t, err)
+		for _, v := range config.Voters {
+			require.NotEqual(t, "dead", v.State, "the former identity votes no more: %v", config.Voters)
+		}
+	})
+	require.Empty(t, res.Violations)
 }
