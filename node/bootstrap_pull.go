@@ -22,11 +22,11 @@ func (n *Node) askServer() {
 	switch b.phase {
 	case bootWaiting:
 		b.askAt = n.now.Mono + bootAskInterval
-		n.send(TransportFrame, p.addr, 0, n.encodePlanAsk(b.seq))
+		n.send(TransportFrame, p.addr, 0, n.encodePlanAsk(n.exchangeID(b.seq)))
 	case bootPulling:
 		b.askAt = n.now.Mono + n.tuning.SyncTimeout
 		lo, hi := b.plan.band(b.cursor.band)
-		ask := pageAsk{seq: b.seq, lo: lo, hi: hi, from: b.cursor.from, bytesMax: uint32(n.pageBytes())}
+		ask := pageAsk{seq: n.exchangeID(b.seq), lo: lo, hi: hi, from: b.cursor.from, bytesMax: uint32(n.pageBytes())}
 		n.send(TransportFrame, p.addr, b.after, n.encodePageAsk(&ask))
 	case bootComparing:
 		if b.after > n.durable { // a comparison sees what is durable.
@@ -80,7 +80,7 @@ func (n *Node) handlePage(from *peer, body []byte) error {
 		return err
 	}
 	b := &n.bootstrap
-	if b.phase != bootPulling || from.id != b.server || m.seq != b.seq {
+	if b.phase != bootPulling || from.id != b.server || m.seq != n.exchangeID(b.seq) {
 		return nil // an answer to a question that was asked again.
 	}
 	size := 0

@@ -94,7 +94,7 @@ func (n *Node) askPage() {
 	u.to = n.scanSlots(keyRange{from: u.from}, catchUpPageKeys, func(path string, v Version) { sum.add(path, v) })
 	u.wanted = nil
 	n.catchUpRound++
-	u.round = n.boots<<40 | n.catchUpRound
+	u.round = n.exchangeID(n.catchUpRound)
 	u.retry = n.now.Mono + catchUpInterval
 	n.send(TransportFrame, p.addr, n.configAfter, n.encodeCatchRange(&catchRange{round: u.round, epoch: u.epoch, keyRange: keyRange{u.from, u.to}, sum: sum}))
 }

@@ -148,6 +148,16 @@ func (b *bench) release(i int, eff *Effects) {
 	}
 }
 
+// exchange is the number of an exchange among those of a machine's run; zero names none.
+func (b *bench) exchange(name string, id uint64) uint64 {
+	for _, m := range b.machine {
+		if m.name == name && m.node != nil && id != 0 {
+			return id - m.node.exchanges
+		}
+	}
+	return 0
+}
+
 func (b *bench) transcribe(from string, s Send) {
 	if b.say == nil {
 		return
@@ -158,14 +168,14 @@ func (b *bench) transcribe(from string, s Send) {
 	switch kind {
 	case msgReplicate:
 		m, _ := decodeReplicate(body)
-		what = fmt.Sprintf("replicate seq=%d", m.seq&(1<<40-1))
+		what = fmt.Sprintf("replicate seq=%d", b.exchange(from, m.seq))
 		for _, e := range m.entries {
 			slot, _ := DecodeSlot(e.path, e.record)
 			what += " " + e.path + "=" + b.describe(&slot)
 		}
 	case msgReplicateAck:
 		seq, _ := decodeReplicateAck(body)
-		what = fmt.Sprintf("replicate-ack seq=%d", seq&(1<<40-1))
+		what = fmt.Sprintf("replicate-ack seq=%d", b.exchange(s.To, seq))
 	case msgTreeAsk:
 		m, _ := decodeTreeAsk(body)
 		what = fmt.Sprintf("tree-ask level=%d nodes=%d", m.level, len(m.nodes))

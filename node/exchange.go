@@ -1,14 +1,25 @@
 package node
 
-import "slices"
+import (
+	"slices"
+
+	"kvs/node/merkle"
+)
 
 // An exchange is one question of a linearizable operation to all voters, and their answers: a look, a PREPARE or an ACCEPT.
+
+// exchangeID names an exchange of messages with other members, so that answers find it. No other run or member gives the same name: what
+// a member is told may reach whoever is at its address by then, and an answer to somebody else must not count.
+func (n *Node) exchangeID(count uint64) uint64 { return n.exchanges + count }
+
+// firstExchange is where the names of a run begin: anywhere, but not so late that they end before the run.
+func firstExchange(id ID, boots uint64) uint64 { return merkle.Item(uint64(id), boots, 0, 0) >> 1 }
 
 // file puts o among the operations under way under a new round.
 func (n *Node) file(o *registerOp, p phase) {
 	n.forgetRound(o)
 	n.register.last++
-	o.phase, o.round = p, n.boots<<40|n.register.last
+	o.phase, o.round = p, n.exchangeID(n.register.last)
 	i, _ := n.register.find(o.round)
 	n.register.ops = slices.Insert(n.register.ops, i, o)
 }

@@ -189,7 +189,7 @@ func (n *Node) collect() {
 	}
 	c.last++
 	c.round = &goneRound{
-		id: n.boots<<40 | c.last, roster: n.rosterSum(), paths: paths, held: slices.Repeat([]bool{true}, len(paths)),
+		id: n.exchangeID(c.last), roster: n.rosterSum(), paths: paths, held: slices.Repeat([]bool{true}, len(paths)),
 		giveUp: n.now.Mono + collectTimeout,
 	}
 	ask := n.encodeGone(&goneAsk{round: c.round.id, roster: c.round.roster, paths: paths})

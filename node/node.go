@@ -53,6 +53,7 @@ type Node struct {
 	// boundAfter is the persist of the clock's bound: a timestamp that travels alone waits for it.
 	boundAfter PersistID
 	boots      uint64
+	exchanges  uint64 // where the names of this run's exchanges begin.
 	batches    uint64 // of records, sent to all peers together in this run.
 	started    time.Duration
 	now        Time
@@ -129,6 +130,8 @@ func New(now Time, o Options, eff *Effects) (*Node, error) {
 	if err := n.recoverConfig(); err != nil {
 		return nil, err
 	}
+	n.exchanges = firstExchange(n.id, n.boots)
+	n.sync.id = n.exchanges
 	n.bootAfter = n.nextPersist()
 	n.enroll(n.id, n.born)
 	for i := range book {

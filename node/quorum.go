@@ -76,7 +76,7 @@ func (n *Node) beginQuorum(r *Request) *quorumOp {
 		return nil
 	}
 	n.quorum.last++
-	o := &quorumOp{id: n.boots<<40 | n.quorum.last, request: r, delay: n.tuning.AckTimeout, deadline: n.now.Mono + quorumTimeout}
+	o := &quorumOp{id: n.exchangeID(n.quorum.last), request: r, delay: n.tuning.AckTimeout, deadline: n.now.Mono + quorumTimeout}
 	if r.Deadline != 0 { // the answer that too few took part shall come before nobody waits for it any more.
 		o.deadline = n.now.Mono + (r.Deadline-n.now.Mono)/10*9
 	}

@@ -141,8 +141,8 @@ func (n *Node) pump(p *peer) {
 	if len(b.entries) == 0 {
 		return
 	}
-	n.batches++                     // for all peers: what was meant for a member may be acknowledged by whoever is at its address now.
-	b.seq = n.boots<<40 | n.batches // an acknowledgement that a former run is owed must not count for this one.
+	n.batches++ // for all peers: what was meant for a member may be acknowledged by whoever is at its address now.
+	b.seq = n.exchangeID(n.batches)
 	b.frame = n.encodeReplicate(&replicate{seq: b.seq, entries: b.entries})
 	b.retryAt = n.now.Mono + b.delay
 	p.inflight = b

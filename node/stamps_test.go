@@ -177,3 +177,30 @@ func TestAcknowledgementOfAnotherMembersBatch(t *testing.T) {
 	b.step(0, &Frame{Data: second.encodeReplicateAck(toSecond.inflight.seq)})
 	require.Nil(t, toSecond.inflight.frame)
 }
+
+// The same question of two members, or of two runs of one, has two names: an answer counts for one of them alone.
+func TestExchangesAreNamedApart(t *testing.T) {
+	seen := map[uint64]bool{}
+	for id := ID(1); id <= 100; id++ {
+		for boots := uint64(1); boots <= 100; boots++ {
+			first := firstExchange(id, boots)
+			require.Less(t, first, uint64(1)<<63, "there is room for a run")
+			require.False(t, seen[first>>24], "two runs begin near each other")
+			seen[first>>24] = true
+		}
+	}
+	b := newBench(t, 3)
+	b.run(5*time.Second, func() bool { return b.members(3) })
+	b.run(5*time.Second, nil)
+	b.cut = func(from, to string) bool { return true }
+	n, second, third := b.machine[0].node, b.machine[1].node, b.machine[2].node
+	id := b.quorum(0, OpPut, "a", "one")
+	b.run(10*time.Millisecond, nil)
+	require.Len(t, n.quorum.ops, 1)
+	b.step(0, &Frame{Data: second.encodeStored(third.exchangeID(n.quorum.last))})
+	b.run(10*time.Millisecond, nil)
+	require.NotContains(t, b.machine[0].replies, id, "somebody else's write was stored")
+	b.step(0, &Frame{Data: second.encodeStored(n.exchangeID(n.quorum.last))})
+	b.run(10*time.Millisecond, nil)
+	require.Contains(t, b.machine[0].replies, id)
+}
