@@ -66,6 +66,10 @@ func (n *Node) majority() int { return n.voters()/2 + 1 }
 // beginQuorum makes an operation that waits for other members, or refuses it when that is hopeless: nothing has happened
 // then.
 func (n *Node) beginQuorum(r *Request) *quorumOp {
+	if n.gone() { // of a cluster of two, it would be a majority of those that it still counts.
+		n.refuse(r, CodeNoQuorum, n.retirement())
+		return nil
+	}
 	if n.reachable() < n.majority() {
 		n.refuse(r, CodeNoQuorum, fmt.Sprintf("%d of %d members can be reached, %d are needed: try again later, or use consistency=eventual",
 			n.reachable(), n.voters(), n.majority()))

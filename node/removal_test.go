@@ -139,6 +139,20 @@ func TestLeaving(t *testing.T) {
 	require.Empty(t, b.machine[2].node.peers)
 }
 
+// Of a cluster of two the one that left would be a majority of those that it still counts.
+func TestWhoLeftAnswersNoQuorumRead(t *testing.T) {
+	b := newBench(t, 2)
+	b.run(5*time.Second, func() bool { return b.members(2) })
+	require.Equal(t, CodeCreated, b.doQuorum(0, OpPut, "a", "one").Code)
+	require.Equal(t, "one", string(b.doQuorum(1, OpGet, "a", "").Record.Value))
+	b.step(1, Leave{})
+	b.run(10*time.Second, func() bool { return b.state(0, b.machine[1].node.id) == "left" })
+	require.Equal(t, CodeOK, b.doQuorum(0, OpPut, "a", "two").Code)
+	r := b.doQuorum(1, OpGet, "a", "")
+	require.Equal(t, CodeNoQuorum, r.Code)
+	require.Contains(t, r.Detail, "left the cluster")
+}
+
 // Two processes with one identity say so, and how often is bounded.
 func TestClashIsSaid(t *testing.T) {
 	b := newBench(t, 2)
