@@ -23,7 +23,8 @@ func (r *Random) genOptions(nodes int, duration time.Duration) chaos.GenOptions 
 // delays, losses and clock errors, of the length of faults; only `every` is a lower one, and up to ten times of it is drawn.
 // Operations without weight stay out, others get a new weight or drop out, but something is always written. Attach "any" may
 // become every other way but "apart". Of the kinds of faults about half are on. The clock guard is as the scenario
-// says or, half of the time, as good as off; crashes look for persists in flight half of the time, where they may. Duration, settle, level, timeout, the rest of tuning, and expectations stay.
+// says or, half of the time, as good as off; of a mixed workload founders, churn, departures, ends of values and of tombstones are
+// drawn as well; crashes look for persists in flight half of the time, where they may. Duration, settle, level, timeout, the rest of tuning, and expectations stay.
 func Draw(rng *rand.Rand, s Scenario) Scenario {
 	s.Expect = slices.Clone(s.Expect)
 	s.Plan.Events = slices.Clone(s.Plan.Events)
@@ -55,13 +56,36 @@ func drawSwarm(rng *rand.Rand, s Scenario) Scenario {
 	if s.Disk.Busy {
 		s.Disk.Busy = rng.IntN(2) == 0
 	}
+	if s.Workload.Mixed {
+		s = drawMixed(rng, s)
+	}
 	if s.Random != nil {
 		r := *s.Random
 		r.Kinds = chaos.DrawKinds(rng, r.Kinds)
 		r.Every = time.Duration(chaos.DrawLog(rng, int64(r.Every), int64(min(10*r.Every, chaos.DurationMax))))
 		r.Length, r.LengthMax = drawRange(rng, r.Length, r.LengthMax, 10)
 		r.KeepMajority = r.KeepMajority || rng.IntN(2) == 0
+		if s.Workload.Mixed {
+			r.Patterns = r.Patterns && rng.IntN(2) == 0
+		}
 		s.Random = &r
+	}
+	return s
+}
+
+// drawMixed draws what only a swarm with all levels has: who founds the cluster, who comes and goes, whether values expire and how
+// long tombstones stay.
+func drawMixed(rng *rand.Rand, s Scenario) Scenario {
+	s.Workload.Keys = max(s.Workload.Keys, len(mixedDirs))
+	if rng.IntN(2) == 0 {
+		s.Voters.First = 0
+	}
+	s.Voters.Churn, s.Voters.Depart = drawShare(rng, s.Voters.Churn), drawShare(rng, s.Voters.Depart)
+	if rng.IntN(2) == 0 {
+		s.Workload.TTL, s.Workload.TTLMax = 0, 0
+	}
+	if rng.IntN(2) == 0 {
+		s.Tuning.Grace = max(s.Tuning.Grace, time.Hour)
 	}
 	return s
 }

@@ -110,3 +110,37 @@ func TestDrawMakesRandomPlans(t *testing.T) {
 	s.Plan, template.Random = chaos.Plan{}, nil
 	require.Equal(t, template, s, "nothing else is drawn")
 }
+
+func TestEverythingDrawsAllThereIs(t *testing.T) {
+	everything, err := Load("everything")
+	require.NoError(t, err)
+	nodes, kinds := map[int]int{}, map[chaos.Kind]int{}
+	churn, depart, ends, busy, founders := 0, 0, 0, 0, 0
+	for seed := range uint64(600) {
+		s := draw(seed, everything)
+		require.NoError(t, s.Validate(), "seed %d\n%s", seed, s)
+		back, err := Parse(s.String())
+		require.NoError(t, err)
+		require.Equal(t, s, back)
+		require.True(t, s.Workload.Mixed)
+		require.GreaterOrEqual(t, s.Workload.Keys, 4, "a path of each level")
+		nodes[s.Nodes]++
+		for _, k := range s.Plan.Kinds() {
+			kinds[k]++
+		}
+		for count, on := range map[*int]bool{
+			&churn: s.Voters.Churn > 0, &depart: s.Voters.Depart > 0, &ends: s.Workload.TTLMax > 0, &busy: s.Disk.Busy, &founders: s.Voters.First == 0,
+		} {
+			if on {
+				*count++
+			}
+		}
+	}
+	require.Len(t, nodes, 9)
+	for _, k := range chaos.Disturbances() {
+		require.Greater(t, kinds[k], 50, k)
+	}
+	for name, count := range map[string]int{"churn": churn, "depart": depart, "ends": ends, "busy": busy, "founders": founders} {
+		require.InDelta(t, 300, count, 60, name)
+	}
+}

@@ -119,7 +119,16 @@ func (w *Workload) options() []option {
 		rangeOption("think", &w.Think, &w.ThinkMax),
 		intRangeOption("value", &w.Value, &w.ValueMax),
 		ratioOption("core", &w.Core), ratioOption("retry", &w.Retry),
-		{"level", func() string { return w.Level.String() }, func(v string) (err error) {
+		{"level", func() string {
+			if w.Mixed {
+				return levelMixed
+			}
+			return w.Level.String()
+		}, func(v string) (err error) {
+			if w.Mixed = v == levelMixed; w.Mixed {
+				w.Level = node.Linearizable
+				return nil
+			}
 			w.Level, err = node.ParseLevel(v)
 			return err
 		}},
@@ -131,6 +140,9 @@ func (w *Workload) options() []option {
 		durationOption("timeout", &w.Timeout),
 	}
 }
+
+// levelMixed is the word for a workload of all levels: see Workload.Mixed.
+const levelMixed = "mixed"
 
 func linkOptions(l *chaos.Link) []option {
 	return []option{

@@ -112,7 +112,9 @@ func (w *Workload) check() error {
 	case w.Value < 1 || w.ValueMax < w.Value || w.ValueMax > node.ValueBytesDefault:
 		return fmt.Errorf("value=%d..%d: use 1 to %d bytes, the smaller end first", w.Value, w.ValueMax, node.ValueBytesDefault)
 	case w.Level < node.Eventual || w.Level > node.Linearizable:
-		return fmt.Errorf("level: use eventual, quorum or linearizable")
+		return fmt.Errorf("level: use eventual, quorum, linearizable or mixed")
+	case w.Mixed && w.Level != node.Linearizable:
+		return fmt.Errorf("level: that of a mixed workload is linearizable")
 	case w.Attach >= attachEnd:
 		return fmt.Errorf("attach: use one of %s", strings.Join(attachNames[:], ", "))
 	case w.Timeout <= 0 || w.Timeout > DurationMax:

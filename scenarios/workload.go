@@ -23,6 +23,7 @@ type Workload struct {
 	Think, ThinkMax        time.Duration // pause of a client before each operation.
 	Value, ValueMax        int           // bytes of a value.
 	Level                  node.Level
+	Mixed                  bool // paths are kept apart by level, in directories of their own: see PathLevel. Level is the linearizable one then.
 	Attach                 Attach
 	TTL, TTLMax            time.Duration // how long the values of half of all puts live; zero: all live for ever.
 	Timeout                time.Duration // after which a client gives up on an operation, its outcome unknown.
@@ -93,6 +94,7 @@ type Op struct {
 	Recursive bool          // of a list.
 	TTL       time.Duration // of a put: how long the value lives; zero: for ever.
 	Value     []byte        // of a put: fresh memory, different from every other value of the run. See Label.
+	Level     node.Level    // DefaultLevel: what Workload.PathLevel says.
 	Node      int           // the node to ask, from 1.
 	Think     time.Duration
 }
@@ -115,7 +117,13 @@ func NewGenerator(rng *rand.Rand, w Workload, nodes, client int) *Generator {
 	if err := w.check(); err != nil {
 		panic("scenarios: a workload that Validate refuses: " + err.Error())
 	}
-	return &Generator{rng: rng, w: w, nodes: nodes, client: client, paths: Paths(w.Keys)}
+	g := &Generator{rng: rng, w: w, nodes: nodes, client: client, paths: Paths(w.Keys)}
+	if w.Mixed {
+		for i := range g.paths {
+			g.paths[i] = mixedDirs[i%len(mixedDirs)] + g.paths[i]
+		}
+	}
+	return g
 }
 
 // Next returns the client's next operation.
@@ -124,10 +132,14 @@ func (g *Generator) Next() Op {
 	op := Op{Kind: g.kind(), Think: chaos.DrawDuration(g.rng, g.w.Think, g.w.ThinkMax)}
 	op.Node = g.node(op.Kind)
 	op.Path = g.path()
+	op.Level = g.w.PathLevel(op.Path)
+	if g.w.Mixed {
+		g.mix(&op)
+	}
 	switch op.Kind {
 	case OpPut, OpCAS:
 		op.Value = g.value()
-		if g.w.TTLMax > 0 && g.rng.IntN(2) == 0 {
+		if g.w.TTLMax > 0 && g.rng.IntN(2) == 0 && (!g.w.Mixed || g.w.PathLevel(op.Path) != node.Linearizable) {
 			op.TTL = max(chaos.DrawDuration(g.rng, g.w.TTL, g.w.TTLMax), time.Millisecond)
 		}
 	case OpList:
@@ -135,6 +147,45 @@ func (g *Generator) Next() Op {
 		op.Recursive = g.rng.IntN(2) == 0
 	}
 	return op
+}
+
+// The directories of a mixed workload. In MixedDir every operation has a level of its own.
+const (
+	EventualDir     = "e/"
+	QuorumDir       = "q/"
+	LinearizableDir = "l/"
+	MixedDir        = "m/"
+)
+
+var mixedDirs = [...]string{LinearizableDir, EventualDir, QuorumDir, MixedDir}
+
+// PathLevel is the level of the operations on a path; of those in MixedDir, that of most.
+func (w *Workload) PathLevel(path string) node.Level {
+	switch {
+	case w.Mixed && strings.HasPrefix(path, EventualDir):
+		return node.Eventual
+	case w.Mixed && strings.HasPrefix(path, QuorumDir):
+		return node.Quorum
+	}
+	return w.Level
+}
+
+// LinearizablePrefix is what the paths begin with whose histories are linearizable when the scenario says so.
+func (w *Workload) LinearizablePrefix() string {
+	if w.Mixed {
+		return LinearizableDir
+	}
+	return ""
+}
+
+// mix makes an operation one that its path can have: a compare-and-set is linearizable.
+func (g *Generator) mix(op *Op) {
+	switch {
+	case op.Kind == OpCAS && op.Level != node.Linearizable:
+		op.Kind = OpPut
+	case op.Kind != OpCAS && strings.HasPrefix(op.Path, MixedDir):
+		op.Level = [...]node.Level{node.Eventual, node.Quorum, node.Linearizable}[g.rng.IntN(3)]
+	}
 }
 
 func (g *Generator) kind() OpKind {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -153,4 +154,41 @@ func TestPaths(t *testing.T) {
 	require.Equal(t, 4, deepest)
 	require.True(t, seen["a/a/a"] && seen["a/a"] && seen["a"], "a path is a value and a directory")
 	require.NoError(t, node.CheckPath(Paths(KeysMax)[KeysMax-1]))
+}
+
+// A mixed workload keeps the levels apart by directory, but for one in which all meet; compare-and-sets are linearizable, and
+// values that end stay away from those that porcupine judges.
+func TestMixedWorkload(t *testing.T) {
+	w := defaultWorkload()
+	w.Keys, w.CAS, w.Level, w.Mixed, w.TTL, w.TTLMax = 40, 30, node.Linearizable, true, time.Second, 2*time.Second
+	seen := map[string]map[node.Level]int{}
+	ending := map[string]int{}
+	for _, op := range generate(w, 5, 3, 4000) {
+		if op.Kind == OpList {
+			continue
+		}
+		dir := op.Path[:2]
+		if seen[dir] == nil {
+			seen[dir] = map[node.Level]int{}
+		}
+		seen[dir][op.Level]++
+		if op.TTL > 0 {
+			ending[dir]++
+		}
+		require.True(t, op.Kind != OpCAS || op.Level == node.Linearizable)
+	}
+	require.Len(t, seen, 4)
+	require.Len(t, seen[EventualDir], 1)
+	require.Positive(t, seen[EventualDir][node.Eventual])
+	require.Len(t, seen[QuorumDir], 1)
+	require.Positive(t, seen[QuorumDir][node.Quorum])
+	require.Len(t, seen[LinearizableDir], 1)
+	require.Positive(t, seen[LinearizableDir][node.Linearizable])
+	require.Len(t, seen[MixedDir], 3)
+	require.Positive(t, ending[EventualDir])
+	require.Positive(t, ending[QuorumDir])
+	require.Len(t, ending, 2)
+	require.Equal(t, LinearizableDir, w.LinearizablePrefix())
+	w.Level, w.CAS = node.Quorum, 0
+	require.ErrorContains(t, w.check(), "mixed")
 }

@@ -9,7 +9,8 @@ import (
 
 // checkChosen looks at the disks at the moment in which the cluster says that a linearizable write is done: a majority of the
 // voters has that version, or one that came after it, or has dropped a tombstone as high by the rule; of those before, if the
-// configuration has changed since it was chosen. A voter whose disk was wiped since counts as if it had it.
+// configuration has changed since it was chosen. A voter whose disk was wiped since, or
+// whose copy is rotten, counts as if it had it.
 func (w *world) checkChosen(r *replica, path string, v node.Version) {
 	config := r.node.Config()
 	if config == nil {
@@ -37,7 +38,7 @@ func (w *world) holders(voters []node.ID, path string, v node.Version) int {
 			continue
 		}
 		slot, err := node.DecodeSlot(path, b)
-		if (!found || err != nil || slot.Top() < v.TS) && !w.ends.hasEnded(other.number, path, v.TS) {
+		if (!found || err != nil || slot.Top() < v.TS) && !other.rotten[path] && !w.ends.hasEnded(other.number, path, v.TS) {
 			holds--
 		}
 	}

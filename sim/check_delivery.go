@@ -74,15 +74,20 @@ func (c *deliveryCheck) acknowledged(r *replica, path string, resp *node.Respons
 		}
 		return
 	}
-	voters, have := r.electorate.Members(), 0
-	for _, id := range voters {
+	now, before := r.electorate.Members(), append(peers[:len(peers):len(peers)], r.id)
+	if have := c.have(now, path, ts); 2*have <= len(now) && 2*c.have(before, path, ts) <= len(before) { // who joins meanwhile is not asked.
+		c.bad(r.number, path, "acknowledges %s at the quorum level, which is on %d of %d disks", ts, have, len(now))
+	}
+}
+
+// have counts the members that have had a version of a path, or one after it, on disk.
+func (c *deliveryCheck) have(members []node.ID, path string, ts node.Timestamp) (count int) {
+	for _, id := range members {
 		if c.held[heldPath{id, path}] >= ts {
-			have++
+			count++
 		}
 	}
-	if 2*have <= len(voters) {
-		c.bad(r.number, path, "acknowledges %s at the quorum level, which is on %d of %d disks", ts, have, len(voters))
-	}
+	return count
 }
 
 // rotted takes note of a record that is damaged while it may wait for peers: it is not sent then, and comparing is what brings it.

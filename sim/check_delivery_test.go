@@ -23,11 +23,11 @@ func TestDeliveryFires(t *testing.T) {
 	c = newDeliveryCheck()
 	on(&c, 1, 9)
 	on(&c, 2, 8)
-	c.acknowledged(r, "p", answer(node.Quorum), nil)
+	c.acknowledged(r, "p", answer(node.Quorum), []node.ID{2, 3})
 	requireBroken(t, c.violations, promiseDelivery, "on 1 of 3 disks")
 	c.violations = nil
 	on(&c, 3, 10)
-	c.acknowledged(r, "p", answer(node.Quorum), nil)
+	c.acknowledged(r, "p", answer(node.Quorum), []node.ID{2, 3})
 	require.Empty(t, c.violations, "a newer version counts")
 
 	c = newDeliveryCheck()

@@ -7,8 +7,8 @@ import (
 )
 
 // checkLostWrites looks for every acknowledged write at every replica: a higher timestamp beats it, and of equal ones all stay
-// in the slot, whichever wins. Writes whose disk was wiped are nobody's promise: an eventual write is durable at one member,
-// and spreads in the background.
+// in the slot, whichever wins. Writes whose last copy was lost with its disk are nobody's promise: an eventual write is durable at
+// one member, and spreads in the background. What comes before a tombstone that all members have had is gone with it.
 func checkLostWrites(e *Evidence) []Violation {
 	var out []Violation
 	for _, p := range e.ledger.paths {
@@ -18,7 +18,7 @@ func checkLostWrites(e *Evidence) []Violation {
 		}
 		for _, index := range p.writes {
 			wr := &e.ledger.writes[index]
-			if wr.fate == fateAcknowledged && !wr.lost && wr.version.TS == top.version.TS {
+			if wr.fate == fateAcknowledged && !wr.lost && wr.version.TS == top.version.TS && e.collected[wr.path] < wr.version.TS {
 				out = append(out, lostAt(e, wr)...)
 			}
 		}

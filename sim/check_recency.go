@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"kvs/node"
 	"kvs/scenarios"
@@ -32,7 +33,10 @@ func (w *world) checkRecency(c *client, a *answer) {
 	if a.version.TS == 0 && w.ends.highest[c.op.Path] >= c.floor && c.floor > 0 {
 		return // the tombstone it would have shown is gone from all members.
 	}
-	if detail := w.recency.seen(c.op.Path, c.op.Kind == scenarios.OpGet, c.floor, a.version.TS); detail != "" {
+	if w.sc.Workload.Mixed && !strings.HasPrefix(c.op.Path, scenarios.QuorumDir) {
+		return
+	}
+	if detail := w.recency.seen(c.op.Path, c.op.Kind == scenarios.OpGet, c.floor, a.version.TS); detail != "" && !w.recencyExcused(c.op.Path, c.floor) {
 		w.violate(Violation{Promise: scenarios.QuorumRecency.String(), Node: c.op.Node, Path: c.op.Path, Detail: detail})
 	}
 }

@@ -106,6 +106,9 @@ func (w *world) think(index int32) {
 	c.busy = true
 	c.write = noWrite
 	c.floor = w.recency.floor(c.op.Path)
+	if c.op.Level == node.DefaultLevel {
+		c.op.Level = w.sc.Workload.PathLevel(c.op.Path)
+	}
 	label := ""
 	switch c.op.Kind {
 	case scenarios.OpPut, scenarios.OpCAS:
@@ -118,7 +121,7 @@ func (w *world) think(index int32) {
 	if !c.probe {
 		w.operations++
 		if c.op.Kind != scenarios.OpList {
-			op := linearize.Op{Node: w.names[c.op.Node], Kind: historyKinds[c.op.Kind], Path: c.op.Path, Level: w.sc.Workload.Level.String(), Input: label}
+			op := linearize.Op{Node: w.names[c.op.Node], Kind: historyKinds[c.op.Kind], Path: c.op.Path, Level: c.op.Level.String(), Input: label}
 			if c.op.Kind == scenarios.OpCAS {
 				c.expect = c.known[c.op.Path]
 				op.Expect, op.ExpectAbsent = c.expect.label, !c.expect.found
@@ -131,7 +134,7 @@ func (w *world) think(index int32) {
 	}
 	c.key, c.attempts, c.doubt = node.UUID{}, 0, false
 	if c.op.Kind == scenarios.OpPut || c.op.Kind == scenarios.OpCAS {
-		if !c.probe && chaos.Chance(w.clientRNG, w.sc.Workload.Retry) {
+		if !c.probe && c.op.Level == node.Linearizable && chaos.Chance(w.clientRNG, w.sc.Workload.Retry) {
 			c.key = node.UUID{0: 1, 1: byte(c.number)}
 			binary.BigEndian.PutUint32(c.key[4:], c.count)
 		}
@@ -180,7 +183,7 @@ func (w *world) request(r *replica, e event) {
 	case c.request.Kind == scenarios.OpList:
 		c.answer = w.list(r, &c.request)
 		w.sendAnswer(e.slot)
-	case c.request.Kind == scenarios.OpGet && w.sc.Workload.Level == node.Eventual && !chaos.Chance(w.clientRNG, w.sc.Workload.Core):
+	case c.request.Kind == scenarios.OpGet && c.request.Level == node.Eventual && !chaos.Chance(w.clientRNG, w.sc.Workload.Core):
 		c.answer = w.readView(r, c.request.Path)
 		w.sendAnswer(e.slot)
 	default:
@@ -228,7 +231,7 @@ func (w *world) requestCore(r *replica, slot int32) {
 func (w *world) askedLevel(c *call) node.Level {
 	plain := c.request.Kind == scenarios.OpPut || c.request.Kind == scenarios.OpDelete
 	if !w.sc.Voters.Strong || !plain {
-		return w.sc.Workload.Level
+		return c.request.Level
 	}
 	return []node.Level{node.Eventual, node.Quorum, node.Linearizable}[c.op%3]
 }
@@ -266,7 +269,7 @@ func (w *world) reply(r *replica, resp *node.Response) {
 			c.answer.status = linearize.Info
 		}
 	}
-	if !isWrite && c.answer.status == linearize.OK && w.sc.Workload.Level == node.Eventual { // a quorum read may be overtaken.
+	if !isWrite && c.answer.status == linearize.OK && c.request.Level == node.Eventual { // a quorum read may be overtaken.
 		w.session(r, c.request.Path, resp.Record.Version())
 		if (resp.Code == node.CodeNotFound) == resp.Record.Live() {
 			w.violate(Violation{Promise: promiseKnownValues, Node: r.number, Path: c.request.Path,

@@ -60,7 +60,8 @@ type Evidence struct {
 	Settled   bool
 	Unsettled string // what was missing, when it did not settle.
 
-	ledger *ledger
+	ledger    *ledger
+	collected map[string]node.Timestamp // by path: the highest tombstone that was dropped anywhere.
 }
 
 // NodeEvidence is one replica at the end.

@@ -39,7 +39,7 @@ type write struct {
 	// Of an acknowledged write:
 	version node.Version
 	origin  node.ID
-	// lost: the only disk that was sure to hold it has been wiped since. Whether it is there is nobody's promise.
+	// lost: the last disk that held it, or anything after it, was wiped. Whether it is there is nobody's promise.
 	lost bool
 	// seen: some client read its value.
 	seen bool
@@ -98,16 +98,6 @@ func (l *ledger) answered(index int32, s linearize.Status) {
 		wr.fate = fateRefused
 	case s == linearize.Info:
 		wr.fate = fateUnknown
-	}
-}
-
-// wiped takes note that the disk of a member is gone, and with it every promise about eventual writes that it alone had
-// given.
-func (l *ledger) wiped(id node.ID) {
-	for i := range l.writes {
-		if wr := &l.writes[i]; wr.fate == fateAcknowledged && wr.origin == id {
-			wr.lost = true
-		}
 	}
 }
 

@@ -34,6 +34,9 @@ func (w *world) depart() bool {
 		return false
 	}
 	*d = departure{number: 1 + w.rng.IntN(w.nodes), leaves: w.rng.IntN(2) == 0, since: w.now}
+	if r := &w.replicas[d.number]; !d.leaves && !w.mayWipe(r) {
+		d.leaves = true // nobody removes a voter by force whom the others cannot do without.
+	}
 	w.goOnDeparting(d)
 	return true
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"kvs/chaos"
 	"kvs/node"
 )
 
@@ -31,7 +30,9 @@ type replica struct {
 	tickAt time.Duration // when the next tick event comes; zero: there is none.
 	spins  int           // ticks in a row after which the node wanted to be woken at once.
 
-	doomed int // how often a crash that is to come has looked for persists in flight, plus one; zero: none is to come.
+	rotten map[string]bool // by path: records on its disk that fail their checksums.
+	config *node.Config    // of the latest run, once that is over.
+	doomed int             // how often a crash that is to come has looked for persists in flight, plus one; zero: none is to come.
 
 	paused bool
 	inbox  []event // what waits for the end of a pause.
@@ -118,6 +119,7 @@ func (w *world) tuning() node.Tuning {
 // crash ends the process at once. What was on its way to the disk is cut anywhere, what waited for the disk is never said,
 // and clients that wait for an answer learn nothing.
 func (w *world) crash(r *replica) {
+	r.config = r.knownConfig()
 	r.node, r.doomed = nil, 0
 	w.mark(r.number, MarkCrash, "the process ends")
 	r.presence = presence{since: w.now}
@@ -140,51 +142,22 @@ func (w *world) crash(r *replica) {
 	w.hangUp(r)
 }
 
-const (
-	busyFactor   = 10 // how much likelier a crash is with persists in flight: see scenarios.Disk.
-	busyTriesMax = 100
-	busyStepMax  = 20 * time.Millisecond
-)
-
-// crashFor is a crash of the plan.
-func (w *world) crashFor(r *replica) {
-	if w.sc.Disk.Busy {
-		w.crashBusy(r)
+// wipeSpared is a wipe of the plan: see mayWipe.
+func (w *world) wipeSpared(r *replica) {
+	if !w.mayWipe(r) {
+		w.damages.spared++
+		w.mark(r.number, MarkLog, "the disk is spared: the voters cannot do without it")
 		return
 	}
-	w.crashCounted(r)
-}
-
-func (w *world) crashCounted(r *replica) {
-	w.stats.crashes++
-	if len(r.disk.waiting) > 0 {
-		w.stats.torn++
-	}
-	w.crash(r)
-}
-
-// crashBusy looks at one moment after the other, and crashes at a quiet one only now and then.
-func (w *world) crashBusy(r *replica) {
-	r.doomed++
-	if len(r.disk.waiting) > 0 || r.doomed > busyTriesMax || w.rng.IntN(busyFactor) == 0 {
-		w.crashCounted(r)
-		return
-	}
-	w.at(w.now+chaos.DrawDuration(w.rng, 0, busyStepMax), event{kind: eventCrash, node: uint8(r.number), run: r.run})
-}
-
-// meetDoom carries out the crash that is to come, before something else happens to the process.
-func (w *world) meetDoom(r *replica) {
-	if r.doomed > 0 {
-		w.crashCounted(r)
-	}
+	w.wipe(r)
 }
 
 // wipe loses the disk of a replica that is down.
 func (w *world) wipe(r *replica) {
+	w.forgetDisk(r)
 	r.disk.store.Wipe()
-	w.ledger.wiped(r.id)
-	r.id, r.identified = 0, false
+	r.id, r.identified, r.config = 0, false, nil
+	clear(r.rotten)
 	r.pulled, r.before = 0, nil
 	clear(r.shown)
 	w.ends.wiped(r.number)
@@ -200,6 +173,8 @@ func (w *world) swapDisks(a, b *replica) {
 	a.pulled, b.pulled = b.pulled, a.pulled
 	a.before, b.before = b.before, a.before
 	a.shown, b.shown = b.shown, a.shown
+	a.rotten, b.rotten = b.rotten, a.rotten
+	a.config, b.config = b.config, a.config
 	w.ends.swapped(a.number, b.number)
 	switch w.departing.number {
 	case a.number:
@@ -359,6 +334,7 @@ func (w *world) durable(r *replica, p node.Persist) {
 		if !isRecord {
 			continue
 		}
+		delete(r.rotten, path)
 		if op.Value == nil {
 			w.violate(w.ends.erased(r, w.replicas, path)...)
 			continue

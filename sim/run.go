@@ -113,7 +113,7 @@ func (w *world) judgeHistory(res *Result) {
 	if !must && !mustNot {
 		return
 	}
-	res.Linearized = linearize.Check(res.History, linearize.Options{})
+	res.Linearized = linearize.Check(res.History, linearize.Options{Prefix: w.sc.Workload.LinearizablePrefix()})
 	promise, want := scenarios.Linearizable, linearize.Linearizable
 	if mustNot {
 		promise, want = scenarios.NotLinearizable, linearize.Violation

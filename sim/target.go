@@ -86,7 +86,7 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 	case chaos.Resume:
 		w.resume(r)
 	case chaos.Wipe:
-		w.wipe(r)
+		w.wipeSpared(r)
 	case chaos.DiskSlow:
 		d.slow = f.Amount
 	case chaos.DiskError:
@@ -142,13 +142,18 @@ func (w *world) rot(r *replica) {
 	if err != nil {
 		panic("sim: the memory store cannot be scanned: " + err.Error())
 	}
-	keys = slices.DeleteFunc(keys, func(key string) bool { return !w.elsewhere(r, key) })
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		path, _ := cutRecordPrefix(key)
+		return !w.elsewhere(r, key) || !w.mayRot(r, path)
+	})
 	if len(keys) == 0 {
 		return
 	}
 	key := keys[w.rng.IntN(len(keys))]
-	r.disk.store.FlipBitIn(w.rng, key)
 	path, _ := cutRecordPrefix(key)
+	w.damaged(r, path)
+	r.disk.store.FlipBitIn(w.rng, key)
+	r.rotten[path] = true
 	w.conflict.forget(r.id, path)
 	w.delivery.rotted(r, path)
 	delete(r.shown, path)

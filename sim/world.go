@@ -55,6 +55,7 @@ type world struct {
 	founders bool // nodes with empty disks begin a cluster instead of looking for one: in tests of something else.
 	joins    joinCheck
 
+	damages   damages
 	departing departure // the member on its way out.
 
 	operations int
@@ -157,7 +158,7 @@ func newWorld(o Options) *world {
 }
 
 func (w *world) newReplica(n int) replica {
-	r := replica{number: n, disk: newDisk(w.sc.Disk.Sync, w.sc.Disk.SyncMax), shown: make(map[string]node.Version)}
+	r := replica{number: n, disk: newDisk(w.sc.Disk.Sync, w.sc.Disk.SyncMax), shown: make(map[string]node.Version), rotten: make(map[string]bool)}
 	r.clock.naturalOffset = chaos.DrawDuration(w.rng, w.sc.Clocks.Skew, w.sc.Clocks.SkewMax)
 	if w.rng.IntN(2) == 0 {
 		r.clock.naturalOffset = -r.clock.naturalOffset
@@ -331,9 +332,12 @@ func (w *world) unsettled() string {
 // digest stands for the records on a replica's disk that it should have in common with the others.
 func (w *world) digest(n int) uint64 {
 	r := &w.replicas[n]
-	if now := r.disk.store.Changes() + 1; r.digestAt != now {
+	if now := r.disk.store.Changes() + 1; r.digestAt != now || len(r.rotten) > 0 {
 		r.digestAt = now
 		r.digest = r.disk.store.DigestOf(recordPrefix, func(key string, value []byte) []byte {
+			if path := key[len(recordPrefix):]; r.rotten[path] && w.nothingToRepair(r, path) {
+				return nil
+			}
 			return node.Common(key[len(recordPrefix):], value)
 		})
 	}
@@ -400,7 +404,7 @@ func (w *world) members() []NodeEvidence {
 
 // evidence collects what the run leaves behind.
 func (w *world) evidence() *Evidence {
-	e := &Evidence{Scenario: w.sc, Nodes: w.members(), ledger: &w.ledger, Settled: w.settled}
+	e := &Evidence{Scenario: w.sc, Nodes: w.members(), ledger: &w.ledger, collected: w.ends.highest, Settled: w.settled}
 	if !w.settled {
 		all := make([]int, w.nodes)
 		for i := range all {
@@ -416,7 +420,9 @@ func (w *world) evidence() *Evidence {
 			path, _ := cutRecordPrefix(key)
 			slot, err := node.DecodeSlot(path, value) // a memstore.Store never writes to a value again.
 			if err != nil {
-				w.violate(Violation{Promise: promiseStarts, Node: ne.Number, Path: path, Detail: err.Error()})
+				if r := &w.replicas[ne.Number]; !r.rotten[path] || !w.nothingToRepair(r, path) {
+					w.violate(Violation{Promise: promiseStarts, Node: ne.Number, Path: path, Detail: err.Error()})
+				}
 				return true
 			}
 			if !slot.Exists() {

@@ -46,7 +46,7 @@ func (r *runner) judge(ctx context.Context) error {
 		return nil
 	}
 	r.o.Progress("judging the history")
-	r.result.Linearized = linearize.Check(r.result.History, linearize.Options{})
+	r.result.Linearized = linearize.Check(r.result.History, linearize.Options{Prefix: r.linearizablePrefix()})
 	got := r.result.Linearized.Verdict
 	if must && got != linearize.Linearizable {
 		r.violate(scenarios.Linearizable, "the history is judged: "+r.result.Linearized.Summary())
@@ -55,6 +55,14 @@ func (r *runner) judge(ctx context.Context) error {
 		r.violate(scenarios.NotLinearizable, "the history is judged: "+r.result.Linearized.Summary())
 	}
 	return nil
+}
+
+// linearizablePrefix is what the paths begin with that are judged for linearizability.
+func (r *runner) linearizablePrefix() string {
+	if p := r.o.Scenario.Workload.LinearizablePrefix(); p != "" {
+		return r.o.Prefix + p
+	}
+	return ""
 }
 
 func (r *runner) violate(p scenarios.Promise, detail string) {

@@ -35,7 +35,7 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	ctx, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
 	defer cancel()
 	op.Path = w.o.Prefix + op.Path
-	c, level := w.clients[op.Node], w.o.Scenario.Workload.Level
+	c, level := w.clients[op.Node], op.Level
 	asked := level
 	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.o.Scenario.Voters.Strong { // what is asked for makes no difference.
 		w.plain++

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"strings"
 
 	"kvs/scenarios"
 )
@@ -72,7 +73,7 @@ func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unkn
 	if newer(timestamp, p.answered) {
 		p.answered, p.answeredIsDelete = timestamp, isDelete
 	}
-	if !r.o.Scenario.Expects(scenarios.QuorumRecency) {
+	if s := &r.o.Scenario; !s.Expects(scenarios.QuorumRecency) || s.Workload.Mixed && !strings.HasPrefix(op.Path, r.o.Prefix+scenarios.QuorumDir) {
 		return ""
 	}
 	return wrong
