@@ -34,6 +34,8 @@ func (n *Node) evaluate(o *registerOp) {
 		n.prepare(o)
 	case verdictUnknown:
 		n.endUnknown(o, "an earlier attempt of this write may have been overtaken by another one")
+	case verdictForgotten:
+		n.endUnknown(o, fmt.Sprintf("the path has had %d writes under idempotency keys since the version that the condition wants: whether an earlier attempt was among them is not known any more", appliedMax))
 	case verdictRepeat:
 		resp := o.answer(&j.current)
 		n.propose(o, j.current, o.remember(&j, resp.Code), resp)

@@ -24,16 +24,21 @@ func (r *Random) genOptions(nodes int, duration time.Duration) chaos.GenOptions 
 // Operations without weight stay out, others get a new weight or drop out, but something is always written. Attach "any" may
 // become every other way but "apart". Of the kinds of faults about half are on. The clock guard is as the scenario
 // says or, half of the time, as good as off; of a mixed workload founders, churn, departures, ends of values and of tombstones are
-// drawn as well; crashes look for persists in flight half of the time, where they may. Duration, settle, level, timeout, the rest of tuning, and expectations stay.
+// drawn as well; crashes look for persists in flight, and there is a phase of a core, half of the time, where they may. Duration, settle,
+// level, timeout, the rest of tuning, and expectations stay.
 func Draw(rng *rand.Rand, s Scenario) Scenario {
 	s.Expect = slices.Clone(s.Expect)
 	s.Plan.Events = slices.Clone(s.Plan.Events)
-	if s.Swarm {
+	swarm := s.Swarm
+	if swarm {
 		s = drawSwarm(rng, s)
 	}
 	if s.Random != nil {
 		s.Plan = chaos.Generate(rng, s.Random.genOptions(s.Nodes, s.Duration))
 		s.Random = nil
+	}
+	if swarm && s.Core > 0 && rng.IntN(2) == 0 {
+		s.Core = 0
 	}
 	return s
 }

@@ -134,7 +134,10 @@ func (w *world) think(index int32) {
 	}
 	c.key, c.attempts, c.doubt = node.UUID{}, 0, false
 	if c.op.Kind == scenarios.OpPut || c.op.Kind == scenarios.OpCAS {
-		if !c.probe && c.op.Level == node.Linearizable && chaos.Chance(w.clientRNG, w.sc.Workload.Retry) {
+		// A compare-and-set that names a version is told when the key may have been forgotten.
+		named := c.op.Kind == scenarios.OpCAS && c.expect.found
+		if !c.probe && c.op.Level == node.Linearizable && chaos.Chance(w.clientRNG, w.sc.Workload.Retry) && (named || w.keyed.mayBegin(c.op.Path, w.now)) {
+			w.keyed.begin(c.op.Path, c.number, w.now)
 			c.key = node.UUID{0: 1, 1: byte(c.number)}
 			binary.BigEndian.PutUint32(c.key[4:], c.count)
 		}
@@ -147,6 +150,9 @@ func (w *world) submit(index int32) {
 	c := &w.clients[index]
 	c.attempts++
 	deadline := w.now + w.sc.Workload.Timeout
+	if !c.key.IsZero() {
+		w.keyed.tried(c.number, deadline)
+	}
 	w.at(deadline, event{kind: eventGiveUp, slot: index, run: c.count})
 	if chaos.Chance(w.clientRNG, w.sc.Network.Loss) {
 		return // the request gets lost, and the client never learns.

@@ -16,8 +16,9 @@ func spoiled(t *testing.T, name string, seed uint64, settle time.Duration, f fun
 	t.Helper()
 	sc, err := scenarios.Load(name)
 	require.NoError(t, err)
+	core := sc.Core
 	sc = Draw(seed, sc)
-	sc.Settle = settle
+	sc.Core, sc.Settle = core, settle
 	w := newWorld(Options{Seed: seed, Scenario: &sc})
 	w.tracer = func(line string) {
 		if w.recovering && w.now >= sc.Duration && !strings.Contains(line, " fault ") { // those faults are the end of all.
@@ -69,6 +70,7 @@ func TestCoresAreDrawn(t *testing.T) {
 	sizes, faults := map[int]int{}, map[chaos.Kind]int{}
 	for seed := uint64(1); seed <= 60; seed++ {
 		drawn := Draw(seed, sc)
+		drawn.Core = sc.Core // half of the swarm has none.
 		w := newWorld(Options{Seed: seed, Scenario: &drawn, Record: &Recording{EventsMax: 1}})
 		looked := false
 		w.tracer = func(string) {

@@ -36,6 +36,7 @@ type world struct {
 	clients   []client
 	calls     pool[call]
 	requests  uint64
+	keyed     keyedWrites
 	eff       node.Effects
 	logLevel  node.LogLevel
 
