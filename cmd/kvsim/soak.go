@@ -191,6 +191,15 @@ func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 	stopped, interrupted := false, o.interrupted
 	for jobs > 0 {
 		select {
+		case <-interrupted: // before all that is ready, too.
+			interrupted, sum.interrupted = nil, true
+		default:
+		}
+		if !stopped && (sum.err != nil || sum.interrupted || sum.Broken >= o.brokenMax) {
+			stopped = true
+			close(stop)
+		}
+		select {
 		case out := <-outcomes:
 			if sum.add(out, io); out.lost && o.out != "" && sum.err == nil {
 				sum.err = o.keepLost(&out.report)
@@ -202,10 +211,6 @@ func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 			sum.keep(o)
 		case <-interrupted:
 			interrupted, sum.interrupted = nil, true
-		}
-		if !stopped && (sum.err != nil || sum.interrupted || sum.Broken >= o.brokenMax) {
-			stopped = true
-			close(stop)
 		}
 	}
 	sum.clear(io.err)
