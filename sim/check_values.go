@@ -1,6 +1,12 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"kvs/node"
+	"kvs/scenarios"
+)
 
 // readValue checks the value that a client was shown: somebody has written it to this path, and was not told that it
 // certainly did not happen.
@@ -10,7 +16,9 @@ func (w *world) readValue(c *client, label string, a *answer) {
 		w.violate(Violation{Promise: promiseKnownValues, Node: c.op.Node, Path: c.op.Path, Detail: wrong})
 		return
 	}
-	wr.seen = true
+	if proposals := w.sc.Workload.Mixed && strings.HasPrefix(c.op.Path, scenarios.MixedDir) && c.op.Level != node.Linearizable; !proposals {
+		wr.seen = true // else it may be what was proposed and never agreed on: see README, "Mixing levels".
+	}
 }
 
 // checkKnownValues looks at the values that are there in the end, and at refused writes that somebody has seen.

@@ -85,3 +85,14 @@ func TestVotersAreSpared(t *testing.T) {
 	require.NotZero(t, w.replicas[2].id, "it was spared")
 	require.Equal(t, 1, w.damages.spared)
 }
+
+// A newcomer that has met two of five takes two for a majority; nobody promises anything of that.
+func TestNewcomersThatHaveNotMetEverybody(t *testing.T) {
+	w := still(t, wide)
+	require.True(t, w.knowsAll(&w.replicas[1]), "members that found the cluster expect each other")
+	w.founders, w.replaced = true, true
+	w.start(&w.replicas[1])
+	require.True(t, w.knowsAll(&w.replicas[1]))
+	w.start(&w.replicas[2])
+	require.False(t, w.knowsAll(&w.replicas[1]))
+}
