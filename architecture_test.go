@@ -64,6 +64,7 @@ var rooms = []room{
 		allow: []string{"import runtime/debug"}}, // a panic of the node is a finding, shown with its stack.
 	{dir: "sim/report", pure: true, local: []string{"chaos", "linearize", "scenarios", "sim"}, allow: []string{"import embed"}}, // the page it ships.
 	{dir: "sim/explore", pure: true, local: []string{"node", "node/swim", "linearize", "sim/memstore"}},
+	{dir: "sim/guide", pure: true, local: []string{"chaos", "scenarios", "sim"}},
 	{dir: "sim/shrink", pure: true, local: []string{"chaos", "scenarios"}},
 	{dir: "sim/mutants", pure: true, allow: []string{"import embed", "import io/fs"}}, // the edits it ships.
 	{dir: "sim/memstore", pure: true, local: []string{"node"}, others: []string{"github.com/tidwall/btree"}},

@@ -295,6 +295,7 @@ func (w *world) packet(r *replica, e event) {
 	if !ok || r.node == nil {
 		return
 	}
+	w.coverArrival(r, &p)
 	if p.transport == node.TransportDatagram {
 		r.datagram = node.Datagram{From: address(int(p.from)), Data: append(w.net.scratch[:0], p.data...)}
 		w.step(r, &r.datagram)

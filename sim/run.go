@@ -17,6 +17,7 @@ type Options struct {
 	Commit   string              // goes into the history's header. Default: none.
 	Record   *Recording          // is filled with what happens. Default: nothing is recorded.
 	Trace    func(line string)   // hears of everything that happens. Default: nobody does.
+	Coverage *Coverage           // takes in the situations that the run comes through. Default: nothing does.
 }
 
 // Result is how a run ended.

@@ -58,6 +58,7 @@ func (w *world) Apply(f chaos.Fault) error {
 }
 
 func (w *world) applyTo(r *replica, f chaos.Fault) error {
+	w.coverFault(r, f.Kind)
 	c, d := &r.clock, &r.disk
 	if f.Kind.Class() == chaos.Process {
 		w.meetDoom(r)

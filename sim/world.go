@@ -26,6 +26,7 @@ type world struct {
 	tracer func(line string) // nil: nobody listens.
 
 	recording *Recording // nil: nobody looks.
+	coverage  *Coverage  // the same.
 
 	rng       *rand.Rand // of replicas, disks and crashes.
 	clientRNG *rand.Rand
@@ -119,7 +120,7 @@ func newWorld(o Options) *world {
 		ledger: newLedger(), hlc: newHLCCheck(), conflict: newConflictCheck(), delivery: newDeliveryCheck(), born: make(map[node.ID]uint64), recency: newRecency(),
 		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes),
 	}
-	w.recording = o.Record
+	w.recording, w.coverage = o.Record, o.Coverage
 	switch {
 	case w.tracer != nil:
 		w.logLevel = node.LogDebug

@@ -21,6 +21,11 @@ type trial struct {
 	Failures []string // how it failed: see failures.
 	Begun    []int
 	Line     string // the line for scripts.
+
+	Explained  string   // what broke, on several lines.
+	Situations []uint32 // if they were asked for: see sim.Coverage.
+
+	err error // the worker could not be started: nothing is known.
 }
 
 // failed reports whether the run failed in this way, whatever else failed.
@@ -63,7 +68,8 @@ const candidateBytesMax = 1 << 20
 
 // newCandidatesCommand is the other end of shrink: it lives the scenarios that come in on stdin, one JSON string a line.
 func newCandidatesCommand(io stdio) *cobra.Command {
-	return &cobra.Command{Use: "candidates", Hidden: true, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+	var coverage bool
+	cmd := &cobra.Command{Use: "candidates", Hidden: true, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 		lines := bufio.NewScanner(io.in)
 		lines.Buffer(nil, candidateBytesMax)
 		out := json.NewEncoder(io.out)
@@ -76,7 +82,7 @@ func newCandidatesCommand(io stdio) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t, err := tryHere(s)
+			t, err := tryHere(s, coverage)
 			if err != nil {
 				return err
 			}
@@ -86,15 +92,28 @@ func newCandidatesCommand(io stdio) *cobra.Command {
 		}
 		return lines.Err()
 	}}
+	cmd.Flags().BoolVar(&coverage, "coverage", false, "answer with the situations that runs come through")
+	return cmd
 }
 
 // tryHere lives a drawn scenario in this process.
-func tryHere(s scenarios.Scenario) (trial, error) {
-	res, err := sim.Run(sim.Options{Seed: s.Seed, Scenario: &s, Commit: commit()})
+func tryHere(s scenarios.Scenario, coverage bool) (trial, error) {
+	o := sim.Options{Seed: s.Seed, Scenario: &s, Commit: commit()}
+	if coverage {
+		o.Coverage = &sim.Coverage{}
+	}
+	res, err := sim.Run(o)
 	if err != nil {
 		return trial{}, err
 	}
-	return trial{Failures: failures(res.Violations), Begun: res.Begun, Line: res.String()}, nil
+	t := trial{Failures: failures(res.Violations), Begun: res.Begun, Line: res.String()}
+	for _, v := range res.Violations {
+		t.Explained += fmt.Sprintf("VIOLATION at %s: %s\n", v.At, v)
+	}
+	if coverage {
+		t.Situations = o.Coverage.Situations()
+	}
+	return t, nil
 }
 
 // tryers are processes that live candidates.
@@ -102,43 +121,51 @@ type tryers struct {
 	program string
 	timeout time.Duration
 	workers []*process // nil: not started, or gone.
+
+	coverage bool // trials say which situations they came through.
 }
 
-// all lives the scenarios side by side, each in its own process. There are as many workers at least.
+// all lives the scenarios, as many side by side as there are workers, each in its own process.
 func (t *tryers) all(list []scenarios.Scenario) []trial {
 	out := make([]trial, len(list))
 	var wg sync.WaitGroup
-	for i := range list {
-		wg.Go(func() { out[i] = t.one(i, &list[i]) })
+	for worker := range min(len(t.workers), len(list)) {
+		wg.Go(func() {
+			for i := worker; i < len(list); i += len(t.workers) {
+				out[i] = t.one(worker, &list[i])
+			}
+		})
 	}
 	wg.Wait()
 	return out
 }
 
 func (t *tryers) one(worker int, s *scenarios.Scenario) trial {
-	lost := trial{Failures: []string{wayLost}}
+	lost := func(why any) trial {
+		return trial{Failures: []string{wayLost}, Explained: fmt.Sprintf("the run gave no answer: %v\n", why)}
+	}
 	p := t.workers[worker]
 	if p == nil {
 		var err error
-		if p, err = startProcess(t.program, []string{"candidates"}, []string{"GOMAXPROCS=1", "GOGC=400"}, t.timeout); err != nil {
-			return trial{} // nothing is known of it then.
+		if p, err = startProcess(t.program, []string{"candidates", fmt.Sprintf("--coverage=%t", t.coverage)}, []string{"GOMAXPROCS=1", "GOGC=400"}, t.timeout); err != nil {
+			return trial{err: err}
 		}
 		t.workers[worker] = p
 	}
 	question, err := json.Marshal(s.String())
 	if err != nil {
-		return trial{}
+		return trial{err: err}
 	}
 	answer, err := p.ask(string(question))
 	if err != nil {
 		t.workers[worker] = nil
-		return lost
+		return lost(err)
 	}
 	var result trial
 	if err := json.Unmarshal(answer, &result); err != nil {
 		p.close()
 		t.workers[worker] = nil
-		return lost
+		return lost(err)
 	}
 	return result
 }

@@ -22,6 +22,8 @@ type mutantsOptions struct {
 	hunt huntOptions
 	only []string
 	jobs int
+
+	searches int // repetitions of the comparison of searches; zero: it is not asked for.
 }
 
 func newMutantsCommand(io stdio) *cobra.Command {
@@ -49,6 +51,7 @@ although its file says that none can find it, are failures.`,
 	f.DurationVar(&o.hunt.explore, "explore", 2*time.Minute, "how long to explore the scope that a mutant's file names")
 	f.DurationVar(&o.hunt.shrink, "shrink", 0, "make each failure smaller, for so long at most, and show its size; 0: do not")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "mutants hunted at once")
+	f.IntVar(&o.searches, "searches", 0, "instead of hunting, compare kvsim guide with uniform seeds, so many times on each mutant")
 	f.StringVar(&o.hunt.root, "source", "", "folder with the go.mod of kvs; default: found from the working directory up")
 	return cmd
 }
@@ -66,6 +69,9 @@ func (o *mutantsOptions) run(io stdio) error {
 	}
 	if err := o.hunt.prepare(); err != nil {
 		return err
+	}
+	if o.searches > 0 {
+		return o.compareSearches(io, all)
 	}
 	found := o.huntAll(io, all)
 	return reportHunt(io, found)

@@ -37,6 +37,32 @@ func TestMutantIsCaught(t *testing.T) {
 	require.Contains(t, errs.String(), "replay:")
 }
 
+// Two searches for one mutant are compared, to the end of the table.
+func TestSearchesAreCompared(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	var out, errs bytes.Buffer
+	code := execute([]string{"mutants", "--only", "list-limit-overrun", "--searches", "2", "--seeds", "8", "--scenario", "swarm"}, stdio{out: &out, err: &errs})
+	require.Equal(t, exitOK, code, "%s\n%s", out.String(), errs.String())
+	require.Regexp(t, `list-limit-overrun +swarm +\[\d \d\].* +\[\d \d\].* +\d\.\d, \d\.\d +\d, \d +\d\.\d\d\n`, out.String())
+	require.Regexp(t, `mutants=1 repetitions=2 ratio_of_means=\d\.\d\d ratio_of_medians=\d\.\d\d\n$`, out.String())
+
+	code = execute([]string{"mutants", "--searches", "2", "--scenario", "swarm,quiet"}, stdio{out: &out, err: &errs})
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs.String(), "one --scenario")
+}
+
+func TestSearchedIsSummedUp(t *testing.T) {
+	s := searched{runs: []int{2, 5, 20}, missed: 1}
+	require.Equal(t, "[2 5 20] (1 found nothing)", s.text())
+	require.InDelta(t, 9.0, s.mean(), 1e-9)
+	require.InDelta(t, 5.0, s.median(), 1e-9)
+	s.runs = append(s.runs, 30)
+	require.InDelta(t, 12.5, s.median(), 1e-9)
+	require.Equal(t, []string{"a,b", "17"}, guideLine.FindStringSubmatch("replay: x\nsearch=guided scenario=s seed=1 verdict=a,b runs=17 situations=3\n")[1:])
+}
+
 func TestHuntRefusesEditsThatDoNotFit(t *testing.T) {
 	m := mutants.Mutant{Name: "stale", Edits: []mutants.Edit{{File: "go.mod", Old: "no such line\n"}}}
 	o := huntOptions{root: "../..", scenarios: []string{"quiet"}, runs: 1, seedTimeout: defaultSeedTimeout}

@@ -51,7 +51,7 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	root.AddCommand(newRunCommand(io), newSoakCommand(io), newExploreCommand(io), newReplayCommand(io), newShrinkCommand(io), newCheckCommand(io), newServiceCommand(io), newScenariosCommand(io),
+	root.AddCommand(newRunCommand(io), newSoakCommand(io), newExploreCommand(io), newGuideCommand(io), newReplayCommand(io), newShrinkCommand(io), newCheckCommand(io), newServiceCommand(io), newScenariosCommand(io),
 		newLiveCommand(io), newCompareCommand(io), newMutantsCommand(io), newWorkerCommand(io), newCandidatesCommand(io))
 	return root
 }
