@@ -215,19 +215,20 @@ func TestComparisonsWaitForTheBootstrap(t *testing.T) {
 	require.Len(t, s.Bootstrap.Ready, 2)
 }
 
-// A newcomer stores for a quorum write, and says nothing about what it may not hold.
-func TestNewcomerAnswersNoFetch(t *testing.T) {
-	b := newBench(t, 2)
-	b.run(5*time.Second, func() bool { return b.members(2) })
+// A newcomer is asked nothing and counts for nothing before it votes: a cluster of two in which one is down has no majority with it.
+func TestNewcomerDoesNotCount(t *testing.T) {
+	b := founded(t, 2)
 	b.fill(0, 300, 1000)
 	b.tune = func(t *Tuning) { t.BootstrapRate, t.BootstrapPageBytes = 10_000, 2000 }
 	n3 := b.join()
 	b.run(5*time.Second, func() bool { return b.members(3) })
 	b.crash(1)
-	require.Equal(t, CodeCreated, b.doQuorum(0, OpPut, "w", "stored by the newcomer").Code)
+	r := b.doQuorum(0, OpPut, "w", "stored by the newcomer, too")
+	require.Equal(t, CodeNoQuorum, r.Code)
+	require.Equal(t, OutcomeUnknown, r.Outcome)
 	id := b.quorum(0, OpGet, "k0001", "")
 	b.run(15*time.Second, func() bool { _, ok := b.machine[0].replies[id]; return ok })
-	require.Equal(t, CodeNoQuorum, b.machine[0].replies[id].Code, "n1 alone is no majority of three")
+	require.Equal(t, CodeNoQuorum, b.machine[0].replies[id].Code, "n1 alone is no majority of two")
 	require.Equal(t, ModeSyncing, b.machine[n3].node.Mode())
 }
 

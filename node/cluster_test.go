@@ -207,8 +207,8 @@ func (b *bench) transcribe(from string, s Send) {
 	case msgStored:
 		what = "stored"
 	case msgFetch:
-		_, path, _ := decodeFetch(body)
-		what = "fetch " + path
+		m, _ := decodeFetch(body)
+		what = "fetch " + m.path
 	case msgPrepare, msgLook:
 		q, _ := decodePrepare(body)
 		what = map[msgKind]string{msgPrepare: "prepare ", msgLook: "look at "}[kind] + b.path(q.path)

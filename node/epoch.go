@@ -119,6 +119,7 @@ func (n *Node) adopt(c *Config) {
 	n.warnPolicy()
 	n.startCatchUp()
 	n.restartRegister()
+	n.restartQuorum()
 }
 
 // announce tells all members the configuration in force, without waiting for their questions.

@@ -7,10 +7,10 @@ import "encoding/binary"
 //
 //	replicate      seq u64, count, {path, slot length u32, stored slot (slot_encoding.go)}
 //	replicate-ack  seq u64
-//	store          operation u64, path, slot length u32, stored slot
-//	stored         operation u64
-//	fetch          operation u64, path
-//	fetched        operation u64, path, slot length u32 (0: nothing is held), stored slot
+//	store          operation u64, epoch u64, path, slot length u32, stored slot
+//	stored         operation u64, epoch u64
+//	fetch          operation u64, epoch u64, path
+//	fetched        operation u64, epoch u64, path, slot length u32 (0: nothing is held), stored slot
 //
 // A range holds the paths p with from <= p, and p < to unless to is empty.
 
@@ -134,7 +134,8 @@ func decodeSyncPull(body []byte) (paths []string, err error) {
 
 // storeMessage is a slot on behalf of one quorum operation: what is to be stored, or what is held.
 type storeMessage struct {
-	op uint64
+	op    uint64
+	epoch uint64
 	entry
 }
 
@@ -142,8 +143,9 @@ func (n *Node) encodeStore(m *storeMessage) []byte   { return n.encodeStoreAs(ms
 func (n *Node) encodeFetched(m *storeMessage) []byte { return n.encodeStoreAs(msgFetched, m) }
 
 func (n *Node) encodeStoreAs(kind msgKind, m *storeMessage) []byte {
-	b := n.beginEnvelope(kind, 8+m.wireBytes())
+	b := n.beginEnvelope(kind, 16+m.wireBytes())
 	b = binary.LittleEndian.AppendUint64(b, m.op)
+	b = binary.LittleEndian.AppendUint64(b, m.epoch)
 	b = appendString(b, m.path)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.record)))
 	return sealEnvelope(append(b, m.record...))
@@ -160,7 +162,7 @@ func decodeStore(body []byte) (m storeMessage, err error) {
 
 func decodeFetched(body []byte) (m storeMessage, err error) {
 	r := wireReader{b: body}
-	m.op = r.u64()
+	m.op, m.epoch = r.u64(), r.u64()
 	m.path = r.path()
 	if size := int(r.u32()); size > 0 {
 		m.record = r.take(size)
@@ -168,25 +170,34 @@ func decodeFetched(body []byte) (m storeMessage, err error) {
 	return m, r.end()
 }
 
-func (n *Node) encodeStored(op uint64) []byte {
-	b := n.beginEnvelope(msgStored, 8)
-	return sealEnvelope(binary.LittleEndian.AppendUint64(b, op))
-}
-
-func decodeStored(body []byte) (op uint64, err error) {
-	r := wireReader{b: body}
-	op = r.u64()
-	return op, r.end()
-}
-
-func (n *Node) encodeFetch(op uint64, path string) []byte {
-	b := n.beginEnvelope(msgFetch, 10+len(path))
+func (n *Node) encodeStored(op, epoch uint64) []byte {
+	b := n.beginEnvelope(msgStored, 16)
 	b = binary.LittleEndian.AppendUint64(b, op)
-	return sealEnvelope(appendString(b, path))
+	return sealEnvelope(binary.LittleEndian.AppendUint64(b, epoch))
 }
 
-func decodeFetch(body []byte) (op uint64, path string, err error) {
+func decodeStored(body []byte) (op, epoch uint64, err error) {
 	r := wireReader{b: body}
-	op, path = r.u64(), r.path()
-	return op, path, r.end()
+	op, epoch = r.u64(), r.u64()
+	return op, epoch, r.end()
+}
+
+// fetchMessage asks for a slot on behalf of one quorum operation.
+type fetchMessage struct {
+	op    uint64
+	epoch uint64
+	path  string
+}
+
+func (n *Node) encodeFetch(m *fetchMessage) []byte {
+	b := n.beginEnvelope(msgFetch, 18+len(m.path))
+	b = binary.LittleEndian.AppendUint64(b, m.op)
+	b = binary.LittleEndian.AppendUint64(b, m.epoch)
+	return sealEnvelope(appendString(b, m.path))
+}
+
+func decodeFetch(body []byte) (m fetchMessage, err error) {
+	r := wireReader{b: body}
+	m.op, m.epoch, m.path = r.u64(), r.u64(), r.path()
+	return m, r.end()
 }

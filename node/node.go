@@ -22,8 +22,8 @@ type Options struct {
 	Seeds  []string    // addresses of members to join through; default: none, a cluster of one.
 	Swim   swim.Config // default: swim.DefaultConfig().
 	Tuning Tuning      // default: DefaultTuning().
-	// ExpectedMembers is the size of the cluster that is being formed. The quorum level counts at least so many voters, so that
-	// members that have not met yet do not each take themselves for a majority. Default: this node and its seeds.
+	// ExpectedMembers is the size of the cluster that is being formed: it is founded once so many members have met (epoch.go).
+	// Default: this node and its seeds.
 	ExpectedMembers int
 
 	// StrongPrefixes are those of the first configuration if this node founds the cluster (policy.go), sorted; later ones are

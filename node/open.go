@@ -42,7 +42,32 @@ func (n *Node) OpenOperations() []OpenOperation {
 			out = append(out, n.openQuorum(o))
 		}
 	}
+	if c := n.change; c != nil && !c.begun {
+		out = append(out, n.openChange(c))
+	}
 	return out
+}
+
+// openChange is a change of voters or policy whose round has not begun, or that waits for what it made to be stable.
+func (n *Node) openChange(c *voterChange) OpenOperation {
+	open := OpenOperation{Op: OpPolicy, Level: Linearizable, Waits: "voters to catch up with the configuration"}
+	switch {
+	case c.add != 0:
+		open.Op, open.Path = OpPromote, c.add.String()
+	case c.remove != 0:
+		open.Op, open.Path = OpDemote, c.remove.String()
+	}
+	if c.request != nil {
+		open.Request = c.request.ID
+	}
+	if n.config != nil {
+		for _, id := range n.config.Voters {
+			if !slices.Contains(c.passed, id) {
+				open.Members = append(open.Members, id)
+			}
+		}
+	}
+	return open
 }
 
 func (n *Node) openRegister(o *registerOp) OpenOperation {
@@ -71,7 +96,7 @@ func (n *Node) openQuorum(o *quorumOp) OpenOperation {
 		open.Waits = "what members hold"
 	}
 	for _, p := range n.peers {
-		if !slices.Contains(o.done, p.id) {
+		if !slices.Contains(o.done, p.id) && n.config.Votes(p.id) {
 			open.Members = append(open.Members, p.id)
 		}
 	}

@@ -4,19 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"kvs/node/swim"
 )
 
-// The quorum level. A write is stored here, sent to all other holders of the path, and answered once more than half of all
+// The quorum level. A write is stored here, sent to all other holders of the path, and answered once more than half of the
 // voters have it on disk. A read asks the voters, takes a majority's slots, merges them into this member's own store, and
 // answers from there; when the slots were not all the same, the merged one is on the disks of a majority before the answer
 // (the write-back of Attiya, Bar-Noy and Dolev, "Sharing Memory Robustly in Message-Passing Systems", 1995, section 3). So a
 // quorum read never goes back behind an answered quorum write or read of the path.
 //
-// Voters are all members that have not left, the dead included: two halves of a cluster must not both be a majority. Until
-// members have met, Options.ExpectedMembers stands in for those not heard of. The promise needs members to agree on who they
-// are, but for one joining at a time: config epochs, which settle that for good, are not built yet.
+// Voters are those of the configuration in force (epoch.go), and the epoch rule holds: a question is pinned to one epoch, a voter
+// of a newer one refuses it, and an operation that learns of a newer one asks again, in that epoch, those who vote there. So two
+// majorities of one epoch share a voter; those of epochs that follow each other do as well, since one voter changes at a time;
+// and a later one holds what catch-up brought it from voters that had sealed the epoch before (catchup.go).
 
 // quorumOpsMax bounds the operations that wait for other members; more are refused as overloaded.
 const quorumOpsMax = 4096
@@ -32,7 +31,7 @@ type quorumOp struct {
 	fetching bool      // a read that gathers slots; else it waits until the record is stored.
 	record   []byte    // what is to be stored; nil: the path holds nothing.
 	local    PersistID // this member's own part; the operation waits for it.
-	done     []ID      // peers that did the part under way, sorted.
+	done     []ID      // peers that did the part under way, sorted; those that do not vote among them, which do not count.
 	same     []ID      // of a read: peers whose slot is the merged one as far as is known, sorted.
 	sum      Version   // of a read: the merged slot so far.
 	differ   bool      // of a read: the slots were not all the same.
@@ -54,14 +53,18 @@ func (q *quorumOps) find(id uint64) (int, bool) {
 	return slices.BinarySearchFunc(q.ops, id, func(o *quorumOp, id uint64) int { return compareID(ID(o.id), ID(id)) })
 }
 
-// voters is the number of members that count, and majority how many of them are enough.
-// Members that left or were removed are not expected any more.
-func (n *Node) voters() int {
-	gone := n.swim.Count(swim.Left) + n.swim.Count(swim.Removed)
-	return max(len(n.roster), n.opts.ExpectedMembers-gone, 1)
+// have counts the voters that have done the part under way.
+func (n *Node) have(o *quorumOp) (count int) {
+	for _, id := range n.config.Voters {
+		if _, done := slices.BinarySearch(o.done, id); done {
+			count++
+		}
+	}
+	if n.config.Votes(n.id) && (!o.fetching || n.bootstrap.complete()) { // else what this member holds proves nothing yet.
+		count++
+	}
+	return count
 }
-
-func (n *Node) majority() int { return n.voters()/2 + 1 }
 
 // beginQuorum makes an operation that waits for other members, or refuses it when that is hopeless: nothing has happened
 // then.
@@ -70,9 +73,8 @@ func (n *Node) beginQuorum(r *Request) *quorumOp {
 		n.refuse(r, CodeNoQuorum, n.retirement())
 		return nil
 	}
-	if n.reachable() < n.majority() {
-		n.refuse(r, CodeNoQuorum, fmt.Sprintf("%d of %d members can be reached, %d are needed: try again later, or use consistency=eventual",
-			n.reachable(), n.voters(), n.majority()))
+	if detail := n.noQuorum(); detail != "" {
+		n.refuse(r, CodeNoQuorum, detail)
 		return nil
 	}
 	if n.quorum.open >= quorumOpsMax {
@@ -87,17 +89,6 @@ func (n *Node) beginQuorum(r *Request) *quorumOp {
 	n.quorum.ops = append(n.quorum.ops, o)
 	n.quorum.open++
 	return o
-}
-
-// reachable counts this member and the peers that are not known to be dead.
-func (n *Node) reachable() int {
-	count := 1
-	for _, p := range n.peers {
-		if !p.dead() {
-			count++
-		}
-	}
-	return count
 }
 
 // writeQuorum stores a version here and waits until a majority has it.
@@ -147,7 +138,7 @@ func (n *Node) askQuorum(o *quorumOp) {
 	var frame []byte
 	after := o.local
 	for _, p := range n.replicas(o.request.Path) {
-		if _, done := slices.BinarySearch(o.done, p.id); done || p.dead() {
+		if _, done := slices.BinarySearch(o.done, p.id); done || p.dead() || o.fetching && !n.config.Votes(p.id) {
 			continue
 		}
 		if frame == nil {
@@ -165,7 +156,7 @@ func (n *Node) askQuorum(o *quorumOp) {
 // all members have held: everybody has done this part.
 func (n *Node) encodeQuestion(o *quorumOp) ([]byte, PersistID) {
 	if o.fetching {
-		return n.encodeFetch(o.id, o.request.Path), o.local
+		return n.encodeFetch(&fetchMessage{o.id, n.epoch(), o.request.Path}), max(o.local, n.configAfter)
 	}
 	h, _, err := n.currentSlot(o.request.Path)
 	switch {
@@ -178,10 +169,10 @@ func (n *Node) encodeQuestion(o *quorumOp) ([]byte, PersistID) {
 		return nil, 0
 	}
 	o.record = h.record
-	return n.encodeStore(&storeMessage{op: o.id, entry: entry{o.request.Path, o.record}}), max(o.local, h.after)
+	return n.encodeStore(&storeMessage{o.id, n.epoch(), entry{o.request.Path, o.record}}), max(o.local, h.after, n.configAfter)
 }
 
-// advanceQuorum goes on with an operation whose part is done by a majority, this member included.
+// advanceQuorum goes on with an operation whose part is done by a majority of the voters.
 func (n *Node) advanceQuorum(o *quorumOp) {
 	if o.answered {
 		if n.stragglers(o) == 0 {
@@ -189,11 +180,7 @@ func (n *Node) advanceQuorum(o *quorumOp) {
 		}
 		return
 	}
-	own := 1
-	if o.fetching && !n.bootstrap.complete() {
-		own = 0 // what this member holds proves nothing yet.
-	}
-	if len(o.done)+own < n.majority() {
+	if n.have(o) < n.config.Majority() {
 		return
 	}
 	if !o.fetching {
@@ -299,7 +286,7 @@ func (n *Node) giveUpQuorum(o *quorumOp) {
 	n.dropQuorum(o)
 	resp := Response{
 		ID: o.request.ID, Code: CodeNoQuorum, Level: Quorum, RetryAfter: retryAfter,
-		Detail: fmt.Sprintf("%d of %d members answered in time, %d are needed", len(o.done)+1, n.voters(), n.majority()),
+		Detail: fmt.Sprintf("%d of %d voters answered in time, %d are needed", n.have(o), len(n.config.Voters), n.config.Majority()),
 	}
 	if o.request.Op != OpGet {
 		resp.Outcome = OutcomeUnknown
@@ -308,24 +295,35 @@ func (n *Node) giveUpQuorum(o *quorumOp) {
 	n.handOver(o)
 }
 
+// restartQuorum asks everybody again: the configuration has changed, and what was said in its predecessor's epoch counts no more.
+func (n *Node) restartQuorum() {
+	for _, o := range slices.Clone(n.quorum.ops) {
+		if o.answered {
+			continue // copies are copies.
+		}
+		o.done, o.same, o.delay = nil, nil, n.tuning.AckTimeout
+		n.askQuorum(o)
+	}
+}
+
 // handleStore stores what a coordinator sends, and says so once it, or something newer, is durable.
 func (n *Node) handleStore(from *peer, body []byte) error {
 	m, err := decodeStore(body)
-	if err != nil {
+	if err != nil || !n.epochAgrees(from, m.epoch) {
 		return err
 	}
 	after, err := n.merge(from, m.path, m.record)
 	if err != nil {
 		return err
 	}
-	n.send(TransportFrame, from.addr, after, n.encodeStored(m.op))
+	n.send(TransportFrame, from.addr, max(after, n.configAfter), n.encodeStored(m.op, m.epoch))
 	return nil
 }
 
 // handleStored counts a peer's part, once.
 func (n *Node) handleStored(from *peer, body []byte) error {
-	op, err := decodeStored(body)
-	if err != nil {
+	op, epoch, err := decodeStored(body)
+	if err != nil || epoch != n.epoch() {
 		return err
 	}
 	if i, ok := n.quorum.find(op); ok && !n.quorum.ops[i].fetching {
@@ -338,19 +336,19 @@ func (n *Node) handleStored(from *peer, body []byte) error {
 
 // handleFetch answers with what this member holds, once that is durable.
 func (n *Node) handleFetch(from *peer, body []byte) error {
-	op, path, err := decodeFetch(body)
-	if err != nil {
+	m, err := decodeFetch(body)
+	if err != nil || !n.takesPart(from, m.epoch) {
 		return err
 	}
 	if !n.bootstrap.complete() {
 		return nil // it may be the successor of a member that acknowledged what it does not hold yet.
 	}
-	h, _, err := n.currentSlot(path)
+	h, _, err := n.currentSlot(m.path)
 	if err != nil {
-		n.log(LogError, "record not sent", "path", path, "error", err.Error())
+		n.log(LogError, "record not sent", "path", m.path, "error", err.Error())
 		return nil // rot or a broken disk: no answer is better than "nothing", and the peer's frame is none the worse.
 	}
-	n.send(TransportFrame, from.addr, h.after, n.encodeFetched(&storeMessage{op: op, entry: entry{path, h.record}}))
+	n.send(TransportFrame, from.addr, max(h.after, n.configAfter), n.encodeFetched(&storeMessage{m.op, m.epoch, entry{m.path, h.record}}))
 	return nil
 }
 
@@ -358,7 +356,7 @@ func (n *Node) handleFetch(from *peer, body []byte) error {
 // superseded meanwhile.
 func (n *Node) handleFetched(from *peer, body []byte) error {
 	m, err := decodeFetched(body)
-	if err != nil {
+	if err != nil || m.epoch != n.epoch() || !n.config.Votes(from.id) {
 		return err
 	}
 	i, ok := n.quorum.find(m.op)

@@ -106,12 +106,9 @@ func (q *registerOps) holds(o *registerOp) bool {
 
 // linearizable begins an operation, or refuses it when that is hopeless: nothing has happened then.
 func (n *Node) linearizable(r *Request) {
-	switch alive := n.votersAlive(); {
-	case n.config == nil:
-		n.refuse(r, CodeNoQuorum, n.unfounded())
-	case alive < n.config.Majority():
-		n.refuse(r, CodeNoQuorum, fmt.Sprintf("%d of %d voters can be reached, %d are needed: try again later, or use consistency=eventual",
-			alive, len(n.config.Voters), n.config.Majority()))
+	switch detail := n.noQuorum(); {
+	case detail != "":
+		n.refuse(r, CodeNoQuorum, detail)
 	case n.register.open >= registerOpsMax:
 		n.refuse(r, CodeOverloaded, fmt.Sprintf("%d operations wait for other members already", registerOpsMax))
 	default:
@@ -126,6 +123,18 @@ func (n *Node) linearizable(r *Request) {
 		n.counters.Rounds++
 		n.beginRound(o)
 	}
+}
+
+// noQuorum says why there is no majority of the voters to be had; empty: there may be one.
+func (n *Node) noQuorum() string {
+	if n.config == nil {
+		return n.unfounded()
+	}
+	if alive := n.votersAlive(); alive < n.config.Majority() {
+		return fmt.Sprintf("%d of %d voters can be reached, %d are needed: try again later, or use consistency=eventual",
+			alive, len(n.config.Voters), n.config.Majority())
+	}
+	return ""
 }
 
 func (n *Node) votersAlive() int {

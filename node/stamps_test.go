@@ -197,10 +197,10 @@ func TestExchangesAreNamedApart(t *testing.T) {
 	id := b.quorum(0, OpPut, "a", "one")
 	b.run(10*time.Millisecond, nil)
 	require.Len(t, n.quorum.ops, 1)
-	b.step(0, &Frame{Data: second.encodeStored(third.exchangeID(n.quorum.last))})
+	b.step(0, &Frame{Data: second.encodeStored(third.exchangeID(n.quorum.last), n.epoch())})
 	b.run(10*time.Millisecond, nil)
 	require.NotContains(t, b.machine[0].replies, id, "somebody else's write was stored")
-	b.step(0, &Frame{Data: second.encodeStored(n.exchangeID(n.quorum.last))})
+	b.step(0, &Frame{Data: second.encodeStored(n.exchangeID(n.quorum.last), n.epoch())})
 	b.run(10*time.Millisecond, nil)
 	require.Contains(t, b.machine[0].replies, id)
 }

@@ -43,10 +43,11 @@ const (
 	msgLeafAsk    msgKind = 10
 	msgLeafAnswer msgKind = 11
 	// 12 to 15 are kept for comparisons.
-	msgStore   msgKind = 16
-	msgStored  msgKind = 17
-	msgFetch   msgKind = 18
-	msgFetched msgKind = 19
+	// 16 to 19 were the quorum level's questions and answers without an epoch.
+	msgStore   msgKind = 20
+	msgStored  msgKind = 21
+	msgFetch   msgKind = 22
+	msgFetched msgKind = 23
 
 	msgConfigAsk msgKind = 40
 	msgConfigIs  msgKind = 41
@@ -78,7 +79,7 @@ const (
 )
 
 // compares reports whether messages of this kind belong to the comparison of two members.
-func (k msgKind) compares() bool { return k >= msgSyncPull && k < msgStore }
+func (k msgKind) compares() bool { return k >= msgSyncPull && k < 16 }
 
 // ErrBadMessage is wrapped by every decoding error.
 var ErrBadMessage = errors.New("bad message")

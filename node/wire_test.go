@@ -27,10 +27,10 @@ func sampleMessages() map[string][]byte {
 		"leaf-ask":      n.encodeLeafAsk(9, []uint32{7, 65535}),
 		"leaf-answer":   n.encodeLeafAnswer(&leafAnswer{session: 9, leaves: 2, keys: []heldVersion{{"a/b", r.Version()}}}),
 		"sync-pull":     n.encodeSyncPull([]string{"a/b", "c"}),
-		"store":         n.encodeStore(&storeMessage{op: 7, entry: e[0]}),
-		"stored":        n.encodeStored(7),
-		"fetch":         n.encodeFetch(7, "a/b"),
-		"fetched":       n.encodeFetched(&storeMessage{op: 7, entry: e[0]}),
+		"store":         n.encodeStore(&storeMessage{op: 7, epoch: 2, entry: e[0]}),
+		"stored":        n.encodeStored(7, 2),
+		"fetch":         n.encodeFetch(&fetchMessage{7, 2, "a/b"}),
+		"fetched":       n.encodeFetched(&storeMessage{op: 7, epoch: 2, entry: e[0]}),
 		"config-ask":    n.encodeConfigAsk(),
 		"config-none":   n.encodeConfigIs(nil),
 		"config-is":     n.encodeConfigIs(&Config{Epoch: 2, Founding: r.UUID, Previous: []ID{1, 2}, Voters: []ID{1, 2, 3}}),
@@ -56,7 +56,7 @@ func sampleMessages() map[string][]byte {
 		"catch-equal":   n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", "b"}, equal: true}),
 		"catch-pull":    n.encodeCatchPull(9, []string{"a/b", "c"}),
 		"catch-slots":   n.encodeCatchSlots(&replicate{seq: 9, entries: []entry{e[0], {path: "gone"}}}),
-		"fetched-none":  n.encodeFetched(&storeMessage{op: 7, entry: entry{path: "a/b"}}),
+		"fetched-none":  n.encodeFetched(&storeMessage{op: 7, epoch: 2, entry: entry{path: "a/b"}}),
 		"gossip":        sealEnvelope(appendPulse(n.beginEnvelope(msgGossip, pulseBytes), &pulse{ModeReadOnly, 1_700_000_000_123, 77, 66, 1500 * time.Microsecond, 99})),
 		"gone-ask":      n.encodeGone(&goneAsk{round: 3, roster: 4, paths: []heldVersion{{"a/b", r.Version()}}}),
 		"gone-answer":   n.encodeGoneAnswer(&goneAnswer{round: 3, roster: 4, upTo: 9, fence: r.TS, held: []bool{true, false}}),
@@ -106,11 +106,11 @@ func decodeAny(n *Node, kind msgKind, body []byte) (again []byte, err error) {
 		m, err := decodeStore(body)
 		return encodeIf(err, func() []byte { return n.encodeStore(&m) })
 	case msgStored:
-		op, err := decodeStored(body)
-		return encodeIf(err, func() []byte { return n.encodeStored(op) })
+		op, epoch, err := decodeStored(body)
+		return encodeIf(err, func() []byte { return n.encodeStored(op, epoch) })
 	case msgFetch:
-		op, path, err := decodeFetch(body)
-		return encodeIf(err, func() []byte { return n.encodeFetch(op, path) })
+		m, err := decodeFetch(body)
+		return encodeIf(err, func() []byte { return n.encodeFetch(&m) })
 	case msgFetched:
 		m, err := decodeFetched(body)
 		return encodeIf(err, func() []byte { return n.encodeFetched(&m) })

@@ -7,7 +7,7 @@ import (
 )
 
 // deliveryCheck holds members to what they tell each other and their clients about disks. An acknowledged write is on the disk
-// of the member that acknowledged it, and at the quorum level on those of a majority, in the moment in which it says so. And a
+// of the member that acknowledged it, and at the quorum level on those of a majority of the voters, in the moment in which it says so. And a
 // member that has nothing waiting for a peer any more has been told that the peer holds everything: then its disk does.
 //
 // Comparisons would repair a wrong acknowledgement before the end of a run, and crashes that hit the few milliseconds between
@@ -74,9 +74,10 @@ func (c *deliveryCheck) acknowledged(r *replica, path string, resp *node.Respons
 		}
 		return
 	}
-	now, before := r.electorate.Members(), append(peers[:len(peers):len(peers)], r.id)
-	if have := c.have(now, path, ts); 2*have <= len(now) && 2*c.have(before, path, ts) <= len(before) { // who joins meanwhile is not asked.
-		c.bad(r.number, path, "acknowledges %s at the quorum level, which is on %d of %d disks", ts, have, len(now))
+	config := r.knownConfig()
+	have := c.have(config.Voters, path, ts)
+	if have < config.Majority() && 2*c.have(config.Previous, path, ts) <= len(config.Previous) { // its epoch may have ended while it waited for the disk.
+		c.bad(r.number, path, "acknowledges %s at the quorum level, which is on %d of the %d voters' disks", ts, have, len(config.Voters))
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func TestDeliveryFires(t *testing.T) {
-	r := &replica{number: 1, run: 4, id: 1, electorate: node.NewElectorate([]node.ID{1, 2, 3})}
+	r := &replica{number: 1, run: 4, id: 1, config: &node.Config{Epoch: 1, Voters: []node.ID{1, 2, 3}}}
 	on := func(c *deliveryCheck, id node.ID, ts node.Timestamp) {
 		s := node.SlotOf(&node.Record{TS: ts, UUID: node.UUID{1}, Origin: 1})
 		c.stored(id, "p", &s)
@@ -24,7 +24,7 @@ func TestDeliveryFires(t *testing.T) {
 	on(&c, 1, 9)
 	on(&c, 2, 8)
 	c.acknowledged(r, "p", answer(node.Quorum), []node.ID{2, 3})
-	requireBroken(t, c.violations, promiseDelivery, "on 1 of 3 disks")
+	requireBroken(t, c.violations, promiseDelivery, "on 1 of the 3 voters' disks")
 	c.violations = nil
 	on(&c, 3, 10)
 	c.acknowledged(r, "p", answer(node.Quorum), []node.ID{2, 3})

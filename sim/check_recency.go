@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"kvs/node"
@@ -34,28 +33,10 @@ func (w *world) checkRecency(c *client, a *answer) {
 	if a.version.TS == 0 && w.ends.highest[c.op.Path] >= c.floor && c.floor > 0 {
 		return // the tombstone it would have shown is gone from all members.
 	}
-	if !a.meets {
-		return
-	}
 	if w.sc.Workload.Mixed && !strings.HasPrefix(c.op.Path, scenarios.QuorumDir) {
 		return
 	}
 	if detail := w.recency.seen(c.op.Path, c.op.Kind == scenarios.OpGet, c.floor, a.version.TS); detail != "" && !w.recencyExcused(c.op.Path, c.floor) {
 		w.violate(Violation{Promise: scenarios.QuorumRecency.String(), Node: c.op.Node, Path: c.op.Path, Detail: detail})
 	}
-}
-
-// knowsAll reports whether a replica knows all members there are, or those that it expects are all. Newcomers beyond them, who have not
-// met everybody, may take too few for a majority: the README asks for one at a time.
-func (w *world) knowsAll(r *replica) bool {
-	if w.firstVoters() == w.nodes && !w.replaced {
-		return true
-	}
-	members := r.electorate.Members()
-	for n := 1; n <= w.nodes; n++ {
-		if id := w.replicas[n].id; id != 0 && !slices.Contains(members, id) {
-			return false
-		}
-	}
-	return true
 }

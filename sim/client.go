@@ -77,7 +77,6 @@ type call struct {
 // answer is what comes back.
 type answer struct {
 	status  linearize.Status
-	meets   bool // the replica knew all members when it answered.
 	hidden  bool // an earlier attempt under the same key was refused: what was there then is not said.
 	refused bool // a compare-and-set whose condition was false: found and value are what was there.
 	found   bool
@@ -206,7 +205,7 @@ func (w *world) readView(r *replica, path string) answer {
 	}
 	w.session(r, path, rec.Version())
 	w.checkShown(r, path, &rec)
-	return answer{status: linearize.OK, meets: w.knowsAll(r), found: rec.Live(), value: rec.Value, version: rec.Version()}
+	return answer{status: linearize.OK, found: rec.Live(), value: rec.Value, version: rec.Version()}
 }
 
 // requestCore hands a request to the node's loop.
@@ -296,7 +295,6 @@ func (w *world) reply(r *replica, resp *node.Response) {
 			w.session(r, c.request.Path, resp.Record.Version())
 		}
 	}
-	c.answer.meets = w.knowsAll(r)
 	w.sendAnswer(slot)
 }
 

@@ -107,7 +107,7 @@ func (w *world) drawCore(rng *rand.Rand) []int {
 		knowing++
 		configs = append(configs, r.node.Config())
 	}
-	if w.sc.Workload.Level == node.Linearizable && knowing <= w.nodes/2 {
+	if w.sc.Workload.Level != node.Eventual && knowing <= w.nodes/2 {
 		return nil
 	}
 	var nodes []int

@@ -3,18 +3,22 @@ package sim
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"kvs/node"
 )
 
 // What faults take from disks, and what the cluster may therefore lose: the rules of scenarios/ATLAS.md. An acknowledged write may be
-// lost when its last copy went with a disk. A quorum read may go back when so many copies went that a majority can be without one. And
-// nothing takes so much from the voters that nobody could know any more what they have agreed on: the world spares their disks.
+// lost when its last copy went with a disk. A quorum read may go back when so many copies rotted that a majority of the voters can be
+// without one. And nothing takes so much from the voters that nobody could know any more what they have agreed on: the world spares
+// their disks.
 
-// damage is the loss of one copy.
+// damage is the loss of a voter's copy, which may get an older one in its place, from another disk. A disk that is wiped is no such loss:
+// its voter never answers again, and who comes in its place votes only after it has caught up with a majority.
 type damage struct {
-	top  node.Timestamp   // of what was lost.
-	left []node.Timestamp // of what the other disks held then.
+	top      node.Timestamp   // of what was lost.
+	left     []node.Timestamp // of what the other voters' disks held then.
+	majority int
 }
 
 // damages is what has been lost of copies, by path.
@@ -40,9 +44,13 @@ func (w *world) topOn(n int, path string) node.Timestamp {
 
 // damaged takes note of a copy that is about to be lost.
 func (w *world) damaged(r *replica, path string) {
-	d := damage{top: w.topOn(r.number, path)}
+	c := w.configInForce()
+	if c == nil || !c.Votes(r.id) {
+		return
+	}
+	d := damage{top: w.topOn(r.number, path), majority: c.Majority()}
 	for n := 1; n <= w.nodes; n++ {
-		if n != r.number {
+		if n != r.number && c.Votes(w.replicas[n].id) {
 			d.left = append(d.left, w.topOn(n, path))
 		}
 	}
@@ -52,17 +60,17 @@ func (w *world) damaged(r *replica, path string) {
 	w.damages.byPath[path] = append(w.damages.byPath[path], d)
 }
 
-// recencyExcused reports whether a quorum read may be without a version, since too many copies of it were lost: a majority of the disks
-// had none of those that were left.
+// recencyExcused reports whether a quorum read may be without a version, since too many copies of it rotted: with the voter that lost its
+// own, a majority of the voters had none.
 func (w *world) recencyExcused(path string, ts node.Timestamp) bool {
 	return slices.ContainsFunc(w.damages.byPath[path], func(d damage) bool {
-		has := 0
+		without := 1
 		for _, top := range d.left {
-			if top >= ts {
-				has++
+			if top < ts {
+				without++
 			}
 		}
-		return d.top >= ts && has < w.nodes-w.nodes/2
+		return d.top >= ts && without >= d.majority
 	})
 }
 
@@ -73,7 +81,6 @@ func (w *world) forgetDisk(r *replica) {
 		if _, holds := w.copyOf(r.number, p.path); !holds {
 			continue
 		}
-		w.damaged(r, p.path)
 		for _, index := range p.writes {
 			if wr := &w.ledger.writes[index]; wr.fate == fateAcknowledged && !w.heldElsewhere(r, p.path, wr.version) {
 				wr.lost = true
@@ -125,11 +132,14 @@ func (r *replica) knownConfig() *node.Config {
 // and no change of voters is under way.
 func (w *world) mayWipe(r *replica) bool {
 	c := w.configInForce()
-	if w.sc.Workload.Level != node.Linearizable {
+	if w.sc.Workload.Level == node.Eventual {
 		return true
 	}
 	if c == nil || w.changingVoters(c) || !w.votersLeft(c, r, "") {
 		return false
+	}
+	if w.sc.Workload.Level == node.Quorum { // nothing was promised there.
+		return true
 	}
 	for n := 1; n <= w.nodes; n++ {
 		other := &w.replicas[n]
@@ -184,10 +194,16 @@ func (w *world) speaksFor(r *replica, path string) bool {
 // voteKeys is the prefix of what a node has promised about the configuration after an epoch.
 const voteKeys = "m/vote/"
 
-// changingVoters reports whether some disk has anything to say about the configuration after c.
+// changingVoters reports whether some disk has anything to say about the configuration after c, or some member is about to ask the voters
+// for another one.
 func (w *world) changingVoters(c *node.Config) bool {
 	for n := 1; n <= w.nodes; n++ {
 		changing := false
+		if m := w.replicas[n].node; m != nil && slices.ContainsFunc(m.OpenOperations(), func(o node.OpenOperation) bool {
+			return o.Op == node.OpPromote || o.Op == node.OpDemote || strings.HasPrefix(o.Path, "\x00") // the register of the next one.
+		}) {
+			return true
+		}
 		err := w.replicas[n].disk.store.Scan(voteKeys, "", func(key string, _ []byte) bool {
 			changing = key == voteKeys+strconv.FormatUint(c.Epoch, 10)
 			return !changing

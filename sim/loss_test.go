@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +44,13 @@ func TestLastCopyMayBeLost(t *testing.T) {
 func TestRecencyIsExcusedWhenTooManyCopiesAreGone(t *testing.T) {
 	w := still(t, wide)
 	require.False(t, w.recencyExcused("a", 5))
+	w.damaged(&w.replicas[1], "a")
+	require.Empty(t, w.damages.byPath, "nobody votes yet")
+	for n := 1; n <= 3; n++ {
+		w.replicas[n].node = nil
+		w.replicas[n].config = &node.Config{Epoch: 1, Voters: []node.ID{w.replicas[1].id, w.replicas[2].id, w.replicas[3].id}}
+		slices.Sort(w.replicas[n].config.Voters)
+	}
 	for n, ts := range []node.Timestamp{1: 5, 2: 5, 3: 5} {
 		w.ends.stored(n, "a", slotAt(ts))
 	}
@@ -84,15 +92,4 @@ func TestVotersAreSpared(t *testing.T) {
 	require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.Wipe, Nodes: []int{2}}))
 	require.NotZero(t, w.replicas[2].id, "it was spared")
 	require.Equal(t, 1, w.damages.spared)
-}
-
-// A newcomer that has met two of five takes two for a majority; nobody promises anything of that.
-func TestNewcomersThatHaveNotMetEverybody(t *testing.T) {
-	w := still(t, wide)
-	require.True(t, w.knowsAll(&w.replicas[1]), "members that found the cluster expect each other")
-	w.founders, w.replaced = true, true
-	w.start(&w.replicas[1])
-	require.True(t, w.knowsAll(&w.replicas[1]))
-	w.start(&w.replicas[2])
-	require.False(t, w.knowsAll(&w.replicas[1]))
 }

@@ -121,7 +121,7 @@ func (w *world) recordDecision(r *replica, d *node.ConflictRecord) {
 // messageKinds are the names of what node/wire.go numbers. A number without a name is shown as it is.
 var messageKinds = map[byte]string{
 	1: "gossip", 2: "member-table", 3: "replicate", 4: "replicate-ack", 7: "sync-pull", 8: "tree-ask", 9: "tree-answer", 10: "leaf-ask", 11: "leaf-answer",
-	16: "store", 17: "stored", 18: "fetch", 19: "fetched",
+	20: "store", 21: "stored", 22: "fetch", 23: "fetched",
 	24: "hello", 25: "plan-ask", 26: "plan", 27: "page-ask", 28: "page", 30: "gone-ask", 31: "gone-answer", 32: "gone-word",
 	40: "config-ask", 41: "config-is", 42: "prepare", 43: "look", 44: "promised", 45: "accept", 46: "accepted", 47: "epoch",
 	48: "passed-ask", 49: "passed-is", 50: "catch-range", 51: "catch-keys", 52: "catch-pull", 53: "catch-slots", 54: "adopted-ask", 55: "adopted-is",

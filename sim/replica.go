@@ -155,7 +155,6 @@ func (w *world) wipeSpared(r *replica) {
 // wipe loses the disk of a replica that is down.
 func (w *world) wipe(r *replica) {
 	w.forgetDisk(r)
-	w.replaced = true
 	r.disk.store.Wipe()
 	r.id, r.identified, r.config = 0, false, nil
 	clear(r.rotten)

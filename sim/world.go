@@ -58,7 +58,6 @@ type world struct {
 	joins    joinCheck
 
 	damages   damages
-	replaced  bool      // some disk was wiped: its machine has joined as a newcomer since, or will.
 	departing departure // the member on its way out.
 
 	operations int

@@ -18,8 +18,8 @@ as 0.0.0.0:7001, or behind an address translation.`},
 	{"data_dir", `Folder of this node's data. A relative path begins at this file's folder. Empty: data/NAME.`},
 	{"seeds", `Addresses (host:port) of some members to join through. They are tried again for ever; this node's own address may be among
 them, so that all members can share one list. Default: [], a cluster of one until somebody joins.`},
-	{"expected_members", `Size of the cluster that is being formed: the quorum level counts at least so many members, so that nodes that have
-not met yet do not each take themselves for a majority. Default: 0, this node and its seeds.`},
+	{"expected_members", `Size of the cluster that is being formed: it is founded once so many members have been up once, and until then
+answers eventual requests only. Default: 0, this node and its seeds.`},
 	{"default_consistency", `Consistency of a request that does not choose: eventual, quorum or linearizable. Default: eventual.`},
 	{"strong_prefixes", `Directories, such as orders/, under which every write is linearizable whatever level it asks for; / is everything. All members of a
 new cluster should have the same here: it counts when the cluster is founded, and kvs policy changes it later. Default: [].`},
