@@ -16,7 +16,8 @@ import (
 //     month keeps all tombstones for a month; whoever gives it up removes it from the cluster.
 //   - All of them acknowledge under the same roster, in the same epoch. A member that one of them knows may have been given the old value by it.
 //   - Each acknowledgement says up to which stamp the frames of that member are too old from then on (stamps.go), and how high
-//     promises and ballots have been. Both become durable in the persist that drops the tombstone.
+//     promises and ballots have been. Both become durable in the persist that drops the tombstone, and so does what the member that
+//     drops it has promised on the path since it acknowledged.
 //
 // These facts stay true for ever: a member that acknowledged holds that tombstone or something newer from then on, or has dropped
 // it by this same rule. So one member collects the acknowledgements, and tells the others with what it dropped whose frames to
@@ -411,6 +412,8 @@ func (n *Node) heed(m *gone) {
 		if state != tombstoneHeld || slot.version() != k.Version {
 			continue
 		}
+		// What this member has promised since it acknowledged goes with the slot, and the others know nothing of it.
+		n.raiseFence(slot.Consensus.promised().TS)
 		n.erase(k.path)
 		n.collection.graves.put(k.path, k.Version)
 		n.counters.TombstonesDropped++

@@ -199,3 +199,52 @@ func TestTombstoneOverLinearizableValue(t *testing.T) {
 	require.Equal(t, "one", string(slot.Consensus.Record.Value))
 	b.run(30*time.Second, b.gone)
 }
+
+// What a voter promised between its acknowledgement of a tombstone and the word that the tombstone may go is no less a promise: with the
+// slot it would be forgotten, and an older ballot accepted. Two creations of one path would both succeed.
+func TestPromiseOutlivesItsTombstone(t *testing.T) {
+	b := newBenchWith(t, 3, func(x *Tuning) { x.TombstoneGrace = 400 * time.Millisecond })
+	b.found(3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "x", always).Code)
+	kind := func(s Send, k msgKind) bool { return s.Transport == TransportFrame && msgKind(s.Data[1]) == k }
+	var word []byte
+	b.spy = func(from string, s Send) {
+		if s.To == "n2" && kind(s, msgGoneWord) && word == nil {
+			word = append([]byte{}, s.Data...)
+		}
+	}
+	b.lose = func(from string, s Send) bool { return s.To == "n2" && kind(s, msgGoneWord) }
+	require.Equal(t, CodeOK, b.doLinear(0, OpDelete, "a", "", always).Code)
+	b.run(20*time.Second, func() bool { return word != nil })
+
+	// n1 and n3 prepare at n2 alone, one after the other: n2 has promised the higher ballot of n3.
+	create := Condition{Kind: IfNoneMatch, Any: true}
+	b.lose = func(from string, s Send) bool {
+		return kind(s, msgAccept) || kind(s, msgPrepare) && s.To != "n2" || kind(s, msgGoneWord)
+	}
+	one := b.linear(0, OpPut, "a", "first", create)
+	b.run(time.Second, func() bool { return b.accepted(0, "a") })
+	two := b.linear(2, OpPut, "a", "second", create)
+	b.run(time.Second, func() bool { return b.accepted(2, "a") })
+	_, slot, err := b.machine[1].node.currentSlot("a")
+	require.NoError(t, err)
+	promised := slot.Consensus.promised()
+	b.push(benchEvent{at: b.now, to: 1, in: &Frame{Data: word}})
+	b.run(10*time.Millisecond, nil)
+	_, slot, err = b.machine[1].node.currentSlot("a")
+	require.NoError(t, err)
+	require.False(t, slot.Exists(), "the tombstone is gone")
+	require.GreaterOrEqual(t, b.machine[1].node.stamps.fence, promised.TS)
+
+	b.lose = func(from string, s Send) bool { return kind(s, msgAccept) && (from != "n1" || s.To != "n2") }
+	b.run(3*time.Second, func() bool { _, ok := b.machine[0].replies[one]; return ok })
+	b.lose = func(from string, s Send) bool { return kind(s, msgAccept) && from == "n1" }
+	b.run(3*time.Second, func() bool { _, ok := b.machine[2].replies[two]; return ok })
+	created := 0
+	for _, r := range []Response{b.machine[0].replies[one], b.machine[2].replies[two]} {
+		if r.Code == CodeCreated {
+			created++
+		}
+	}
+	require.LessOrEqual(t, created, 1)
+}

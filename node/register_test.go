@@ -30,6 +30,12 @@ func (b *bench) doLinear(i int, op OpKind, path, value string, c Condition) Resp
 // founded brings up a cluster with a configuration.
 func founded(t *testing.T, nodes int) *bench {
 	b := newBench(t, nodes)
+	b.found(nodes)
+	return b
+}
+
+// found waits until all members have met and agreed on the first configuration.
+func (b *bench) found(nodes int) {
 	for _, m := range b.machine {
 		m.node.opts.ExpectedMembers = nodes
 	}
@@ -41,7 +47,6 @@ func founded(t *testing.T, nodes int) *bench {
 		}
 		return true
 	})
-	return b
 }
 
 var always = Condition{}
