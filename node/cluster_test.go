@@ -74,7 +74,10 @@ func (b *bench) time(m *machine) Time {
 	return Time{Wall: 1_700_000_000_000 + b.now.Milliseconds() + m.wall, Mono: b.now}
 }
 
-func (b *bench) start(i int) {
+func (b *bench) start(i int) { b.startWith(i, nil) }
+
+// startWith starts a machine with other options than those of all.
+func (b *bench) startWith(i int, change func(o *Options)) {
 	m := b.machine[i]
 	m.boot++
 	m.up, m.gate, m.pending, m.wakeAt = true, Gate{}, 0, 0
@@ -83,10 +86,14 @@ func (b *bench) start(i int) {
 	if b.tune != nil {
 		b.tune(&tuning)
 	}
-	n, err := New(b.time(m), Options{
+	o := Options{
 		Name: m.name, Addr: m.name, Cluster: "test", Store: m.store, Seeds: []string{"n1", "n2"}, Tuning: tuning,
 		Rand: rand.New(rand.NewPCG(uint64(i), uint64(m.boot))), LogLevel: LogDebug, Founder: !b.newcomers,
-	}, &eff)
+	}
+	if change != nil {
+		change(&o)
+	}
+	n, err := New(b.time(m), o, &eff)
 	require.NoError(b.t, err)
 	m.node = n
 	b.effects(i, &eff)

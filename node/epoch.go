@@ -110,7 +110,7 @@ func (n *Node) adopt(c *Config) {
 	if former := n.config; former != nil && former.Founding != c.Founding { // decided by hand, above all of its rounds.
 		n.ops = append(n.ops, Op{Key: recordKey(configPath(former.Epoch))})
 	}
-	n.config = c
+	n.config, n.founded = c, c.tag()
 	n.ops = append(n.ops, Op{Key: keyConfig, Value: encodeMetaConfig(c)})
 	n.configAfter = n.nextPersist()
 	n.founding = founding{}
@@ -162,7 +162,7 @@ func (n *Node) handleConfigIs(from *peer, body []byte) error {
 		n.sendConfig(from)
 	case n.config != nil && n.config.Founding != c.Founding:
 		n.counters.OtherFounding++
-		n.log(LogError, "a member belongs to another founding of the cluster, linearizable operations keep to this one: remove the data folder of the members of one of them, to let them join the other",
+		n.log(LogError, "a member belongs to another founding of the cluster, with which nothing is exchanged: remove the data folder of the members of one of them, to let them join the other",
 			"peer", from.id.String(), "epoch", c.Epoch, "own_epoch", n.config.Epoch)
 	case c.Epoch > n.epoch():
 		n.adopt(c)

@@ -106,6 +106,13 @@ func (n *Node) recoverConfig() error {
 	return nil
 }
 
+// StoredConfig returns the configuration in a store; nil: it holds none.
+func StoredConfig(store Reader) (*Config, error) {
+	n := &Node{store: store, tuning: DefaultTuning()}
+	err := n.recoverConfig()
+	return n.config, err
+}
+
 func (n *Node) encodeConfigAsk() []byte {
 	return sealEnvelope(n.beginEnvelope(msgConfigAsk, 0))
 }

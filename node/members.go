@@ -13,6 +13,10 @@ func (n *Node) datagram(in *Datagram) {
 	if err == nil && kind != msgGossip {
 		err = ErrBadMessage
 	}
+	if err == nil && n.foreign(kind, from, in.Data) {
+		n.counters.DatagramsIn++
+		return
+	}
 	var m pulse
 	if err == nil {
 		m, body, err = decodePulse(body)
@@ -30,6 +34,9 @@ func (n *Node) datagram(in *Datagram) {
 func (n *Node) frame(in *Frame) {
 	n.counters.FramesIn++
 	kind, from, body, err := openEnvelope(in.Data, n.cluster)
+	if err == nil && n.foreign(kind, from, in.Data) {
+		return
+	}
 	if err == nil && kind != msgMemberTable && n.tooLate(from, envelopeStamp(in.Data)) {
 		n.counters.FramesLate++
 		return

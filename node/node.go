@@ -43,7 +43,8 @@ type Node struct {
 	id      ID
 	name    string
 	addr    string
-	cluster uint64
+	cluster uint32
+	founded uint32 // tag of the founding of the configuration in force; zero: there is none.
 	opts    Options
 	tuning  Tuning
 	rng     *rand.Rand
@@ -75,6 +76,7 @@ type Node struct {
 	electorate *Electorate   // made from the roster; never nil.
 	booksDirty bool          // the address book on disk is behind the member table.
 	watch      clashWatch
+	foreigners foreigners
 	sync       syncSession
 	bootstrap  bootstrap
 	survey     survey
@@ -130,6 +132,7 @@ func New(now Time, o Options, eff *Effects) (*Node, error) {
 	if err := n.recoverConfig(); err != nil {
 		return nil, err
 	}
+	n.founded = n.config.tag()
 	n.exchanges = firstExchange(n.id, n.boots)
 	n.sync.id = n.exchanges
 	n.bootAfter = n.nextPersist()

@@ -24,6 +24,7 @@ type peer struct {
 
 	pulse heard // what its gossip says about it.
 
+	relateAt   time.Duration // not before it is a member of another founding asked for its configuration again.
 	standing   standing      // as it said last; unknown while it is dead.
 	avoidUntil time.Duration // it fell silent as the server of a bootstrap: others go first until then.
 }

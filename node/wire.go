@@ -7,11 +7,12 @@ import (
 	"hash/crc32"
 )
 
-// Every datagram and frame is one envelope, version 1. Integers are little-endian.
+// Every datagram and frame is one envelope, version 2. Integers are little-endian.
 //
-//	0      wire version, 1
+//	0      wire version, 2
 //	1      kind
-//	2-9    cluster: FNV-1a of the cluster's name
+//	2-5    cluster: FNV-1a of its name
+//	6-9    founding: a tag of the configuration's founding, zero when the sender knows of none. See foundings.go
 //	10-17  sender's ID
 //	18-25  stamp: rises with every envelope that this sender seals, restarts included, see stamps.go
 //	26-    body, see message.go; of the member-table kind: node/swim's own encoding; of the gossip kind: pulse.go, and
@@ -19,9 +20,9 @@ import (
 //	last 4 seal: CRC-32C over everything before
 //
 // A message of an unknown version or kind is dropped and counted, and the sender goes on: a newer member has to speak the
-// older version until all members understand the newer one.
+// older version until all members understand the newer one. Version 1, without a founding, was in no release.
 const (
-	wireVersion    = 1
+	wireVersion    = 2
 	envelopeHeader = 26
 	envelopeBytes  = envelopeHeader + 4
 )
@@ -86,10 +87,10 @@ var ErrBadMessage = errors.New("bad message")
 
 var errOtherCluster = errors.New("message of another cluster")
 
-func clusterHash(name string) uint64 {
-	h := uint64(14695981039346656037)
+func clusterHash(name string) uint32 {
+	h := uint32(2166136261)
 	for i := range len(name) {
-		h = (h ^ uint64(name[i])) * 1099511628211
+		h = (h ^ uint32(name[i])) * 16777619
 	}
 	return h
 }
@@ -99,10 +100,14 @@ func clusterHash(name string) uint64 {
 func (n *Node) beginEnvelope(kind msgKind, bodyBytes int) []byte {
 	b := make([]byte, 0, envelopeBytes+bodyBytes)
 	b = append(b, wireVersion, byte(kind))
-	b = binary.LittleEndian.AppendUint64(b, n.cluster)
+	b = binary.LittleEndian.AppendUint32(b, n.cluster)
+	b = binary.LittleEndian.AppendUint32(b, n.founded)
 	b = binary.LittleEndian.AppendUint64(b, uint64(n.id))
 	return binary.LittleEndian.AppendUint64(b, uint64(n.nextStamp()))
 }
+
+// envelopeFounding reads the tag of the sender's founding from an envelope that openEnvelope has accepted.
+func envelopeFounding(b []byte) uint32 { return binary.LittleEndian.Uint32(b[6:]) }
 
 // envelopeStamp reads the stamp of an envelope that openEnvelope has accepted.
 func envelopeStamp(b []byte) Stamp { return Stamp(binary.LittleEndian.Uint64(b[18:])) }
@@ -113,7 +118,7 @@ func sealEnvelope(b []byte) []byte {
 }
 
 // openEnvelope checks the seal and returns what is inside; body shares b's memory.
-func openEnvelope(b []byte, cluster uint64) (kind msgKind, from ID, body []byte, err error) {
+func openEnvelope(b []byte, cluster uint32) (kind msgKind, from ID, body []byte, err error) {
 	if len(b) < envelopeBytes || len(b) > FrameBytesMax {
 		return 0, 0, nil, fmt.Errorf("%w: %d bytes", ErrBadMessage, len(b))
 	}
@@ -123,7 +128,7 @@ func openEnvelope(b []byte, cluster uint64) (kind msgKind, from ID, body []byte,
 		return 0, 0, nil, fmt.Errorf("%w: broken seal", ErrBadMessage)
 	case inner[0] != wireVersion:
 		return 0, 0, nil, fmt.Errorf("%w: wire version %d", ErrBadMessage, inner[0])
-	case binary.LittleEndian.Uint64(inner[2:]) != cluster:
+	case binary.LittleEndian.Uint32(inner[2:]) != cluster:
 		return 0, 0, nil, errOtherCluster
 	}
 	from = ID(binary.LittleEndian.Uint64(inner[10:]))

@@ -72,7 +72,7 @@ func TestMessagesGolden(t *testing.T) {
 		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal", "catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip", "gone-ask", "gone-answer", "gone-word"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
-	golden(t, "messages-v1.hex", []byte(b.String()))
+	golden(t, "messages-v2.hex", []byte(b.String()))
 }
 
 // decodeAny decodes a body of any kind and encodes it again.
@@ -228,7 +228,7 @@ func TestEnvelopeRefuses(t *testing.T) {
 	require.ErrorIs(t, err, errOtherCluster)
 	future := sealEnvelope(append([]byte{wireVersion + 1}, good[1:len(good)-4]...))
 	_, _, _, err = openEnvelope(future, n.cluster)
-	require.ErrorContains(t, err, "wire version 2")
+	require.ErrorContains(t, err, "wire version 3")
 }
 
 func FuzzMessage(f *testing.F) {

@@ -15,7 +15,8 @@ import (
 )
 
 // Before a node starts it asks the members that it is about to meet who they are. Two mistakes are told then, with nothing
-// changed on either side: a seed of another cluster, and a data folder that was copied, so that two nodes have one identity.
+// changed on either side: a seed of another cluster, of another name or founded apart, and a data folder that was copied, so that two
+// nodes have one identity.
 // Whoever does not answer in time is not waited for: gossip goes on looking, and drops what belongs to another cluster.
 
 const (
@@ -35,6 +36,10 @@ func (h *Host) greet(ctx context.Context) error {
 	if err != nil {
 		return nil // node.New says what is wrong, with advice.
 	}
+	config, err := node.StoredConfig(h.store)
+	if err != nil {
+		return nil // the same.
+	}
 	fresh := id == 0
 	addrs := slices.Clone(h.cfg.Seeds)
 	for _, m := range known {
@@ -44,16 +49,20 @@ func (h *Host) greet(ctx context.Context) error {
 	}
 	answers := h.ask(ctx, addrs)
 	var strangers []error
-	own := 0
+	own, split := 0, false
 	for _, a := range answers {
-		if a.status.Cluster != h.cfg.Cluster {
-			strangers = append(strangers, h.otherCluster(a.addr, a.status.Cluster))
+		if err := h.otherCluster(a, config); err != nil {
+			strangers = append(strangers, err)
+			split = split || a.status.Cluster == h.cfg.Cluster // of two clusters with its name a newcomer cannot choose one.
 			continue
+		}
+		if theirs := a.config(); config == nil && theirs != nil {
+			config = theirs // a newcomer's seeds have to be of one cluster.
 		}
 		own++
 	}
 	switch {
-	case len(strangers) > 0 && own == 0 && fresh:
+	case len(strangers) > 0 && fresh && (own == 0 || split):
 		return errors.Join(strangers...)
 	case len(strangers) > 0:
 		h.logger.Warn("some addresses of members lead to another cluster: take them out of the seeds", "error", errors.Join(strangers...))
@@ -66,18 +75,29 @@ func (h *Host) greet(ctx context.Context) error {
 
 // checkClusters refuses addresses that belong to another cluster.
 func (h *Host) checkClusters(ctx context.Context, addrs []string) error {
+	st, err := h.Status(ctx)
+	if err != nil {
+		return err
+	}
 	for _, a := range h.ask(ctx, addrs) {
-		if a.status.Cluster != h.cfg.Cluster {
-			return h.otherCluster(a.addr, a.status.Cluster)
+		if err := h.otherCluster(a, st.Config); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// otherCluster is the reason for a refusal.
-func (h *Host) otherCluster(addr, cluster string) error {
-	return fmt.Errorf("the member at %s %w: it is of %q, this node is configured for %q; correct the seeds or the cluster in %s",
-		addr, ErrOtherCluster, cluster, h.cfg.Cluster, h.cfg.File)
+// otherCluster is the reason for a refusal, if there is one. own is this node's configuration; nil: it has none.
+func (h *Host) otherCluster(a greeting, own *node.Config) error {
+	switch {
+	case a.status.Cluster != h.cfg.Cluster:
+		return fmt.Errorf("the member at %s %w: it is of %q, this node is configured for %q; correct the seeds or the cluster in %s",
+			a.addr, ErrOtherCluster, a.status.Cluster, h.cfg.Cluster, h.cfg.File)
+	case !own.Related(a.config()):
+		return fmt.Errorf("the member at %s %w: both are called %q, but they were founded apart, and two foundings never merge; correct the seeds in %s, or start the nodes of one of the two with empty data folders",
+			a.addr, ErrOtherCluster, h.cfg.Cluster, h.cfg.File)
+	}
+	return nil
 }
 
 // checkIdentity looks for another process with this node's identity. That somebody believes in one proves nothing, for the
@@ -114,6 +134,21 @@ func (h *Host) identityInUse(id node.ID, addr string) error {
 type greeting struct {
 	addr   string
 	status api.Status
+}
+
+// config is as much of the member's configuration as says of which founding it is; nil: it has none, or is of a version that does not say.
+func (g *greeting) config() *node.Config {
+	founding, err := node.ParseUUID(g.status.Voters.Founding)
+	if err != nil {
+		return nil
+	}
+	c := &node.Config{Founding: founding}
+	for _, text := range g.status.Voters.Former {
+		if former, err := node.ParseUUID(text); err == nil {
+			c.Former = append(c.Former, former)
+		}
+	}
+	return c
 }
 
 // ask returns what the members at these addresses say of themselves, as far as they answer in time, in the order of the

@@ -119,6 +119,29 @@ func TestJoiningAnotherClusterIsRefused(t *testing.T) {
 	require.Contains(t, b.String(), "first")
 }
 
+// Two clusters of the default name are two clusters: each says so when it is told to join the other, and a newcomer with seeds in both
+// does not choose.
+func TestFoundingsOfOneNameAreRefused(t *testing.T) {
+	a, c := testConfig(t), testConfig(t)
+	ha, hc := startHost(t, testOptions(a)), startHost(t, testOptions(c))
+	for _, h := range []*Host{ha, hc} {
+		require.NoError(t, h.poll(t.Context(), func(s *node.Status) bool { return s.Config != nil }))
+	}
+	resp, err := http.Post("http://"+hc.Addr()+"/members/join", "application/json", strings.NewReader(`{"addresses":["`+a.Listen+`"]}`))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var b bytes.Buffer
+	_, err = b.ReadFrom(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusConflict, resp.StatusCode, b.String())
+	require.Contains(t, b.String(), "founded apart")
+
+	both := testConfig(t, a.Listen, c.Listen)
+	_, err = Start(t.Context(), testOptions(both))
+	require.ErrorIs(t, err, ErrOtherCluster)
+	require.ErrorContains(t, err, "two foundings never merge")
+}
+
 // Nodes that start together do not wait for each other's answers.
 func TestNodesThatStartTogetherAreReadySoon(t *testing.T) {
 	var addrs []string

@@ -305,8 +305,7 @@ func TestStopMayComeAtOnceAndTwice(t *testing.T) {
 func TestLeaveTellsTheOthers(t *testing.T) {
 	c1 := testConfig(t)
 	h1 := startHost(t, testOptions(c1))
-	h2 := startHost(t, testOptions(testConfig(t)))
-	require.NoError(t, h2.Join(t.Context(), []string{c1.Listen}))
+	h2 := startHost(t, testOptions(testConfig(t, c1.Listen)))
 	peers := func(h *Host, n int) func() bool {
 		return func() bool {
 			s, err := h.Status(t.Context())

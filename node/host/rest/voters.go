@@ -27,6 +27,10 @@ func votersDocument(st *node.Status) api.Voters {
 	}
 	out.Epoch, out.CaughtUp = st.Config.Epoch, st.CaughtUp >= st.Config.Epoch
 	out.Recoveries = len(st.Config.Former)
+	out.Founding = st.Config.Founding.String()
+	for _, f := range st.Config.Former {
+		out.Former = append(out.Former, f.String())
+	}
 	for _, id := range st.Config.Voters {
 		v := api.Voter{ID: id.String()}
 		for _, m := range st.Members {

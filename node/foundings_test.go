@@ -1,0 +1,71 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Two clusters of one name that were founded apart are told about each other: nothing of one gets into the other, no member, no value and
+// no vote, and who is called says what is wrong.
+func TestFoundingsNeverMix(t *testing.T) {
+	b := newBench(t, 4)
+	apart := func(from, to string) bool { return (from <= "n2") != (to <= "n2") }
+	b.cut = apart
+	for i := range 4 {
+		b.crash(i)
+		b.machine[i].store = newMapStore()
+	}
+	for i, seeds := range [][]string{{"n1", "n2"}, {"n1", "n2"}, {"n3", "n4"}, {"n3", "n4"}} {
+		b.startWith(i, func(o *Options) { o.Seeds = seeds })
+	}
+	b.run(20*time.Second, func() bool {
+		for _, m := range b.machine {
+			if m.node.config == nil || len(m.node.config.Voters) != 2 {
+				return false
+			}
+		}
+		return true
+	})
+	require.NotEqual(t, b.machine[0].node.config.Founding, b.machine[2].node.config.Founding)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "of n1", always).Code)
+	require.Equal(t, CodeCreated, b.doLinear(2, OpPut, "a", "of n3", always).Code)
+	b.do(0, OpPut, "b", "of n1")
+	b.cut = nil
+	b.step(0, &Join{Addrs: []string{"n3"}})
+	b.step(3, &Join{Addrs: []string{"n2"}})
+	b.run(time.Minute, nil)
+	for i := range 4 {
+		require.Len(t, b.machine[i].node.peers, 1, "n%d", i+1)
+		require.Len(t, b.machine[i].node.config.Voters, 2)
+	}
+	for _, called := range []int{1, 2} {
+		require.Positive(t, b.machine[called].node.counters.OtherFounding)
+		require.True(t, b.hasSaid(called, "another cluster of the same name calls this one"))
+	}
+	require.Equal(t, "of n1", string(b.doLinear(1, OpGet, "a", "", always).Record.Value))
+	require.Equal(t, "of n3", string(b.doLinear(3, OpGet, "a", "", always).Record.Value))
+	require.Empty(t, b.shows(3, "b"))
+}
+
+// Members that met before either had a configuration, and then got two, keep seeing each other and exchange nothing but that.
+func TestFoundingsOfAcquaintancesNeverMix(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(5*time.Second, func() bool { return b.members(3) })
+	b.cut = func(from, to string) bool { return (from == "n3") != (to == "n3") }
+	n := b.machine[2].node
+	require.Nil(t, n.config)
+	n.eff = &Effects{}
+	n.adopt(&Config{Epoch: 1, Founding: n.newUUID(), Voters: []ID{n.id}})
+	n.finish()
+	b.run(20*time.Second, func() bool { return b.machine[0].node.config != nil && b.machine[1].node.config != nil })
+	b.do(2, OpPut, "b", "of n3")
+	b.cut = nil
+	b.run(time.Minute, func() bool {
+		return b.machine[0].node.counters.OtherFounding > 0 && b.machine[2].node.counters.OtherFounding > 0 && b.members(3)
+	})
+	b.run(time.Minute, nil)
+	require.Empty(t, b.shows(0, "b"))
+	require.NotEqual(t, b.machine[0].node.config.Founding, b.machine[2].node.config.Founding)
+}
