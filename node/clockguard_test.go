@@ -168,3 +168,20 @@ func TestOneWrongClockAtTheStartStopsOneMember(t *testing.T) {
 	require.Equal(t, ModeNormal, b.machine[2].node.Mode())
 	require.False(t, b.logged(2, "clock too far off"))
 }
+
+// A member whose clock is known to be wrong still reads linearizably, and its ballots do not carry its time to the others.
+func TestAWrongClockMakesNoBallots(t *testing.T) {
+	b := founded(t, 3)
+	b.run(10*time.Second, nil)
+	b.machine[1].wall = (2 * time.Hour).Milliseconds()
+	b.run(20*time.Second, func() bool { return b.machine[1].node.clockGuard.off })
+	require.Equal(t, CodeNotFound, b.doLinear(1, OpGet, "a", "", always).Code)
+	b.lose = func(from string, s Send) bool { return from == "n1" && s.Transport == TransportFrame && msgKind(s.Data[1]) == msgAccept && s.To == "n3" }
+	b.cut = func(from, to string) bool { return from == "n2" || to == "n2" }
+	b.linear(0, OpPut, "a", "unfinished", always)
+	b.run(200*time.Millisecond, nil)
+	b.cut, b.lose = func(from, to string) bool { return from == "n3" || to == "n3" }, nil
+	require.Equal(t, "unfinished", string(b.doLinear(1, OpGet, "a", "", always).Record.Value), "the read finished it under a ballot of its own")
+	require.Positive(t, b.machine[1].node.counters.RoundAccepts)
+	require.Less(t, b.machine[0].node.clock.Last().Wall(), b.time(b.machine[0]).Wall+time.Minute.Milliseconds())
+}

@@ -142,9 +142,14 @@ func (n *Node) bootOp(bound Timestamp) Op {
 }
 
 // stamp issues a timestamp above `above`; a higher clock bound joins the running step's persist, with which everything
-// that carries the timestamp becomes visible.
+// that carries the timestamp becomes visible. A clock that is known to be wrong is not read: linearizable reads and changes of the
+// configuration go on without it, and others would take over its time with their ballots.
 func (n *Node) stamp(above Timestamp) (Timestamp, error) {
-	ts, bound, err := n.clock.Next(n.now.Wall, above)
+	wall := n.now.Wall
+	if n.clockGuard.off {
+		wall = 0
+	}
+	ts, bound, err := n.clock.Next(wall, above)
 	if err == nil && bound != 0 {
 		n.ops = append(n.ops, n.bootOp(bound))
 		n.boundAfter = n.nextPersist()

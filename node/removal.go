@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,7 +18,7 @@ import (
 // stays dead, and has its vote, until an operator removes it. Nobody else can know that the old disk is really lost.
 
 // Remove asks the node to take a member out for good. It is refused, with a log line, for this node itself, for one that nobody
-// knows, and without Force for one that is alive; CanRemove says so before. The world waits until Status shows the member
+// knows, and without Force for one that is alive or a voter that the others cannot do without; CanRemove says so before. The world waits until Status shows the member
 // removed and Booked.
 type Remove struct {
 	ID    ID
@@ -33,10 +34,26 @@ const (
 	ReasonRemoved = "removed" // or was removed.
 )
 
-// CanRemove says why Remove would be refused: errors wrap those of swim.Machine.Remove.
-func (n *Node) CanRemove(id ID, force bool) error { return n.swim.CanRemove(id, force) }
+// ErrVotersAway says that too few voters can be reached to go on without another one.
+var ErrVotersAway = errors.New("too few voters can be reached to go on without this one")
+
+// CanRemove says why Remove would be refused: errors wrap those of swim.Machine.Remove, and ErrVotersAway. Those who cannot reach a
+// majority may be the ones that are cut off: by removing voters they would retire those who can.
+func (n *Node) CanRemove(id ID, force bool) error {
+	if err := n.swim.CanRemove(id, force); err != nil {
+		return err
+	}
+	if alive := n.votersAlive(); !force && n.config.Votes(id) && alive < n.config.Majority() {
+		return fmt.Errorf("%w: %d of %d, %d are needed", ErrVotersAway, alive, len(n.config.Voters), n.config.Majority())
+	}
+	return nil
+}
 
 func (n *Node) remove(in *Remove) {
+	if err := n.CanRemove(in.ID, in.Force); err != nil {
+		n.log(LogWarn, "member not removed", "id", in.ID.String(), "error", err.Error())
+		return
+	}
 	if err := n.swim.Remove(n.now.Mono, in.ID, in.Force, n.wallNow(), &n.swimOut); err != nil {
 		n.log(LogWarn, "member not removed", "id", in.ID.String(), "error", err.Error())
 	}

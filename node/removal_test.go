@@ -219,3 +219,22 @@ func FuzzBook(f *testing.F) {
 		}
 	})
 }
+
+// One of three that sees nobody may be the one that is cut off: it does not retire the two others.
+func TestAMinorityRemovesNoVoter(t *testing.T) {
+	b := founded(t, 3)
+	b.crash(1)
+	b.crash(2)
+	second := b.machine[1].node.id
+	b.run(time.Minute, func() bool { return b.state(0, second) == "dead" && b.machine[0].node.votersAlive() == 1 })
+	require.ErrorIs(t, b.machine[0].node.CanRemove(second, false), ErrVotersAway)
+	b.step(0, &Remove{ID: second})
+	require.Equal(t, "dead", b.state(0, second))
+	b.start(2)
+	b.run(time.Minute, func() bool { return b.machine[0].node.votersAlive() == 2 })
+	require.NoError(t, b.machine[0].node.CanRemove(second, false), "two of three can do without it")
+	b.crash(2)
+	b.run(time.Minute, func() bool { return b.machine[0].node.votersAlive() == 1 })
+	b.step(0, &Remove{ID: second, Force: true})
+	require.Equal(t, "removed", b.state(0, second))
+}

@@ -86,7 +86,8 @@ func newRemoveMember(a *app) *cobra.Command {
 		Long: `Remove a member that will not come back: the others go on without counting it, and keep nothing for it. All members hear of
 it, also those that are away now. If it comes back it is refused and told so; with an empty data folder it may join as a new member.
 
-Remove a voter while a majority of all voters, that one included, is up: they take its vote from it by themselves.
+A voter is removed while a majority of all voters, that one included, is up: they take its vote from it by themselves. Without a majority
+it is refused, because those who ask may be the ones that are cut off: bring the others back, or see kvs recover.
 A member that is alive is better told to leave: see kvs leave. --force removes it all the same, and what it alone holds is lost.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,7 +106,7 @@ A member that is alive is better told to leave: see kvs leave. --force removes i
 		},
 	}
 	o.client.addFlags(cmd, false)
-	cmd.Flags().BoolVar(&o.force, "force", false, "also when it is alive")
+	cmd.Flags().BoolVar(&o.force, "force", false, "also when it is alive, or a voter that the others need for a majority")
 	return cmd
 }
 

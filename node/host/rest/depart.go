@@ -78,6 +78,9 @@ func departProblem(err error) error {
 		return refuse(api.NoMember, "%v: /members/ lists them", err)
 	case errors.Is(err, swim.ErrMemberAlive):
 		return refuse(api.MemberAlive, "%v: let it leave (kvs leave there), stop it and wait until it is dead, or use force=true", err)
+	case errors.Is(err, node.ErrVotersAway):
+		return &problem{code: api.NoQuorum, outcome: api.NotApplied,
+			detail: err.Error() + ": bring back more of them; if they are lost for ever see kvs recover. force=true removes it all the same: voters that live on elsewhere would retire"}
 	case errors.Is(err, swim.ErrRemoveSelf):
 		return refuse(api.MemberAlive, "this is the member that answers: let it leave (POST /members/leave), or ask another one")
 	case errors.Is(err, ErrNotHandedOver):
