@@ -391,6 +391,12 @@ func (n *Node) ID() ID { return n.id }
 // Config is the configuration in force; nil: the cluster is not founded yet. It is never written to.
 func (n *Node) Config() *Config { return n.config }
 
+// ClockOff reports whether this node knows its own clock to be wrong, see clockguard.go.
+func (n *Node) ClockOff() bool { return n.clockGuard.off }
+
+// Clock is the highest timestamp that this node has issued or seen.
+func (n *Node) Clock() Timestamp { return n.clock.Last() }
+
 // Mode is what the node does for clients at the moment.
 func (n *Node) Mode() Mode { return n.mode() }
 

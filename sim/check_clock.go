@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"kvs/node"
 	"kvs/scenarios"
 )
 
@@ -98,5 +99,22 @@ func (w *world) checkClock(n int, path string) {
 	}
 	if why := w.clocks.refuses(w.now, n, w.sc.Workload.Timeout); why != "" {
 		w.violate(Violation{Promise: scenarios.ClocksGuarded.String(), Node: n, Path: path, Detail: why})
+	}
+}
+
+// wrongClockStampsMax bounds the timestamps that one step of a node issues.
+const wrongClockStampsMax = 1000
+
+// checkWrongClock is called after a step of a node that had known its clock to be wrong. In a step in which it heard of no timestamp, those that
+// it issued follow on the ones before: the clock is not read.
+func (w *world) checkWrongClock(r *replica, in node.Input, before node.Timestamp) {
+	switch in.(type) {
+	case node.Tick, *node.Request:
+	default:
+		return
+	}
+	if after := r.node.Clock(); r.node.ClockOff() && after > before+wrongClockStampsMax && w.sc.Expects(scenarios.ClocksGuarded) {
+		w.violate(Violation{Promise: scenarios.ClocksGuarded.String(), Node: r.number,
+			Detail: fmt.Sprintf("issues %s after %s, from a clock that it knows to be wrong", after, before)})
 	}
 }

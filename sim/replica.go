@@ -381,7 +381,11 @@ func cutRecordPrefix(key string) (path string, ok bool) {
 // step hands the node an input and carries out what it wants done.
 func (w *world) step(r *replica, in node.Input) {
 	w.eff.Reset()
+	off, before := r.node.ClockOff(), r.node.Clock()
 	r.node.Step(r.time(w.now), in, &w.eff)
+	if off {
+		w.checkWrongClock(r, in, before)
+	}
 	w.carryOut(r)
 }
 
