@@ -274,7 +274,7 @@ func (n *Node) advanceBootstrap() {
 		return
 	}
 	if n.allEmpty() {
-		n.log(LogInfo, "bootstrap: the cluster is new, all its members are empty", "members", n.opts.ExpectedMembers)
+		n.log(LogInfo, "bootstrap: the cluster is new, all its members are empty", "members", n.expected())
 		n.endBootstrap()
 		return
 	}
@@ -303,7 +303,7 @@ func (n *Node) allEmpty() bool {
 			empty++
 		}
 	}
-	return empty >= n.opts.ExpectedMembers
+	return empty >= n.expected()
 }
 
 // chooseServer draws one of the members that serve; those in step go before others, those that were silent come last.
@@ -374,7 +374,7 @@ func (n *Node) bootReason() string {
 				met++
 			}
 		}
-		return fmt.Sprintf("bootstrap: waits for a member that serves (%d of %d expected members met)", met, max(n.opts.ExpectedMembers, met))
+		return fmt.Sprintf("bootstrap: waits for a member that serves (%d of %d expected members met)", met, max(n.expected(), met))
 	case b.phase == bootWaiting:
 		return "bootstrap: a member is working out what there is to pull"
 	case b.phase == bootComparing:

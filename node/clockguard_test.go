@@ -176,7 +176,9 @@ func TestAWrongClockMakesNoBallots(t *testing.T) {
 	b.machine[1].wall = (2 * time.Hour).Milliseconds()
 	b.run(20*time.Second, func() bool { return b.machine[1].node.clockGuard.off })
 	require.Equal(t, CodeNotFound, b.doLinear(1, OpGet, "a", "", always).Code)
-	b.lose = func(from string, s Send) bool { return from == "n1" && s.Transport == TransportFrame && msgKind(s.Data[1]) == msgAccept && s.To == "n3" }
+	b.lose = func(from string, s Send) bool {
+		return from == "n1" && s.Transport == TransportFrame && msgKind(s.Data[1]) == msgAccept && s.To == "n3"
+	}
 	b.cut = func(from, to string) bool { return from == "n2" || to == "n2" }
 	b.linear(0, OpPut, "a", "unfinished", always)
 	b.run(200*time.Millisecond, nil)

@@ -138,7 +138,8 @@ func (b *bench) release(i int, eff *Effects) {
 			b.spy(m.name, s)
 		}
 		for j, to := range b.machine {
-			if to.name != s.To || (b.cut != nil && b.cut(m.name, s.To)) || (b.lose != nil && b.lose(m.name, s)) {
+			if to.name != strings.ToLower(s.To) || // in capitals it is an alias.
+				 (b.cut != nil && b.cut(m.name, s.To)) || (b.lose != nil && b.lose(m.name, s)) {
 				continue
 			}
 			var in Input = &Frame{Data: append([]byte{}, s.Data...)}
@@ -251,6 +252,8 @@ func (b *bench) transcribe(from string, s Send) {
 		if kind == msgAdoptedAsk {
 			what = fmt.Sprintf("do you go by epoch %d?", epoch)
 		}
+	case msgWordAsk, msgWord, msgWordBack:
+		what = map[msgKind]string{msgWordAsk: "your word that I found the cluster?", msgWord: "you have it", msgWordBack: "have it back"}[kind]
 	case msgCatchRange:
 		m, _ := decodeCatchRange(body)
 		what = fmt.Sprintf("what of %q to %q had you in the epoch before %d? here: %d keys", m.from, m.to, m.epoch, m.sum.keys)

@@ -1,10 +1,6 @@
 package node
 
-import (
-	"fmt"
-	"slices"
-	"time"
-)
+import "slices"
 
 // Config says who decides: the voters of one epoch. Two configurations of one founding never have the same epoch. It is a
 // value: it never changes.
@@ -40,71 +36,6 @@ func (n *Node) epoch() uint64 {
 	return n.config.Epoch
 }
 
-// founding is how a cluster comes by its first configuration.
-//
-// One member founds: the one whose address is the lowest of those in its own configuration (seeds and itself). It waits until
-// as many members as are expected, itself included, have answered that they have no configuration either, and makes them
-// the voters of epoch 1. Asking all, not a majority, is on purpose: a founder that lost its disk right after founding would
-// otherwise found a second cluster with those that had not heard of the first.
-type founding struct {
-	next time.Duration // when those without a configuration ask again.
-	none []ID          // members that answered that they have none, sorted; only the founder keeps it.
-}
-
-const foundingInterval = 500 * time.Millisecond
-
-// tickConfig looks for a configuration while there is none.
-func (n *Node) tickConfig() {
-	f := &n.founding
-	if n.config != nil || n.now.Mono < f.next {
-		return
-	}
-	f.next = n.now.Mono + foundingInterval
-	n.found()
-	if n.config != nil {
-		return
-	}
-	for _, p := range n.peers {
-		n.askConfig(p)
-	}
-}
-
-// askConfig asks a member for the configuration while there is none here: when it is met, and again in every interval.
-func (n *Node) askConfig(p *peer) {
-	if n.config == nil && !p.dead() {
-		n.send(TransportFrame, p.addr, 0, n.encodeConfigAsk())
-	}
-}
-
-// founds reports whether this member is the one to found the cluster.
-func (n *Node) founds() bool {
-	for _, s := range n.opts.Seeds {
-		if s < n.addr {
-			return false
-		}
-	}
-	return true
-}
-
-// found makes the first configuration once all that are expected have none.
-func (n *Node) found() {
-	if !n.founds() {
-		return
-	}
-	voters := []ID{n.id}
-	for _, id := range n.founding.none {
-		if p := n.peer(id); p != nil && !p.dead() {
-			voters = insertID(voters, id)
-		}
-	}
-	if len(voters) < n.opts.ExpectedMembers || len(voters) > VotersMax {
-		return
-	}
-	n.log(LogInfo, "cluster founded", "voters", idStrings(voters))
-	n.adopt(&Config{Epoch: 1, Founding: n.newUUID(), Voters: voters, Strong: n.opts.StrongPrefixes})
-	n.announce()
-}
-
 // adopt puts a configuration in force. It is durable before anything is said that rests on it.
 func (n *Node) adopt(c *Config) {
 	if former := n.config; former != nil && former.Founding != c.Founding { // decided by hand, above all of its rounds.
@@ -113,7 +44,7 @@ func (n *Node) adopt(c *Config) {
 	n.config, n.founded = c, c.tag()
 	n.ops = append(n.ops, Op{Key: keyConfig, Value: encodeMetaConfig(c)})
 	n.configAfter = n.nextPersist()
-	n.founding = founding{}
+	n.endFounding()
 	n.ops = append(n.ops, Op{Key: recordKey(configPath(c.Epoch - 1))}) // decided: no round of that epoch gets anything any more.
 	n.log(LogInfo, "configuration adopted", "epoch", c.Epoch, "voters", idStrings(c.Voters))
 	n.warnPolicy()
@@ -150,11 +81,7 @@ func (n *Node) handleConfigIs(from *peer, body []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case c == nil:
-		if n.config == nil {
-			n.founding.none = insertID(n.founding.none, from.id)
-			n.found()
-		}
+	case c == nil: // it has none either: see founding.go.
 	case n.config != nil && c.succeeds(n.config) && c.Epoch > n.epoch():
 		n.adopt(c)
 		n.warnRecovered()
@@ -189,13 +116,4 @@ func idStrings(ids []ID) []string {
 		out[i] = id.String()
 	}
 	return out
-}
-
-// unfounded says why there is no configuration yet.
-func (n *Node) unfounded() string {
-	if len(n.roster) >= n.opts.ExpectedMembers {
-		return fmt.Sprintf("the cluster is not founded yet: all %d expected members are known, and agree on it now; try again in a moment", n.opts.ExpectedMembers)
-	}
-	return fmt.Sprintf("the cluster is not founded yet: all %d expected members have to be up once, %d are known here; start them, or set expected_members",
-		n.opts.ExpectedMembers, len(n.roster))
 }

@@ -152,7 +152,7 @@ func (n *Node) absent() (ID, bool) {
 // to be fewer than expected until the cluster is founded.
 func (n *Node) mayCollect() bool {
 	id, some := n.absent()
-	if n.config == nil && len(n.roster) < n.opts.ExpectedMembers {
+	if n.config == nil && len(n.roster) < n.expected() {
 		return false
 	}
 	if n.collection.missing != id {

@@ -116,6 +116,12 @@ func (n *Node) dispatch(kind msgKind, from ID, body []byte) error {
 		return n.handleAdoptedAsk(p, body)
 	case msgAdoptedIs:
 		return n.handleAdoptedIs(p, body)
+	case msgWordAsk:
+		return n.handleWordAsk(p, body)
+	case msgWord:
+		return n.handleWord(p, body)
+	case msgWordBack:
+		return n.handleWordBack(p, body)
 	case msgCatchRange:
 		return n.handleCatchRange(p, body)
 	case msgCatchKeys:
@@ -212,7 +218,7 @@ func (n *Node) memberChanged(e *swim.Event) {
 		n.booksDirty = true
 		n.syncSoon()
 		n.peerStands(p)
-		n.askConfig(p)
+		n.wantConfig(p)
 	default:
 		p := n.peers[i]
 		n.booksDirty = n.booksDirty || p.addr != m.Addr || e.Was == m.State // with the same state, it is the name or the address.
@@ -223,7 +229,7 @@ func (n *Node) memberChanged(e *swim.Event) {
 		p.addr, p.state = m.Addr, m.State
 		if back {
 			n.peerBack(p)
-			n.askConfig(p)
+			n.wantConfig(p)
 		}
 		n.peerStands(p)
 	}

@@ -133,6 +133,9 @@ func New(now Time, o Options, eff *Effects) (*Node, error) {
 		return nil, err
 	}
 	n.founded = n.config.tag()
+	if err := n.recoverWord(); err != nil {
+		return nil, err
+	}
 	n.exchanges = firstExchange(n.id, n.boots)
 	n.sync.id = n.exchanges
 	n.bootAfter = n.nextPersist()
@@ -199,11 +202,8 @@ func (o *Options) fill() error {
 	case o.Store == nil || o.Rand == nil:
 		return errors.New("node needs a store and a source of randomness")
 	}
-	if o.ExpectedMembers == 0 {
-		o.ExpectedMembers = expectedMembers(o)
-	}
-	if o.ExpectedMembers < 1 {
-		return fmt.Errorf("expected members %d: want 1 or more", o.ExpectedMembers)
+	if o.ExpectedMembers < 0 {
+		return fmt.Errorf("expected members %d: want 1 or more, or 0 for the default", o.ExpectedMembers)
 	}
 	if o.Swim == (swim.Config{}) {
 		o.Swim = swim.DefaultConfig()
@@ -213,13 +213,6 @@ func (o *Options) fill() error {
 	}
 	o.Swim.DatagramBytesMax = min(o.Swim.DatagramBytesMax, DatagramBytesMax-envelopeBytes-pulseBytes)
 	return o.Tuning.Check()
-}
-
-// expectedMembers counts the addresses that the node knows from the beginning.
-func expectedMembers(o *Options) int {
-	known := append([]string{o.Addr}, o.Seeds...)
-	slices.Sort(known)
-	return len(slices.Compact(known))
 }
 
 // Step hands the node one input and appends to eff what it wants done. The caller resets eff.

@@ -8,6 +8,7 @@ import (
 // The messages about epochs and catching up:
 //
 //	epoch, passed-ask, passed-is, adopted-ask, adopted-is   epoch u64
+//	word-ask, word, word-back   attempt u64 (founding.go)
 //	catch-range   round u64, epoch u64, from, to, keys u32, hash u64
 //	catch-keys    round u64, from, to, equal u8, count, {path, version}
 //	catch-pull    round u64, count, {path}
@@ -22,6 +23,10 @@ func decodeEpoch(body []byte) (epoch uint64, err error) {
 	epoch = r.u64()
 	return epoch, r.end()
 }
+
+func (n *Node) encodeWord(kind msgKind, attempt uint64) []byte { return n.encodeEpoch(kind, attempt) }
+
+func decodeWord(body []byte) (attempt uint64, err error) { return decodeEpoch(body) }
 
 type catchRange struct {
 	round uint64

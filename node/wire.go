@@ -67,6 +67,9 @@ const (
 	msgCatchSlots msgKind = 53
 	msgAdoptedAsk msgKind = 54
 	msgAdoptedIs  msgKind = 55
+	msgWordAsk    msgKind = 56
+	msgWord       msgKind = 57
+	msgWordBack   msgKind = 58
 	msgHello      msgKind = 24 // bootstrap_messages.go
 	msgPlanAsk    msgKind = 25
 	msgPlan       msgKind = 26

@@ -51,6 +51,9 @@ func sampleMessages() map[string][]byte {
 		"passed-is":     n.encodeEpoch(msgPassedIs, 3),
 		"adopted-ask":   n.encodeEpoch(msgAdoptedAsk, 3),
 		"adopted-is":    n.encodeEpoch(msgAdoptedIs, 3),
+		"word-ask":      n.encodeWord(msgWordAsk, 8),
+		"word":          n.encodeWord(msgWord, 8),
+		"word-back":     n.encodeWord(msgWordBack, 8),
 		"catch-range":   n.encodeCatchRange(&catchRange{round: 9, epoch: 3, keyRange: keyRange{"a", "z"}, sum: rangeSum{3, 77}}),
 		"catch-keys":    n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", ""}, keys: []heldVersion{{"a/b", r.Version()}}}),
 		"catch-equal":   n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", "b"}, equal: true}),
@@ -114,7 +117,7 @@ func decodeAny(n *Node, kind msgKind, body []byte) (again []byte, err error) {
 	case msgFetched:
 		m, err := decodeFetched(body)
 		return encodeIf(err, func() []byte { return n.encodeFetched(&m) })
-	case msgEpoch, msgPassedAsk, msgPassedIs, msgAdoptedAsk, msgAdoptedIs:
+	case msgEpoch, msgPassedAsk, msgPassedIs, msgAdoptedAsk, msgAdoptedIs, msgWordAsk, msgWord, msgWordBack:
 		epoch, err := decodeEpoch(body)
 		return encodeIf(err, func() []byte { return n.encodeEpoch(kind, epoch) })
 	case msgCatchRange:

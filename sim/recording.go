@@ -125,6 +125,7 @@ var messageKinds = map[byte]string{
 	24: "hello", 25: "plan-ask", 26: "plan", 27: "page-ask", 28: "page", 30: "gone-ask", 31: "gone-answer", 32: "gone-word",
 	40: "config-ask", 41: "config-is", 42: "prepare", 43: "look", 44: "promised", 45: "accept", 46: "accepted", 47: "epoch",
 	48: "passed-ask", 49: "passed-is", 50: "catch-range", 51: "catch-keys", 52: "catch-pull", 53: "catch-slots", 54: "adopted-ask", 55: "adopted-is",
+	56: "word-ask", 57: "word", 58: "word-back",
 }
 
 func messageKind(data []byte) string {

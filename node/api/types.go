@@ -196,12 +196,12 @@ type Voters struct {
 	Voters   []Voter `json:"voters"`
 	CaughtUp bool    `json:"caught_up"` // this node has everything that the former voters had; false on one that does not vote.
 	// How often the voters were replaced by hand after a majority was lost: what was acknowledged before may be lost.
-	Recoveries int    `json:"recoveries,omitempty"`
+	Recoveries int `json:"recoveries,omitempty"`
 	// The UUID of the cluster's founding, and of those that it took the place of by recoveries, the first one first: clusters of one name with
 	// different foundings exchange nothing.
 	Founding string   `json:"founding,omitempty"`
 	Former   []string `json:"former_foundings,omitempty"`
-	Note       string `json:"note,omitempty"` // what to heed after a change.
+	Note     string   `json:"note,omitempty"` // what to heed after a change.
 }
 
 // Voter is one of them.

@@ -244,6 +244,16 @@ func (m *Machine) answered(now time.Duration, in *packet) {
 	}
 }
 
+// Behind is who answered last at an address that people gave, this member itself included; zero: nobody has.
+func (m *Machine) Behind(addr string) ID {
+	for i := range m.contacts {
+		if c := &m.contacts[i]; c.addr == addr {
+			return c.id
+		}
+	}
+	return 0
+}
+
 // sendTable sends all this member knows.
 func (m *Machine) sendTable(kind byte, seq uint64, addr string, out *Output) {
 	b := appendStreamHeader(m.buf[:0], kind, seq)

@@ -1,0 +1,103 @@
+package node
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fresh gives the machines empty disks and starts them with these seeds, each at its time.
+func (b *bench) fresh(seeds [][]string, at []time.Duration) {
+	for i := range b.machine {
+		b.crash(i)
+		b.machine[i].store = newMapStore()
+	}
+	b.events = nil
+	began := b.now
+	for i := range b.machine {
+		b.run(began+at[i]-b.now, nil)
+		b.startWith(i, func(o *Options) { o.Seeds = seeds[i] })
+	}
+}
+
+func (b *bench) allFounded() bool {
+	for _, m := range b.machine {
+		if m.node.config == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// The words that lead to the first configuration.
+func TestTranscriptFounding(t *testing.T) {
+	b := newBench(t, 3)
+	all := []string{"n1", "n2", "n3"}
+	b.say = &strings.Builder{}
+	b.fresh([][]string{all, all, all}, []time.Duration{0, 0, 0})
+	b.run(10*time.Second, b.allFounded)
+	transcript(t, b, "founding.txt")
+}
+
+// Seeds may be spelled otherwise than the members' addresses: what counts is who is behind them.
+func TestFoundingThroughAliases(t *testing.T) {
+	b := newBench(t, 3)
+	all := []string{"N1", "N2", "N3"}
+	b.fresh([][]string{all, all, all}, []time.Duration{0, 20 * time.Millisecond, 40 * time.Millisecond})
+	b.run(30*time.Second, b.allFounded)
+	for _, m := range b.machine {
+		require.Equal(t, 3, m.node.expected())
+		require.Len(t, m.node.config.Voters, 3)
+		require.Equal(t, b.machine[0].node.config.Founding, m.node.config.Founding)
+	}
+}
+
+// Members whose files disagree about who there is may each take themselves for the founder. Whatever is lost, and whenever they start,
+// restart or hear of each other, there is one founding in the end, and there never were two.
+func TestThereIsOneFounding(t *testing.T) {
+	parties := [][][]string{
+		{{"n2", "n3", "n4"}, {"n2", "n3", "n4"}, {"n2", "n3", "n4"}, {"n2", "n3", "n4"}},
+		{{"n1", "n3"}, {"n2", "n3"}, {"n3", "n4"}, {"n4", "n2"}},
+		{{"n4"}, {"n3", "n4"}, {"n3", "n4"}, {"N3", "N4", "N1"}},
+	}
+	for trial := range uint64(300) {
+		rng := rand.New(rand.NewPCG(trial, 1))
+		b := newBench(t, 4)
+		var at []time.Duration
+		for range 4 {
+			at = append(at, time.Duration(rng.IntN(800))*time.Millisecond)
+		}
+		for i := range at {
+			at[i] = max(at[i], at[max(i-1, 0)]) // they start in order.
+		}
+		lost := rng.IntN(40)
+		b.lose = func(from string, s Send) bool { return rng.IntN(100) < lost }
+		foundings := map[UUID]bool{}
+		look := func() bool {
+			for _, m := range b.machine {
+				if m.node != nil && m.node.config != nil {
+					foundings[m.node.config.Founding] = true
+				}
+			}
+			return false
+		}
+		b.watch = func(string, *Persist) { look() }
+		b.fresh(parties[trial%3], at)
+		for range rng.IntN(4) {
+			b.run(time.Duration(rng.IntN(400))*time.Millisecond, nil)
+			i := rng.IntN(4)
+			b.crash(i)
+			b.run(time.Duration(rng.IntN(400))*time.Millisecond, nil)
+			b.startWith(i, func(o *Options) { o.Seeds = parties[trial%3][i] })
+		}
+		b.run(5*time.Second, nil)
+		b.lose = nil
+		b.run(time.Minute, b.allFounded)
+		look()
+		require.Len(t, foundings, 1, fmt.Sprintf("trial %d", trial))
+	}
+}
