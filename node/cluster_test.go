@@ -139,7 +139,7 @@ func (b *bench) release(i int, eff *Effects) {
 		}
 		for j, to := range b.machine {
 			if to.name != strings.ToLower(s.To) || // in capitals it is an alias.
-				 (b.cut != nil && b.cut(m.name, s.To)) || (b.lose != nil && b.lose(m.name, s)) {
+				(b.cut != nil && b.cut(m.name, s.To)) || (b.lose != nil && b.lose(m.name, s)) {
 				continue
 			}
 			var in Input = &Frame{Data: append([]byte{}, s.Data...)}

@@ -10,6 +10,7 @@ type Config struct {
 	Former   []UUID   // foundings that this one took the place of, the first one first: see recovery.go.
 	Previous []ID     // the voters of the epoch before, sorted; empty in the first.
 	Voters   []ID     // sorted.
+	Held     []ID     // members that somebody demoted: they do not promote themselves; sorted.
 	Strong   []string // prefixes of paths whose writes are linearizable, sorted: see policy.go.
 }
 

@@ -13,10 +13,12 @@ import (
 //
 //	1	former foundings count u32 {uuid}
 //	2	strong prefixes count u32 {string}
+//	3	members held from voting count u32 {id u64}
 const (
 	keyConfig     = prefixMeta + "config"
 	sectionFormer = 1
 	sectionStrong = 2
+	sectionHeld   = 3
 )
 
 func appendConfig(b []byte, c *Config) []byte {
@@ -32,6 +34,9 @@ func appendConfig(b []byte, c *Config) []byte {
 	}
 	if len(c.Strong) > 0 {
 		b = appendStrong(append(b, sectionStrong), c.Strong)
+	}
+	if len(c.Held) > 0 {
+		b = appendIDs(append(b, sectionHeld), c.Held)
 	}
 	return b
 }
@@ -74,6 +79,9 @@ func (r *wireReader) config() *Config {
 			r.bad = r.bad || len(c.Former) == 0
 		case sectionStrong:
 			c.Strong = r.strongPrefixes()
+		case sectionHeld:
+			c.Held = r.ids(heldMax)
+			r.bad = r.bad || len(c.Held) == 0
 		default:
 			r.bad = true // of a newer kvs.
 		}

@@ -101,6 +101,7 @@ func (r *Recovery) Recover(voters []ID, founding UUID, draw uint32) (*Config, []
 		Epoch:    recovered<<recoveryEpochShift | uint64(draw&recoveryDrawMask)<<recoveryDrawShift,
 		Founding: founding, Former: append(slices.Clone(r.Config.Former), r.Config.Founding),
 		Strong:   r.Config.Strong,
+		Held:     slices.DeleteFunc(slices.Clone(r.Config.Held), func(id ID) bool { return slices.Contains(voters, id) }),
 		Previous: voters, Voters: voters, // with several survivors, each catches up with a majority of them.
 	}
 	ops := []Op{{Key: keyConfig, Value: encodeMetaConfig(c)}, {Key: recordKey(configPath(r.Config.Epoch))}}

@@ -38,6 +38,7 @@ type Request struct {
 	Key         UUID          // of a linearizable write: hash of the client's idempotency key; zero: none.
 	Deadline    time.Duration // monotonic; zero: none. After it nobody waits for the answer.
 	Strong      []string      // of OpPolicy.
+	Hold        bool          // of OpDemote: the member does not promote itself again; somebody has to.
 	Epoch       uint64        // of OpPolicy: only if the configuration in force is that of this epoch; zero: whatever it is.
 }
 

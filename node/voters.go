@@ -17,6 +17,7 @@ type voterChange struct {
 	request *Request // nil: this member promotes itself, or demotes one that is gone.
 	add     ID       // zero: none.
 	remove  ID
+	hold    bool     // who is removed stays so until somebody promotes it.
 	policy  bool     // not the voters change but the strong prefixes,
 	strong  []string // to these.
 	adopted []ID     // of a change of policy: members that have it on disk, sorted.
@@ -51,13 +52,13 @@ func (n *Node) voterRequest(r *Request) {
 		n.refuse(r, CodePrecondition, err.Error())
 	case n.config == nil:
 		n.refuse(r, CodeNoQuorum, n.unfounded())
-	case n.config.Votes(id) == (r.Op == OpPromote):
+	case n.config.Votes(id) == (r.Op == OpPromote) && !(r.Op == OpDemote && r.Hold && member && !slices.Contains(n.config.Held, id)):
 		n.reply(n.configAfter, Response{ID: r.ID, Code: CodeOK, Level: Linearizable, Detail: "nothing to do"})
 	case r.Op == OpPromote && !member:
 		n.refuse(r, CodePrecondition, "there is no member "+id.String())
 	case r.Op == OpPromote && len(n.config.Voters) >= VotersMax:
 		n.refuse(r, CodePrecondition, fmt.Sprintf("there are %d voters already, which is the most: demote one first", VotersMax))
-	case r.Op == OpDemote && len(n.config.Voters) == 1:
+	case r.Op == OpDemote && len(n.config.Voters) == 1 && n.config.Votes(id):
 		n.refuse(r, CodePrecondition, "it is the only voter: promote another member first")
 	case n.change != nil:
 		n.refuse(r, CodeConflict, "this member has a change of voters under way: try again")
@@ -66,7 +67,7 @@ func (n *Node) voterRequest(r *Request) {
 		if r.Op == OpPromote {
 			c.add = id
 		} else {
-			c.remove = id
+			c.remove, c.hold = id, r.Hold
 		}
 		n.beginChange(c)
 	}
@@ -125,7 +126,7 @@ func (n *Node) advanceChange() {
 		}
 		return
 	}
-	next := n.config.next(c)
+	next := n.config.next(c, n.heldStill())
 	r := &Request{Op: OpPut, Level: Linearizable, Path: configPath(c.epoch), Value: appendConfig(nil, next),
 		Condition: Condition{Kind: IfNoneMatch, Any: true}, Deadline: c.giveUp}
 	c.begun = true
@@ -135,14 +136,30 @@ func (n *Node) advanceChange() {
 	n.prepare(o)
 }
 
-// next is the configuration after c with one voter more or less, or with other strong prefixes.
-func (c *Config) next(change *voterChange) *Config {
-	out := &Config{Epoch: c.Epoch + 1, Founding: c.Founding, Former: c.Former, Previous: slices.Clone(c.Voters), Voters: slices.Clone(c.Voters), Strong: c.Strong}
+// heldMax bounds the members that are held from voting; beyond it those with the highest IDs are let go.
+const heldMax = 256
+
+// heldStill is who of those held from voting is a member yet.
+func (n *Node) heldStill() []ID {
+	return slices.DeleteFunc(slices.Clone(n.config.Held), func(id ID) bool {
+		_, member := n.rosterIndex(id)
+		return !member
+	})
+}
+
+// next is the configuration after c with one voter more or less, or with other strong prefixes. held are those that were held from voting.
+func (c *Config) next(change *voterChange, held []ID) *Config {
+	out := &Config{Held: held, Epoch: c.Epoch + 1, Founding: c.Founding, Former: c.Former, Previous: slices.Clone(c.Voters), Voters: slices.Clone(c.Voters), Strong: c.Strong}
 	if change.policy {
 		out.Strong = change.strong
 	}
 	if change.add != 0 {
 		out.Voters = insertID(out.Voters, change.add)
+		out.Held = slices.DeleteFunc(out.Held, func(id ID) bool { return id == change.add })
+	}
+	if change.hold {
+		out.Held = insertID(out.Held, change.remove)
+		out.Held = out.Held[:min(len(out.Held), heldMax)]
 	}
 	if i, found := slices.BinarySearch(out.Voters, change.remove); found {
 		out.Voters = slices.Delete(out.Voters, i, i+1)
@@ -178,7 +195,7 @@ func (n *Node) configDecided(o *registerOp, resp *Response) {
 
 // doneIn reports whether a configuration is what the change wants.
 func (c *voterChange) doneIn(chosen *Config) bool {
-	return (c.add == 0 || chosen.Votes(c.add)) && (c.remove == 0 || !chosen.Votes(c.remove)) && (!c.policy || slices.Equal(chosen.Strong, c.strong))
+	return (c.add == 0 || chosen.Votes(c.add)) && (c.remove == 0 || !chosen.Votes(c.remove)) && (!c.hold || slices.Contains(chosen.Held, c.remove)) && (!c.policy || slices.Equal(chosen.Strong, c.strong))
 }
 
 // settleChange answers a client once it may go on: to stop a former voter, or with the next change.
@@ -236,7 +253,8 @@ func (n *Node) tickVoters() {
 	}
 	if n.now.Mono >= n.promoteAt {
 		n.promoteAt = n.now.Mono + promotionInterval + time.Duration(n.rng.Int64N(int64(promotionInterval)))
-		if n.change == nil && !n.config.Votes(n.id) && n.mode() == ModeNormal && len(n.config.Voters) < VotersMax && n.votersAlive() >= n.config.Majority() {
+		_, held := slices.BinarySearch(n.config.Held, n.id)
+		if n.change == nil && !held && !n.config.Votes(n.id) && n.mode() == ModeNormal && len(n.config.Voters) < VotersMax && n.votersAlive() >= n.config.Majority() {
 			n.log(LogDebug, "asking to become a voter", "epoch", n.epoch())
 			n.beginChange(&voterChange{add: n.id, giveUp: n.now.Mono + voterChangeTimeout})
 		}

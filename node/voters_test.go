@@ -105,3 +105,45 @@ func TestEveryVoterIsReplaced(t *testing.T) {
 	b.run(time.Minute, func() bool { return b.members(3) })
 	require.Equal(t, "precious", string(b.doLinear(2, OpGet, "a", "", always).Record.Value))
 }
+
+// Who was demoted by somebody stays so, restarts included, until somebody promotes it; a member that only gave up its vote comes back by itself.
+func TestWhoIsHeldDoesNotPromoteItself(t *testing.T) {
+	b := founded(t, 3)
+	hold := func(i int) Response {
+		b.nextReq++
+		id := b.nextReq
+		b.step(0, &Request{ID: id, Op: OpDemote, Hold: true, Level: Linearizable, Path: b.machine[i].node.id.String(), Deadline: b.now + 10*time.Second})
+		b.run(20*time.Second, func() bool { _, ok := b.machine[0].replies[id]; return ok })
+		return b.machine[0].replies[id]
+	}
+	require.Equal(t, CodeOK, hold(2).Code)
+	b.run(30*time.Second, nil)
+	require.True(t, b.allVote(0, 1)())
+	require.Equal(t, CodeOK, b.voterOp(1, OpDemote, b.machine[1].node.id).Code)
+	b.run(30*time.Second, b.allVote(0, 1))
+	b.crash(2)
+	b.start(2)
+	b.run(30*time.Second, nil)
+	require.Equal(t, []ID{b.machine[2].node.id}, b.machine[2].node.config.Held)
+	require.True(t, b.allVote(0, 1)())
+	require.Equal(t, CodeOK, b.voterOp(0, OpPromote, b.machine[2].node.id).Code)
+	require.True(t, b.allVote(0, 1, 2)())
+	require.Empty(t, b.machine[0].node.config.Held)
+
+	// One that does not vote can be held, too, and who is removed is forgotten.
+	require.Equal(t, CodeOK, b.voterOp(0, OpDemote, b.machine[2].node.id).Code)
+	require.Equal(t, CodeOK, hold(2).Code)
+	b.run(30*time.Second, nil)
+	require.True(t, b.allVote(0, 1)())
+	b.step(0, &Remove{ID: b.machine[2].node.id, Force: true})
+	b.run(10*time.Second, func() bool { return b.machine[2].node.gone() && b.state(1, b.machine[2].node.id) == "removed" })
+	require.Equal(t, CodeOK, b.voterOp(0, OpDemote, b.machine[1].node.id).Code)
+	require.Empty(t, b.machine[0].node.config.Held)
+}
+
+func TestConfigRoundTrips(t *testing.T) {
+	c := &Config{Epoch: 2, Founding: UUID{1}, Former: []UUID{{2}}, Previous: []ID{1, 2}, Voters: []ID{1, 2}, Strong: []string{"a/"}, Held: []ID{3, 4}}
+	r := wireReader{b: appendConfig(nil, c)}
+	require.Equal(t, c, r.config())
+	require.NoError(t, r.end())
+}

@@ -77,7 +77,7 @@ func (w *world) goOnDeparting(d *departure) {
 			w.step(by, &node.Remove{ID: r.id, Force: true})
 		}
 	case s.Config.Votes(r.id):
-		w.demote(r, r.id)
+		w.demote(r, r.id, false)
 	case s.HandedOver >= s.HandOver:
 		d.told = true
 		w.step(r, node.Leave{})

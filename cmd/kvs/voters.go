@@ -46,7 +46,7 @@ those that were demoted. It returns when the voters have caught up, so that the 
 		cmd.Use, cmd.Short = "demote NAME|ID", "Make a voter none"
 		cmd.Long = `Make a voter one that does not vote on linearizable operations: a member whose disk is lost, say, which comes back under a new
 ID. It returns when the remaining voters have caught up; from then on nothing rests on the former voter. A member that lives on
-asks to become a voter again after a while: let it leave, or stop it.`
+does not become a voter again before kvs members promote says so.`
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) {
@@ -89,6 +89,15 @@ func (a *app) voters(ctx context.Context, o votersOptions, run func(context.Cont
 		}
 		if v.Recoveries > 0 {
 			a.say("the voters were replaced by hand (kvs recover, %d times): linearizable writes acknowledged before may be lost", v.Recoveries)
+		}
+		if len(v.Held) > 0 {
+			held := make([]string, len(v.Held))
+			for i, m := range v.Held {
+				if held[i] = m.Name; held[i] == "" || m.State != "alive" {
+					held[i] = strings.TrimSpace(m.Name + " " + m.ID)
+				}
+			}
+			a.say("demoted, and no voters before kvs members promote: %s", strings.Join(held, ", "))
 		}
 		if _, err = fmt.Fprintf(a.out, "epoch %d: %s\n", v.Epoch, strings.Join(names, ", ")); err == nil && v.Note != "" {
 			a.say("%s", v.Note)

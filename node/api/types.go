@@ -194,7 +194,8 @@ type Status struct {
 type Voters struct {
 	Epoch    uint64  `json:"epoch"` // zero: the cluster is not founded yet.
 	Voters   []Voter `json:"voters"`
-	CaughtUp bool    `json:"caught_up"` // this node has everything that the former voters had; false on one that does not vote.
+	Held     []Voter `json:"held,omitempty"` // members that were demoted: they do not become voters by themselves.
+	CaughtUp bool    `json:"caught_up"`      // this node has everything that the former voters had; false on one that does not vote.
 	// How often the voters were replaced by hand after a majority was lost: what was acknowledged before may be lost.
 	Recoveries int `json:"recoveries,omitempty"`
 	// The UUID of the cluster's founding, and of those that it took the place of by recoveries, the first one first: clusters of one name with

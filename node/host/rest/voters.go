@@ -31,14 +31,21 @@ func votersDocument(st *node.Status) api.Voters {
 	for _, f := range st.Config.Former {
 		out.Former = append(out.Former, f.String())
 	}
-	for _, id := range st.Config.Voters {
+	out.Voters = append(out.Voters, voterList(st, st.Config.Voters)...)
+	out.Held = voterList(st, st.Config.Held)
+	return out
+}
+
+// voterList says who these members are.
+func voterList(st *node.Status, ids []node.ID) (out []api.Voter) {
+	for _, id := range ids {
 		v := api.Voter{ID: id.String()}
 		for _, m := range st.Members {
 			if m.ID == id {
 				v.Name, v.State = m.Name, m.State.String()
 			}
 		}
-		out.Voters = append(out.Voters, v)
+		out = append(out, v)
 	}
 	return out
 }
@@ -54,7 +61,7 @@ func (s *Server) changeVoters(c *fiber.Ctx) error {
 	}
 	r := &node.Request{Op: node.OpPromote, Level: node.Linearizable, Path: id.String()}
 	if c.Method() == fiber.MethodDelete {
-		r.Op = node.OpDemote
+		r.Op, r.Hold = node.OpDemote, true
 	}
 	resp, err := s.do(r)
 	if err != nil {
