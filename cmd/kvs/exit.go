@@ -34,7 +34,7 @@ var exitCodes = []struct {
 	{exitRefused, "the node refused the request; nothing was applied"},
 	{exitUnknown, "a write may or may not have been applied: look before writing again"},
 	{exitUnavailable, "no node answered, or none can now; nothing was applied, try again"},
-	{exitInterrupted, "interrupted by a second signal"},
+	{exitInterrupted, "interrupted by Ctrl-C (SIGINT) while it was stopping"},
 }
 
 func exitCodesText() string {

@@ -58,7 +58,7 @@ func (a *app) untilDone(inst daemon.Instance, node runningNode, reg registration
 		// The PID file stays: it is how status knows that nobody wanted this end.
 		return fmt.Errorf("%s: the node ended by itself: %w", inst, err)
 	case sig := <-signals:
-		log.Info("stopping; a second signal quits at once", "signal", sig.String(), "timeout", cfg.ShutdownTimeout)
+		log.Info("stopping; Ctrl-C (SIGINT) from now on quits at once", "signal", sig.String(), "timeout", cfg.ShutdownTimeout)
 	}
 	stopped := make(chan error, 1)
 	go func() {
@@ -66,15 +66,22 @@ func (a *app) untilDone(inst daemon.Instance, node runningNode, reg registration
 		defer cancel()
 		stopped <- node.Stop(ctx)
 	}()
-	select {
-	case err := <-stopped:
-		if err != nil {
-			err = fmt.Errorf("%s: stop: %w", inst, err)
+	for {
+		select {
+		case err := <-stopped:
+			if err != nil {
+				err = fmt.Errorf("%s: stop: %w", inst, err)
+			}
+			return errors.Join(err, reg.Release())
+		case sig := <-signals:
+			// Only a person at a terminal is in a hurry. SIGTERM comes once from each kvs stop, and SIGHUP from a terminal that closes:
+			// both ask for what is under way.
+			if sig == os.Interrupt {
+				log.Warn("quitting at once", "signal", sig.String())
+				return &exitError{exitInterrupted, reg.Release()}
+			}
+			log.Info("it is stopping already", "signal", sig.String())
 		}
-		return errors.Join(err, reg.Release())
-	case sig := <-signals:
-		log.Warn("quitting at once", "signal", sig.String())
-		return &exitError{exitInterrupted, reg.Release()}
 	}
 }
 

@@ -68,7 +68,7 @@ func TestForegroundStopsInGoodOrder(t *testing.T) {
 	b.signals <- syscall.SIGTERM
 	require.Zero(t, done(), b.err.String())
 	require.NoFileExists(t, pidFile)
-	require.Contains(t, b.err.String(), "a second signal quits at once")
+	require.Contains(t, b.err.String(), "from now on quits at once")
 }
 
 func TestForegroundSecondSignal(t *testing.T) {
@@ -82,6 +82,23 @@ func TestForegroundSecondSignal(t *testing.T) {
 	b.signals <- os.Interrupt
 	require.EqualValues(t, exitInterrupted, done())
 	require.NoFileExists(t, pidFile)
+}
+
+// Whoever calls kvs stop a second time, or several at once, sends further SIGTERMs: they ask for what is under way.
+func TestForegroundIsAskedToStopSeveralTimes(t *testing.T) {
+	b := newBench(t)
+	n, pidFile, done := foreground(t, b)
+	release := make(chan struct{})
+	n.stop = func(context.Context) error { <-release; return nil }
+	b.signals <- syscall.SIGTERM
+	<-n.stopping
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM} { // the channel holds two: the first has been read.
+		b.signals <- sig
+	}
+	close(release)
+	require.Zero(t, done(), b.err.String())
+	require.NoFileExists(t, pidFile)
+	require.NotContains(t, b.err.String(), "quitting at once")
 }
 
 // A node that nobody stopped leaves its PID file, so that status can say that it is dead.
