@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +19,8 @@ func newRestart(a *app) *cobra.Command {
 		Long: `Stop nodes, if they run, and start them again.
 
 Several nodes are restarted one after another, each when the one before answers (with --wait:
-is ready), so that the others keep serving. The first failure ends the round.`,
+is ready), so that the others keep serving. The first failure ends the round. A node whose
+configuration is gone or has mistakes is refused and left running.`,
 		ValidArgsFunction: completeConfigs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.restart(cmd, args, so, o)
@@ -44,6 +47,10 @@ func (a *app) restart(cmd *cobra.Command, args []string, so stopOptions, o start
 		return err
 	}
 	for _, inst := range instances { // a node is not stopped for a configuration with which it would not start again.
+		// Nor for one that is gone: unlike start, restart writes none. The defaults would move the node to another address.
+		if _, err := os.Stat(inst.Config); errors.Is(err, os.ErrNotExist) {
+			return usageError("%s: its configuration %s is gone, and without it the node would not be the same; put it back, or end the node: kvs stop %s", inst, inst.Config, inst)
+		}
 		if _, err := a.loadConfig(inst); err != nil {
 			return err
 		}

@@ -145,6 +145,24 @@ func TestForegroundTwice(t *testing.T) {
 	require.Zero(t, done())
 }
 
+// A node that runs has its identity and its address from its configuration. A restart must not invent another one.
+func TestRestartWithoutItsConfiguration(t *testing.T) {
+	b := newBench(t)
+	_, pidFile, done := foreground(t, b)
+	path := filepath.Join(b.dir, "node1.yaml")
+	require.NoError(t, os.Remove(path))
+	other := newBench(t)
+	other.dir, other.app.cwd, other.app.daemon = b.dir, b.app.cwd, b.app.daemon
+	for _, args := range [][]string{{"restart", "node1"}, {"restart", "--all"}} {
+		require.EqualValues(t, exitUsage, execute(other.app, args), other.err.String())
+	}
+	require.Contains(t, other.err.String(), path+" is gone")
+	require.NoFileExists(t, path)
+	require.FileExists(t, pidFile, "it still runs")
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, done())
+}
+
 // Without a usable home a node still serves: containers often have none.
 func TestForegroundWithoutHome(t *testing.T) {
 	b := newBench(t)
