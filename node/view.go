@@ -42,7 +42,7 @@ type ListRequest struct {
 	Directory string // "" for the root, else it ends in "/".
 	Recursive bool   // all values below, instead of the direct children.
 	Limit     int    // 1 to ListLimitMax.
-	After     string // only entries whose Path comes after this one; "" from the beginning.
+	After     string // any text: only entries whose Path comes after it in byte order; "" from the beginning.
 }
 
 // Entry is one line of a listing. Directories (Path ends in "/") appear only in listings that are not recursive, once, when
@@ -66,7 +66,7 @@ func (v *View) List(req ListRequest) (Listing, error) {
 	prefix := prefixRecord + req.Directory
 	from := prefix
 	if req.After > req.Directory {
-		from = prefixRecord + afterEntry(req.After)
+		from = prefixRecord + req.firstAfter()
 	}
 	var out Listing
 	for {
@@ -78,12 +78,21 @@ func (v *View) List(req ListRequest) (Listing, error) {
 	}
 }
 
-// afterEntry is the least path that comes after everything the entry e covers.
-func afterEntry(e string) string {
-	if strings.HasSuffix(e, "/") {
-		return e[:len(e)-1] + "0" // '0' follows '/': skips the whole directory.
+// firstAfter is the least path that may be in an entry after req.After. In a listing of children, a path below a child directory
+// belongs to that directory's entry, which is not after it: the whole directory is skipped. In a recursive one, every path is an
+// entry of its own, and "a/" comes before all that is below it.
+func (req *ListRequest) firstAfter() string {
+	if below, ok := strings.CutPrefix(req.After, req.Directory); ok && !req.Recursive {
+		if i := strings.IndexByte(below, '/'); i >= 0 {
+			return afterDirectory(req.After[:len(req.Directory)+i+1])
+		}
 	}
-	return e + "\x00"
+	return req.After + "\x00"
+}
+
+// afterDirectory is the least path that comes after everything in dir, which ends in "/".
+func afterDirectory(dir string) string {
+	return dir[:len(dir)-1] + "0" // '0' follows '/'.
 }
 
 // listRun scans until the page is full, the scan ends, or a directory has been entered in a listing of children: then
@@ -109,7 +118,7 @@ func (v *View) listRun(req ListRequest, prefix, from string, out *Listing) (next
 			if i := strings.IndexByte(path[len(req.Directory):], '/'); i >= 0 {
 				dir := path[:len(req.Directory)+i+1]
 				out.Entries = append(out.Entries, Entry{Path: dir, Directory: true})
-				next = prefixRecord + afterEntry(dir)
+				next = prefixRecord + afterDirectory(dir)
 				return false
 			}
 		}

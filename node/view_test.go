@@ -94,6 +94,9 @@ func TestListChildren(t *testing.T) {
 		{ListRequest{Directory: "", Limit: 2, After: "a0"}, []string{"b/"}, false},
 		{ListRequest{Directory: "", Limit: 3, After: "a/"}, []string{"a0", "b/"}, false},
 		{ListRequest{Directory: "a/", After: "a/b"}, []string{"a/b/", "a/c/"}, false},
+		{ListRequest{Directory: "a/", After: "a/b/c"}, []string{"a/c/"}, false},
+		{ListRequest{Directory: "a/", After: "a/b/", Recursive: true}, []string{"a/b/c", "a/b/d", "a/c/x"}, false},
+		{ListRequest{Directory: "a/", After: "a0"}, nil, false},
 	} {
 		if c.req.Limit == 0 {
 			c.req.Limit = ListLimitDefault
@@ -147,6 +150,19 @@ func TestListPagesAgainstAPlainFilter(t *testing.T) {
 				require.Len(t, got, len(want), "%q recursive=%v: %v", dir, rec, got)
 				for _, p := range got {
 					require.True(t, want[p], p)
+				}
+				for range 5 { // a page may also begin where no former one ended: at any path or directory, also one that is no entry.
+					after := dir
+					for range 1 + rng.IntN(3) {
+						after += segs[rng.IntN(5)] + []string{"", "/"}[rng.IntN(2)]
+					}
+					l, err := NewView(s, NewElectorate(nil)).List(ListRequest{Directory: dir, Recursive: rec, Limit: ListLimitMax, After: after})
+					require.NoError(t, err)
+					i, found := slices.BinarySearch(got, after)
+					if found {
+						i++
+					}
+					require.Equal(t, slices.Concat(got[i:]), paths(l), "%q recursive=%v after %q", dir, rec, after)
 				}
 			}
 		}
