@@ -25,7 +25,8 @@ func newStatus(a *app) *cobra.Command {
 		Long: `Show the nodes of the given configurations, or all that this user runs on this machine.
 
 A PID file whose process is gone, or whose number now belongs to something else, is reported
-once as dead and removed. Exit codes: 0 every node runs, 1 one is dead with a PID file, 3 one
+once as dead and removed. One that cannot be read or is of another version is shown as unknown
+and left alone. Exit codes: 0 every node runs, 1 one is dead with a PID file or unknown, 3 one
 does not run (and none is dead), or none is known.`,
 		ValidArgsFunction: completeConfigs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,7 +61,7 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 	}
 	for _, r := range reports {
 		if r.Detail != "" && !r.State.Stale() { // what is stale has been said when it was removed.
-			a.say("%s: %s; see kvs logs %s", r.Name, r.Detail, r.Config)
+			a.say("%s", comment(r))
 		}
 	}
 	if len(reports) == 0 {
@@ -72,6 +73,14 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 	return nil
 }
 
+// comment is what is to be said about a report beside its line.
+func comment(r daemon.Report) string {
+	if r.State == daemon.StateUnknown { // not even whether it has a log is known.
+		return r.Name + ": " + r.Detail
+	}
+	return fmt.Sprintf("%s: %s; see kvs logs %s", r.Name, r.Detail, r.Config)
+}
+
 func (a *app) reports(ctx context.Context, d *daemon.Daemon, args []string) ([]daemon.Report, error) {
 	if len(args) == 0 {
 		return d.StatusAll(ctx)
@@ -80,22 +89,17 @@ func (a *app) reports(ctx context.Context, d *daemon.Daemon, args []string) ([]d
 	if err != nil {
 		return nil, err
 	}
-	type outcome struct {
-		report daemon.Report
-		err    error
-	}
-	var reports []daemon.Report
-	var errs []error
-	for _, r := range each(instances, func(inst daemon.Instance) outcome {
+	return each(instances, func(inst daemon.Instance) daemon.Report {
 		r, err := d.Status(ctx, inst)
-		return outcome{r, err}
-	}) {
-		reports, errs = append(reports, r.report), append(errs, r.err)
-	}
-	return reports, a.worst(errs)
+		if err != nil { // the others are shown all the same.
+			return daemon.Report{Name: inst.Name, Config: inst.Config, State: daemon.StateUnknown, Detail: err.Error()}
+		}
+		return r
+	}), nil
 }
 
-// statusCode sums up: a dead node outweighs one that does not run, which outweighs those that do.
+// statusCode sums up: a node that is dead, or of which nothing can be said, outweighs one that does not run, which outweighs those
+// that do.
 func statusCode(reports []daemon.Report) exitCode {
 	code := exitOK
 	if len(reports) == 0 {
@@ -103,7 +107,7 @@ func statusCode(reports []daemon.Report) exitCode {
 	}
 	for _, r := range reports {
 		switch {
-		case r.State.Stale():
+		case r.State.Stale() || r.State == daemon.StateUnknown:
 			return exitFailed
 		case r.State == daemon.StateStopped:
 			code = exitNotRunning
@@ -135,7 +139,7 @@ func orDash(s string) string {
 	return s
 }
 
-// shownState is one of three words: all stale kinds are dead.
+// shownState is one of four words: all stale kinds are dead.
 func shownState(s daemon.State) string {
 	if s.Stale() {
 		return string(daemon.StateDead)
@@ -195,7 +199,7 @@ func shortDuration(d time.Duration) string {
 // nodeJSON is one node of `kvs status -o json`, which prints an array of them. Fields are added, never renamed.
 type nodeJSON struct {
 	Name          string            `json:"name"`
-	State         string            `json:"state"`           // running, dead or stopped.
+	State         string            `json:"state"`           // running, dead, stopped or unknown.
 	Stale         string            `json:"stale,omitempty"` // why it is dead: dead, recycled, rebooted or corrupt.
 	PID           int               `json:"pid,omitempty"`
 	Address       string            `json:"address,omitempty"`

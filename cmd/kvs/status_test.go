@@ -38,7 +38,8 @@ func reportsOfEveryKind() []daemon.Report {
 	dead.State, dead.Detail = daemon.StateRecycled, "process 4246 is gone and its number ..."
 	stopped := daemon.Report{Name: "node6", Config: "/etc/kvs/node6.yaml", Log: "/x", State: daemon.StateStopped}
 	corrupt := daemon.Report{Name: "node7-0a1b2c3d", State: daemon.StateCorrupt, Detail: "the PID file is corrupt"}
-	return []daemon.Report{normal, syncing, silent, starting, dead, stopped, corrupt}
+	unknown := daemon.Report{Name: "node8-0a1b2c3d", State: daemon.StateUnknown, Detail: "the PID file was written by another version of kvs"}
+	return []daemon.Report{normal, syncing, silent, starting, dead, stopped, corrupt, unknown}
 }
 
 func TestStatusTable(t *testing.T) {
@@ -75,6 +76,7 @@ func TestStatusCode(t *testing.T) {
 		{of(daemon.StateRecycled), exitFailed},
 		{of(daemon.StateRebooted), exitFailed},
 		{of(daemon.StateCorrupt), exitFailed},
+		{of(daemon.StateRunning, daemon.StateUnknown, daemon.StateStopped), exitFailed},
 	} {
 		require.Equal(t, c.want, statusCode(c.reports), "%v", c.reports)
 	}
@@ -98,6 +100,22 @@ func TestStatusOfNothing(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
 	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status", "node1"}))
 	require.Contains(t, b.out.String(), "stopped")
+}
+
+func TestStatusBesideAForeignPIDFile(t *testing.T) {
+	b := newBench(t)
+	_, _, done := foreground(t, b)
+	d, err := b.app.daemon(func(string) {})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(d.Home.Dir(), "pids", "zzz-00000000.pid"), []byte(`{"format": 2}`), 0o600))
+	other := newBench(t)
+	other.app.daemon = b.app.daemon
+	require.EqualValues(t, exitFailed, execute(other.app, []string{"status"}))
+	require.Regexp(t, `(?m)^node1 +running `, other.out.String())
+	require.Regexp(t, `(?m)^zzz-00000000 +unknown `, other.out.String())
+	require.Contains(t, other.err.String(), "another version of kvs")
+	b.signals <- os.Interrupt
+	require.Zero(t, done())
 }
 
 func TestStopOfNothing(t *testing.T) {

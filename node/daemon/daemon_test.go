@@ -67,6 +67,57 @@ func TestStatusAllOfStaleFile(t *testing.T) {
 	}
 }
 
+// One file that nobody can make sense of hides neither itself nor the nodes beside it, and is left alone.
+func TestStatusAllBesideAFileThatIsNotOurs(t *testing.T) {
+	for name, prepare := range map[string]func(path string) error{
+		"newer format": func(path string) error { return os.WriteFile(path, []byte(`{"format": 2}`), 0o600) },
+		"folder":       func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		for _, key := range []string{"aaa-00000000", "zzz-00000000"} { // before and behind the node.
+			t.Run(name+" "+key, func(t *testing.T) {
+				w := newWorld(t)
+				_, err := w.d.Start(context.Background(), w.inst, patient)
+				require.NoError(t, err)
+				path := w.d.Home.pidPath(key)
+				require.NoError(t, prepare(path))
+				all, err := w.d.StatusAll(context.Background())
+				require.NoError(t, err)
+				require.Len(t, all, 2)
+				states := map[string]State{all[0].Name: all[0].State, all[1].Name: all[1].State}
+				require.Equal(t, map[string]State{w.inst.Name: StateRunning, key: StateUnknown}, states)
+				_, err = os.Stat(path)
+				require.NoError(t, err)
+				known, err := w.d.Known()
+				require.NoError(t, err)
+				require.Equal(t, []Instance{w.inst}, known)
+			})
+		}
+	}
+}
+
+// A copy of a PID file is not a second node.
+func TestCopyOfAPIDFile(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.d.Start(context.Background(), w.inst, patient)
+	require.NoError(t, err)
+	content, err := os.ReadFile(w.d.Home.PIDPath(w.inst))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(w.d.Home.pidPath("foo"), content, 0o600))
+	known, err := w.d.Known()
+	require.NoError(t, err)
+	require.Equal(t, []Instance{w.inst}, known)
+	inst, found, err := w.d.Find(t.TempDir(), w.inst.Name)
+	require.NoError(t, err, "one node is not ambiguous")
+	require.True(t, found)
+	require.Equal(t, w.inst, inst)
+	all, err := w.d.StatusAll(context.Background())
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	require.Equal(t, StateUnknown, all[0].State)
+	require.Contains(t, all[0].Detail, "remove it if it is a copy")
+	require.Equal(t, StateRunning, all[1].State)
+}
+
 func TestStopOfStaleFileSignalsNobody(t *testing.T) {
 	for _, c := range staleCases {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,7 +5,7 @@ import "fmt"
 // State says what became of the process that a PID file names.
 type State string
 
-// The states. All but StateRunning and StateStopped are stale PID files.
+// The states. All but StateRunning, StateStopped and StateUnknown are stale PID files.
 const (
 	StateRunning  State = "running"  // it lives.
 	StateDead     State = "dead"     // it is gone and has not removed its PID file: it was killed, or it crashed.
@@ -13,10 +13,11 @@ const (
 	StateRebooted State = "rebooted" // it is gone: the machine was restarted since.
 	StateCorrupt  State = "corrupt"  // the PID file cannot be understood.
 	StateStopped  State = "stopped"  // there is no PID file.
+	StateUnknown  State = "unknown"  // there is one that is neither believed nor removed: it cannot be read, or is not ours to judge.
 )
 
 // Stale reports whether the PID file is to be removed.
-func (s State) Stale() bool { return s != StateRunning && s != StateStopped }
+func (s State) Stale() bool { return s != StateRunning && s != StateStopped && s != StateUnknown }
 
 // judge compares a PID file with the process table's answers about its PID.
 func judge(rec *Record, bootID string, ticks uint64, alive bool) State {

@@ -31,10 +31,11 @@ const (
 	pidFileBytesMax = 64 << 10
 )
 
-// Errors of ReadRecord, wrapped. A missing file is os.ErrNotExist.
+// Errors of reading a PID file, wrapped. A missing file is os.ErrNotExist.
 var (
 	ErrPIDFileCorrupt = errors.New("the PID file is corrupt")
 	ErrPIDFileFormat  = errors.New("the PID file was written by another version of kvs")
+	ErrPIDFileForeign = errors.New("the PID file is not in its place")
 )
 
 // Serving reports whether the node has said where it answers.
@@ -122,6 +123,20 @@ func (d *Daemon) record(inst Instance) (Record, error) {
 	return rec, nil
 }
 
+// recordOf reads the PID file of key, which says itself whose it is. A file under another name than that instance's is a copy:
+// nobody keeps it true, and the instance has, or would have, its own.
+func (h Home) recordOf(key string) (Record, error) {
+	path := h.pidPath(key)
+	rec, err := readRecord(path)
+	if err != nil {
+		return Record{}, err
+	}
+	if own := instanceAt(rec.Config).Key(); own != key {
+		return Record{}, fmt.Errorf("%s: %w: it speaks of %s, whose PID file is %s.pid; remove it if it is a copy", path, ErrPIDFileForeign, rec.Config, own)
+	}
+	return rec, nil
+}
+
 // keys lists the names, without .pid, of all PID files in byte order.
 func (h Home) keys() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(h.dir, "pids"))
@@ -140,7 +155,7 @@ func (h Home) keys() ([]string, error) {
 	return keys, nil
 }
 
-// Known lists the instances whose PID files can be read, in byte order of their keys.
+// Known lists the instances whose PID files can be believed, in byte order of their keys.
 func (d *Daemon) Known() ([]Instance, error) {
 	keys, err := d.Home.keys()
 	if err != nil {
@@ -148,7 +163,7 @@ func (d *Daemon) Known() ([]Instance, error) {
 	}
 	var out []Instance
 	for _, key := range keys {
-		if rec, err := readRecord(d.Home.pidPath(key)); err == nil {
+		if rec, err := d.Home.recordOf(key); err == nil {
 			out = append(out, instanceAt(rec.Config))
 		}
 	}

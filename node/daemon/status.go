@@ -30,7 +30,8 @@ func (d *Daemon) Status(ctx context.Context, inst Instance) (Report, error) {
 	return r, d.complete(ctx, inst.Key(), &r)
 }
 
-// StatusAll inspects every instance that has a PID file, in byte order of their keys.
+// StatusAll inspects every instance that has a PID file, in byte order of their keys. A file that cannot be believed is one
+// report of StateUnknown: it hides neither itself nor the others.
 func (d *Daemon) StatusAll(ctx context.Context) ([]Report, error) {
 	keys, err := d.Home.keys()
 	if err != nil {
@@ -38,26 +39,29 @@ func (d *Daemon) StatusAll(ctx context.Context) ([]Report, error) {
 	}
 	var out []Report
 	for _, key := range keys {
-		rec, err := readRecord(d.Home.pidPath(key))
+		r, err := d.statusOf(ctx, key)
 		switch {
 		case errors.Is(err, os.ErrNotExist): // it has just ended.
-		case errors.Is(err, ErrPIDFileCorrupt):
-			r := Report{Name: key, State: StateCorrupt}
-			if err := d.complete(ctx, key, &r); err != nil {
-				return nil, err
-			}
-			out = append(out, r)
 		case err != nil:
-			return nil, err
+			out = append(out, Report{Name: key, State: StateUnknown, Detail: err.Error()})
 		default:
-			r, err := d.Status(ctx, instanceAt(rec.Config))
-			if err != nil {
-				return nil, err
-			}
 			out = append(out, r)
 		}
 	}
 	return out, nil
+}
+
+// statusOf inspects the instance of one PID file.
+func (d *Daemon) statusOf(ctx context.Context, key string) (Report, error) {
+	rec, err := d.Home.recordOf(key)
+	if errors.Is(err, ErrPIDFileCorrupt) {
+		r := Report{Name: key, State: StateCorrupt}
+		return r, d.complete(ctx, key, &r)
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	return d.Status(ctx, instanceAt(rec.Config))
 }
 
 // complete fills in what takes a question to the node or a cleaning.
