@@ -3,9 +3,7 @@ package rest
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -135,9 +133,12 @@ func (s *Server) write(c *fiber.Ctx) error {
 	}
 	r := &node.Request{Op: node.OpDelete, Level: level, Path: path, Condition: cond, Key: key}
 	if c.Method() == fiber.MethodPut {
-		if err := s.readValue(c, r); err != nil {
-			return err
-		}
+		err = s.readValue(c, r)
+	} else {
+		err = refuseValueHeaders(c)
+	}
+	if err != nil {
+		return err
 	}
 	resp, err := s.do(r)
 	if err != nil {
@@ -154,68 +155,13 @@ func (s *Server) write(c *fiber.Ctx) error {
 	return s.written(c, path, &resp, withVersion)
 }
 
-// condition reads what a write wants to find (RFC 9110 section 13.1). ETags that no version has are no error: nothing matches
-// them.
-func condition(c *fiber.Ctx) (node.Condition, error) {
-	var cond node.Condition
-	for kind, header := range conditionHeaders {
-		if header == "" {
-			continue
-		}
-		list, ok := conditions(c, header)
-		if !ok {
-			continue
-		}
-		if cond.Kind != node.Unconditional {
-			return cond, refuse(api.BadHeader, "If-Match and If-None-Match in one write: use one of them")
-		}
-		cond.Kind = node.ConditionKind(kind)
-		for tag := range strings.SplitSeq(list, ",") {
-			tag = strings.TrimSpace(tag)
-			if tag == "*" {
-				cond.Any = true
-				continue
-			}
-			if cond.Kind == node.IfNoneMatch {
-				tag = strings.TrimPrefix(tag, "W/") // its comparison is the weak one.
-			}
-			if v, err := node.ParseETag(strings.Trim(tag, `"`)); err == nil && strings.HasPrefix(tag, `"`) {
-				cond.Versions = append(cond.Versions, v)
-			}
-		}
-		if len(cond.Versions) > conditionVersionsMax {
-			return cond, refuse(api.BadHeader, "%s names %d versions: at most %d", header, len(cond.Versions), conditionVersionsMax)
-		}
-	}
-	return cond, nil
-}
-
-// idempotencyKey hashes the key under which a write may be tried again without being applied twice. Such a write is linearizable:
-// only a majority can tell whether it was applied.
-func idempotencyKey(c *fiber.Ctx) (key node.UUID, err error) {
-	text := c.Request().Header.Peek(api.HeaderIdempotencyKey)
-	if len(text) == 0 {
-		return key, nil
-	}
-	if len(text) > idempotencyKeyBytesMax {
-		return key, refuse(api.BadHeader, "%s of %d bytes, the limit is %d", api.HeaderIdempotencyKey, len(text), idempotencyKeyBytesMax)
-	}
-	sum := sha256.Sum256(text)
-	copy(key[:], sum[:])
-	return key, nil
-}
-
-const idempotencyKeyBytesMax = 255
-
-var conditionHeaders = [...]string{node.IfMatch: fiber.HeaderIfMatch, node.IfNoneMatch: fiber.HeaderIfNoneMatch}
-
-// conditionVersionsMax bounds the ETags of one condition.
-const conditionVersionsMax = 64
-
 // readValue copies body and Content-Type into a put: fiber reuses their memory.
 func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 	if enc := c.Request().Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
 		return refuse(api.BadMediaType, "Content-Encoding %.100q would not be kept with the value: leave it away, or name it in the Content-Type", enc)
+	}
+	if c.Request().Header.Peek(fiber.HeaderContentRange) != nil { // RFC 9110 section 14.5: it is not to be taken for the whole.
+		return refuse(api.BadHeader, "%s: a part of a value cannot be written; leave the header away, the body is the whole value", fiber.HeaderContentRange)
 	}
 	if r.ContentType, err = contentType(c); err != nil {
 		return err
@@ -229,19 +175,6 @@ func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 	}
 	r.Op, r.Value = node.OpPut, bytes.Clone(body)
 	return nil
-}
-
-// ttl reads how long a value is to live.
-func ttl(c *fiber.Ctx) (time.Duration, error) {
-	text := c.Get(api.HeaderTTL)
-	if text == "" {
-		return 0, nil
-	}
-	d, err := node.ParseTTL(text)
-	if err != nil {
-		return 0, refuse(api.BadHeader, "%s: %v", api.HeaderTTL, err)
-	}
-	return d, nil
 }
 
 // written answers a write that succeeded.

@@ -122,7 +122,7 @@ func TestConditionalWrites(t *testing.T) {
 	again := s.do("PUT", "/kv/a", "2", "If-None-Match", "*")
 	require.Equal(t, api.NotApplied, again.problem(api.Precondition).Outcome)
 	require.Equal(t, etag, again.header.Get("ETag"), "what is there instead")
-	for _, list := range []string{`"x"`, "", "W/" + etag, etag[1 : len(etag)-1]} {
+	for _, list := range []string{`"x"`, `"x,y" , ,"z"`, "W/" + etag} {
 		s.do("PUT", "/kv/a?consistency=eventual", "2", "If-Match", list).problem(api.Precondition)
 	}
 	s.do("PUT", "/kv/a", "2", "If-None-Match", "W/"+etag).problem(api.Precondition)
@@ -140,6 +140,38 @@ func TestConditionalWrites(t *testing.T) {
 	for _, r := range s.core.taken() {
 		require.Equal(t, node.Linearizable, r.Level)
 	}
+}
+
+// A header that cannot be understood is not taken for one that is not there.
+func TestHeadersOfWritesAreNotIgnored(t *testing.T) {
+	s := newSite(t)
+	etag := strings.Trim(s.do("PUT", "/kv/a", "1").header.Get("ETag"), `"`)
+	before := len(s.core.taken())
+	for _, c := range []struct {
+		method  string
+		headers []string
+	}{
+		{"PUT", []string{"Content-Range", "bytes 0-0/3"}},
+		{"PUT", []string{"Content-Range", ""}},
+		{"PUT", []string{api.HeaderIdempotencyKey, ""}},
+		{"DELETE", []string{api.HeaderIdempotencyKey, ""}},
+		{"PUT", []string{api.HeaderIdempotencyKey, "x", api.HeaderIdempotencyKey, "y"}},
+		{"PUT", []string{api.HeaderTTL, "60", api.HeaderTTL, "90"}},
+		{"PUT", []string{api.HeaderTTL, ""}},
+		{"DELETE", []string{api.HeaderTTL, "60"}},
+		{"DELETE", []string{api.HeaderTTL, "60", api.HeaderTTL, "60"}},
+	} {
+		p := s.do(c.method, "/kv/a", "", c.headers...).problem(api.BadHeader)
+		require.Equal(t, api.NotApplied, p.Outcome, "%v", c)
+	}
+	for _, header := range []string{"If-Match", "If-None-Match"} {
+		for _, list := range []string{etag, "garbage", "", ", ,", `"x`, `"x" "y"`, `"x",` + etag, `W/x`, "W/", `w/"x"`, `*x`, `x"y"`} {
+			for _, method := range []string{"PUT", "DELETE"} {
+				require.Contains(t, s.do(method, "/kv/a", "", header, list).problem(api.BadHeader).Detail, header, list)
+			}
+		}
+	}
+	require.Len(t, s.core.taken(), before)
 }
 
 func TestIdempotencyKeyReachesTheCore(t *testing.T) {

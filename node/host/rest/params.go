@@ -134,37 +134,3 @@ func (p params) after(dir string) (string, error) {
 	}
 	return v, nil
 }
-
-// contentType copies the Content-Type of a value.
-func contentType(c *fiber.Ctx) (string, error) {
-	ct := string(c.Request().Header.ContentType())
-	if len(ct) > node.ContentTypeBytesMax {
-		return "", refuse(api.BadHeader, "Content-Type of %d bytes, the limit is %d", len(ct), node.ContentTypeBytesMax)
-	}
-	for i := range len(ct) {
-		if ct[i] < 0x20 || ct[i] > 0x7e {
-			return "", refuse(api.BadHeader, "Content-Type holds the byte 0x%02x", ct[i])
-		}
-	}
-	return ct, nil
-}
-
-// conditions are the ETags of one conditional header, of all its lines; present tells an empty header from none.
-func conditions(c *fiber.Ctx, header string) (list string, present bool) {
-	lines := c.Request().Header.PeekAll(header)
-	return string(bytes.Join(lines, []byte(","))), len(lines) > 0
-}
-
-// names reports whether a list of ETags names etag (RFC 9110 section 8.8.3.2); only a weak comparison takes weak tags.
-func names(list, etag string, weak bool) bool {
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.TrimSpace(tag)
-		if weak {
-			tag = strings.TrimPrefix(tag, "W/")
-		}
-		if tag == "*" || tag == etag {
-			return true
-		}
-	}
-	return false
-}

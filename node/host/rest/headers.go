@@ -1,0 +1,178 @@
+package rest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node"
+	"kvs/node/api"
+)
+
+// This file reads the headers of reads and writes. A write is never run as if a header that it carries, and that this server knows,
+// were not there: what cannot be understood or kept is refused.
+
+// condition reads what a write wants to find (RFC 9110 section 13.1). ETags that no version has are no error: nothing matches
+// them. What is no ETag is one: it would be a condition that always fails, or never.
+func condition(c *fiber.Ctx) (node.Condition, error) {
+	var cond node.Condition
+	for kind, header := range conditionHeaders {
+		if header == "" {
+			continue
+		}
+		list, ok := conditions(c, header)
+		if !ok {
+			continue
+		}
+		if cond.Kind != node.Unconditional {
+			return cond, refuse(api.BadHeader, "If-Match and If-None-Match in one write: use one of them")
+		}
+		cond.Kind = node.ConditionKind(kind)
+		tags, err := parseTags(header, list)
+		if err != nil {
+			return cond, err
+		}
+		for _, tag := range tags {
+			if tag == "*" {
+				cond.Any = true
+				continue
+			}
+			if cond.Kind == node.IfNoneMatch {
+				tag = strings.TrimPrefix(tag, "W/") // its comparison is the weak one.
+			}
+			if v, err := node.ParseETag(strings.Trim(tag, `"`)); err == nil && tag[0] == '"' {
+				cond.Versions = append(cond.Versions, v)
+			}
+		}
+		if len(cond.Versions) > conditionVersionsMax {
+			return cond, refuse(api.BadHeader, "%s names %d versions: at most %d", header, len(cond.Versions), conditionVersionsMax)
+		}
+	}
+	return cond, nil
+}
+
+var conditionHeaders = [...]string{node.IfMatch: fiber.HeaderIfMatch, node.IfNoneMatch: fiber.HeaderIfNoneMatch}
+
+// conditionVersionsMax bounds the ETags of one condition.
+const conditionVersionsMax = 64
+
+// parseTags splits a list of entity tags (RFC 9110 section 8.8.3), each "*", "..." in quotes, or W/"..." if weak. Between quotes a
+// comma is a character like any other. Empty elements are skipped (section 5.6.1), but there has to be one that is not.
+func parseTags(header, list string) ([]string, error) {
+	var tags []string
+	for rest := strings.TrimLeft(list, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
+		n := tagBytes(rest)
+		after := strings.TrimLeft(rest[n:], " \t")
+		if n == 0 || after != "" && after[0] != ',' {
+			return nil, refuse(api.BadHeader, `%s: %.100q is no ETag: write it in quotes, as the header ETag has it: "..."`, header, rest)
+		}
+		tags, rest = append(tags, rest[:n]), after
+	}
+	if len(tags) == 0 {
+		return nil, refuse(api.BadHeader, `%s is empty: name ETags, or * for any value`, header)
+	}
+	return tags, nil
+}
+
+// tagBytes is the length of the entity tag that s begins with; zero: it begins with none.
+func tagBytes(s string) int {
+	if s[0] == '*' {
+		return 1
+	}
+	opaque := strings.TrimPrefix(s, "W/")
+	if opaque == "" || opaque[0] != '"' {
+		return 0
+	}
+	end := strings.IndexByte(opaque[1:], '"')
+	if end < 0 {
+		return 0
+	}
+	return len(s) - len(opaque) + end + 2
+}
+
+// once reads a header that may be there once; present tells an empty one from none.
+func once(c *fiber.Ctx, header string) (text []byte, present bool, err error) {
+	lines := c.Request().Header.PeekAll(header)
+	switch len(lines) {
+	case 0:
+		return nil, false, nil
+	case 1:
+		return lines[0], true, nil
+	}
+	return nil, true, refuse(api.BadHeader, "%s is given %d times", header, len(lines))
+}
+
+// idempotencyKey hashes the key under which a write may be tried again without being applied twice. Such a write is linearizable:
+// only a majority can tell whether it was applied.
+func idempotencyKey(c *fiber.Ctx) (key node.UUID, err error) {
+	text, present, err := once(c, api.HeaderIdempotencyKey)
+	if err != nil || !present {
+		return key, err
+	}
+	if len(text) < 1 || len(text) > idempotencyKeyBytesMax {
+		return key, refuse(api.BadHeader, "%s of %d bytes: want 1 to %d", api.HeaderIdempotencyKey, len(text), idempotencyKeyBytesMax)
+	}
+	sum := sha256.Sum256(text)
+	copy(key[:], sum[:])
+	return key, nil
+}
+
+const idempotencyKeyBytesMax = 255
+
+// ttl reads how long a value is to live.
+func ttl(c *fiber.Ctx) (time.Duration, error) {
+	text, present, err := once(c, api.HeaderTTL)
+	if err != nil || !present {
+		return 0, err
+	}
+	d, err := node.ParseTTL(string(text))
+	if err != nil {
+		return 0, refuse(api.BadHeader, "%s: %v", api.HeaderTTL, err)
+	}
+	return d, nil
+}
+
+// refuseValueHeaders refuses in a DELETE what only a value can have.
+func refuseValueHeaders(c *fiber.Ctx) error {
+	if _, present, _ := once(c, api.HeaderTTL); present {
+		return refuse(api.BadHeader, "%s is for PUT: a deletion has no end", api.HeaderTTL)
+	}
+	return nil
+}
+
+// contentType copies the Content-Type of a value.
+func contentType(c *fiber.Ctx) (string, error) {
+	ct := string(c.Request().Header.ContentType())
+	if len(ct) > node.ContentTypeBytesMax {
+		return "", refuse(api.BadHeader, "Content-Type of %d bytes, the limit is %d", len(ct), node.ContentTypeBytesMax)
+	}
+	for i := range len(ct) {
+		if ct[i] < 0x20 || ct[i] > 0x7e {
+			return "", refuse(api.BadHeader, "Content-Type holds the byte 0x%02x", ct[i])
+		}
+	}
+	return ct, nil
+}
+
+// conditions are the ETags of one conditional header, of all its lines; present tells an empty header from none.
+func conditions(c *fiber.Ctx, header string) (list string, present bool) {
+	lines := c.Request().Header.PeekAll(header)
+	return string(bytes.Join(lines, []byte(","))), len(lines) > 0
+}
+
+// names reports whether a list of ETags names etag (RFC 9110 section 8.8.3.2); only a weak comparison takes weak tags.
+func names(list, etag string, weak bool) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimSpace(tag)
+		if weak {
+			tag = strings.TrimPrefix(tag, "W/")
+		}
+		if tag == "*" || tag == etag {
+			return true
+		}
+	}
+	return false
+}
