@@ -84,10 +84,26 @@ func (a *app) looksLikeConfig(cmd *cobra.Command, arg string) error {
 		return nil // an ambiguous name is reported by the one who uses it.
 	}
 	hint := "see kvs --help"
-	if near := cmd.SuggestionsFor(arg); len(near) > 0 {
+	if near := cmd.SuggestionsFor(arg); arg != "" && len(near) > 0 { // every command begins with nothing.
 		hint = "did you mean kvs " + strings.Join(near, " or kvs ") + "?"
 	}
 	return usageError("%q is neither a command nor a configuration that exists; %s", arg, hint)
+}
+
+// notAFolder refuses an argument that names no configuration, but a folder: a file beside the folder is hardly what was meant.
+func (a *app) notAFolder(arg string) error {
+	cwd, err := a.cwd()
+	if err != nil {
+		return err
+	}
+	path := arg
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(cwd, arg)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return usageError("%s is a folder, not a configuration; name a file, such as %s", arg, filepath.Join(arg, "node1.yaml"))
+	}
+	return nil
 }
 
 // resolve finds the configuration that arg names.

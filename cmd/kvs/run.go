@@ -18,9 +18,14 @@ func (a *app) runNode(ctx context.Context, arg string) error {
 	signals := make(chan os.Signal, 2)
 	defer a.notify(signals)()
 
-	inst, _, err := a.resolve(arg)
+	inst, exists, err := a.resolve(arg)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if !exists {
+		if err := a.notAFolder(arg); err != nil {
+			return err
+		}
 	}
 	cfg, err := a.loadConfig(inst)
 	if err != nil {

@@ -163,6 +163,29 @@ func TestRestartWithoutItsConfiguration(t *testing.T) {
 	require.Zero(t, done())
 }
 
+// A word means the same node to start as to stop, or is refused: start must not make a second node of that name beside the first.
+func TestStartOfANameThatIsKnownElsewhere(t *testing.T) {
+	b := newBench(t)
+	_, pidFile, done := foreground(t, b)
+	other := newBench(t)
+	other.app.daemon = b.app.daemon
+	for _, arg := range []string{"node1", "node1.yaml"} {
+		other.err.Reset()
+		require.EqualValues(t, exitUsage, execute(other.app, []string{"start", arg}))
+		require.Contains(t, other.err.String(), "kvs start "+filepath.Join(b.dir, "node1.yaml"))
+		require.Contains(t, other.err.String(), "kvs start ./"+arg)
+		require.NoFileExists(t, filepath.Join(other.dir, "node1.yaml"))
+	}
+	require.NoError(t, os.Remove(filepath.Join(b.dir, "node1.yaml")))
+	other.app.cwd = b.app.cwd
+	require.EqualValues(t, exitUsage, execute(other.app, []string{"start", "node1"}))
+	require.Contains(t, other.err.String(), "is gone")
+	require.NoFileExists(t, filepath.Join(b.dir, "node1.yaml"))
+	require.FileExists(t, pidFile)
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, done())
+}
+
 // Without a usable home a node still serves: containers often have none.
 func TestForegroundWithoutHome(t *testing.T) {
 	b := newBench(t)

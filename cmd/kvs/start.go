@@ -37,7 +37,8 @@ is reported with the last lines of its log. A node that runs already is left as 
 is no error. A configuration that does not exist is written with the defaults and used.
 
 node1 and node1.yaml name the same node. Two files of the same name in different folders are
-different nodes.`,
+different nodes. A name that is no file here, while a node of that name is known elsewhere, is
+refused: give the path of one or the other.`,
 		Args:              usageArgs(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: completeConfigs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,9 +59,9 @@ func (a *app) start(ctx context.Context, args []string, o startOptions) error {
 	}
 	var instances []daemon.Instance
 	for _, arg := range args {
-		inst, _, err := a.resolve(arg)
+		inst, err := a.toStart(ctx, d, arg)
 		if err != nil {
-			return &exitError{exitUsage, err}
+			return err
 		}
 		instances = appendOnce(instances, inst)
 	}
@@ -73,6 +74,42 @@ func (a *app) start(ctx context.Context, args []string, o startOptions) error {
 	ctx, stop := a.interruptible(ctx)
 	defer stop()
 	return a.startAll(ctx, d, instances, o)
+}
+
+// toStart is the instance that arg names, which need not have a configuration yet: start writes one. Where that would be a mistake,
+// because stop, status and restart mean another node by the same word, or because this one runs already, start refuses.
+func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon.Instance, error) {
+	here, exists, err := a.resolve(arg)
+	if err != nil {
+		return here, &exitError{exitUsage, err}
+	}
+	if exists {
+		return here, nil
+	}
+	if err := a.notAFolder(arg); err != nil {
+		return here, err
+	}
+	cwd, err := a.cwd()
+	if err != nil {
+		return here, err
+	}
+	known, found, err := d.Find(cwd, arg)
+	switch {
+	case err != nil:
+		return here, &exitError{exitUsage, err}
+	case !found:
+		return here, nil
+	case known != here:
+		return here, usageError("%s: there is no such configuration here, and a node of that name elsewhere: kvs start %s; or write a new one here: kvs start ./%s", arg, known.Config, arg)
+	}
+	report, err := d.Status(ctx, here) // removes a PID file that is stale.
+	if err != nil {
+		return here, err
+	}
+	if report.State == daemon.StateRunning {
+		return here, usageError("%s runs with pid %d, and its configuration %s is gone; put it back, or end the node: kvs stop %s", here, report.Record.PID, here.Config, arg)
+	}
+	return here, nil
 }
 
 // startAll starts all at once: nodes that wait for each other to be ready would otherwise wait in vain.
