@@ -57,7 +57,7 @@ func (a *app) put(ctx context.Context, args []string, o putOptions) error {
 		return err
 	}
 	var ttl time.Duration
-	if o.ttl != "" {
+	if o.condition.given("ttl") {
 		if ttl, err = node.ParseTTL(o.ttl); err != nil {
 			return usageError("--ttl: %v", err)
 		}
