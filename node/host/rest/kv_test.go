@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -341,14 +342,36 @@ func TestBodyCutShort(t *testing.T) {
 	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel").problem(api.BadRequest)
 	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n").problem(api.BadRequest)
 
-	c := s.dial() // between two chunks: fasthttp takes it for a client that has gone, and answers nothing.
-	_, err := io.WriteString(c, "PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-	require.NoError(t, err)
-	require.NoError(t, c.(*net.TCPConn).CloseWrite())
-	answer, err := io.ReadAll(c)
-	require.NoError(t, err)
-	require.NotContains(t, string(answer), "HTTP/1.1 2")
-
+	for _, text := range []string{ // between two chunks, which have a whole request before them on the connection or not.
+		"PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nPUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	} {
+		c := s.dial()
+		_, err := io.WriteString(c, text)
+		require.NoError(t, err)
+		require.NoError(t, c.(*net.TCPConn).CloseWrite())
+		answers := bufio.NewReader(c)
+		if strings.HasPrefix(text, "GET") {
+			resp, err := http.ReadResponse(answers, nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, readReply(t, resp).status)
+		}
+		resp, err := http.ReadResponse(answers, nil)
+		require.NoError(t, err)
+		require.Equal(t, api.NotApplied, readReply(t, resp).problem(api.BadRequest).Outcome)
+		rest, err := io.ReadAll(answers)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+	}
+	for _, text := range []string{"", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"} { // whoever asks nothing more is told nothing more.
+		c := s.dial()
+		_, err := io.WriteString(c, text)
+		require.NoError(t, err)
+		require.NoError(t, c.(*net.TCPConn).CloseWrite())
+		answers, err := io.ReadAll(c)
+		require.NoError(t, err)
+		require.NotContains(t, string(answers), "HTTP/1.1 4")
+	}
 	require.Empty(t, s.core.taken())
 	s.do("GET", "/kv/a", "").problem(api.NotFound)
 }

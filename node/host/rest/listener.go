@@ -72,6 +72,27 @@ type conn struct {
 	l      *listener
 	once   sync.Once
 	linger atomic.Bool
+
+	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
+}
+
+// Read reads from the connection. fasthttp takes io.EOF wherever it comes up for a client that has gone, and says nothing: also
+// between two chunks of a body, where somebody may still wait for the answer to a request that was cut short.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.unanswered.Store(true)
+	}
+	if err == io.EOF && c.unanswered.Load() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// Write writes to the connection: answers alone.
+func (c *conn) Write(b []byte) (int, error) {
+	c.unanswered.Store(false)
+	return c.Conn.Write(b)
 }
 
 // Bounds of a lingering close. A client that sends more, or more slowly, loses the answer.
