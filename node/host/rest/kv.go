@@ -170,7 +170,7 @@ func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 		return err
 	}
 	body := c.Request().Body()
-	if len(body) > s.opts.ValueBytesMax { // a target in absolute form has escaped the limit that was set before reading.
+	if len(body) > s.opts.ValueBytesMax { // it was limited before it was read: by the same number, if the target was understood as here.
 		return s.valueTooLarge()
 	}
 	r.Op, r.Value = node.OpPut, bytes.Clone(body)

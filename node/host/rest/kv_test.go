@@ -326,12 +326,25 @@ func TestValueLimits(t *testing.T) {
 		require.Contains(t, p.Detail, strconv.Itoa(testValueBytesMax)+" bytes")
 		require.Equal(t, api.NotApplied, p.Outcome)
 	}
-	// In chunks, without a length beforehand; and in absolute form, which escapes the limit before reading.
+	// In chunks, without a length beforehand; and in absolute form.
 	body := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", testValueBytesMax+1, strings.Repeat("x", testValueBytesMax+1))
 	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body).problem(api.ValueTooLarge)
 	s.raw("PUT http://x/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" + strings.Repeat("x", 1001)).problem(api.ValueTooLarge)
 	require.Len(t, s.core.taken(), 1)
 	s.do("POST", "/members/join", strings.Repeat(" ", jsonBytesMax+1), "Content-Type", "application/json").problem(api.BodyTooLarge)
+}
+
+// A value has the limit of values, however its target is written.
+func TestValueLimitOfATargetInAbsoluteForm(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.ValueBytesMax = 2 * jsonBytesMax })
+	put := func(target string, size int) reply {
+		return s.raw(fmt.Sprintf("PUT %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", target, size, strings.Repeat("x", size)))
+	}
+	for _, target := range []string{"/kv/a", "http://x/kv/b", "HTTP://x:7001/kv/c"} {
+		require.Equal(t, http.StatusCreated, put(target, 2*jsonBytesMax).status, target)
+		put(target, 2*jsonBytesMax+1).problem(api.ValueTooLarge)
+	}
+	put("http://x/policy?a=://x/kv/", jsonBytesMax+1).problem(api.BodyTooLarge)
 }
 
 // A body that does not arrive whole writes nothing.

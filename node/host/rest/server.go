@@ -219,6 +219,7 @@ func (s *Server) routes() {
 
 // bodyLimit is how long a request's body may be, by its target.
 func (s *Server) bodyLimit(target []byte) int {
+	target = originForm(target)
 	switch {
 	case bytes.HasPrefix(target, []byte(kvPrefix)):
 		return s.opts.ValueBytesMax
@@ -227,6 +228,19 @@ func (s *Server) bodyLimit(target []byte) int {
 	default:
 		return jsonBytesMax
 	}
+}
+
+// originForm is a target without the scheme and authority that it may begin with (RFC 9112 section 3.2.2).
+func originForm(target []byte) []byte {
+	if bytes.HasPrefix(target, []byte("/")) {
+		return target
+	}
+	if i := bytes.Index(target, []byte("://")); i >= 0 {
+		if _, behind, ok := bytes.Cut(target[i+len("://"):], []byte("/")); ok {
+			return target[len(target)-len(behind)-1:]
+		}
+	}
+	return target
 }
 
 // headerReceived sets the body limit before the body is read: a peer's batch may be larger than a client's value.
