@@ -75,6 +75,8 @@ func TestExitCodesOfRequests(t *testing.T) {
 		{client.Error{Code: api.NotFound}, exitNotFound},
 		{client.Error{Code: api.BadPath, Outcome: api.NotApplied}, exitRefused},
 		{client.Error{Code: api.NotImplemented}, exitRefused},
+		{client.Error{Code: api.BadHeader, Outcome: api.NotApplied}, exitUsage},
+		{client.Error{Code: api.BadHeader, Status: 400, Outcome: api.NotApplied}, exitRefused},
 		{client.Error{Code: api.ReadOnly, Outcome: api.NotApplied, Retryable: true}, exitUnavailable},
 		{client.Error{Code: client.Unreachable, Retryable: true}, exitUnavailable},
 		{client.Error{Code: client.Unreachable, Outcome: api.NotApplied, Retryable: true}, exitUnavailable},

@@ -223,6 +223,8 @@ func withCode(err error) error {
 		code = exitUnknown
 	case e.Code == api.NotFound:
 		code = exitNotFound
+	case e.Code == api.BadHeader && e.Status == 0: // a flag holds what no header may: nobody was asked.
+		code = exitUsage
 	case e.Retryable || e.Code == client.Unreachable:
 		code = exitUnavailable
 	}

@@ -99,18 +99,8 @@ func (c *Client) attempt(ctx context.Context, r *request, endpoint string) (*ans
 	if err != nil {
 		return nil, refusedHere(r.operation(), r.write, Unreachable, err)
 	}
-	req.Header.Set("User-Agent", "kvs-client")
-	if r.contentType != "" {
-		req.Header.Set("Content-Type", r.contentType)
-	}
-	if r.ttl != 0 {
-		req.Header.Set(api.HeaderTTL, r.ttl.String())
-	}
-	if r.condition.header != "" {
-		req.Header.Set(r.condition.header, r.condition.value)
-	}
-	if r.condition.key != "" {
-		req.Header.Set(api.HeaderIdempotencyKey, r.condition.key)
+	if err := r.setHeaders(req.Header); err != nil {
+		return nil, refusedHere(r.operation(), r.write, api.BadHeader, err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -126,6 +116,30 @@ func (c *Client) attempt(ctx context.Context, r *request, endpoint string) (*ans
 		return nil, problem(r, endpoint, resp, body)
 	}
 	return &answer{resp.StatusCode, resp.Header, body}, nil
+}
+
+// setHeaders says in h what r is. It refuses what cannot be said: net/http would do so too, but by an error that looks like those of
+// requests that were sent.
+func (r *request) setHeaders(h http.Header) error {
+	h.Set("User-Agent", "kvs-client")
+	ttl := ""
+	if r.ttl != 0 {
+		ttl = r.ttl.String()
+	}
+	for _, f := range []struct{ name, value string }{
+		{"Content-Type", r.contentType}, {api.HeaderTTL, ttl}, {r.condition.header, r.condition.value}, {api.HeaderIdempotencyKey, r.condition.key},
+	} {
+		if f.value == "" {
+			continue
+		}
+		for i := range len(f.value) {
+			if c := f.value[i]; c < ' ' && c != '\t' || c == 0x7f { // RFC 9110 section 5.5.
+				return fmt.Errorf("%s holds the byte 0x%02x, which no header may", f.name, c)
+			}
+		}
+		h.Set(f.name, f.value)
+	}
+	return nil
 }
 
 var errTooLong = errors.New("it is longer than anything a member sends")

@@ -353,3 +353,24 @@ func ExampleClient() {
 		fmt.Println(err) // says whether something was written.
 	}
 }
+
+// A header that cannot be sent is the caller's mistake: nothing was asked, and so nothing can have happened.
+func TestHeadersThatCannotBeSent(t *testing.T) {
+	m := newMember(t, created)
+	c := newClient(t, quick(m.URL))
+	for _, cond := range []Condition{{}, IfAbsent().WithKey("a\nb"), IfVersion("1\r\nX: y")} {
+		contentType := ""
+		if cond == (Condition{}) {
+			contentType = "a\nb"
+		}
+		_, err := c.PutIf(context.Background(), "x", cond, nil, contentType)
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, api.BadHeader, e.Code)
+		require.Equal(t, api.NotApplied, e.Outcome)
+		require.Equal(t, 1, e.Attempts)
+	}
+	require.Zero(t, m.asked.Load())
+	_, err := c.PutIf(context.Background(), "x", IfAbsent().WithKey("a\tü"), nil, "text/plain")
+	require.NoError(t, err)
+}
