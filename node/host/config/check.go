@@ -27,7 +27,7 @@ func (p *parser) check(c *Config) {
 			p.say(p.lines[key], key, "%s", err)
 		}
 	}
-	bad("name", checkName(c.Name))
+	bad("name", errors.Join(checkName(c.Name), checkFolder(c.Name)))
 	bad("cluster", checkName(c.Cluster))
 	p.checkAddresses(c, bad)
 	if c.DefaultConsistency < node.Eventual || c.DefaultConsistency > node.Linearizable {
@@ -136,6 +136,14 @@ func checkName(s string) error {
 		return fmt.Errorf("%d bytes, want 1 to %d", len(s), node.SegmentBytesMax)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("%q holds a control character or is not UTF-8", s)
+	}
+	return nil
+}
+
+// checkFolder says whether a node's name can be a folder's: its data is in data/NAME unless data_dir says otherwise.
+func checkFolder(name string) error {
+	if name == "." || name == ".." || strings.ContainsRune(name, '/') {
+		return fmt.Errorf("%q cannot be the name of a folder, which the data is in; leave out slashes, and do not use . or ..", name)
 	}
 	return nil
 }

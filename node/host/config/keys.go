@@ -10,7 +10,7 @@ const fileHeader = `The configuration of one kvs node. Every key is shown with i
 default. Durations are written 500ms, 10s or 1m; sizes 512B, 64KiB, 1MiB or 2GiB. An unknown key is an error.`
 
 var keyDocs = []keyDoc{
-	{"name", `Name of this node, unique in the cluster, 1 to 255 bytes. Empty: this file's name without .yaml.`},
+	{"name", `Name of this node, unique in the cluster, 1 to 255 bytes without slashes. Empty: this file's name without .yaml.`},
 	{"cluster", `Name of the cluster. Members of clusters with another name do not listen to each other. Default: kvs.`},
 	{"listen", `host:port for clients and peers (TCP) and for gossip (UDP, the same port). Default: 127.0.0.1:7001, this machine only.`},
 	{"advertise", `host:port at which the other members reach this node. Empty: the same as listen. Needed when listen is a wildcard such
