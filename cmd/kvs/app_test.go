@@ -314,6 +314,11 @@ func TestInit(t *testing.T) {
 	require.Equal(t, "127.0.0.1:8102", c.Listen)
 	require.Equal(t, filepath.Join(dir, "data", "node3"), c.DataDir)
 	require.Len(t, c.Seeds, initSeedsMax)
+	for i := range 7 {
+		c, _, err := config.Load(filepath.Join(dir, fmt.Sprintf("node%d.yaml", i+1)))
+		require.NoError(t, err)
+		require.Equal(t, 7, c.ExpectedMembers, "all expect the same cluster, also those that are no seeds")
+	}
 
 	mine := []byte("# mine\n")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "node2.yaml"), mine, 0o600))

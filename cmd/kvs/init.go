@@ -100,6 +100,7 @@ func (o *initOptions) configs() ([]*config.Config, error) {
 		c.Listen, c.Advertise = address(i), address(i)
 		c.DataDir = filepath.Join("data", c.Name)
 		c.Seeds = seeds
+		c.ExpectedMembers = o.nodes // not left to the seeds, which may be fewer: all have to expect the same cluster.
 		configs[i] = &c
 	}
 	return configs, nil
