@@ -27,7 +27,7 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitOK, "it worked; status: every node asked for runs"},
-	{exitFailed, "it failed; status: a node is dead and left its PID file behind, or its PID file cannot be read"},
+	{exitFailed, "it failed; status: a node is dead and left its PID file behind, or its PID file cannot be read; stop: a node ended, but not in good order"},
 	{exitUsage, "the command line or a configuration is wrong; nothing was done"},
 	{exitNotRunning, "status: a node does not run (and none is dead)"},
 	{exitNotFound, "get: there is no value under the path"},

@@ -67,7 +67,10 @@ func (a *app) restart(cmd *cobra.Command, args []string, so stopOptions, o start
 
 func (a *app) restartOne(ctx context.Context, d *daemon.Daemon, inst daemon.Instance, so stopOptions, o startOptions) error {
 	one := []daemon.Instance{inst}
-	if err := a.stopAll(ctx, d, one, so); err != nil {
+	switch err := a.stopAll(ctx, d, one, so); {
+	case errors.Is(err, errUnclean): // it is gone, and still wanted.
+		a.say("kvs: %v", err)
+	case err != nil:
 		return err
 	}
 	return a.startAll(ctx, d, one, o)

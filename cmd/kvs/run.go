@@ -74,10 +74,10 @@ func (a *app) untilDone(inst daemon.Instance, node runningNode, reg registration
 	for {
 		select {
 		case err := <-stopped:
-			if err != nil {
-				err = fmt.Errorf("%s: stop: %w", inst, err)
+			if err != nil { // The PID file stays: it is how stop and status know that this was no end in good order.
+				return fmt.Errorf("%s: stop: %w", inst, err)
 			}
-			return errors.Join(err, reg.Release())
+			return reg.Release()
 		case sig := <-signals:
 			// Only a person at a terminal is in a hurry. SIGTERM comes once from each kvs stop, and SIGHUP from a terminal that closes:
 			// both ask for what is under way.

@@ -118,7 +118,7 @@ func TestForegroundStopFails(t *testing.T) {
 	b.signals <- syscall.SIGTERM
 	require.EqualValues(t, exitFailed, done())
 	require.Contains(t, b.err.String(), "did not end in time")
-	require.NoFileExists(t, pidFile)
+	require.FileExists(t, pidFile)
 }
 
 func TestForegroundStartFails(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,6 +127,58 @@ func TestStopOfNothing(t *testing.T) {
 	b = newBench(t)
 	require.Zero(t, execute(b.app, []string{"stop", "--all"}))
 	require.Contains(t, b.err.String(), "no node of this user runs")
+}
+
+// oneProcess is a process table with process 77 in it, until it gets a signal.
+type oneProcess struct{ gone bool }
+
+func (p *oneProcess) BootID() (string, error) { return "boot", nil }
+
+func (p *oneProcess) StartTicks(pid int) (uint64, bool, error) { return 5, pid == 77 && !p.gone, nil }
+
+func (p *oneProcess) Signal(int, uint64, syscall.Signal) error {
+	p.gone = true
+	return nil
+}
+
+// The process is gone, and its PID file is not: it did not end in good order, and whoever stopped it is told.
+func TestStopOfANodeThatDoesNotEndInGoodOrder(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code exitCode
+		want string
+	}{
+		{[]string{"stop", "node1"}, exitFailed, "node1: ended, pid 77 is gone"},
+		{[]string{"stop", "--force", "node1"}, exitOK, "node1: killed, pid 77 is gone"},
+		{[]string{"restart", "node1"}, exitFailed, "node1: ended, pid 77 is gone"}, // this bench launches nothing.
+	} {
+		b := newBench(t)
+		path := filepath.Join(b.dir, "node1.yaml")
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		d, err := b.app.daemon(func(line string) { b.app.say("%s", line) })
+		require.NoError(t, err)
+		d.Processes = &oneProcess{}
+		b.app.daemon = func(func(string)) (*daemon.Daemon, error) { return d, nil }
+		inst, _, err := b.app.resolve("node1")
+		require.NoError(t, err)
+		for _, folder := range []string{"pids", "locks"} {
+			require.NoError(t, os.MkdirAll(filepath.Join(d.Home.Dir(), folder), 0o700))
+		}
+		record := `{"format":1,"pid":77,"start_ticks":5,"boot_id":"boot","name":"node1","config":"` + path + `","address":"127.0.0.1:7001"}`
+		require.NoError(t, os.WriteFile(d.Home.PIDPath(inst), []byte(record), 0o600))
+		require.EqualValues(t, c.code, execute(b.app, c.args), "%v", c.args)
+		require.Contains(t, b.out.String(), c.want)
+		require.NoFileExists(t, d.Home.PIDPath(inst))
+		if c.code == exitOK {
+			require.Empty(t, b.err.String())
+			continue
+		}
+		require.Contains(t, b.err.String(), "did not end in good order")
+		require.Contains(t, b.err.String(), "kvs logs "+path)
+		if c.args[0] == "restart" {
+			require.Contains(t, b.err.String(), "this test launches nothing", "it goes on to start")
+		}
+	}
 }
 
 func TestShortDuration(t *testing.T) {

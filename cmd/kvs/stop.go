@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +31,10 @@ func newStop(a *app) *cobra.Command {
 		Long: `Stop nodes that run in the background, or in the foreground of another terminal.
 
 Asks each process to end, waits until it is gone, and says so. A node that does not run is no
-error. A stale PID file is removed, and the process that has its number by now is left alone.`,
+error. A stale PID file is removed, and the process that has its number by now is left alone.
+
+Exit code 1 also says that a node is gone, but did not end in good order: within its own
+shutdown_timeout, without an error. Acknowledged writes are kept all the same.`,
 		ValidArgsFunction: completeConfigs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.stop(cmd, args, o)
@@ -69,12 +73,19 @@ func (a *app) stopAll(ctx context.Context, d *daemon.Daemon, instances []daemon.
 	var errs []error
 	for i, r := range results {
 		errs = append(errs, r.err)
-		if r.err == nil {
-			fmt.Fprintln(a.out, stoppedLine(instances[i], r.stopped, o.force))
+		if r.err != nil {
+			continue
+		}
+		fmt.Fprintln(a.out, stoppedLine(instances[i], r.stopped, o.force))
+		if r.stopped.Unclean && !o.force {
+			errs[i] = fmt.Errorf("%s %w; its log says why: kvs logs %s", instances[i], errUnclean, instances[i].Config)
 		}
 	}
 	return a.worst(errs)
 }
+
+// errUnclean is wrapped by the errors that mean: the process is gone, and nothing more is known.
+var errUnclean = errors.New("did not end in good order: it ran out of time, failed, or was killed by somebody else")
 
 // stoppedLine is the answer for one node.
 func stoppedLine(inst daemon.Instance, s daemon.Stopped, force bool) string {
@@ -82,8 +93,11 @@ func stoppedLine(inst daemon.Instance, s daemon.Stopped, force bool) string {
 		return fmt.Sprintf("%s: not running", inst)
 	}
 	verb := "stopped"
-	if force {
+	switch {
+	case force:
 		verb = "killed"
+	case s.Unclean:
+		verb = "ended"
 	}
 	return fmt.Sprintf("%s: %s, pid %d is gone after %v", inst, verb, s.PID, s.Took.Round(10*time.Millisecond))
 }

@@ -199,6 +199,7 @@ func TestStop(t *testing.T) {
 	s, err := w.d.Stop(context.Background(), w.inst, StopOptions{Timeout: 10 * time.Second})
 	require.NoError(t, err)
 	require.True(t, s.WasRunning)
+	require.False(t, s.Unclean)
 	require.Equal(t, 501, s.PID)
 	require.Equal(t, []string{"501 terminated"}, w.signals)
 	require.Equal(t, 2, strings.Count(w.commentary(), "waiting for process 501"))
@@ -234,6 +235,19 @@ func TestStopForce(t *testing.T) {
 	require.True(t, s.WasRunning)
 	require.Equal(t, []string{"501 killed"}, w.signals)
 	require.False(t, w.pidFileExists(), "a killed process cannot remove its own")
+}
+
+// A node that ends in good order removes its PID file last: one that is still there says that it did not.
+func TestStopOfANodeThatDoesNotEndInGoodOrder(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.d.Start(context.Background(), w.inst, patient)
+	require.NoError(t, err)
+	w.onSignal = func(pid int, _ syscall.Signal) { delete(w.procs, pid) }
+	s, err := w.d.Stop(context.Background(), w.inst, StopOptions{Timeout: time.Second})
+	require.NoError(t, err)
+	require.True(t, s.WasRunning)
+	require.True(t, s.Unclean)
+	require.False(t, w.pidFileExists(), "it has been told")
 }
 
 // A stop that comes between the launch and the entry waits for the entry: otherwise it would report success and leave a node.

@@ -18,6 +18,7 @@ type StopOptions struct {
 // Stopped says how a stop went.
 type Stopped struct {
 	WasRunning bool
+	Unclean    bool // it is gone, and has not said good-bye: it was killed, crashed, or could not end in good order.
 	PID        int
 	Took       time.Duration
 }
@@ -50,10 +51,11 @@ func (d *Daemon) Stop(ctx context.Context, inst Instance, opts StopOptions) (Sto
 	if err := d.awaitGone(ctx, inst, &rec, opts, begin); err != nil {
 		return Stopped{}, err
 	}
-	if err := d.removeAfterStop(inst, &rec); err != nil {
+	left, err := d.removeAfterStop(inst, &rec)
+	if err != nil {
 		return Stopped{}, err
 	}
-	return Stopped{WasRunning: true, PID: rec.PID, Took: d.Clock.Now().Sub(begin)}, nil
+	return Stopped{WasRunning: true, Unclean: left, PID: rec.PID, Took: d.Clock.Now().Sub(begin)}, nil
 }
 
 // awaitEntry looks at inst. A lock that is held without a PID file that can be believed belongs to a process that is just
@@ -114,18 +116,19 @@ func (d *Daemon) awaitGone(ctx context.Context, inst Instance, rec *Record, opts
 	}
 }
 
-// removeAfterStop removes the PID file of a process that had no chance to do so: one that was killed.
-func (d *Daemon) removeAfterStop(inst Instance, rec *Record) error {
+// removeAfterStop removes the PID file of a process that did not do so itself, as one does that ends in good order, and says whether
+// there was one.
+func (d *Daemon) removeAfterStop(inst Instance, rec *Record) (left bool, err error) {
 	l, held, err := d.Home.tryLock(inst.Key())
 	if err != nil || held { // held: it has been started again meanwhile.
-		return err
+		return false, err
 	}
 	defer l.release()
 	if now, err := d.record(inst); err != nil || now.PID != rec.PID || now.StartTicks != rec.StartTicks {
-		return nil
+		return false, nil
 	}
 	if err := os.Remove(d.Home.PIDPath(inst)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove PID file: %w", err)
+		return true, fmt.Errorf("remove PID file: %w", err)
 	}
-	return nil
+	return true, nil
 }
