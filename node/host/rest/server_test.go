@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"kvs/node"
 	"kvs/node/api"
@@ -33,50 +32,6 @@ func TestOptionsAreChecked(t *testing.T) {
 		_, err := New(o)
 		require.Error(t, err)
 	}
-}
-
-// The OpenAPI document has the routes of the server, and the server those of the document.
-func TestRoutesAreDocumented(t *testing.T) {
-	s := newSite(t)
-	var served, heads []string
-	for _, r := range s.server.app.GetRoutes(true) {
-		if r.Method == http.MethodHead {
-			heads = append(heads, r.Path) // fiber makes one of each GET.
-			continue
-		}
-		served = append(served, r.Method+" "+r.Path)
-	}
-	var doc struct {
-		Paths map[string]map[string]any
-	}
-	require.NoError(t, yaml.Unmarshal(api.OpenAPI, &doc))
-	var documented []string
-	for path, operations := range doc.Paths {
-		if path == "/kv/{path}" || path == "/kv/{directory}/" {
-			path = "/kv/*"
-		}
-		if path == "/members/{id}" {
-			path = "/members/:id<len(16)>"
-		}
-		if path == "/voters/{id}" {
-			path = "/voters/*"
-		}
-		if path == "/conflicts/{path}" {
-			path = "/conflicts/*"
-		}
-		for method := range operations {
-			switch method {
-			case "parameters":
-			case "head":
-				require.Contains(t, heads, path)
-			default:
-				documented = append(documented, strings.ToUpper(method)+" "+path)
-			}
-		}
-	}
-	slices.Sort(served)
-	slices.Sort(documented)
-	require.Equal(t, served, slices.Compact(documented))
 }
 
 func TestNoSuchRoute(t *testing.T) {
