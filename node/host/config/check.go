@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ func (c *Config) Check() error {
 
 // check adds what is wrong with c to the problems, with the line where the file sets it.
 func (p *parser) check(c *Config) {
-	bad := func(key string, err error) {
-		if err != nil {
+	bad := func(key string, err error, with ...string) { // with: the other keys that the error compares it with.
+		if err != nil && !p.unread[key] && !slices.ContainsFunc(with, func(other string) bool { return p.unread[other] }) {
 			p.say(p.lines[key], key, "%s", err)
 		}
 	}
@@ -46,7 +47,7 @@ func (p *parser) check(c *Config) {
 
 	bad("disk.low_watermark", between(c.Disk.LowWatermark, 32<<20, 1<<50))
 	if c.Disk.HighWatermark <= c.Disk.LowWatermark {
-		bad("disk.high_watermark", fmt.Errorf("%v must be larger than low_watermark, %v", c.Disk.HighWatermark, c.Disk.LowWatermark))
+		bad("disk.high_watermark", fmt.Errorf("%v must be larger than low_watermark, %v", c.Disk.HighWatermark, c.Disk.LowWatermark), "disk.low_watermark")
 	}
 	bad("disk.check_interval", between(c.Disk.CheckInterval, 10*time.Millisecond, time.Minute))
 	bad("disk.memtable_bytes", between(c.Disk.MemtableBytes, 8<<20, 1<<30))
@@ -54,7 +55,7 @@ func (p *parser) check(c *Config) {
 	bad("gossip.probe_interval", between(c.Gossip.ProbeInterval, 10*time.Millisecond, time.Hour))
 	bad("gossip.probe_timeout", between(c.Gossip.ProbeTimeout, time.Millisecond, time.Hour))
 	if c.Gossip.ProbeTimeout >= c.Gossip.ProbeInterval {
-		bad("gossip.probe_timeout", fmt.Errorf("%v must be less than probe_interval, %v", c.Gossip.ProbeTimeout, c.Gossip.ProbeInterval))
+		bad("gossip.probe_timeout", fmt.Errorf("%v must be less than probe_interval, %v", c.Gossip.ProbeTimeout, c.Gossip.ProbeInterval), "gossip.probe_interval")
 	}
 	bad("gossip.indirect_probes", between(c.Gossip.IndirectProbes, 0, 16))
 
@@ -68,7 +69,7 @@ func (p *parser) check(c *Config) {
 	bad("replication.batch_bytes_max", between(c.Replication.BatchBytesMax, 1, node.ValueBytesHardMax))
 	bad("replication.ack_timeout", between(c.Replication.AckTimeout, time.Millisecond, time.Hour))
 	if c.Replication.RetryDelayMax < c.Replication.AckTimeout {
-		bad("replication.retry_delay_max", fmt.Errorf("%v must not be less than ack_timeout, %v", c.Replication.RetryDelayMax, c.Replication.AckTimeout))
+		bad("replication.retry_delay_max", fmt.Errorf("%v must not be less than ack_timeout, %v", c.Replication.RetryDelayMax, c.Replication.AckTimeout), "replication.ack_timeout")
 	}
 	bad("replication.bootstrap_rate", between(c.Replication.BootstrapRate, 1<<10, 1<<40))
 	bad("replication.bootstrap_wait", between(c.Replication.BootstrapWait, 0, 24*time.Hour))
@@ -76,12 +77,12 @@ func (p *parser) check(c *Config) {
 	bad("replication.sync_interval", between(c.Replication.SyncInterval, 10*time.Millisecond, 24*time.Hour))
 }
 
-func (p *parser) checkAddresses(c *Config, bad func(string, error)) {
+func (p *parser) checkAddresses(c *Config, bad func(key string, err error, with ...string)) {
 	host, err := checkAddress(c.Listen)
 	bad("listen", err)
 	wildcard := err == nil && isWildcard(host)
 	if wildcard && c.Advertise == c.Listen {
-		bad("advertise", fmt.Errorf("missing: listen is %s, every address of this machine, and the others need one of them; set advertise to the host:port at which they reach this node", c.Listen))
+		bad("advertise", fmt.Errorf("missing: listen is %s, every address of this machine, and the others need one of them; set advertise to the host:port at which they reach this node", c.Listen), "listen")
 	} else {
 		host, err = checkAddress(c.Advertise)
 		if err == nil && isWildcard(host) {

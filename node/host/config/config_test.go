@@ -154,7 +154,8 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 		{"replication: {queue_bytes_max: 1KiB}\n", `n.yaml:1: replication.queue_bytes_max: 1KiB is out of range, want 17MiB to 1024GiB`},
 		{"replication: {ack_timeout: 1m}\n", `replication.retry_delay_max: 10s must not be less than ack_timeout, 1m`},
 		{"- a\n", `n.yaml:1: want lines of the form key: value`},
-		{"a: [\n", `n.yaml: line `},
+		{"a: [\n", `n.yaml:1: did not find`},
+		{"name: a\n\tcluster: b\n", `n.yaml:2: found a tab character`},
 		{"name: a\n---\nname: b\n", `n.yaml:2: a second document begins here`},
 		{"name: &x a\ncluster: *x\n", `n.yaml:2: cluster: anchors and aliases are not understood`},
 		{strings.Repeat("#", 1<<20) + "\n", `is no configuration file`},
@@ -165,9 +166,13 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	_, err := config.Parse("n.yaml", []byte("nmae: x\nread_only: 7\nlisten: x\n"))
+	_, err := config.Parse("n.yaml", []byte("nmae: x\nread_only: 7\nlisten: x\nexpected_members: -1\ndisk:\n  low_watermark: much\n  high_watermark: 100MiB\n"))
 	require.ErrorContains(t, err, `n.yaml:1: unknown key "nmae"`)
 	require.ErrorContains(t, err, "n.yaml:2: read_only")
+	require.ErrorContains(t, err, "n.yaml:3: listen")
+	require.ErrorContains(t, err, "n.yaml:4: expected_members: -1 is out of range")
+	require.ErrorContains(t, err, "n.yaml:6: disk.low_watermark")
+	require.NotContains(t, err.Error(), "high_watermark: 100MiB must", "it is not compared with a value that could not be read")
 
 	var p *config.Problem
 	require.True(t, errors.As(err, &p))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -42,7 +43,7 @@ func (p *Problem) Error() string {
 // Parse reads a configuration file's content over the defaults, fills in what follows from the rest, and checks it. name is
 // the file's path: it stands in errors and is what relative paths begin at. All problems are reported at once.
 func Parse(name string, content []byte) (*Config, error) {
-	p := parser{file: name, lines: map[string]int{}}
+	p := parser{file: name, lines: map[string]int{}, unread: map[string]bool{}}
 	c := Default()
 	root, err := p.document(content)
 	if err != nil {
@@ -52,9 +53,7 @@ func Parse(name string, content []byte) (*Config, error) {
 		p.section(reflect.ValueOf(&c).Elem(), "", root)
 	}
 	c.Resolve(name)
-	if len(p.problems) == 0 {
-		p.check(&c)
-	}
+	p.check(&c)
 	if len(p.problems) > 0 {
 		return nil, errors.Join(p.problems...)
 	}
@@ -65,10 +64,17 @@ type parser struct {
 	file     string
 	lines    map[string]int // where each key stands.
 	problems []error
+	unread   map[string]bool // keys whose values could not be read: they have their defaults, which nobody has to check.
 }
 
 func (p *parser) say(line int, key, format string, args ...any) {
 	p.problems = append(p.problems, &Problem{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// unreadable says what is wrong with a value that cannot be read.
+func (p *parser) unreadable(line int, key, text string) {
+	p.unread[key] = true
+	p.say(line, key, "%s", text)
 }
 
 // document returns the one mapping in content, or nil when there is nothing but comments.
@@ -83,7 +89,7 @@ func (p *parser) document(content []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, &Problem{File: p.file, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return nil, p.syntax(err)
 	}
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, &Problem{File: p.file, Line: second.Line, Text: "a second document begins here; one file configures one node"}
@@ -96,6 +102,19 @@ func (p *parser) document(content []byte) (*yaml.Node, error) {
 		return nil, &Problem{File: p.file, Line: root.Line, Text: "want lines of the form key: value"}
 	}
 	return root, nil
+}
+
+// syntax is an error of the YAML library, which has the line in its text: "yaml: line 2: ...".
+func (p *parser) syntax(err error) *Problem {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if behind, ok := strings.CutPrefix(text, "line "); ok {
+		if number, what, ok := strings.Cut(behind, ": "); ok {
+			if line, err := strconv.Atoi(number); err == nil {
+				return &Problem{File: p.file, Line: line, Text: what}
+			}
+		}
+	}
+	return &Problem{File: p.file, Text: text}
 }
 
 // section reads a mapping into a struct.
@@ -129,15 +148,15 @@ func find(fields []field, name string) *field {
 func (p *parser) value(f *field, n *yaml.Node) {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		p.say(n.Line, f.key, "anchors and aliases are not understood here; write the value out")
+		p.unreadable(n.Line, f.key, "anchors and aliases are not understood here; write the value out")
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 	case f.section() && n.Kind == yaml.MappingNode:
 		p.section(f.value, f.key+".", n)
 	case f.section():
-		p.say(n.Line, f.key, "is a section; put its keys below it, indented")
+		p.unreadable(n.Line, f.key, "is a section; put its keys below it, indented")
 	default:
 		if err := f.set(n); err != nil {
-			p.say(n.Line, f.key, "%s", err)
+			p.unreadable(n.Line, f.key, err.Error())
 		}
 	}
 }
