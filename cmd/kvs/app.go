@@ -120,6 +120,7 @@ func execute(a *app, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
+	refuseUnknownTopics(root)
 	err := root.ExecuteContext(context.Background())
 	code, silent := codeOf(err)
 	if !silent {

@@ -196,6 +196,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"a.yaml", "b.yaml"}, "at most 1 arg"},
 		{[]string{"start"}, "requires at least 1 arg"},
 		{[]string{""}, "see kvs --help"},
+		{[]string{"help", "nope"}, `no command "nope"`},
+		{[]string{"help", "members", "nope"}, `no command "members nope"`},
+		{[]string{"completion", "tcsh"}, "unknown command"},
 		{[]string{"start", ".."}, "is a folder"},
 		{[]string{"start", "/"}, "does not name a configuration"},
 		{[]string{"./."}, "is a folder"},
@@ -284,6 +287,10 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	require.Contains(t, b.out.String(), "kvs init --nodes 3")
 	require.Contains(t, b.out.String(), endpointDefault)
 	require.Contains(t, b.out.String(), endpointsVariable)
+	b.out.Reset()
+	require.Zero(t, execute(b.app, []string{"help", "members", "join"}))
+	require.Contains(t, b.out.String(), "HOST:PORT")
+	require.Zero(t, execute(b.app, []string{"completion"}))
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		b.out.Reset()
 		require.Zero(t, execute(b.app, []string{"completion", shell}))

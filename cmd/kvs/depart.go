@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -122,7 +123,7 @@ func newJoinMembers(a *app) *cobra.Command {
 				if err := c.Join(ctx, args); err != nil {
 					return err
 				}
-				a.say("contacting %d; kvs members shows them once they answer", len(args))
+				a.say("contacting %s; kvs members shows who answers", strings.Join(args, ", "))
 				return nil
 			})
 		},

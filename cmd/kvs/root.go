@@ -64,6 +64,27 @@ func newRoot(a *app) *cobra.Command {
 	return root
 }
 
+// refuseUnknownTopics makes `kvs help nope` and `kvs completion tcsh` the usage errors that they are: cobra's own commands answer both
+// with a general help text and success. They write where root does by now.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if _, unknown, err := root.Find(args); err != nil || len(unknown) > 0 {
+					return usageError("there is no command %q; see kvs --help", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case "completion":
+			c.Args = usageArgs(cobra.NoArgs)
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() } // what cannot be run has its arguments unchecked.
+		}
+	}
+}
+
 // usageArgs makes a wrong number of arguments a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
