@@ -29,7 +29,7 @@ To stop a node that will come back use kvs stop. A node that has left does not c
 to let it join as a new member. When it cannot hand over in time nothing has changed; --force leaves all the same, and loses what
 it alone holds.`,
 		Args:              usageArgs(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.chooseOne(args, &o.client); err != nil {
 				return err

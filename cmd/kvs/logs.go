@@ -33,7 +33,7 @@ func newLogs(a *app) *cobra.Command {
 
 Logs are in ~/.kvs/logs. A log that has grown beyond 8 MiB is set aside as .log.1 at the next start.`,
 		Args:              usageArgs(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.logs(cmd.Context(), args, o)
 		},

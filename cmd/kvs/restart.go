@@ -21,7 +21,7 @@ func newRestart(a *app) *cobra.Command {
 Several nodes are restarted one after another, each when the one before answers (with --wait:
 is ready), so that the others keep serving. The first failure ends the round. A node whose
 configuration is gone or has mistakes is refused and left running.`,
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.restart(cmd, args, so, o)
 		},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -134,6 +135,36 @@ func (a *app) resolve(arg string) (daemon.Instance, bool, error) {
 		return daemon.Instance{}, false, err
 	}
 	return daemon.Resolve(cwd, arg)
+}
+
+// completeNodes lets the shell complete the nodes that are known by their names, which work from any folder, and the configurations
+// in this one; any other path as completeConfigs does.
+func (a *app) completeNodes(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if d, err := a.daemon(func(string) {}); err == nil {
+		if known, err := d.Known(); err == nil {
+			for _, inst := range known {
+				names = append(names, inst.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return completeConfigs(cmd, args, typed)
+	}
+	if cwd, err := a.cwd(); err == nil {
+		for _, pattern := range []string{"*.yaml", "*.yml"} {
+			files, _ := filepath.Glob(filepath.Join(cwd, pattern)) // the pattern is a good one.
+			for _, f := range files {
+				names = append(names, filepath.Base(f))
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return !strings.HasPrefix(n, typed) || slices.Contains(args, n) })
+	if len(names) == 0 {
+		return completeConfigs(cmd, args, typed)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeConfigs lets the shell complete configuration files.

@@ -36,7 +36,16 @@ func (a *app) runNode(ctx context.Context, arg string) error {
 		return &exitError{exitUsage, err}
 	}
 	log := logging.New(a.err, cfg.SlogLevel(), format)
+	err = a.runConfigured(ctx, inst, cfg, log, signals)
+	if code, silent := codeOf(err); !silent && format == logging.JSON { // the last line is one of the log, as all before it are.
+		log.Error("the node has failed", "err", err)
+		return &exitError{code, nil}
+	}
+	return err
+}
 
+// runConfigured is runNode with a log to write to.
+func (a *app) runConfigured(ctx context.Context, inst daemon.Instance, cfg *config.Config, log *slog.Logger, signals <-chan os.Signal) error {
 	reg, err := a.register(inst, log)
 	if err != nil {
 		return err

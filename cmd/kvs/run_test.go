@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -184,6 +186,44 @@ func TestStartOfANameThatIsKnownElsewhere(t *testing.T) {
 	require.FileExists(t, pidFile)
 	b.signals <- syscall.SIGTERM
 	require.Zero(t, done())
+}
+
+// The shell is offered nodes that run elsewhere by their names, and otherwise configurations.
+func TestCompletionOfNodes(t *testing.T) {
+	b := newBench(t)
+	_, _, done := foreground(t, b)
+	other := newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(other.dir, "none.yml"), nil, 0o600))
+	complete := func(args ...string) string {
+		other.out.Reset()
+		require.Zero(t, execute(other.app, append([]string{"__complete"}, args...)), other.err.String())
+		return other.out.String()
+	}
+	require.Equal(t, "yaml\nyml\n:8\n", complete("stop", ""), "no node is known")
+	other.app.daemon = b.app.daemon
+	for _, command := range []string{"stop", "status", "restart", "logs", "leave"} {
+		require.Equal(t, "node1\nnone.yml\n:4\n", complete(command, "no"))
+	}
+	require.Equal(t, "none.yml\n:4\n", complete("stop", "node1", ""), "what is there already is not offered again")
+	require.Equal(t, "yaml\nyml\n:8\n", complete("stop", "../"))
+	require.Equal(t, "yaml\nyml\n:8\n", complete("start", ""))
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, done())
+}
+
+// A log of JSON is one to its end: whoever reads it by a program reads why the node did not start, too.
+func TestForegroundFailsInTheFormatOfItsLog(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), []byte("log: {format: json}\n"), 0o600))
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) {
+		return nil, errors.New("address already in use")
+	}
+	require.EqualValues(t, exitFailed, execute(b.app, []string{"node1"}))
+	for line := range strings.Lines(b.err.String()) {
+		require.True(t, json.Valid([]byte(line)), line)
+	}
+	require.Contains(t, b.err.String(), "address already in use")
+	require.Equal(t, 1, strings.Count(b.err.String(), "address already in use"))
 }
 
 // Without a usable home a node still serves: containers often have none.

@@ -28,7 +28,7 @@ A PID file whose process is gone, or whose number now belongs to something else,
 once as dead and removed. One that cannot be read or is of another version is shown as unknown
 and left alone. Exit codes: 0 every node runs, 1 one is dead with a PID file or unknown, 3 one
 does not run (and none is dead), or none is known.`,
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.status(cmd.Context(), args, o)
 		},

@@ -35,7 +35,7 @@ error. A stale PID file is removed, and the process that has its number by now i
 
 Exit code 1 also says that a node is gone, but did not end in good order: within its own
 shutdown_timeout, without an error. Acknowledged writes are kept all the same.`,
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.stop(cmd, args, o)
 		},
