@@ -355,7 +355,9 @@ func (w *world) finish(index int32, a *answer) {
 	c.busy = false
 	w.trace.word(uint64(a.status)<<32 | uint64(c.number))
 	w.trace.bytes(a.value)
-	w.stats.answers[a.status]++
+	if !c.probe { // as in w.operations: what a probe learns is how the run ends.
+		w.stats.answers[a.status]++
+	}
 	if c.write != noWrite {
 		fate := a.status
 		if a.refused {

@@ -25,6 +25,7 @@ func TestScenariosHold(t *testing.T) {
 			res := runNamed(t, name, 1, nil)
 			require.Empty(t, res.Violations, "%s\n%s", res, res.Stack)
 			require.NotZero(t, res.OK)
+			require.EqualValues(t, res.Operations, res.OK+res.Failed+res.Unknown, "each operation came to one end")
 			t.Log(res)
 		})
 	}
