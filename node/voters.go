@@ -52,10 +52,10 @@ func (n *Node) voterRequest(r *Request) {
 		n.refuse(r, CodePrecondition, err.Error())
 	case n.config == nil:
 		n.refuse(r, CodeNoQuorum, n.unfounded())
+	case !member && !n.config.Votes(id) && !(r.Op == OpDemote && n.wasDemoted(id)):
+		n.refuse(r, CodePrecondition, "there is no member "+id.String())
 	case n.config.Votes(id) == (r.Op == OpPromote) && !(r.Op == OpDemote && r.Hold && member && !slices.Contains(n.config.Held, id)):
 		n.reply(n.configAfter, Response{ID: r.ID, Code: CodeOK, Level: Linearizable, Detail: "nothing to do"})
-	case r.Op == OpPromote && !member:
-		n.refuse(r, CodePrecondition, "there is no member "+id.String())
 	case r.Op == OpPromote && len(n.config.Voters) >= VotersMax:
 		n.refuse(r, CodePrecondition, fmt.Sprintf("there are %d voters already, which is the most: demote one first", VotersMax))
 	case r.Op == OpDemote && len(n.config.Voters) == 1 && n.config.Votes(id):
@@ -71,6 +71,11 @@ func (n *Node) voterRequest(r *Request) {
 		}
 		n.beginChange(c)
 	}
+}
+
+// wasDemoted says whether this is a voter of the epoch before, or one that is held: whoever demotes it is trying again.
+func (n *Node) wasDemoted(id ID) bool {
+	return slices.Contains(n.config.Previous, id) || slices.Contains(n.config.Held, id)
 }
 
 // beginChange asks whether the epoch is stable.

@@ -70,7 +70,11 @@ func TestVoterRequestsRefused(t *testing.T) {
 	require.Equal(t, CodePrecondition, r.Code)
 	require.Contains(t, r.Detail, "only voter")
 	require.Equal(t, CodeOK, b.voterOp(0, OpPromote, b.machine[0].node.id).Code, "it is one already")
-	require.Contains(t, b.voterOp(0, OpPromote, 0xff).Detail, "no member")
+	for _, op := range []OpKind{OpPromote, OpDemote} {
+		r = b.voterOp(0, op, 0xff)
+		require.Equal(t, CodePrecondition, r.Code, "nobody has ever heard of it")
+		require.Contains(t, r.Detail, "no member")
+	}
 }
 
 // Every voter loses its disk, one after the other: it comes back as a new member, becomes a voter, and its former self is
