@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/swim"
 )
 
 type votersOptions struct {
@@ -122,17 +124,22 @@ func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
 	if err != nil {
 		return 0, err
 	}
-	var found []string
-	for _, m := range members {
-		if m.Name == which {
-			found = append(found, m.ID)
-		}
+	named := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.Name != which })
+	gone := func(m member) bool { return m.State == swim.Left.String() || m.State == swim.Removed.String() }
+	if !slices.ContainsFunc(named, func(m member) bool { return !gone(m) }) {
+		gone = func(member) bool { return false } // then one of those that are gone for good is meant.
 	}
-	switch len(found) {
+	named = slices.DeleteFunc(named, gone)
+	switch len(named) {
 	case 0:
 		return 0, usageError("no member is called %q: kvs members lists them", which)
 	case 1:
-		return node.ParseID(found[0])
+		return node.ParseID(named[0].ID)
 	}
-	return 0, usageError("%d members are called %q: name one by its ID: %s", len(found), which, strings.Join(found, ", "))
+	// One that is alive is not preferred to one that is dead: removing and demoting are mostly meant for the dead.
+	ids := make([]string, len(named))
+	for i, m := range named {
+		ids[i] = m.ID + " (" + m.State + ")"
+	}
+	return 0, usageError("%d members are called %q: name one by its ID: %s", len(named), which, strings.Join(ids, ", "))
 }

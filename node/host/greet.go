@@ -67,10 +67,28 @@ func (h *Host) greet(ctx context.Context) error {
 	case len(strangers) > 0:
 		h.logger.Warn("some addresses of members lead to another cluster: take them out of the seeds", "error", errors.Join(strangers...))
 	}
+	h.warnOfNamesake(id, answers)
 	if fresh {
 		return nil
 	}
 	return h.checkIdentity(ctx, id, answers)
+}
+
+// warnOfNamesake says that another member that lives has this node's name. It is no reason not to start: nothing goes by names but
+// people, and the other one may be about to end. One at this node's own address was here before, and lost its disk.
+func (h *Host) warnOfNamesake(id node.ID, answers []greeting) {
+	for _, a := range answers {
+		if a.status.Cluster != h.cfg.Cluster {
+			continue
+		}
+		for _, m := range a.status.Members {
+			if m.Name == h.cfg.Name && m.ID != id.String() && m.State == swim.Alive.String() && m.Address != h.cfg.Advertise {
+				h.logger.Warn("another member that is alive has this node's name: give one of them another in its configuration",
+					"name", m.Name, "id", m.ID, "address", m.Address)
+				return
+			}
+		}
+	}
 }
 
 // checkClusters refuses addresses that belong to another cluster.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,6 +48,28 @@ func TestAStaleSeedIsNoReasonToStayAway(t *testing.T) {
 	c.Seeds = []string{a.Listen}
 	h := startHost(t, testOptions(c))
 	require.Equal(t, node.ModeNormal, h.Mode())
+}
+
+// Two that live and have one name are told apart by nobody: it is said where people look.
+func TestANameInUseIsSaid(t *testing.T) {
+	a := testConfig(t)
+	startHost(t, testOptions(a))
+	c := testConfig(t, a.Listen)
+	var log bytes.Buffer
+	o := testOptions(c)
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	h, err := Start(t.Context(), o)
+	require.NoError(t, err)
+	stopHost(t, h)
+	require.NotContains(t, log.String(), "has this node's name")
+
+	c.Name = a.Name
+	log.Reset()
+	h, err = Start(t.Context(), o)
+	require.NoError(t, err, "names are for people")
+	stopHost(t, h)
+	require.Contains(t, log.String(), "has this node's name")
+	require.Contains(t, log.String(), a.Listen)
 }
 
 // copyFolder copies a stopped node's data.
