@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -14,10 +16,10 @@ import (
 	"kvs/node/swim"
 )
 
-// Before a node starts it asks the members that it is about to meet who they are. Two mistakes are told then, with nothing
-// changed on either side: a seed of another cluster, of another name or founded apart, and a data folder that was copied, so that two
-// nodes have one identity.
-// Whoever does not answer in time is not waited for: gossip goes on looking, and drops what belongs to another cluster.
+// Before a node starts it asks the members that it is about to meet who they are. Two mistakes are told then, before any of them has
+// heard of it: a seed of another cluster, of another name or founded apart, in which case it makes no data folder either, and a data
+// folder that was copied, so that two nodes have one identity, which takes opening it to be known. Whoever does not answer in time is
+// not waited for: gossip goes on looking, and drops what belongs to another cluster.
 
 const (
 	greetTimeout = 700 * time.Millisecond // for all that are asked together; a dead machine delays a start by so much.
@@ -30,6 +32,15 @@ var (
 	ErrIdentityInUse = errors.New("identity is in use")
 )
 
+// greetAsNewcomer asks the seeds when there is no data folder yet, or an empty one. Whoever is refused has none afterwards either.
+func (h *Host) greetAsNewcomer(ctx context.Context) (greeted bool, err error) {
+	entries, err := os.ReadDir(h.cfg.DataDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
+		return false, nil // what is wrong with it, the store says.
+	}
+	return true, h.greetAs(ctx, 0, nil, nil)
+}
+
 // greet asks the seeds, and for a node with an identity the members that it knew.
 func (h *Host) greet(ctx context.Context) error {
 	id, known, err := node.StoredIdentity(h.store)
@@ -40,6 +51,11 @@ func (h *Host) greet(ctx context.Context) error {
 	if err != nil {
 		return nil // the same.
 	}
+	return h.greetAs(ctx, id, known, config)
+}
+
+// greetAs is greet for a node with this identity, which knew these members and this configuration; zero and nil: it has none.
+func (h *Host) greetAs(ctx context.Context, id node.ID, known []swim.Member, config *node.Config) error {
 	fresh := id == 0
 	addrs := slices.Clone(h.cfg.Seeds)
 	for _, m := range known {

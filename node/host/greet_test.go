@@ -28,12 +28,13 @@ func TestASeedOfAnotherClusterIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, a.Listen)
 	require.ErrorContains(t, err, `of "first", this node is configured for "second"`)
 	require.ErrorContains(t, err, c.File)
+	require.NoDirExists(t, c.DataDir)
 	s, err := other.Status(t.Context())
 	require.NoError(t, err)
 	require.Len(t, s.Members, 1)
 	require.Zero(t, s.Counters.OtherCluster, "nothing was said before")
 
-	c.Cluster = "first" // corrected: the same folder will do, for nothing was made in it.
+	c.Cluster = "first" // corrected: the same folder will do.
 	h := startHost(t, testOptions(c))
 	require.NoError(t, h.poll(t.Context(), func(s *node.Status) bool { return s.Mode == node.ModeNormal && len(s.Members) == 2 }))
 }

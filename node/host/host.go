@@ -101,6 +101,10 @@ func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 	if err := tryListen(h.cfg.Listen); err != nil {
 		return listenError(err, h.cfg, "TCP")
 	}
+	greeted, err := h.greetAsNewcomer(ctx)
+	if err != nil {
+		return err
+	}
 	gauge, err := h.openStore(o.Version)
 	if err != nil {
 		return err
@@ -109,8 +113,10 @@ func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 		h.store = o.wrapStore(h.store)
 	}
 	undo.add(h.store.Close)
-	if err := h.greet(ctx); err != nil {
-		return err
+	if !greeted {
+		if err := h.greet(ctx); err != nil {
+			return err
+		}
 	}
 	if err := h.listen(undo); err != nil {
 		return err
