@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"kvs/chaos"
@@ -95,7 +96,8 @@ func buildImage(dir string) error {
 // cluster is a docker.Cluster that fails its test instead of returning errors.
 type cluster struct {
 	*docker.Cluster
-	t *testing.T
+	t        *testing.T
+	accident bool // the test ends nodes behind the cluster's back, and looks itself whether that is seen.
 }
 
 // Faster than the defaults, so that a test sees suspicion and repair within seconds.
@@ -122,6 +124,9 @@ func newClusterWith(t *testing.T, o docker.Options) *cluster {
 	require.NoError(t, err)
 	c := &cluster{Cluster: d, t: t}
 	t.Cleanup(func() {
+		if !c.accident {
+			assert.NoError(t, d.Failures())
+		}
 		if t.Failed() {
 			for i := range o.Nodes {
 				log, err := d.Log(i + 1)

@@ -3,9 +3,11 @@ package integration_test
 import (
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"kvs/chaos/docker"
@@ -65,4 +67,29 @@ func TestHarnessSeesStaleReads(t *testing.T) {
 	require.Empty(t, res.Violations)
 	require.Equal(t, linearize.Violation, res.Linearized.Verdict)
 	require.NotEmpty(t, strings.TrimSpace(res.Linearized.Keys[res.Linearized.Offending].Evidence.Text))
+}
+
+// A node that ends by itself is not forgotten because the plan, or the recovery after it, starts it again.
+func TestAccidentsAreSeen(t *testing.T) {
+	s, err := scenarios.Load("quiet")
+	require.NoError(t, err)
+	s.Nodes, s.Duration = 2, 2*time.Second
+	c := newClusterWith(t, docker.Options{Nodes: s.Nodes})
+	c.accident = true
+	_, err = live.Run(within(t, 5*time.Minute), live.Options{
+		World: "docker", Seed: 1, Scenario: s, Target: c.Cluster, Progress: func(line string) {
+			if strings.Contains(line, "clients work") {
+				assert.NoError(t, c.Signal(2, syscall.SIGSEGV))
+			}
+		},
+	})
+	require.NoError(t, err)
+	require.ErrorContains(t, c.Failures(), "n2 ended by itself with 2")
+	require.NotContains(t, c.Failures().Error(), "n1")
+
+	require.NoError(t, c.Signal(1, syscall.SIGSEGV))
+	c.await("n1 is gone", func() bool { return c.door(1).Live(t.Context()) != nil })
+	c.do("crash n1", "restart n1")
+	c.awaitAlive(1, 2)
+	require.ErrorContains(t, c.Failures(), "n1 ended by itself with 2", "a plan crashes what is gone already")
 }

@@ -55,6 +55,7 @@ type member struct {
 	config   string // path of its configuration on this machine.
 	disk     string // where its data is on this machine: a path, or the name of a volume.
 	up       bool   // as far as we have said.
+	failure  error  // how it ended the first time without having been told to.
 
 	clockFile string
 	clock     chaos.WallClock

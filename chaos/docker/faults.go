@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	dc "github.com/ory/dockertest/v3/docker"
@@ -12,6 +13,8 @@ import (
 )
 
 var _ chaos.Target = (*Cluster)(nil)
+
+const exitKilled = 128 + int(syscall.SIGKILL) // what the engine says of a process that the signal ended.
 
 // Nodes is the size of the cluster.
 func (c *Cluster) Nodes() int { return len(c.nodes) }
@@ -114,13 +117,13 @@ func (c *Cluster) setClocks(f chaos.Fault) error {
 func (c *Cluster) recover() error {
 	errs := []error{c.healDisks()}
 	for _, n := range c.nodes {
-		state, err := c.client.InspectContainer(n.id)
+		state, err := c.inspect(n)
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case state.State.Paused:
+		case state.Paused:
 			errs = append(errs, c.client.UnpauseContainer(n.id))
-		case !state.State.Running:
+		case !state.Running:
 			errs = append(errs, c.start(n))
 		}
 	}
@@ -131,16 +134,19 @@ func (c *Cluster) recover() error {
 // an error.
 func (c *Cluster) Stop(i int) error {
 	n := c.nodes[i-1]
+	if _, err := c.inspect(n); err != nil {
+		return fmt.Errorf("stop n%d: %w", i, err)
+	}
 	n.up = false
 	if err := c.client.StopContainer(n.id, stopSeconds); err != nil {
 		return fmt.Errorf("stop n%d: %w", i, err)
 	}
-	state, err := c.client.InspectContainer(n.id)
+	state, err := c.inspect(n)
 	if err != nil {
 		return fmt.Errorf("stop n%d: %w", i, err)
 	}
-	if state.State.ExitCode != 0 {
-		return fmt.Errorf("stop n%d: it ended with %d instead of 0; read its log", i, state.State.ExitCode)
+	if state.ExitCode != 0 {
+		return fmt.Errorf("stop n%d: it ended with %d instead of 0; read its log", i, state.ExitCode)
 	}
 	return nil
 }
@@ -172,32 +178,69 @@ func (c *Cluster) Upgrade(i int, image string) error {
 	return errors.Join(c.createContainer(n, image), c.start(n))
 }
 
-// kill ends the process with SIGKILL and waits until it is gone. The engine thaws a paused process itself so that the signal
-// is heeded.
-func (c *Cluster) kill(n *member) error {
+// Signal sends the process of a node a signal that the cluster is not told of: an accident.
+func (c *Cluster) Signal(i int, s syscall.Signal) error {
+	return c.client.KillContainer(dc.KillContainerOptions{ID: c.nodes[i-1].id, Signal: dc.Signal(s)})
+}
+
+// inspect returns the state of a node, and takes note if it has ended without having been told to.
+func (c *Cluster) inspect(n *member) (dc.State, error) {
+	container, err := c.client.InspectContainer(n.id)
+	if err != nil {
+		return dc.State{}, err
+	}
+	if !container.State.Running {
+		n.ended(container.State.ExitCode)
+	}
+	return container.State, nil
+}
+
+// ended takes note that a node does not run. What it ended by itself with stays known, whatever is done to it then.
+func (n *member) ended(code int) {
+	if n.up && n.failure == nil {
+		n.failure = fmt.Errorf("%s ended by itself with %d; read its log", n.name, code)
+	}
 	n.up = false
-	if err := c.client.KillContainer(dc.KillContainerOptions{ID: n.id, Signal: dc.SIGKILL}); err != nil {
+}
+
+// kill ends the process with SIGKILL and waits until it is gone. The engine thaws a paused process itself so that the signal
+// is heeded. A process that is gone by itself already is as good for the plan; Failures tells of it.
+func (c *Cluster) kill(n *member) error {
+	expected := n.up
+	state, err := c.inspect(n)
+	if err != nil || expected && !state.Running {
 		return err
 	}
-	_, err := c.client.WaitContainer(n.id)
+	killed := c.client.KillContainer(dc.KillContainerOptions{ID: n.id, Signal: dc.SIGKILL})
+	if killed != nil {
+		if state, err := c.inspect(n); err == nil && expected && !state.Running {
+			return nil // it ended in between.
+		}
+		return killed
+	}
+	code, err := c.client.WaitContainer(n.id)
+	if err == nil && code != exitKilled { // it was quicker than the signal.
+		n.ended(code)
+	}
+	n.up = false
 	return err
 }
 
 func (c *Cluster) start(n *member) error {
+	if _, err := c.inspect(n); err != nil {
+		return err
+	}
 	err := c.client.StartContainer(n.id, nil)
 	n.up = err == nil
 	return err
 }
 
-// Failures are nodes that ended without having been told to.
+// Failures are nodes that have ended without having been told to, since the cluster was started: also those that run again.
 func (c *Cluster) Failures() error {
 	var errs []error
 	for _, n := range c.nodes {
-		state, err := c.client.InspectContainer(n.id)
-		if err == nil && n.up && !state.State.Running {
-			err = fmt.Errorf("%s ended by itself with %d; read its log", n.name, state.State.ExitCode)
-		}
-		errs = append(errs, err)
+		_, err := c.inspect(n)
+		errs = append(errs, err, n.failure)
 	}
 	return errors.Join(errs...)
 }
