@@ -18,8 +18,10 @@ func Available() error {
 	if _, err := connect(); err != nil {
 		return err
 	}
-	_, err := ruleChains()
-	return err
+	if _, err := ruleChains(); err != nil {
+		return err
+	}
+	return rulesHold(bridgeRules)
 }
 
 // RemoveLeftovers removes what runs left whose process is gone. Runs of living processes are left alone.

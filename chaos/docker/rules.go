@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 
@@ -23,8 +24,28 @@ type network struct {
 	delay  *delayer // nil until a delay is asked for.
 }
 
+// bridgeRules is where the kernel says whether packets between the ports of a bridge, such as containers of one network, meet
+// the rules of iptables. It is not there while the module br_netfilter is not.
+const bridgeRules = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+
+// rulesHold returns an error if rules would be made and nothing would heed them.
+func rulesHold(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if strings.TrimSpace(string(b)) != "1" {
+		return errors.New("packets between containers do not meet the rules of iptables here, so nothing can be cut; " +
+			"`modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1` changes that")
+	}
+	return nil
+}
+
 // install makes an empty chain, through which everything between members passes.
 func (n *network) install() error {
+	if err := rulesHold(bridgeRules); err != nil {
+		return err
+	}
 	if err := iptables("-N", n.chain); err != nil {
 		return err
 	}

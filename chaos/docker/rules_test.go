@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,6 +67,16 @@ func TestRefusals(t *testing.T) {
 	} {
 		_, err := Start(o)
 		require.ErrorContains(t, err, says)
+	}
+}
+
+// Where packets between containers pass the rules by, a partition would be none, and the verdict ok.
+func TestRulesThatNothingHeedsAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bridge-nf-call-iptables")
+	require.ErrorContains(t, rulesHold(path), "modprobe br_netfilter", "the module is not there")
+	for value, holds := range map[string]bool{"0\n": false, "1\n": true} {
+		require.NoError(t, os.WriteFile(path, []byte(value), 0o600))
+		require.Equal(t, holds, rulesHold(path) == nil, value)
 	}
 }
 
