@@ -33,7 +33,17 @@ func RemoveLeftovers() error {
 	return removeLeftovers(client)
 }
 
+// removeLeftovers is one process's at a time, and one goroutine's: who comes second finds nothing instead of stumbling over what the
+// first has begun to remove.
 func removeLeftovers(client *dc.Client) error {
+	root, err := os.Open("/") // any folder that all processes see can carry the lock, and no file is left.
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := syscall.Flock(int(root.Fd()), syscall.LOCK_EX); err != nil {
+		return os.NewSyscallError("flock /", err)
+	}
 	return remove(client, func(run string) bool { return !ownerLives(run) })
 }
 
