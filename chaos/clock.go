@@ -5,11 +5,21 @@ import (
 	"time"
 )
 
+// ClockError is what is wrong with a wall clock without any fault, in milliseconds and milliseconds since the Unix epoch.
+type ClockError struct {
+	Offset int64 // that it is ahead at the time Since.
+	PPM    int64 // how fast it runs away from there.
+	Since  int64
+}
+
+func (e ClockError) ahead(now int64) int64 { return e.Offset + (now-e.Since)*e.PPM/PPMAll }
+
 // WallClock is what faults have done to the wall clock of a real machine, in milliseconds since the Unix epoch. The zero value
 // is a clock without faults. Real targets share it, so that a plan means the same to all; its text tells a node, too.
 type WallClock struct {
-	Offset   int64 // milliseconds that it is ahead, at the time Since.
-	PPM      int64 // how fast it runs away from there.
+	Natural  ClockError // its own, which no fault changes and nothing heals.
+	Offset   int64      // milliseconds that faults have put it ahead, at the time Since.
+	PPM      int64      // how fast it runs away from there.
 	Since    int64
 	Frozen   bool
 	FrozenAt int64 // what it shows while it is frozen.
@@ -20,8 +30,11 @@ func (c *WallClock) Shows(now int64) int64 {
 	if c.Frozen {
 		return c.FrozenAt
 	}
-	return now + c.ahead(now)
+	return c.natural(now) + c.ahead(now)
 }
+
+// natural is what it would show without faults.
+func (c *WallClock) natural(now int64) int64 { return now + c.Natural.ahead(now) }
 
 func (c *WallClock) ahead(now int64) int64 { return c.Offset + (now-c.Since)*c.PPM/PPMAll }
 
@@ -31,7 +44,7 @@ func (c *WallClock) Apply(f Fault, now int64) bool {
 	switch f.Kind {
 	case Skew:
 		c.set(now, amount)
-		c.FrozenAt = now + amount
+		c.FrozenAt = c.natural(now) + amount
 	case Jump:
 		c.set(now, c.ahead(now)+amount)
 		c.FrozenAt += amount
@@ -42,9 +55,9 @@ func (c *WallClock) Apply(f Fault, now int64) bool {
 		c.Frozen, c.FrozenAt = true, c.Shows(now)
 	case ThawClock: // it goes on from where it stood.
 		c.Frozen = false
-		c.set(now, c.FrozenAt-now)
+		c.set(now, c.FrozenAt-c.natural(now))
 	case HealClocks, Recover:
-		*c = WallClock{Since: now}
+		*c = WallClock{Natural: c.Natural, Since: now}
 	default:
 		return false
 	}
@@ -53,12 +66,12 @@ func (c *WallClock) Apply(f Fault, now int64) bool {
 
 func (c *WallClock) set(now, offset int64) { c.Offset, c.Since = offset, now }
 
-// String is the line that a node reads: offset, ppm and since, then what the clock shows while it is frozen, or "runs". It is
+// String is the line that a node reads: offset, ppm and since, the clock's own error included, then what the clock shows while it is frozen, or "runs". It is
 // padded to one length, so that a file is replaced in place by one write.
 func (c *WallClock) String() string {
 	frozen := "runs"
 	if c.Frozen {
 		frozen = fmt.Sprint(c.FrozenAt)
 	}
-	return fmt.Sprintf("%-95s\n", fmt.Sprintf("%d %d %d %s", c.Offset, c.PPM, c.Since, frozen))
+	return fmt.Sprintf("%-95s\n", fmt.Sprintf("%d %d %d %s", c.Offset+c.Natural.ahead(c.Since), c.PPM+c.Natural.PPM, c.Since, frozen))
 }

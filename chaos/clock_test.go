@@ -47,3 +47,32 @@ func TestWallClock(t *testing.T) {
 	c = WallClock{Frozen: true, FrozenAt: 1700000000001}
 	require.Regexp(t, `^0 0 0 1700000000001 +\n$`, c.String())
 }
+
+// A clock that is wrong by itself: faults come on top, and nothing heals it.
+func TestNaturalErrorsOfClocks(t *testing.T) {
+	c := WallClock{Natural: ClockError{Offset: 100, PPM: 1000, Since: 1000}, Since: 1000}
+	for _, step := range []struct {
+		now   int64
+		fault string
+		shows int64
+	}{
+		{1000, "", 1100},
+		{11000, "", 11110},
+		{11000, "skew n1 +1s", 12110},
+		{11000, "freeze-clock n1", 12110},
+		{21000, "skew n1 -1s", 20120},
+		{21000, "thaw-clock n1", 20120},
+		{31000, "", 30130},
+		{31000, "heal-clocks", 31130},
+		{41000, "jump n1 +1s", 42140},
+		{41000, "recover", 41140},
+	} {
+		if step.fault != "" {
+			f, err := ParseFault(step.fault)
+			require.NoError(t, err)
+			require.True(t, c.Apply(f, step.now), step.fault)
+		}
+		require.Equal(t, step.shows, c.Shows(step.now), "%d %s", step.now, step.fault)
+	}
+	require.Regexp(t, `^140 1000 41000 runs +\n$`, c.String())
+}

@@ -13,6 +13,14 @@ type Target interface {
 	Apply(Fault) error
 }
 
+// AtMost is how many of all nodes a scenario's number means, in which zero stands for all.
+func AtMost(number, all int) int {
+	if number == 0 {
+		return all
+	}
+	return min(number, all)
+}
+
 // CheckSupported refuses a plan with a fault that t does not support: a plan silently thinned would prove less than it
 // says.
 func CheckSupported(p Plan, t Target) error {

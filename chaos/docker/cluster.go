@@ -27,13 +27,16 @@ const (
 // Options of Start.
 type Options struct {
 	Nodes     int
-	Idle      int        // how many of them, the last ones, are not started, and not known to the others: they join later.
-	Image     string     // as BuildImage named it.
-	Dir       string     // for the configurations; it must exist until Close, because the containers see it.
-	Config    string     // lines that end every node's configuration, such as "log:\n  level: debug\n".
-	Base      chaos.Link // what the network does without any fault: delay and loss.
-	Clocks    bool       // each node has a clock of its own, which can be wrong.
-	DiskBytes int64      // size of every node's disk, which can then be filled; zero: a volume without a bound.
+	Idle      int                // how many of them, the last ones, are not started, and not known to the others: they join later.
+	Image     string             // as BuildImage named it.
+	Dir       string             // for the configurations; it must exist until Close, because the containers see it.
+	Config    string             // lines that end every node's configuration, such as "log:\n  level: debug\n".
+	Base      chaos.Link         // what the network does without any fault: delay and loss.
+	Seeds     int                // addresses in each configuration, of the first nodes; zero: of all that are started.
+	Voters    int                // how many members found the cluster; zero: all that are started.
+	Clocks    bool               // each node has a clock of its own, which can be wrong.
+	Natural   []chaos.ClockError // by node: how wrong without any fault; empty: not at all.
+	DiskBytes int64              // size of every node's disk, which can then be filled; zero: a volume without a bound.
 }
 
 // Cluster is a running cluster. It is for one goroutine at a time, but for its accessors.
@@ -190,6 +193,9 @@ func (c *Cluster) createNode(n *member) error {
 		return err
 	}
 	n.clockFile = filepath.Join(c.o.Dir, n.name+".clock")
+	if len(c.nodes) < len(c.o.Natural) {
+		n.clock.Natural = c.o.Natural[len(c.nodes)]
+	}
 	if err := os.WriteFile(n.clockFile, []byte(n.clock.String()), 0o644); err != nil {
 		return err
 	}
@@ -235,11 +241,12 @@ func (c *Cluster) endpoint(n *member) *dc.EndpointConfig {
 // given, not its name.
 func (c *Cluster) configure(n *member, more string) error {
 	var seeds []string
-	for _, ip := range c.network.ips[:c.o.Nodes-c.o.Idle] {
+	started := c.o.Nodes - c.o.Idle
+	for _, ip := range c.network.ips[:chaos.AtMost(c.o.Seeds, started)] {
 		seeds = append(seeds, ip+":"+port)
 	}
-	text := fmt.Sprintf("name: %s\ncluster: chaos-%s\nlisten: 0.0.0.0:%s\nadvertise: %s:%s\ndata_dir: /data\nseeds: [%s]\n",
-		n.name, c.run, port, n.ip, port, strings.Join(seeds, ", "))
+	text := fmt.Sprintf("name: %s\ncluster: chaos-%s\nlisten: 0.0.0.0:%s\nadvertise: %s:%s\ndata_dir: /data\nseeds: [%s]\nexpected_members: %d\n",
+		n.name, c.run, port, n.ip, port, strings.Join(seeds, ", "), chaos.AtMost(c.o.Voters, started))
 	if c.o.DiskBytes > 0 {
 		text += diskConfig
 	}

@@ -80,6 +80,21 @@ func TestRulesThatNothingHeedsAreRefused(t *testing.T) {
 	}
 }
 
+func TestNodesAreConfiguredAsAsked(t *testing.T) {
+	n := &member{name: "n1", ip: "198.18.7.11", config: filepath.Join(t.TempDir(), "n1.yaml")}
+	for want, o := range map[string]Options{
+		"seeds: [198.18.7.11:7001, 198.18.7.12:7001, 198.18.7.13:7001]\nexpected_members: 3\n": {Nodes: 3},
+		"seeds: [198.18.7.11:7001, 198.18.7.12:7001]\nexpected_members: 2\n":                   {Nodes: 3, Idle: 1},
+		"seeds: [198.18.7.11:7001]\nexpected_members: 2\n":                                     {Nodes: 3, Seeds: 1, Voters: 2},
+	} {
+		c := &Cluster{o: o, network: network{ips: []string{"198.18.7.11", "198.18.7.12", "198.18.7.13"}}}
+		require.NoError(t, c.configure(n, ""))
+		text, err := os.ReadFile(n.config)
+		require.NoError(t, err)
+		require.Contains(t, string(text), want)
+	}
+}
+
 // A run is a leftover when its process is gone, and only then.
 func TestOwnerLives(t *testing.T) {
 	require.True(t, ownerLives(runOf(os.Getpid())))

@@ -21,10 +21,13 @@ type Options struct {
 	Program string // path of kvs.
 	Dir     string // for configurations, data and logs of the nodes. It is not removed.
 	Nodes   int
-	Config  string     // lines that end every node's configuration.
-	Clocks  bool       // each node has a clock of its own, which can be wrong.
-	Base    chaos.Link // what the network does without any fault: delay and loss.
-	Rand    *rand.Rand // draws addresses, delays and losses.
+	Config  string             // lines that end every node's configuration.
+	Seeds   int                // addresses in each configuration, of the first nodes; zero: of all.
+	Voters  int                // how many members found the cluster; zero: all.
+	Clocks  bool               // each node has a clock of its own, which can be wrong.
+	Natural []chaos.ClockError // by node: how wrong without any fault; empty: not at all.
+	Base    chaos.Link         // what the network does without any fault: delay and loss.
+	Rand    *rand.Rand         // draws addresses, delays and losses.
 }
 
 // Cluster is a chaos.Target over local processes. Its methods are for one goroutine at a time.
@@ -99,13 +102,16 @@ func (c *Cluster) configure(i int) error {
 	c.nodes[i] = &member{name: name, config: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"), data: filepath.Join(dir, "data")}
 	var text strings.Builder
 	fmt.Fprintf(&text, "name: %s\nlisten: %s\nadvertise: %s\ndata_dir: %q\nexpected_members: %d\nseeds:\n",
-		name, c.relays.addrs[i], c.relays.front[i], c.nodes[i].data, c.o.Nodes)
-	for _, a := range c.relays.front[1:] {
+		name, c.relays.addrs[i], c.relays.front[i], c.nodes[i].data, chaos.AtMost(c.o.Voters, c.o.Nodes))
+	for _, a := range c.relays.front[1 : 1+chaos.AtMost(c.o.Seeds, c.o.Nodes)] {
 		fmt.Fprintf(&text, "  - %s\n", a)
 	}
 	if c.o.Clocks {
 		m := c.nodes[i]
 		m.clockFile = filepath.Join(dir, "clock")
+		if i <= len(c.o.Natural) {
+			m.clock.Natural = c.o.Natural[i-1]
+		}
 		if err := os.WriteFile(m.clockFile, []byte(m.clock.String()), 0o644); err != nil {
 			return err
 		}

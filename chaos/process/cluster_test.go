@@ -28,6 +28,21 @@ func started(t *testing.T, o Options) (c *Cluster, configs, clocks []string) {
 	return c, configs, clocks
 }
 
+func TestNodesAreConfiguredAsAsked(t *testing.T) {
+	_, configs, clocks := started(t, Options{Program: "cat"})
+	for i, text := range configs {
+		require.Equal(t, 3, strings.Count(text, "\n  - 127."), text)
+		require.Contains(t, text, "expected_members: 3\n")
+		require.Empty(t, clocks[i])
+	}
+	c, configs, clocks := started(t, Options{Program: "cat", Seeds: 1, Voters: 2, Clocks: true, Natural: []chaos.ClockError{{Offset: 5}, {Offset: -7}, {PPM: 3}}})
+	for i, text := range configs {
+		require.Contains(t, text, "seeds:\n  - "+c.relays.front[1].String()+"\ntest_clock_file", "n1 alone")
+		require.Contains(t, text, "expected_members: 2\n")
+		require.Regexp(t, []string{"^5 0 ", "^-7 0 ", "^0 3 "}[i], clocks[i])
+	}
+}
+
 // A process that ends by itself is told of by Failures, also when it was crashed or started again afterwards, and by nobody else.
 func TestEndsByThemselvesStayKnown(t *testing.T) {
 	c, _, _ := started(t, Options{Program: "cat"}) // which ends at once.

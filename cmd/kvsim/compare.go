@@ -145,11 +145,17 @@ func agreedAfter(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// refusal says why a world cannot live a drawn scenario; empty: it can.
+// refusal says in a few words why a world cannot live a drawn scenario; empty: it can.
 func refusal(s scenarios.Scenario, world string) string {
 	supports := containers.Supports
-	if world == targetProcess {
+	switch {
+	case world == targetProcess:
 		supports = processes.Supports
+	case isEndpoints(world):
+		supports = remote{}.Supports
+		if why, _, _ := strings.Cut(live.OnlyStarted(&s), ":"); why != "" {
+			return "no " + why
+		}
 	}
 	if s.Network.Duplicate != 0 || s.Network.Reorder != 0 || s.Network.Corrupt != 0 {
 		return "no duplicate, reorder or corrupt"

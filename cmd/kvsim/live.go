@@ -75,6 +75,9 @@ func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress f
 		s.Nodes = n
 	}
 	s = sim.Draw(o.seed, s)
+	if err := refuse(s, o.target); err != nil { // before anything is started.
+		return s, nil, "", err
+	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return s, nil, "", fmt.Errorf("out folder: %w; choose another with --out", err)
 	}
@@ -114,6 +117,29 @@ func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress f
 		return s, res, dir, live.Keep(dir, s, res, t.logs)
 	}
 	return s, res, "", nil
+}
+
+// refuse returns why a target cannot live a drawn scenario, and what to do about it; nil: it can.
+func refuse(s scenarios.Scenario, target string) error {
+	short := refusal(s, target)
+	if short == "" {
+		return nil
+	}
+	what := "this target has " + short
+	for _, e := range s.Plan.Events {
+		if short == "no "+e.Kind.String() {
+			what = fmt.Sprintf("`%s`: %s", e, what)
+			break
+		}
+	}
+	why := live.OnlySimulated(&s)
+	if why == "" && isEndpoints(target) {
+		why = live.OnlyStarted(&s)
+	}
+	if why == "" {
+		why = "choose another target or take it out"
+	}
+	return fmt.Errorf("scenario %q: %s; %s", s.Name, what, why)
 }
 
 // conclude prints how it went.

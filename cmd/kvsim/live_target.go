@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"kvs/chaos"
 	containers "kvs/chaos/docker"
@@ -34,12 +35,14 @@ type target struct {
 
 // openTarget starts or finds the cluster that the options name. Dir is for its files.
 func openTarget(o *liveOptions, dir string, s *scenarios.Scenario, progress func(string)) (*target, error) {
-	clocks, _ := live.Needs(s.Plan)
+	clocks, disks := live.Needs(s)
+	natural := live.Clocks(s, o.seed, time.Now().UnixMilli())
 	switch o.target {
 	case targetProcess:
 		progress(fmt.Sprintf("starting %d processes", s.Nodes))
 		c, err := processes.Start(processes.Options{
-			Program: o.program, Dir: dir, Nodes: s.Nodes, Config: live.Settings(s), Clocks: clocks, Base: s.Network,
+			Program: o.program, Dir: dir, Nodes: s.Nodes, Config: live.Settings(s), Base: s.Network,
+			Seeds: s.Tuning.Seeds, Voters: s.Voters.First, Clocks: clocks, Natural: natural,
 			Rand: rand.New(rand.NewPCG(o.seed, uint64(os.Getpid()))),
 		})
 		if err != nil {
@@ -47,7 +50,14 @@ func openTarget(o *liveOptions, dir string, s *scenarios.Scenario, progress func
 		}
 		return &target{c, targetProcess, c.Failures, c.Log, c.Close}, nil
 	case targetDocker:
-		return openDocker(o, dir, s, progress)
+		do := containers.Options{
+			Nodes: s.Nodes, Dir: dir, Config: live.Settings(s), Base: s.Network,
+			Seeds: s.Tuning.Seeds, Voters: s.Voters.First, Clocks: clocks, Natural: natural,
+		}
+		if disks {
+			do.DiskBytes = containers.DiskBytesMin
+		}
+		return openDocker(o, do, progress)
 	}
 	if o.target == "" {
 		return nil, errors.New("--target is empty: write process, docker, or host:port,host:port")
@@ -55,11 +65,11 @@ func openTarget(o *liveOptions, dir string, s *scenarios.Scenario, progress func
 	return &target{remote{strings.Split(o.target, ",")}, "urls", func() error { return nil }, nil, func() error { return nil }}, nil
 }
 
-func openDocker(o *liveOptions, dir string, s *scenarios.Scenario, progress func(string)) (*target, error) {
+func openDocker(o *liveOptions, do containers.Options, progress func(string)) (*target, error) {
 	if err := containers.Available(); err != nil {
 		return nil, err
 	}
-	context, image := filepath.Join(dir, "image"), fmt.Sprintf("kvs-live:%d", os.Getpid())
+	context, image := filepath.Join(do.Dir, "image"), fmt.Sprintf("kvs-live:%d", os.Getpid())
 	if err := os.Mkdir(context, 0o700); err != nil {
 		return nil, err
 	}
@@ -67,12 +77,8 @@ func openDocker(o *liveOptions, dir string, s *scenarios.Scenario, progress func
 	if err := containers.BuildImage(image, o.program, o.dockerfile, context); err != nil {
 		return nil, fmt.Errorf("%w; name the program with --kvs and the Dockerfile with --dockerfile", err)
 	}
-	progress(fmt.Sprintf("starting %d containers", s.Nodes))
-	clocks, disks := live.Needs(s.Plan)
-	do := containers.Options{Nodes: s.Nodes, Image: image, Dir: dir, Config: live.Settings(s), Clocks: clocks, Base: s.Network}
-	if disks {
-		do.DiskBytes = containers.DiskBytesMin
-	}
+	progress(fmt.Sprintf("starting %d containers", do.Nodes))
+	do.Image = image
 	c, err := containers.Start(do)
 	if err != nil {
 		return nil, errors.Join(err, containers.RemoveOwn())

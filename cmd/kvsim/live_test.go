@@ -91,6 +91,32 @@ expect   converged, no-lost-write, quorum-recency
 	require.Contains(t, stderr, "`at 1s crash n2`: this target has no crash")
 }
 
+// What a target cannot do is refused by name, before anything is started: a scenario that is thinned proves less than it says.
+func TestLiveRefusesWhatItCannotDo(t *testing.T) {
+	for lines, says := range map[string]map[string]string{
+		"expect converged\nplan\n  at 1s crash n2\n":        {"a:1,b:1,c:1": "`at 1s crash n2`: this target has no crash; choose another"},
+		"expect converged\nplan\n  at 1s disk-full n2\n":    {targetProcess: "`at 1s disk-full n2`: this target has no disk-full", "a:1,b:1,c:1": "no disk-full"},
+		"voters operator=1s depart=10%\nexpect converged\n": {targetProcess: "voters depart: only the simulator", targetDocker: "voters depart: only", "a:1,b:1,c:1": "no voters; voters depart: only"},
+		"disk busy=yes\nexpect converged\n":                 {targetProcess: "disk busy=yes: only the simulator", targetDocker: "disk busy=yes: only"},
+		"network loss=1%\nexpect converged\n":               {"a:1,b:1,c:1": "network: the network between nodes that run already"},
+		"network delay=1ms..50ms\nexpect converged\n":       {"a:1,b:1,c:1": "network: the network between nodes that run already"},
+		"network duplicate=1%\nexpect converged\n":          {targetProcess: "no duplicate, reorder or corrupt", targetDocker: "no duplicate, reorder or corrupt"},
+		"tuning grace=1s\nexpect converged\n":               {"a:1,b:1,c:1": "tuning: nodes that run already"},
+		"clocks skew=0s..1s\nexpect converged\n":            {"a:1,b:1,c:1": "clocks: nodes that run already"},
+		"voters operator=1s\nexpect converged\n":            {"a:1,b:1,c:1": "voters: those of a cluster that runs already"},
+	} {
+		for target, says := range says {
+			dir := t.TempDir()
+			code, _, stderr := kvsim("live", "--target", target, "--kvs", "there-is-none", "--out", dir, "--scenario", briefScenario(t, lines))
+			require.Equal(t, exitUsage, code)
+			require.Contains(t, stderr, says, "%s %s", target, lines)
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		}
+	}
+}
+
 // A broken promise leaves everything behind that it takes to look into it.
 func TestLiveKeepsAFailure(t *testing.T) {
 	program, dir := buildKVS(t), t.TempDir()

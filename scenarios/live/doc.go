@@ -3,8 +3,9 @@
 //
 // It is not a simulator: two runs differ. It sees what clients see, so it judges converged, no-lost-write, no-resurrection,
 // membership-agreed, finished, quorum-recency, linearizable and not-linearizable; Result.Unjudged names the rest of what a scenario expects.
-// The lines `clocks` and `disk` of a scenario describe a virtual machine and mean nothing here,
-// nor does `network` where the target has no relay: a cluster given by URL.
+// Two things in a scenario describe the simulated machine and mean nothing here: `disk sync`, since real disks take the time that they
+// take, and `workload core`, since a real node reads around its loop. Everything else is carried out, or the scenario is refused:
+// OnlySimulated, OnlyStarted and chaos.CheckSupported say why.
 //
-// Begin with live.go.
+// Begin with live.go; prepare.go says what nodes are started with.
 package live

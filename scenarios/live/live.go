@@ -14,23 +14,6 @@ import (
 	"kvs/scenarios"
 )
 
-// Settings are the lines of a node's configuration that the scenario asks for.
-func Settings(s *scenarios.Scenario) string {
-	if s.Tuning == scenarios.Default().Tuning {
-		return ""
-	}
-	return fmt.Sprintf("max_clock_offset: %s\nreplication:\n  sync_interval: %s\n  hint_ttl: %s\n  bootstrap_rate: %d\n", s.Tuning.Clock, s.Tuning.Sync, s.Tuning.Hints, s.Tuning.Rate)
-}
-
-// Needs says what a target has to be prepared for before it starts: clocks that can be wrong, disks that can be full.
-func Needs(p chaos.Plan) (clocks, disks bool) {
-	for _, e := range p.Events {
-		clocks = clocks || e.Kind.Class() == chaos.Clock
-		disks = disks || e.Kind == chaos.DiskFull
-	}
-	return clocks, disks
-}
-
 // Target is a real cluster. Endpoints are the addresses for clients, by node.
 type Target interface {
 	chaos.Target
@@ -83,19 +66,6 @@ type runner struct {
 	operator *operator
 }
 
-// OnlySimulated says why no real cluster can live a scenario, whatever its plan; empty: one may.
-func OnlySimulated(s *scenarios.Scenario) string {
-	switch {
-	case s.Keep != nil:
-		return "keep: it was shrunk for the simulator, where moments are the same each time; take the line out"
-	case s.Core != 0:
-		return "core: only the simulator has a phase in which a part of the nodes stays broken; take the line out"
-	case s.Disk.Walk:
-		return "disk walk=yes: only the simulator can crash a node at each of its persists; take it out"
-	}
-	return ""
-}
-
 // Run lives the scenario and judges it. An error means that there was nothing to judge.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	s := &o.Scenario
@@ -141,7 +111,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	begin := time.Now()
 	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })
-	r.operator = &operator{runner: r, rng: rand.New(rand.NewPCG(o.Seed, 0)), ids: make([]string, len(r.clients))}
+	r.operator = &operator{runner: r, rng: rand.New(rand.NewPCG(o.Seed, streamOperator)), ids: make([]string, len(r.clients))}
 	r.operator.look(ctx)
 	working, dismiss := context.WithCancel(ctx)
 	var operating sync.WaitGroup

@@ -86,9 +86,10 @@ func onProcessesThen(t *testing.T, s scenarios.Scenario, m *mutants.Mutant, look
 		t.Skip("real processes are left out of -short runs")
 	}
 	s = scenarios.Draw(rand.New(rand.NewPCG(1, 1)), s)
-	clocks, _ := Needs(s.Plan)
+	clocks, _ := Needs(&s)
 	c, err := process.Start(process.Options{
-		Program: build(t, m), Dir: t.TempDir(), Nodes: s.Nodes, Config: Settings(&s), Clocks: clocks, Base: s.Network,
+		Program: build(t, m), Dir: t.TempDir(), Nodes: s.Nodes, Config: Settings(&s), Base: s.Network,
+		Seeds: s.Tuning.Seeds, Voters: s.Voters.First, Clocks: clocks, Natural: Clocks(&s, 1, time.Now().UnixMilli()),
 		Rand: rand.New(rand.NewPCG(1, uint64(os.Getpid()))),
 	})
 	require.NoError(t, err)
