@@ -89,7 +89,7 @@ func (r *runner) lostWrites(shown map[string]api.Entry) {
 			r.violate(scenarios.NoLostWrite, fmt.Sprintf("%s: acknowledged at %s, it shows %s", p, w.top, e.Timestamp))
 		case there && w.top == e.Timestamp && !w.topPut && !w.putUnknown:
 			r.violate(scenarios.NoResurrection, fmt.Sprintf("%s: deleted at %s, it is listed under that timestamp", p, w.top))
-		case !there && !w.topDelete && !w.deleteUnknown:
+		case !there && !w.topDelete && !w.deleteUnknown && !w.topEnds && !w.endUnknown:
 			r.violate(scenarios.NoLostWrite, fmt.Sprintf("%s: acknowledged at %s, it is absent", p, w.top))
 		}
 	}

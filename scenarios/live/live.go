@@ -62,6 +62,7 @@ type runner struct {
 	mu       sync.Mutex
 	records  map[string]*record // by path.
 	labels   map[string]string  // by path, a space, and ETag: what the values say that somebody has seen.
+	keyed    keyedWrites
 	result   *Result
 	operator *operator
 }
@@ -201,7 +202,10 @@ func pause(ctx context.Context, d time.Duration) error {
 func (r *runner) work(ctx context.Context, number int, end time.Time) {
 	s := &r.o.Scenario
 	g := scenarios.NewGenerator(rand.New(rand.NewPCG(r.o.Seed, uint64(number))), s.Workload, s.Nodes, number)
-	w := worker{runner: r, process: r.recorder.NewProcess(), known: map[string]seen{}}
+	w := worker{
+		runner: r, process: r.recorder.NewProcess(), known: map[string]seen{},
+		number: number, rng: rand.New(rand.NewPCG(r.o.Seed, streamRetries+uint64(number))),
+	}
 	for {
 		op := g.Next()
 		if pause(ctx, op.Think) != nil || !time.Now().Before(end) {

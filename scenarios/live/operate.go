@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
+	"kvs/chaos"
 	"kvs/linearize"
 	"kvs/node"
 	"kvs/node/api"
@@ -16,9 +19,18 @@ import (
 type worker struct {
 	*runner
 	process int
+	number  int
+	rng     *rand.Rand // draws what is tried again, and where.
 	known   map[string]seen
 	plain   int // puts and deletes so far.
+	keys    int // idempotency keys so far.
 }
+
+// attemptsMax is how often a write under an idempotency key is tried.
+const attemptsMax = 4
+
+// ttlMin is the shortest life of a value that the REST API takes; shorter ones of a scenario live so long.
+const ttlMin = time.Second
 
 // seen is what an answer showed of a path. The zero value is nothing.
 type seen struct {
@@ -32,17 +44,20 @@ var historyKinds = [...]linearize.Kind{
 
 // operate does one operation and records it.
 func (w *worker) operate(ctx context.Context, op scenarios.Op) {
-	ctx, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
-	defer cancel()
 	op.Path = w.o.Prefix + op.Path
-	c, level := w.clients[op.Node], op.Level
+	level := op.Level
+	if op.TTL > 0 {
+		op.TTL = max(op.TTL, ttlMin)
+	}
 	asked := level
 	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.o.Scenario.Voters.Strong { // what is asked for makes no difference.
 		w.plain++
 		asked = []node.Level{node.Eventual, node.Quorum, node.Linearizable}[w.plain%3]
 	}
 	if op.Kind == scenarios.OpList {
-		_, err := c.List(ctx, node.ListRequest{Directory: op.Path, Recursive: op.Recursive})
+		ctx, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
+		defer cancel()
+		_, err := w.clients[op.Node].List(ctx, node.ListRequest{Directory: op.Path, Recursive: op.Recursive})
 		w.count(err, false)
 		return
 	}
@@ -55,9 +70,8 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	}
 	floor := w.begin(op)
 	h := w.recorder.Invoke(w.process, entry)
-	a := request(ctx, c, asked, op, expect)
-	a.err = w.refused(op, &a)
-	unknown := w.count(a.err, op.Kind != scenarios.OpGet)
+	a, unknown := w.try(ctx, op, asked, expect)
+	w.count(a.err, unknown)
 	applied := a.err == nil && (op.Kind != scenarios.OpCAS || a.history.Applied)
 	if detail := w.end(op, floor, a.timestamp, a.history.Found, applied, unknown); detail != "" {
 		w.violate(scenarios.QuorumRecency, detail)
@@ -73,6 +87,39 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	}
 }
 
+// try asks a member, and under an idempotency key others, as long as the outcome is unknown.
+func (w *worker) try(ctx context.Context, op scenarios.Op, asked node.Level, expect seen) (a answer, unknown bool) {
+	key := w.key(op, expect)
+	for attempt := 1; ; attempt++ {
+		within, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
+		a = request(within, w.clients[op.Node], asked, op, expect, key)
+		cancel()
+		a.err = w.refused(op, &a, key != "")
+		open := outcomeUnknown(a.err, op.Kind != scenarios.OpGet)
+		unknown = open || attempt > 1 && a.err != nil // what this attempt did not do, an earlier one may have.
+		if key == "" || !open || attempt == attemptsMax || ctx.Err() != nil || w.operator.calm.Load() {
+			return a, unknown
+		}
+		op.Node = 1 + w.rng.IntN(len(w.clients)-1)
+		w.keyed.tried(w.number, time.Now().Add(w.o.Scenario.Workload.Timeout))
+	}
+}
+
+// key is the idempotency key of a write; empty: it has none, and is tried once.
+func (w *worker) key(op scenarios.Op, expect seen) string {
+	write := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpCAS
+	if !write || op.Level != node.Linearizable || !chaos.Chance(w.rng, w.o.Scenario.Workload.Retry) {
+		return ""
+	}
+	now := time.Now()
+	named := op.Kind == scenarios.OpCAS && expect.found // it is told when the key may have been forgotten.
+	if !w.keyed.begin(op.Path, w.number, now, now.Add(w.o.Scenario.Workload.Timeout), named) {
+		return ""
+	}
+	w.keys++
+	return fmt.Sprintf("c%d.%d", w.number, w.keys)
+}
+
 // answer is what came back of a request.
 type answer struct {
 	history   linearize.Answer
@@ -81,8 +128,9 @@ type answer struct {
 }
 
 // request asks a member. That there is no value is an answer.
-func request(ctx context.Context, c *client.Client, level node.Level, op scenarios.Op, expect seen) (a answer) {
+func request(ctx context.Context, c *client.Client, level node.Level, op scenarios.Op, expect seen, key string) (a answer) {
 	var w client.Written
+	var condition client.Condition
 	switch op.Kind {
 	case scenarios.OpGet:
 		v, err := c.Get(ctx, op.Path, level)
@@ -91,14 +139,17 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 		}
 		return answer{linearize.Answer{Found: err == nil, Output: scenarios.Label(v.Body), Version: v.ETag}, v.Timestamp, err}
 	case scenarios.OpCAS:
-		condition := client.IfAbsent()
+		condition = client.IfAbsent()
 		if expect.found {
 			condition = client.IfVersion(expect.etag)
 		}
-		w, a.err = c.PutIf(ctx, op.Path, condition, op.Value, "text/plain")
-		a.history.Applied = a.err == nil
+		fallthrough
 	case scenarios.OpPut:
-		w, a.err = c.Put(ctx, op.Path, level, op.Value, "text/plain")
+		if key != "" {
+			condition = condition.WithKey(key)
+		}
+		w, a.err = c.PutFor(ctx, op.Path, level, condition, op.TTL, op.Value, "text/plain")
+		a.history.Applied = op.Kind == scenarios.OpCAS && a.err == nil
 	default:
 		w, a.err = c.Delete(ctx, op.Path, level)
 	}
@@ -107,15 +158,15 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 }
 
 // refused makes an answer of a compare-and-set whose condition was false: it shows what stood in the way, if anybody has seen
-// the value with that version.
-func (w *worker) refused(op scenarios.Op, a *answer) error {
+// the value with that version. Under a key nothing may mean that an earlier attempt was refused: what was there then is not said.
+func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 	var e *client.Error
 	if op.Kind != scenarios.OpCAS || !errors.As(a.err, &e) || e.Code != api.Precondition {
 		return a.err
 	}
 	a.history.Version = e.ETag
 	if e.ETag == "" {
-		a.history.Shown = true
+		a.history.Shown = !keyed
 		return nil
 	}
 	w.mu.Lock()
@@ -148,10 +199,14 @@ func (w *worker) learn(op scenarios.Op, a *answer) {
 	}
 }
 
-// count counts an answer and reports whether a write's outcome is unknown.
-func (r *runner) count(err error, write bool) (unknown bool) {
+// outcomeUnknown reports whether a write may have been done or not.
+func outcomeUnknown(err error, write bool) bool {
 	var e *client.Error
-	unknown = err != nil && write && !(errors.As(err, &e) && e.Outcome == api.NotApplied)
+	return err != nil && write && !(errors.As(err, &e) && e.Outcome == api.NotApplied)
+}
+
+// count counts an answer.
+func (r *runner) count(err error, unknown bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Operations++
@@ -163,5 +218,4 @@ func (r *runner) count(err error, write bool) (unknown bool) {
 	default:
 		r.result.Failed++
 	}
-	return unknown
 }

@@ -12,6 +12,7 @@ import (
 const (
 	streamOperator = 0
 	streamClocks   = 1 << 32
+	streamRetries  = 2 << 32 // and the client.
 )
 
 // Settings are the lines of a node's configuration that the scenario asks for.

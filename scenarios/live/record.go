@@ -13,7 +13,9 @@ type record struct {
 	// which either may win.
 	top                       string
 	topPut, topDelete         bool
+	topEnds                   bool // a put of that timestamp lives for a while only.
 	putUnknown, deleteUnknown bool // there was one whose outcome nobody knows.
+	ends, endUnknown          bool // the same of puts that live for a while only: there was one at all, one of unknown outcome.
 
 	answered         string // highest timestamp that any client was answered, by a read or a write.
 	answeredIsDelete bool
@@ -47,6 +49,7 @@ func (r *runner) begin(op scenarios.Op) floor {
 	if op.Kind == scenarios.OpDelete {
 		p.deletesBegun++
 	}
+	p.ends = p.ends || op.TTL > 0
 	return floor{p.answered, p.answeredIsDelete, p.deletesBegun, p.deletesBegun > p.deletesSettled}
 }
 
@@ -62,13 +65,14 @@ func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unkn
 	}
 	p.deleteUnknown = p.deleteUnknown || unknown && isDelete
 	p.putUnknown = p.putUnknown || unknown && !isDelete
+	p.endUnknown = p.endUnknown || unknown && op.TTL > 0
 	if !ok {
 		return ""
 	}
 	if op.Kind == scenarios.OpGet {
 		wrong = p.stale(op.Path, f, timestamp, found)
 	} else {
-		p.acknowledged(timestamp, isDelete)
+		p.acknowledged(timestamp, isDelete, op.TTL > 0)
 	}
 	if newer(timestamp, p.answered) {
 		p.answered, p.answeredIsDelete = timestamp, isDelete
@@ -79,22 +83,23 @@ func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unkn
 	return wrong
 }
 
-func (p *record) acknowledged(timestamp string, isDelete bool) {
+func (p *record) acknowledged(timestamp string, isDelete, ends bool) {
 	if newer(timestamp, p.top) {
-		p.top, p.topPut, p.topDelete = timestamp, false, false
+		p.top, p.topPut, p.topDelete, p.topEnds = timestamp, false, false, false
 	}
 	if timestamp == p.top {
+		p.topEnds = p.topEnds || ends
 		p.topPut, p.topDelete = p.topPut || !isDelete, p.topDelete || isDelete
 	}
 }
 
 // stale compares what a read saw with what had been answered before it. Nothing has no timestamp: it is excused by any delete
-// that may have come after.
+// that may have come after, and by values that live for a while only.
 func (p *record) stale(path string, f floor, timestamp string, found bool) string {
 	switch {
 	case found && newer(f.timestamp, timestamp):
 		return fmt.Sprintf("%s: a read shows timestamp %s, but %s had been answered before it began", path, timestamp, f.timestamp)
-	case !found && f.timestamp != "" && !f.isDelete && !f.deletesOpen && p.deletesBegun == f.deletesBegun:
+	case !found && f.timestamp != "" && !f.isDelete && !f.deletesOpen && !p.ends && p.deletesBegun == f.deletesBegun:
 		return fmt.Sprintf("%s: a read shows nothing, but %s had been answered before it began, and nobody deleted it", path, f.timestamp)
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,6 +59,12 @@ func TestStaleReadsAreSeen(t *testing.T) {
 			r.end(put, r.begin(put), seven, false, true, false)
 			return r.end(get, r.begin(get), "", false, true, false)
 		}},
+		"nothing, after a value that ends": {false, func(r *runner) string {
+			brief := put
+			brief.TTL = time.Second
+			r.end(brief, r.begin(brief), five, false, true, false)
+			return r.end(get, r.begin(get), "", false, true, false)
+		}},
 		"nothing, while a delete is under way": {false, func(r *runner) string {
 			r.end(put, r.begin(put), five, false, true, false)
 			f := r.begin(get)
@@ -103,6 +110,10 @@ func TestLostWritesAreSeen(t *testing.T) {
 		"a conflict that neither wins":   {record{top: top, topDelete: true, topPut: true}, old, "no-lost-write"},
 		"a conflict that a delete wins":  {record{top: top, topDelete: true, topPut: true}, "", ""},
 		"nobody was answered":            {record{}, "", ""},
+		"absent at its end":              {record{top: top, topPut: true, topEnds: true}, "", ""},
+		"absent, perhaps at an end":      {record{top: top, topPut: true, endUnknown: true}, "", ""},
+		"absent, though it has no end":   {record{top: top, topPut: true, ends: true}, "", "no-lost-write"},
+		"an older one at its end":        {record{top: top, topPut: true, topEnds: true}, old, "no-lost-write"},
 		"written after a delete":         {record{top: old, topDelete: true}, top, ""},
 	} {
 		r := newRunner()
@@ -123,13 +134,15 @@ func TestLostWritesAreSeen(t *testing.T) {
 
 func TestAcknowledged(t *testing.T) {
 	var p record
-	p.acknowledged("1700000000000.00005", true)
+	p.acknowledged("1700000000000.00005", true, false)
 	require.Equal(t, record{top: "1700000000000.00005", topDelete: true}, p)
-	p.acknowledged("1700000000000.00007", false)
-	p.acknowledged("1700000000000.00006", true)
+	p.acknowledged("1700000000000.00007", false, false)
+	p.acknowledged("1700000000000.00006", true, true)
 	require.Equal(t, record{top: "1700000000000.00007", topPut: true}, p)
-	p.acknowledged("1700000000000.00007", true)
+	p.acknowledged("1700000000000.00007", true, false)
 	require.Equal(t, record{top: "1700000000000.00007", topPut: true, topDelete: true}, p)
+	p.acknowledged("1700000000000.00008", false, true)
+	require.Equal(t, record{top: "1700000000000.00008", topPut: true, topEnds: true}, p)
 }
 
 // What is kept can be judged and run again.
