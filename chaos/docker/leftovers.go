@@ -3,6 +3,7 @@ package docker
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,6 +56,20 @@ func RemoveOwn() error {
 	}
 	own := strconv.Itoa(os.Getpid())
 	return remove(client, func(run string) bool { number, _, _ := strings.Cut(run, "-"); return number == own })
+}
+
+// RemoveFolders removes the folders that runs left whose process is gone: those in parent called prefix, PID, a dash and anything.
+func RemoveFolders(parent, prefix string) error {
+	found, err := filepath.Glob(filepath.Join(parent, prefix+"*-*"))
+	errs := []error{err}
+	for _, dir := range found {
+		run := strings.TrimPrefix(filepath.Base(dir), prefix)
+		number, _, _ := strings.Cut(run, "-")
+		if _, err := strconv.Atoi(number); err == nil && !ownerLives(run) {
+			errs = append(errs, os.RemoveAll(dir))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // ownerLives says whether the process lives that a run is named after. A process of another program that has got the same

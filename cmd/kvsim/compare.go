@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +57,7 @@ The times of real nodes include the last faults' aftermath that the machine adds
 }
 
 func (o *compareOptions) run(io stdio) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
 	for _, w := range o.worlds {
 		if w != worldSim && isEndpoints(w) {
@@ -121,11 +120,11 @@ func (o *compareOptions) row(ctx context.Context, io stdio) (row string, ok bool
 			}
 			o.target = w
 			_, res, kept, err := o.liveOptions.live(ctx, s, func(line string) { fmt.Fprintln(io.err, "live:", line) })
-			if err != nil {
-				return "", false, err
-			}
 			if kept != "" {
 				fmt.Fprintln(io.err, "kept in:", kept)
+			}
+			if err != nil {
+				return "", false, err
 			}
 			operations, verdict = res.Operations, res.Verdict()
 			if res.Settled {

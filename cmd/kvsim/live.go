@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	containers "kvs/chaos/docker"
 	"kvs/linearize"
 	"kvs/scenarios"
 	"kvs/scenarios/live"
@@ -36,7 +37,9 @@ func newLiveCommand(io stdio) *cobra.Command {
 the rules that cut the network), or running nodes by their endpoints, which can have no faults. A plan with a fault that the
 target does not have is refused.
 
-What a failure leaves behind is kept in the out folder: scenario, history, report, the nodes' logs. Ctrl-C ends the nodes, too.`,
+What a failure leaves behind is kept in the out folder: scenario, history, report, the nodes' logs. That is so when a node ends by itself,
+which is a violation, and when nothing could be judged. Ctrl-C ends the nodes, too. In a running cluster everything is written in a directory of
+its own, kvsim-live/TIME/, and deleted at the end.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(io) },
 	}
@@ -48,75 +51,132 @@ What a failure leaves behind is kept in the out folder: scenario, history, repor
 	f.DurationVar(&o.duration, "duration", 0, "how long the clients work; default: that of the scenario")
 	f.StringVar(&o.program, "kvs", "bin/kvs", "the kvs program that process and docker start; docker needs a static one")
 	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "what docker makes an image with")
-	f.StringVar(&o.history, "history", "", "write the history to this file, however the run ends: kvsim check judges it again")
+	f.StringVar(&o.history, "history", "", "write the history to this file, however the run ends once clients have worked: kvsim check judges it again")
 	f.StringVar(&o.out, "out", "out/live", "folder for what a failure leaves behind")
 	return cmd
 }
 
-func (o *liveOptions) run(io stdio) (err error) {
+func (o *liveOptions) run(io stdio) error {
 	s, err := o.load()
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
 	_, res, kept, err := o.live(ctx, s, func(line string) { fmt.Fprintln(io.err, "live:", line) })
-	if err != nil {
+	if res == nil || res.Void != "" && len(res.Violations) == 0 {
+		if kept != "" {
+			fmt.Fprintln(io.out, "kept in:", kept)
+		}
 		return err
 	}
-	return o.conclude(io, kept, res)
+	concluded := o.conclude(io, kept, res)
+	if concluded != nil && err != nil {
+		fmt.Fprintln(io.err, "live:", err)
+		return concluded
+	}
+	return errors.Join(concluded, err)
 }
 
-// live runs a scenario. The folder is kept only if a promise broke.
+// endSignals end a run, which then takes everything away that it has started. The last is that of a terminal that is closed.
+var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
+var errInterrupted = errors.New("interrupted: the nodes are ended and their files removed")
+
+// runPrefix and the PID begin the name of the folder of a run that is under way.
+const runPrefix = "run-"
+
+// live runs a scenario. The folder is kept if a promise broke, or if there are nodes' logs that tell why nothing could be judged.
+// The result is nil if no client has worked.
 func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress func(string)) (_ scenarios.Scenario, res *live.Result, kept string, err error) {
 	if o.nodes != 0 {
 		s.Nodes = o.nodes
-	} else if n := strings.Count(o.target, ",") + 1; isEndpoints(o.target) {
-		s.Nodes = n
+	} else if isEndpoints(o.target) {
+		endpoints, err := parseEndpoints(o.target)
+		if err != nil {
+			return s, nil, "", err
+		}
+		s.Nodes = len(endpoints)
 	}
 	s = sim.Draw(o.seed, s)
 	if err := refuse(s, o.target); err != nil { // before anything is started.
 		return s, nil, "", err
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return s, nil, "", fmt.Errorf("out folder: %w; choose another with --out", err)
-	}
-	dir, err := os.MkdirTemp(o.out, filepath.Base(s.Name)+"-")
+	dir, err := o.folder()
 	if err != nil {
-		return s, nil, "", err
-	}
-	defer func() {
-		if kept == "" {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-	}()
-	if dir, err = filepath.Abs(dir); err != nil {
 		return s, nil, "", err
 	}
 	t, err := openTarget(o, dir, &s, progress)
 	if err != nil {
-		return s, nil, "", err
+		return s, nil, "", errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
-	lo := live.Options{World: t.world, Seed: o.seed, Scenario: s, Target: t, Commit: commit(), Progress: progress}
+	lo := live.Options{World: t.world, Seed: o.seed, Scenario: s, Target: t, Failures: t.failures, Progress: progress}
 	if isEndpoints(o.target) {
 		lo.Prefix = fmt.Sprintf("kvsim-live/%d/", time.Now().UnixMilli())
 	}
 	res, err = live.Run(ctx, lo)
-	failed := t.failures()
-	if ctx.Err() != nil {
-		return s, nil, "", errors.New("interrupted: the nodes are ended and their files removed")
+	interrupted := ctx.Err() != nil // the nodes may have heard the same Ctrl-C: that they ended says nothing.
+	if interrupted {
+		err = errInterrupted
+	}
+	if res != nil && interrupted {
+		res.Void, res.Violations = err.Error(), nil
+	} else if res != nil {
+		if failed := t.failures(); failed != nil {
+			res.Violations = append(res.Violations, "running: "+failed.Error())
+		}
+	}
+	keep := !interrupted && (err != nil || len(res.Violations) > 0)
+	err = errors.Join(err, o.writeHistory(res))
+	if keep {
+		what := res
+		if what == nil {
+			what = &live.Result{Seed: o.seed, World: t.world, Scenario: s.Name, Void: err.Error()}
+		}
+		err = errors.Join(err, live.Keep(dir, s, what, t.logs))
+	}
+	err = errors.Join(err, t.close())
+	if !keep {
+		return s, res, "", errors.Join(err, os.RemoveAll(dir))
+	}
+	kept = filepath.Join(filepath.Dir(dir), filepath.Base(s.Name)+"-"+strings.TrimPrefix(filepath.Base(dir), runPrefix))
+	return s, res, kept, errors.Join(err, os.Rename(dir, kept))
+}
+
+// folder makes the folder of a run, and removes those of runs that were killed.
+func (o *liveOptions) folder() (string, error) {
+	out, err := filepath.Abs(o.out)
+	if err == nil {
+		err = os.MkdirAll(out, 0o755)
 	}
 	if err != nil {
-		return s, nil, "", errors.Join(err, failed)
+		return "", fmt.Errorf("out folder: %w; choose another with --out", err)
 	}
-	if failed != nil {
-		res.Violations = append(res.Violations, "running: "+failed.Error())
+	if o.target == targetDocker {
+		if err := containers.Available(); err != nil {
+			return "", err
+		}
+		if err := containers.RemoveLeftovers(); err != nil { // disks that are mounted in the folders, among others.
+			return "", err
+		}
 	}
-	if len(res.Violations) > 0 {
-		return s, res, dir, live.Keep(dir, s, res, t.logs)
+	_ = containers.RemoveFolders(out, runPrefix) // one with a disk of a container in it goes with the next run on Docker.
+	return os.MkdirTemp(out, fmt.Sprintf("%s%d-", runPrefix, os.Getpid()))
+}
+
+// writeHistory writes what the clients saw to the file that was asked for.
+func (o *liveOptions) writeHistory(res *live.Result) error {
+	if o.history == "" || res == nil || res.History == nil {
+		return nil
 	}
-	return s, res, "", nil
+	f, err := os.Create(o.history)
+	if err == nil {
+		err = errors.Join(linearize.Write(f, res.History), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("write the history: %w", err)
+	}
+	return nil
 }
 
 // refuse returns why a target cannot live a drawn scenario, and what to do about it; nil: it can.
@@ -144,15 +204,6 @@ func refuse(s scenarios.Scenario, target string) error {
 
 // conclude prints how it went.
 func (o *liveOptions) conclude(io stdio, kept string, res *live.Result) error {
-	if o.history != "" {
-		f, err := os.Create(o.history)
-		if err == nil {
-			err = errors.Join(linearize.Write(f, res.History), f.Close())
-		}
-		if err != nil {
-			return fmt.Errorf("write the history: %w", err)
-		}
-	}
 	if len(res.Unjudged) > 0 {
 		fmt.Fprintln(io.err, "live: not visible to clients, not judged:", strings.Join(res.Unjudged, ", "))
 	}

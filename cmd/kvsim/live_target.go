@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,21 @@ const (
 	targetProcess = "process"
 	targetDocker  = "docker"
 )
+
+// parseEndpoints reads endpoints with commas between. Space around them and a comma at the end do no harm.
+func parseEndpoints(target string) (all []string, err error) {
+	for _, e := range strings.Split(strings.TrimSuffix(strings.TrimSpace(target), ","), ",") {
+		e = strings.TrimSpace(e)
+		switch {
+		case e == "":
+			return nil, fmt.Errorf("--target %q has an empty endpoint: write process, docker, or host:port,host:port", target)
+		case slices.Contains(all, e):
+			return nil, fmt.Errorf("--target names %s twice; name each member once", e)
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
 
 func isEndpoints(target string) bool { return target != targetProcess && target != targetDocker }
 
@@ -59,22 +75,21 @@ func openTarget(o *liveOptions, dir string, s *scenarios.Scenario, progress func
 		}
 		return openDocker(o, do, progress)
 	}
-	if o.target == "" {
-		return nil, errors.New("--target is empty: write process, docker, or host:port,host:port")
+	endpoints, err := parseEndpoints(o.target)
+	if err != nil {
+		return nil, err
 	}
-	return &target{remote{strings.Split(o.target, ",")}, "urls", func() error { return nil }, nil, func() error { return nil }}, nil
+	return &target{remote{endpoints}, "urls", func() error { return nil }, nil, func() error { return nil }}, nil
 }
 
 func openDocker(o *liveOptions, do containers.Options, progress func(string)) (*target, error) {
-	if err := containers.Available(); err != nil {
-		return nil, err
-	}
 	context, image := filepath.Join(do.Dir, "image"), fmt.Sprintf("kvs-live:%d", os.Getpid())
 	if err := os.Mkdir(context, 0o700); err != nil {
 		return nil, err
 	}
 	progress("building the image")
-	if err := containers.BuildImage(image, o.program, o.dockerfile, context); err != nil {
+	err := containers.BuildImage(image, o.program, o.dockerfile, context)
+	if err := errors.Join(err, os.RemoveAll(context)); err != nil {
 		return nil, fmt.Errorf("%w; name the program with --kvs and the Dockerfile with --dockerfile", err)
 	}
 	progress(fmt.Sprintf("starting %d containers", do.Nodes))

@@ -1,16 +1,24 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	processes "kvs/chaos/process"
+	"kvs/linearize"
+	"kvs/node"
+	"kvs/node/client"
 )
 
 // briefScenario writes a scenario of two seconds with some lines of its own.
@@ -77,7 +85,19 @@ func TestLiveOnARunningCluster(t *testing.T) {
 	c, err := processes.Start(processes.Options{Program: program, Dir: t.TempDir(), Nodes: 3, Rand: rand.New(rand.NewPCG(1, uint64(os.Getpid())))})
 	require.NoError(t, err)
 	defer c.Close()
-	endpoints, out := strings.Join(c.Endpoints(), ","), t.TempDir()
+	endpoints, out := strings.Join(c.Endpoints(), " , ")+",", t.TempDir()
+	others, err := client.New(client.DefaultOptions(c.Endpoints()[0]))
+	require.NoError(t, err)
+	defer others.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() { // the cluster is in use.
+		for n := 0; ctx.Err() == nil; n++ {
+			_, _ = others.Put(ctx, fmt.Sprintf("mine/%d", n%50), node.Eventual, []byte("x"), "text/plain")
+		}
+	})
+	defer writing.Wait()
+	defer stop()
 	for range 2 { // the second run does not stumble over what the first wrote.
 		code, stdout, stderr := kvsim("live", "--target", endpoints, "--out", out, "--scenario", briefScenario(t, `
 workload keys=5 get=50 put=50 delete=0 list=10 think=1ms..10ms level=quorum attach=any timeout=1s
@@ -85,10 +105,135 @@ expect   converged, no-lost-write, quorum-recency
 `))
 		require.Equal(t, exitOK, code, "%s%s", stdout, stderr)
 		require.Contains(t, stdout, "target=urls")
+		require.Contains(t, stderr, "deleted what was written below kvsim-live/")
+	}
+	listing, err := others.List(t.Context(), node.ListRequest{})
+	require.NoError(t, err)
+	for _, e := range listing.Entries {
+		require.NotContains(t, e.Path, "kvsim-live")
 	}
 	code, _, stderr := kvsim("live", "--target", endpoints, "--out", out, "--scenario", briefScenario(t, "expect converged\nplan\n  at 1s crash n2\n"))
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "`at 1s crash n2`: this target has no crash")
+	for target, says := range map[string]string{
+		c.Endpoints()[0] + "," + c.Endpoints()[1]:                                 "name them all",
+		c.Endpoints()[0] + "," + c.Endpoints()[1] + "," + c.Endpoints()[0]:        "twice",
+		c.Endpoints()[0] + "," + c.Endpoints()[1] + ",,":                          "empty endpoint",
+		c.Endpoints()[0] + "," + c.Endpoints()[1] + ",http://" + c.Endpoints()[0]: "are the same member",
+	} {
+		code, _, stderr := kvsim("live", "--target", target, "--out", out, "--scenario", briefScenario(t, "expect converged\n"))
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, stderr, says)
+	}
+}
+
+// dyingProgram is kvs whose second life at n2 ends at once, by itself.
+func dyingProgram(t *testing.T, program string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kvs")
+	require.NoError(t, os.WriteFile(path, []byte(`#!/bin/sh
+if test -e "$1.again"; then
+  rm "$1.again"
+  echo "the second life" && exit 3
+fi
+case "$1" in *n2.yaml) : >"$1.again" ;; esac
+exec "`+program+`" "$@"
+`), 0o700))
+	return path
+}
+
+// A node that ends by itself is a violation, with everything kept, also when it runs again by the end, and when the plan stumbles over it.
+func TestLiveSeesNodesThatEndByThemselves(t *testing.T) {
+	program := buildKVS(t)
+	for plan, verdict := range map[string]string{
+		"  at 500ms crash n2\n  at 600ms restart n2\n":                                               "verdict=running ",
+		"  at 500ms crash n2\n  at 600ms restart n2\n  at 1500ms crash n2\n  at 1600ms restart n2\n": "verdict=running ",
+		"  at 500ms crash n2\n  at 600ms restart n2\n  at 1500ms pause n2\n  at 1600ms resume n2\n":  "verdict=running ", // the run is void.
+	} {
+		dir := t.TempDir()
+		history := filepath.Join(dir, "history.jsonl")
+		code, out, stderr := kvsim("live", "--kvs", dyingProgram(t, program), "--out", dir, "--history", history, "--scenario", briefScenario(t, "expect converged\nplan\n"+plan))
+		require.Equal(t, exitBroken, code, "%s%s", out, stderr)
+		require.Contains(t, out, "VIOLATION running: n2 ended by itself: exit status 3; read its log\nkept in: ")
+		require.Contains(t, out, verdict)
+		require.Equal(t, strings.Contains(plan, "pause"), strings.Contains(stderr, "the run is void"), stderr)
+		require.FileExists(t, history)
+		kept, err := filepath.Glob(filepath.Join(dir, "brief-*", "n2.log"))
+		require.NoError(t, err)
+		require.Len(t, kept, 1)
+		log, err := os.ReadFile(kept[0])
+		require.NoError(t, err)
+		require.Contains(t, string(log), "the second life")
+	}
+}
+
+// Nodes that do not come up are not waited for, and their logs are kept.
+func TestLiveKeepsTheLogsOfNodesThatDoNotComeUp(t *testing.T) {
+	buildKVS(t) // for -short.
+	dir := t.TempDir()
+	code, out, stderr := kvsim("live", "--kvs", "cat", "--out", dir, "--scenario", briefScenario(t, "expect converged\n"))
+	require.Equal(t, exitUsage, code)
+	require.Equal(t, 1, strings.Count(stderr, "n1 ended by itself"), stderr)
+	kept, err := filepath.Glob(filepath.Join(dir, "brief-*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{strings.TrimSpace(strings.TrimPrefix(out, "kept in: "))}, kept)
+	log, err := os.ReadFile(filepath.Join(kept[0], "n1.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "name: n1", "cat shows the configuration")
+}
+
+// interrupter sends this process a signal when a line of progress has a word.
+type interrupter struct {
+	strings.Builder
+	word   string
+	signal syscall.Signal
+}
+
+func (i *interrupter) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), i.word) {
+		_ = syscall.Kill(os.Getpid(), i.signal)
+	}
+	return i.Builder.Write(b)
+}
+
+// Whoever ends a run has the history, and nothing else is left.
+func TestLiveWritesTheHistoryWhenItIsInterrupted(t *testing.T) {
+	program, dir := buildKVS(t), t.TempDir()
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		history := filepath.Join(t.TempDir(), "history.jsonl")
+		var out strings.Builder
+		code := execute([]string{
+			"live", "--kvs", program, "--out", dir, "--history", history, "--scenario", briefScenario(t, "expect converged\nplan\n  at 1s crash n1\n"),
+		}, stdio{out: &out, err: &interrupter{word: "crash n1", signal: signal}})
+		require.Equal(t, exitUsage, code)
+		require.Empty(t, out.String())
+		f, err := os.Open(history)
+		require.NoError(t, err)
+		h, err := linearize.Read(f)
+		require.NoError(t, errors.Join(err, f.Close()))
+		require.NotEmpty(t, h.Ops)
+		require.NotEmpty(t, h.Header.Commit, "the version of the nodes")
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+}
+
+// The folder of a run that was killed goes with the next run; what was kept stays.
+func TestLiveRemovesTheFoldersOfTheDead(t *testing.T) {
+	child := exec.Command("true")
+	require.NoError(t, child.Run())
+	dir := t.TempDir()
+	dead, mine := fmt.Sprintf("run-%d-1", child.Process.Pid), fmt.Sprintf("run-%d-1", os.Getpid())
+	for _, name := range []string{dead, mine, "brief-" + strings.TrimPrefix(dead, "run-"), "run-x-1", "run-1"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+	}
+	code, _, _ := kvsim("live", "--kvs", "there-is-none", "--out", dir, "--scenario", briefScenario(t, "expect converged\n"))
+	require.Equal(t, exitUsage, code)
+	require.NoDirExists(t, filepath.Join(dir, dead))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 4)
 }
 
 // What a target cannot do is refused by name, before anything is started: a scenario that is thinned proves less than it says.

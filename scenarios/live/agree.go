@@ -13,10 +13,14 @@ import (
 
 const lookEvery = 100 * time.Millisecond
 
-var errDisagree = errors.New("members disagree")
+var (
+	errDisagree = errors.New("members disagree")
+	errUnnamed  = errors.New("the cluster has members that are not named as endpoints; name them all")
+)
 
-// await waits until all members list the same and see each other alive, and returns what they list.
-func (r *runner) await(ctx context.Context, patience time.Duration) (map[string]api.Entry, error) {
+// await waits until all members list the same and see each other alive, and returns what they list. It gives up at once when a node
+// ends by itself, unless some had before: known.
+func (r *runner) await(ctx context.Context, patience time.Duration, known error) (map[string]api.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	last := errDisagree
@@ -24,6 +28,14 @@ func (r *runner) await(ctx context.Context, patience time.Duration) (map[string]
 		shown, err := r.look(ctx)
 		if err == nil {
 			return shown, nil
+		}
+		if errors.Is(err, errUnnamed) {
+			return nil, err
+		}
+		if r.o.Failures != nil && known == nil {
+			if dead := r.o.Failures(); dead != nil {
+				return nil, dead
+			}
 		}
 		if ctx.Err() == nil {
 			last = err // not that of a look which the deadline cut short.
@@ -36,8 +48,10 @@ func (r *runner) await(ctx context.Context, patience time.Duration) (map[string]
 
 func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {
 	var first map[string]api.Entry
-	if err := r.sameDigests(ctx); err != nil {
-		return nil, err
+	if r.o.Prefix == "" { // else others may write beside the run, and the digests say nothing about it.
+		if err := r.sameDigests(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for n := 1; n < len(r.clients); n++ {
 		if err := r.seesAll(ctx, n); err != nil {
@@ -97,6 +111,9 @@ func (r *runner) seesAll(ctx context.Context, n int) error {
 		if m.State == "alive" {
 			alive++
 		}
+	}
+	if r.o.Prefix != "" && alive > len(r.clients)-1 {
+		return fmt.Errorf("n%d sees %d members alive, %d are named: %w", n, alive, len(r.clients)-1, errUnnamed)
 	}
 	if alive != len(r.clients)-1 {
 		return fmt.Errorf("%w: n%d sees %d alive", errDisagree, n, alive)

@@ -28,10 +28,14 @@ func (r *runner) judge(ctx context.Context) error {
 	}
 	r.o.Progress("waiting for the members to agree")
 	begin := time.Now()
+	var known error // somebody who had ended by itself runs again.
+	if r.o.Failures != nil {
+		known = r.o.Failures()
+	}
 	if err := r.serve(ctx, begin.Add(s.Settle)); err != nil && ctx.Err() == nil {
 		r.violate(scenarios.Finished, err.Error())
 	}
-	shown, err := r.await(ctx, s.Settle)
+	shown, err := r.await(ctx, s.Settle, known)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

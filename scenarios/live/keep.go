@@ -10,7 +10,7 @@ import (
 	"kvs/scenarios"
 )
 
-// Keep writes what a run leaves behind into a folder that is there: the scenario with its plan, the history, the verdict, a
+// Keep writes what a run leaves behind into a folder that is there: the scenario with its plan, the history if there is one, the verdict, a
 // page about the history if there is an operation to look at, and the log of every node that logs knows, which may be nil.
 func Keep(dir string, s scenarios.Scenario, res *Result, logs func(node int) (string, error)) error {
 	write := func(name string, fill func(f *os.File) error) error {
@@ -23,8 +23,10 @@ func Keep(dir string, s scenarios.Scenario, res *Result, logs func(node int) (st
 	s.Seed = res.Seed
 	errs := []error{
 		write(filepath.Base(s.Name)+".scenario", func(f *os.File) error { _, err := f.WriteString(s.String()); return err }),
-		write("history.jsonl", func(f *os.File) error { return linearize.Write(f, res.History) }),
 		write("report.txt", func(f *os.File) (err error) {
+			if res.Void != "" {
+				fmt.Fprintln(f, "VOID", res.Void)
+			}
 			for _, v := range res.Violations {
 				fmt.Fprintln(f, "VIOLATION", v)
 			}
@@ -32,11 +34,14 @@ func Keep(dir string, s scenarios.Scenario, res *Result, logs func(node int) (st
 			return err
 		}),
 	}
+	if res.History != nil {
+		errs = append(errs, write("history.jsonl", func(f *os.File) error { return linearize.Write(f, res.History) }))
+	}
 	judged := res.Linearized
-	if judged == nil {
+	if judged == nil && res.History != nil {
 		judged = linearize.Check(res.History, linearize.Options{}) // nothing was promised, but it may show where to look.
 	}
-	if judged.Offending >= 0 && judged.Problem == "" {
+	if judged != nil && judged.Offending >= 0 && judged.Problem == "" {
 		errs = append(errs, write("history.html", func(f *os.File) error { return judged.WriteHTML(f) }))
 	}
 	for i := 1; i <= s.Nodes && logs != nil; i++ {

@@ -20,7 +20,7 @@ type Target interface {
 	Endpoints() []string
 }
 
-// Options of Run. All but the last two are required.
+// Options of Run. All but the last three are required.
 type Options struct {
 	World    string // process, docker or urls.
 	Seed     uint64 // draws the workload.
@@ -28,8 +28,11 @@ type Options struct {
 	Target   Target
 	Progress func(line string)
 
-	Commit string // of the code under test, for the history; may be empty.
-	// Prefix comes before every path: in a cluster that other data lives in, a directory of its own that ends in a slash.
+	Commit string // of the code under test, for the history; empty: what the first node says of its version.
+	// Failures are nodes that ended by themselves. Nobody waits for members any longer once there are some. It may be nil.
+	Failures func() error
+	// Prefix comes before every path: in a cluster that other data lives in, a directory of its own that ends in a slash. What the
+	// run has written there is deleted at its end.
 	Prefix string
 }
 
@@ -37,6 +40,7 @@ type Options struct {
 type Result struct {
 	Seed                uint64
 	World, Scenario     string
+	Void                string   // why it was not judged to the end; empty: it was.
 	Violations          []string // each begins with its promise and a colon.
 	Unjudged            []string // promises that clients cannot see.
 	Operations          int
@@ -67,7 +71,8 @@ type runner struct {
 	operator *operator
 }
 
-// Run lives the scenario and judges it. An error means that there was nothing to judge.
+// Run lives the scenario and judges it. After an error it was not judged to the end: the result holds what there was until then, with the
+// history, and is nil if no client has worked.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	s := &o.Scenario
 	if err := s.Validate(); err != nil {
@@ -104,11 +109,18 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		header.Nodes = append(header.Nodes, fmt.Sprintf("n%d", i+1))
 	}
 	o.Progress("waiting for the members to find each other")
-	if _, err := r.await(ctx, startPatience); err != nil {
+	if _, err := r.await(ctx, startPatience, nil); err != nil {
 		return nil, fmt.Errorf("the cluster did not come together: %w; look into the nodes' logs", err)
 	}
 	if err := r.agreeOnPolicy(ctx); err != nil {
 		return nil, err
+	}
+	version, err := r.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if header.Commit == "" {
+		header.Commit = version
 	}
 	begin := time.Now()
 	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })
@@ -119,12 +131,58 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	operating.Go(func() { r.operator.operate(working) })
 	defer operating.Wait()
 	defer dismiss()
-	err := r.safety(ctx)
+	defer r.tidy(ctx)
+	err = r.safety(ctx)
 	r.result.History = r.recorder.Finish()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = r.judge(ctx)
 	}
-	return r.result, r.judge(ctx)
+	if err != nil {
+		r.result.Void = err.Error()
+	}
+	return r.result, err
+}
+
+// identify wants the endpoints to be those of different members, and returns the version of the first.
+func (r *runner) identify(ctx context.Context) (version string, err error) {
+	numbers := map[string]int{}
+	for n := len(r.clients) - 1; n >= 1; n-- {
+		st, err := r.clients[n].Status(ctx)
+		if err != nil {
+			return "", err
+		}
+		if other := numbers[st.ID]; other != 0 {
+			return "", fmt.Errorf("the endpoints of n%d and n%d are the same member; name each member once", n, other)
+		}
+		numbers[st.ID], version = n, st.Version
+	}
+	return version, nil
+}
+
+// tidyPatience is how long the deletion of what a run has written may take.
+const tidyPatience = 20 * time.Second
+
+// tidy deletes what the run has written in a cluster that other data lives in, also when it was interrupted.
+func (r *runner) tidy(ctx context.Context) {
+	if r.o.Prefix == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyPatience)
+	defer cancel()
+	var paths []string
+	for p := range r.records {
+		paths = append(paths, p)
+	}
+	for n := 1; n < len(r.clients); n++ {
+		paths = append(paths, r.probePath(n))
+	}
+	for _, p := range paths {
+		if _, err := r.clients[1].Delete(ctx, p, r.o.Scenario.Workload.PathLevel(strings.TrimPrefix(p, r.o.Prefix))); err != nil {
+			r.o.Progress(fmt.Sprintf("what was written below %s could not be deleted: %v; delete it by hand", r.o.Prefix, err))
+			return
+		}
+	}
+	r.o.Progress("deleted what was written below " + r.o.Prefix)
 }
 
 // safety lets the clients work and the faults happen.
@@ -215,8 +273,11 @@ func (r *runner) work(ctx context.Context, number int, end time.Time) {
 	}
 }
 
-// Verdict is "ok", or the broken promises.
+// Verdict is "ok", or the broken promises, or "void".
 func (r *Result) Verdict() string {
+	if len(r.Violations) == 0 && r.Void != "" {
+		return "void"
+	}
 	if len(r.Violations) == 0 {
 		return "ok"
 	}

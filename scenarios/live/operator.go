@@ -101,7 +101,7 @@ func (r *runner) serve(ctx context.Context, end time.Time) error {
 	for n := 1; n < len(r.clients); n++ {
 		var last error
 		for {
-			_, err := r.clients[n].Put(ctx, fmt.Sprintf("%sprobe/n%d", r.o.Prefix, n), r.o.Scenario.Workload.Level, []byte("probe"), "text/plain")
+			_, err := r.clients[n].Put(ctx, r.probePath(n), r.o.Scenario.Workload.Level, []byte("probe"), "text/plain")
 			if err == nil {
 				break
 			}
@@ -120,6 +120,9 @@ func (r *runner) serve(ctx context.Context, end time.Time) error {
 	}
 	return nil
 }
+
+// probePath is where serve writes by node n.
+func (r *runner) probePath(n int) string { return fmt.Sprintf("%sprobe/n%d", r.o.Prefix, n) }
 
 // lostVotes reports whether somebody votes who is gone for good, as the last node knows it.
 func (o *operator) lostVotes(ctx context.Context) bool {
