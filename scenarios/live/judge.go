@@ -26,6 +26,9 @@ func (r *runner) judge(ctx context.Context) error {
 			r.result.Unjudged = append(r.result.Unjudged, p.String())
 		}
 	}
+	for _, wrong := range r.values.refusedButSeen() {
+		r.violateAs(promiseKnownValues, wrong)
+	}
 	r.o.Progress("waiting for the members to agree")
 	begin := time.Now()
 	var known error // somebody who had ended by itself runs again.
@@ -69,10 +72,12 @@ func (r *runner) linearizablePrefix() string {
 	return ""
 }
 
-func (r *runner) violate(p scenarios.Promise, detail string) {
+func (r *runner) violate(p fmt.Stringer, detail string) { r.violateAs(p.String(), detail) }
+
+func (r *runner) violateAs(promise, detail string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.result.Violations = append(r.result.Violations, p.String()+": "+detail)
+	r.result.Violations = append(r.result.Violations, promise+": "+detail)
 }
 
 // lostWrites compares what everybody shows with what was acknowledged.

@@ -65,7 +65,7 @@ type runner struct {
 	recorder *linearize.Shared
 	mu       sync.Mutex
 	records  map[string]*record // by path.
-	labels   map[string]string  // by path, a space, and ETag: what the values say that somebody has seen.
+	values   values
 	keyed    keyedWrites
 	result   *Result
 	operator *operator
@@ -94,7 +94,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		defer telling.Unlock()
 		say(line)
 	}
-	r := &runner{o: o, clients: []*client.Client{nil}, records: map[string]*record{}, labels: map[string]string{}}
+	r := &runner{o: o, clients: []*client.Client{nil}, records: map[string]*record{}, values: newValues()}
 	r.result = &Result{Seed: o.Seed, World: o.World, Scenario: s.Name}
 	header := linearize.Header{World: o.World, Seed: o.Seed, Scenario: s.Name, Commit: o.Commit, Plan: s.Plan.String(), Started: time.Now().UTC().Format(time.RFC3339)}
 	for i, e := range o.Target.Endpoints() {

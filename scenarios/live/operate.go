@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"kvs/chaos"
@@ -57,8 +58,9 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	if op.Kind == scenarios.OpList {
 		ctx, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
 		defer cancel()
-		_, err := w.clients[op.Node].List(ctx, node.ListRequest{Directory: op.Path, Recursive: op.Recursive})
+		page, err := w.clients[op.Node].List(ctx, node.ListRequest{Directory: op.Path, Recursive: op.Recursive})
 		w.count(err, false)
+		w.check(func(v *values) string { return v.listed(op.Path, op.Recursive, page.Entries) })
 		return
 	}
 	entry := linearize.Op{
@@ -69,12 +71,23 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 		entry.Expect, entry.ExpectAbsent = expect.label, !expect.found
 	}
 	floor := w.begin(op)
+	writes := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpCAS
+	if writes {
+		w.check(func(v *values) string { v.send(op.Path, op.Value); return "" })
+	}
 	h := w.recorder.Invoke(w.process, entry)
 	a, unknown := w.try(ctx, op, asked, expect)
 	w.count(a.err, unknown)
 	applied := a.err == nil && (op.Kind != scenarios.OpCAS || a.history.Applied)
 	if detail := w.end(op, floor, a.timestamp, a.history.Found, applied, unknown); detail != "" {
 		w.violate(scenarios.QuorumRecency, detail)
+	}
+	if writes && !applied && !unknown {
+		w.check(func(v *values) string { v.refuse(op.Path, op.Value); return "" })
+	}
+	if a.err == nil && op.Kind == scenarios.OpGet && a.history.Found {
+		agreed := !w.o.Scenario.Workload.Mixed || level == node.Linearizable || !strings.HasPrefix(op.Path, w.o.Prefix+scenarios.MixedDir)
+		w.check(func(v *values) string { return v.read(op.Path, a.history.Version, a.value, agreed) })
 	}
 	switch {
 	case a.err == nil:
@@ -120,9 +133,20 @@ func (w *worker) key(op scenarios.Op, expect seen) string {
 	return fmt.Sprintf("c%d.%d", w.number, w.keys)
 }
 
+// check asks what the clients know of values, and makes a violation of what is wrong.
+func (r *runner) check(ask func(v *values) (wrong string)) {
+	r.mu.Lock()
+	wrong := ask(&r.values)
+	r.mu.Unlock()
+	if wrong != "" {
+		r.violateAs(promiseKnownValues, wrong)
+	}
+}
+
 // answer is what came back of a request.
 type answer struct {
 	history   linearize.Answer
+	value     []byte // of a get.
 	timestamp string
 	err       error
 }
@@ -137,7 +161,7 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 		if client.IsNotFound(err) {
 			return a
 		}
-		return answer{linearize.Answer{Found: err == nil, Output: scenarios.Label(v.Body), Version: v.ETag}, v.Timestamp, err}
+		return answer{linearize.Answer{Found: err == nil, Output: scenarios.Label(v.Body), Version: v.ETag}, v.Body, v.Timestamp, err}
 	case scenarios.OpCAS:
 		condition = client.IfAbsent()
 		if expect.found {
@@ -171,7 +195,7 @@ func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if label, ok := w.labels[op.Path+" "+e.ETag]; ok {
+	if label, ok := w.values.labels[op.Path+" "+e.ETag]; ok {
 		a.history.Shown, a.history.Found, a.history.Output = true, true, label
 	}
 	return nil
@@ -192,10 +216,8 @@ func (w *worker) learn(op scenarios.Op, a *answer) {
 		s = seen{}
 	}
 	w.known[op.Path] = s
-	if s.found {
-		w.mu.Lock()
-		w.labels[op.Path+" "+s.etag] = s.label
-		w.mu.Unlock()
+	if s.found && op.Kind != scenarios.OpGet {
+		w.check(func(v *values) string { return v.has(op.Path, s.etag, s.label) })
 	}
 }
 

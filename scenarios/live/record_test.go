@@ -16,7 +16,7 @@ import (
 func newRunner() *runner {
 	return &runner{
 		o:       Options{Scenario: scenarios.Scenario{Expect: []scenarios.Promise{scenarios.QuorumRecency}}},
-		records: map[string]*record{}, result: &Result{},
+		records: map[string]*record{}, values: newValues(), result: &Result{},
 	}
 }
 

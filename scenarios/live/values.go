@@ -1,0 +1,114 @@
+package live
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"kvs/node/api"
+	"kvs/scenarios"
+)
+
+// promiseKnownValues is kept by every scenario, as in the simulator: what is read or listed was written there, as it was written, and
+// not refused.
+const promiseKnownValues = "known-values"
+
+// written is a value that a client has sent to a path.
+type written struct {
+	bytes   int
+	refused bool // the client was told that it certainly did not happen.
+	seen    bool // somebody has read it.
+}
+
+// values is what all clients have sent and seen. Its methods are called with the runner's lock held.
+type values struct {
+	sent   map[string]map[string]*written // by path and label.
+	labels map[string]string              // by path, a space, and ETag: what the value says that has it.
+}
+
+func newValues() values {
+	return values{sent: map[string]map[string]*written{}, labels: map[string]string{}}
+}
+
+// send takes note of a value before it is sent.
+func (v *values) send(path string, value []byte) {
+	if v.sent[path] == nil {
+		v.sent[path] = map[string]*written{}
+	}
+	v.sent[path][scenarios.Label(value)] = &written{bytes: len(value)}
+}
+
+// refuse takes note that a value was certainly not written.
+func (v *values) refuse(path string, value []byte) {
+	v.sent[path][scenarios.Label(value)].refused = true
+}
+
+// has takes note that a path has shown a value under an ETag, or was given it, and returns what is wrong with that.
+func (v *values) has(path, etag, label string) (wrong string) {
+	before, known := v.labels[path+" "+etag]
+	if known && before != label {
+		return fmt.Sprintf("%s: version %s is %q, and was %q", path, etag, label, before)
+	}
+	v.labels[path+" "+etag] = label
+	return ""
+}
+
+// read returns what is wrong with what a read shows. An agreed one cannot be a proposal that came to nothing.
+func (v *values) read(path, etag string, value []byte, agreed bool) (wrong string) {
+	label := scenarios.Label(value)
+	w := v.sent[path][label]
+	switch {
+	case w == nil:
+		return fmt.Sprintf("%s: a read shows %q, which nobody has written there", path, label)
+	case w.bytes != len(value):
+		return fmt.Sprintf("%s: a read shows %d bytes of %q, which had %d", path, len(value), label, w.bytes)
+	}
+	w.seen = w.seen || agreed
+	return v.has(path, etag, label)
+}
+
+// listed returns what is wrong with a page of a directory.
+func (v *values) listed(directory string, recursive bool, entries []api.Entry) (wrong string) {
+	last := ""
+	for _, e := range entries {
+		below, inside := strings.CutPrefix(e.Path, directory)
+		switch {
+		case !inside || below == "" || !recursive && strings.Contains(strings.TrimSuffix(below, "/"), "/"):
+			return fmt.Sprintf("the listing of %q shows %s", directory, e.Path)
+		case e.Path <= last:
+			return fmt.Sprintf("the listing of %q shows %s after %s", directory, e.Path, last)
+		case e.Directory && !v.anyBelow(e.Path):
+			return fmt.Sprintf("the listing of %q shows the directory %s, below which nobody has written", directory, e.Path)
+		case !e.Directory && v.sent[e.Path] == nil:
+			return fmt.Sprintf("the listing of %q shows %s, which nobody has written", directory, e.Path)
+		}
+		last = e.Path
+		label, known := v.labels[e.Path+" "+e.ETag]
+		if w := v.sent[e.Path][label]; known && w != nil && e.Bytes != nil && *e.Bytes != w.bytes {
+			return fmt.Sprintf("the listing of %q shows %d bytes at %s, where %q has %d", directory, *e.Bytes, e.Path, label, w.bytes)
+		}
+	}
+	return ""
+}
+
+func (v *values) anyBelow(directory string) bool {
+	for path := range v.sent {
+		if strings.HasPrefix(path, strings.TrimSuffix(directory, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedButSeen are the values that somebody has read although their writers were told that they certainly did not happen.
+func (v *values) refusedButSeen() (wrong []string) {
+	for path, labels := range v.sent {
+		for label, w := range labels {
+			if w.refused && w.seen {
+				wrong = append(wrong, fmt.Sprintf("%s: the write of %q was refused as not done, but somebody has read it", path, label))
+			}
+		}
+	}
+	sort.Strings(wrong)
+	return wrong
+}
