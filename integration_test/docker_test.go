@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,17 +43,17 @@ func buildAndRun(m *testing.M) int {
 		}
 		return m.Run()
 	}
-	dir, err := os.MkdirTemp("", "kvs-image-")
+	dir, err := folder()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	endOnSignal(dir)
 	defer os.RemoveAll(dir)
 	if err := buildImage(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	endOnSignal()
 	defer func() {
 		if err := docker.RemoveImage(image); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -61,15 +62,33 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// folderPrefix and the PID begin the name of the folder that all files of a run are in.
+const folderPrefix = "kvs-integration-"
+
+// folder removes what dead runs have left, and makes the folder of this one, in which the tests have theirs.
+func folder() (string, error) {
+	if err := docker.RemoveLeftovers(); err != nil { // disks that are mounted in the folders, among others.
+		return "", err
+	}
+	if err := docker.RemoveFolders(os.TempDir(), folderPrefix); err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", folderPrefix, os.Getpid()))
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Setenv("TMPDIR", dir)
+}
+
 // endOnSignal takes everything away that the tests have made when somebody ends them, with Ctrl-C for example. What a killed
 // run leaves is found by the next one.
-func endOnSignal() {
+func endOnSignal(dir string) {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		s := <-signals
-		fmt.Fprintf(os.Stderr, "%s: removing containers, volumes, networks and images\n", s)
-		if err := docker.RemoveOwn(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: removing containers, volumes, networks, images and files\n", s)
+		if err := errors.Join(docker.RemoveOwn(), os.RemoveAll(dir)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(130)
@@ -77,9 +96,6 @@ func endOnSignal() {
 }
 
 func buildImage(dir string) error {
-	if err := docker.RemoveLeftovers(); err != nil {
-		return err
-	}
 	binary, context := filepath.Join(dir, "kvs"), filepath.Join(dir, "context")
 	if err := os.Mkdir(context, 0o700); err != nil {
 		return err

@@ -90,7 +90,10 @@ func Start(o Options) (*Cluster, error) {
 		run:    fmt.Sprintf("%d-%d", os.Getpid(), runs.Add(1)),
 		links:  chaos.NewLinks(o.Nodes, o.Base),
 	}
-	if err := c.create(); err != nil {
+	making.RLock()
+	err = c.create()
+	making.RUnlock()
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

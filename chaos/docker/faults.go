@@ -56,6 +56,8 @@ func (c *Cluster) Apply(f chaos.Fault) error {
 			return fmt.Errorf("`%s`: there is no n%d in a cluster of %d", f, i, len(c.nodes))
 		}
 	}
+	making.RLock()
+	defer making.RUnlock()
 	if err := c.apply(f); err != nil {
 		return fmt.Errorf("`%s`: %w", f, err)
 	}
@@ -171,6 +173,8 @@ func (c *Cluster) Upgrade(i int, image string) error {
 	if err := c.Stop(i); err != nil {
 		return err
 	}
+	making.RLock()
+	defer making.RUnlock()
 	n := c.nodes[i-1]
 	if err := c.client.RemoveContainer(dc.RemoveContainerOptions{ID: n.id}); err != nil {
 		return err

@@ -25,6 +25,8 @@ func BuildImage(name, binary, dockerfile, dir string) error {
 			return err
 		}
 	}
+	making.RLock()
+	defer making.RUnlock()
 	var log bytes.Buffer
 	err = client.BuildImage(dc.BuildImageOptions{
 		Name: name, ContextDir: dir, Dockerfile: "Dockerfile", OutputStream: &log, RmTmpContainer: true, ForceRmTmpContainer: true,

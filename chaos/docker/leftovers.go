@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	dc "github.com/ory/dockertest/v3/docker"
@@ -48,8 +49,13 @@ func removeLeftovers(client *dc.Client) error {
 	return remove(client, func(run string) bool { return !ownerLives(run) })
 }
 
-// RemoveOwn removes everything that this process made and has not closed: what a program does that is told to end at once.
+// making is held by whoever makes something: many at a time, and nobody once RemoveOwn has begun.
+var making sync.RWMutex
+
+// RemoveOwn removes everything that this process made and has not closed: what a program does that is told to end at once. Whoever wants
+// to make something afterwards, such as a test that does not know yet, waits for ever, that is until the process ends.
 func RemoveOwn() error {
+	making.Lock()
 	client, err := connect()
 	if err != nil {
 		return err

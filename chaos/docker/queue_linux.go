@@ -44,8 +44,9 @@ type queue struct {
 	file   *os.File
 	decide func(ipHeader []byte) time.Duration
 
-	mu   sync.Mutex // of writes.
-	done chan struct{}
+	mu     sync.Mutex // of writes.
+	done   chan struct{}
+	broken error // why serve ended before it was told to; to be read once done is closed.
 }
 
 // openQueue binds the first free queue of the machine.
@@ -143,8 +144,12 @@ func (q *queue) serve() {
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
+		if errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EINTR) {
+			continue // packets were lost before we saw them.
+		}
 		if err != nil {
-			continue // ENOBUFS: packets were lost before we saw them.
+			q.broken = fmt.Errorf("netfilter queue: packets between nodes were not delayed any more: %w", err)
+			return
 		}
 		for _, p := range packets(buf[:n]) {
 			delay := q.decide(p.header)
@@ -166,5 +171,5 @@ func (q *queue) release(id uint32) {
 func (q *queue) close() error {
 	err := q.file.Close()
 	<-q.done
-	return err
+	return errors.Join(err, q.broken)
 }

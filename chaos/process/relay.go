@@ -15,11 +15,12 @@ import (
 
 // Bounds of the relays. What does not fit is lost, as in any network.
 const (
-	heldMax    = 4096 // datagrams being delayed at once.
-	connsMax   = 256  // connections between nodes at once.
-	chunkBytes = 64 << 10
-	dialMax    = time.Second // to a node of this machine.
-	portTries  = 50
+	heldMax     = 4096 // datagrams being delayed at once.
+	connsMax    = 256  // connections between nodes at once.
+	chunkBytes  = 64 << 10
+	acceptPause = 10 * time.Millisecond
+	dialMax     = time.Second // to a node of this machine.
+	portTries   = 50
 )
 
 // relays is the network between the nodes: in front of each stands a relay, TCP and UDP on one address.
@@ -250,6 +251,7 @@ func (r *relays) serveTCP(to int) {
 			return
 		}
 		if err != nil {
+			time.Sleep(acceptPause) // too many open files, mostly, which does not change at once.
 			continue
 		}
 		from := r.sender(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())

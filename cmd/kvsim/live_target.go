@@ -96,7 +96,7 @@ func openDocker(o *liveOptions, do containers.Options, progress func(string)) (*
 	do.Image = image
 	c, err := containers.Start(do)
 	if err != nil {
-		return nil, errors.Join(err, containers.RemoveOwn())
+		return nil, errors.Join(err, containers.RemoveImage(image))
 	}
 	return &target{c, targetDocker, c.Failures, c.Log, func() error { return errors.Join(c.Close(), containers.RemoveImage(image)) }}, nil
 }
