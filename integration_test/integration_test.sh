@@ -7,6 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 kvs=${KVS_BINARY:-$here/../bin/kvs}
+kvs=$(cd "$(dirname "$kvs")" 2>/dev/null && pwd)/$(basename "$kvs") # absolute, for it changes folders.
 [[ -x $kvs ]] || { echo "no $kvs; run \`make build\` first" >&2; exit 1; }
 
 scratch=$here/scratch/shell-$$
@@ -38,6 +39,7 @@ finish() {
   exit "$code"
 }
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
