@@ -107,5 +107,5 @@ func (n *Node) handleAccept(from *peer, body []byte) error {
 
 // takesPart reports whether this member votes in a round of that epoch.
 func (n *Node) takesPart(from *peer, epoch uint64) bool {
-	return n.epochAgrees(from, epoch) && n.config.Votes(n.id)
+	return n.epochAgrees(from, epoch) && n.hasVoice()
 }

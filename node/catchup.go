@@ -15,6 +15,7 @@ import (
 type catchUp struct {
 	epoch  uint64 // with which it catches up; zero: nothing to do.
 	done   []ID   // former voters gone through, sorted.
+	whole  []ID   // after a recovery, those of them that hold what all of them hold, sorted.
 	peer   ID     // under way; zero: none.
 	round  uint64 // of the last question.
 	from   string // the page under way begins here,
@@ -59,13 +60,17 @@ func (n *Node) pass(epoch uint64) {
 	n.passedAfter = n.nextPersist()
 	n.catchUp = catchUp{}
 	n.log(LogInfo, "caught up with the configuration", "epoch", epoch)
+	if n.config.recovered() { // from now on this voter takes part.
+		n.restartRegister()
+		n.restartQuorum()
+	}
 }
 
 // nextFormerVoter goes on with one that has not been gone through, or is through.
 func (n *Node) nextFormerVoter() {
 	u := &n.catchUp
 	previous := n.config.Previous
-	if len(u.done) >= len(previous)/2+1 {
+	if len(u.done) >= n.config.sources() || slices.ContainsFunc(u.done, func(id ID) bool { return slices.Contains(u.whole, id) }) {
 		n.pass(u.epoch)
 		return
 	}
@@ -80,6 +85,7 @@ func (n *Node) nextFormerVoter() {
 			return
 		}
 	}
+	n.askWhole()
 }
 
 // askPage asks about the page that begins at from.

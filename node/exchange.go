@@ -41,7 +41,7 @@ func (n *Node) beginExchange(o *registerOp, p phase) {
 	n.file(o, p)
 	o.answers, o.oks, o.against, o.after, o.local, o.began = nil, nil, nil, after, 0, n.now.Mono
 	o.delay = n.tuning.AckTimeout / 4
-	if n.config.Votes(n.id) {
+	if n.hasVoice() {
 		n.ownVote(o)
 	}
 	if p == phaseAccept && len(o.against) > 0 {

@@ -60,7 +60,7 @@ func (n *Node) have(o *quorumOp) (count int) {
 			count++
 		}
 	}
-	if n.config.Votes(n.id) && (!o.fetching || n.bootstrap.complete()) { // else what this member holds proves nothing yet.
+	if n.config.Votes(n.id) && (!o.fetching || n.bootstrap.complete() && n.hasVoice()) { // else what this member holds proves nothing yet.
 		count++
 	}
 	return count

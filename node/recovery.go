@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"kvs/node/swim"
 )
@@ -14,8 +15,14 @@ import (
 // is; two recoveries of one founding name the same former ones and not each other, so members of the two refuse each other, and say so.
 // Epochs of a recovery are above all that the founding before can have reached, and drawn, so that those of rivals differ.
 //
-// What it costs: a linearizable write that was acknowledged by lost voters alone is lost, and one that was refused or whose outcome was
-// unknown may turn out to have been made. Eventual data is what the survivors hold, as ever.
+// What it costs: a linearizable write that none of the chosen voters has is lost, though another survivor may have it, and one that was
+// refused or whose outcome was unknown may turn out to have been made. So all survivors should be chosen. Eventual data is what the
+// survivors hold, as ever.
+//
+// What one of the chosen voters has is kept. There is no majority of before to rely on, so each of them has to fetch what all of them
+// hold, in both halves of every slot, before it takes part in rounds and quorum operations: the first of the new epoch would put what it
+// sees above everything that was accepted before. A chosen voter that is lost as well stands against that, until the voters are replaced
+// once more without it. One that has fetched everything stands for all: the others need no more than what it holds.
 
 const (
 	recoveryEpochShift = 40 // the bits above count recoveries,
@@ -102,10 +109,77 @@ func (r *Recovery) Recover(voters []ID, founding UUID, draw uint32) (*Config, []
 		Founding: founding, Former: append(slices.Clone(r.Config.Former), r.Config.Founding),
 		Strong:   r.Config.Strong,
 		Held:     slices.DeleteFunc(slices.Clone(r.Config.Held), func(id ID) bool { return slices.Contains(voters, id) }),
-		Previous: voters, Voters: voters, // with several survivors, each catches up with a majority of them.
+		Previous: voters, Voters: voters, // each catches up with all of them.
 	}
 	ops := []Op{{Key: keyConfig, Value: encodeMetaConfig(c)}, {Key: recordKey(configPath(r.Config.Epoch))}}
 	return c, ops, nil
+}
+
+// Needed is how many of the voters have to be there for linearizable operations to go on without a recovery.
+func (r *Recovery) Needed() int {
+	if r.Config.recovered() && r.CaughtUp < r.Config.Epoch {
+		return len(r.Config.Voters)
+	}
+	return r.Config.Majority()
+}
+
+// recovered reports whether c is the very configuration that a recovery wrote: a change of voters counts on from there.
+func (c *Config) recovered() bool {
+	return len(c.Former) > 0 && c.Epoch&(1<<recoveryDrawShift-1) == 0
+}
+
+// sources is how many of the voters before a voter of this configuration has to catch up with.
+func (c *Config) sources() int {
+	if c.recovered() {
+		return len(c.Previous)
+	}
+	return len(c.Previous)/2 + 1
+}
+
+// hasVoice reports whether this member takes part as a voter: after a recovery, once it holds what all chosen voters hold.
+func (n *Node) hasVoice() bool {
+	return n.config.Votes(n.id) && (n.passed >= n.config.Epoch || !n.config.recovered())
+}
+
+// voiceless says why this voter does not take part; empty: it does, or is none.
+func (n *Node) voiceless() string {
+	if !n.config.Votes(n.id) || n.hasVoice() {
+		return ""
+	}
+	var missing []ID
+	for _, id := range n.config.Previous {
+		if !slices.Contains(n.catchUp.done, id) {
+			missing = append(missing, id)
+		}
+	}
+	return fmt.Sprintf("the voters were replaced by hand, and this one has to fetch what each of them holds first, of which %s are missing: start them; if one of them is lost as well, replace the voters again without it (kvs recover --voters)",
+		strings.Join(idStrings(missing), ", "))
+}
+
+// sourceWhole takes note that another chosen voter has fetched everything: to go through what it holds from now on is enough.
+func (n *Node) sourceWhole(id ID, epoch uint64) {
+	u := &n.catchUp
+	if u.epoch != epoch || !n.config.recovered() || slices.Contains(u.whole, id) {
+		return
+	}
+	u.whole = insertID(u.whole, id)
+	u.done = slices.DeleteFunc(u.done, func(d ID) bool { return d == id }) // what it held before was less.
+	if u.peer == id || u.peer == 0 {
+		u.peer = 0
+		n.nextFormerVoter()
+	}
+}
+
+// askWhole asks the other chosen voters whether they have fetched everything, when there is none left to go through.
+func (n *Node) askWhole() {
+	if !n.config.recovered() {
+		return
+	}
+	for _, id := range n.config.Previous {
+		if p := n.peer(id); p != nil && !p.dead() {
+			n.send(TransportFrame, p.addr, n.configAfter, n.encodeEpoch(msgPassedAsk, n.epoch()))
+		}
+	}
 }
 
 // succeeds reports whether c came out of a recovery of other's founding.
@@ -114,7 +188,7 @@ func (c *Config) succeeds(other *Config) bool { return slices.Contains(c.Former,
 // warnRecovered reminds at each start of what was done.
 func (n *Node) warnRecovered() {
 	if n.config != nil && len(n.config.Former) > 0 {
-		n.log(LogWarn, "the voters of this cluster were replaced by hand: linearizable writes acknowledged before may be lost",
+		n.log(LogWarn, "the voters of this cluster were replaced by hand: linearizable writes acknowledged before may be lost, those that none of the chosen voters had",
 			"recoveries", len(n.config.Former), "epoch", n.config.Epoch, "voters", idStrings(n.config.Voters))
 	}
 }

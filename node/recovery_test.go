@@ -70,6 +70,72 @@ func TestVotersAreRecovered(t *testing.T) {
 	b.run(time.Minute, func() bool { return b.machine[3].node.config.Founding == again.Founding })
 }
 
+// What one of the survivors has is not lost when all of them are chosen: none takes part before it holds what all of them hold. One that
+// has fetched everything stands for the others.
+func TestRecoveryKeepsWhatAChosenVoterHas(t *testing.T) {
+	b := founded(t, 7)
+	require.Equal(t, CodeCreated, b.doLinear(2, OpPut, "a", "one", always).Code)
+	b.run(2*time.Second, nil)
+	b.cut = func(from, to string) bool { return from == "n1" || to == "n1" || from == "n2" || to == "n2" }
+	require.Equal(t, CodeOK, b.doLinear(2, OpPut, "a", "two", always).Code)
+	for i := range 7 {
+		b.crash(i)
+	}
+	b.cut = nil
+	c := b.recoverAt(0, 7, 0, 1, 2)
+	b.start(0)
+	b.start(1)
+	b.run(time.Minute, func() bool { return b.machine[1].node.config.Founding == c.Founding })
+	b.run(10*time.Second, nil)
+	r := b.doLinear(0, OpGet, "a", "", always)
+	require.Equal(t, CodeNoQuorum, r.Code, "a majority of the chosen voters is there, but n3 alone has the last write")
+	require.Contains(t, r.Detail, "of which "+b.machine[2].node.id.String()+" are missing")
+	require.Contains(t, r.Detail, "kvs recover --voters")
+	r = b.doLinear(1, OpPut, "a", "three", always)
+	require.Equal(t, OutcomeNotApplied, r.Outcome)
+	for _, i := range []int{0, 1} {
+		b.nextReq++
+		b.step(i, &Request{ID: b.nextReq, Op: OpGet, Level: Quorum, Path: "a", Deadline: b.now + time.Second})
+		require.Equal(t, CodeNoQuorum, b.machine[i].replies[b.nextReq].Code)
+	}
+
+	// n3 tells n1 everything, and is lost: n2 can have it from n1.
+	b.cut = func(from, to string) bool { return from == "n2" && to == "n3" || from == "n3" && to == "n2" }
+	b.start(2)
+	b.run(time.Minute, func() bool { return b.machine[0].node.passed == c.Epoch })
+	b.crash(2)
+	b.run(time.Minute, func() bool { return b.machine[1].node.passed == c.Epoch })
+	require.Equal(t, "two", string(b.doLinear(1, OpGet, "a", "", always).Record.Value))
+}
+
+// A chosen voter that is lost as well stands against everything, until the voters are replaced again without it.
+func TestRecoveryWithoutALostSurvivor(t *testing.T) {
+	b := founded(t, 5)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "kept", always).Code)
+	b.run(2*time.Second, nil)
+	for i := range 5 {
+		b.crash(i)
+	}
+	c := b.recoverAt(0, 7, 0, 1, 2)
+	b.start(0)
+	b.start(1)
+	b.run(time.Minute, func() bool { return b.machine[1].node.config.Founding == c.Founding })
+	b.run(time.Minute, nil)
+	require.Equal(t, CodeNoQuorum, b.doLinear(0, OpGet, "a", "", always).Code)
+	b.crash(0)
+	r, err := InspectRecovery(b.machine[0].store)
+	require.NoError(t, err)
+	require.Equal(t, 3, r.Needed(), "a majority is there, and it is not enough")
+	again := b.recoverAt(0, 8, 0, 1)
+	b.start(0)
+	b.run(time.Minute, func() bool { return b.machine[0].node.passed == again.Epoch && b.machine[1].node.passed == again.Epoch })
+	require.Equal(t, "kept", string(b.doLinear(1, OpGet, "a", "", always).Record.Value))
+	b.crash(0)
+	r, err = InspectRecovery(b.machine[0].store)
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Needed())
+}
+
 // Two members recovered each for itself are two clusters, and say so; whoever was in neither follows the first that it meets.
 func TestRivalRecoveriesStayApart(t *testing.T) {
 	b := founded(t, 3)

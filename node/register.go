@@ -134,7 +134,7 @@ func (n *Node) noQuorum() string {
 		return fmt.Sprintf("%d of %d voters can be reached, %d are needed: try again later, or use consistency=eventual",
 			alive, len(n.config.Voters), n.config.Majority())
 	}
-	return ""
+	return n.voiceless()
 }
 
 func (n *Node) votersAlive() int {

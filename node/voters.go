@@ -112,6 +112,9 @@ func (n *Node) handlePassedAsk(from *peer, body []byte) error {
 
 func (n *Node) handlePassedIs(from *peer, body []byte) error {
 	epoch, err := decodeEpoch(body)
+	if err == nil && epoch == n.epoch() && n.config.Votes(from.id) {
+		n.sourceWhole(from.id, epoch)
+	}
 	if c := n.change; err == nil && c != nil && epoch >= c.epoch && c.epoch == n.epoch() && n.config.Votes(from.id) {
 		c.passed = insertID(c.passed, from.id)
 		n.advanceChange()

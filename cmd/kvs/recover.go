@@ -32,10 +32,15 @@ func newRecover(a *app) *cobra.Command {
 		Short: "Replace the voters after a majority of them is lost for ever",
 		Long: `Linearizable operations need a majority of the voters. When a majority is lost for ever, disks included, nothing brings it back by
 itself, and nothing should: this command replaces the voters by survivors that you choose. LINEARIZABLE WRITES THAT WERE ACKNOWLEDGED
-MAY BE LOST: those that only lost voters had on disk. Writes that were refused, or whose outcome was unknown, may turn out to be made.
+MAY BE LOST: those that none of the chosen voters has on disk, though another survivor may have them. So choose all survivors: --voters
+node1,node4. Without --voters they are this node and the voters that run now. Writes that were refused, or whose outcome was unknown,
+may turn out to be made.
+
+Each chosen voter fetches what all of them hold before it takes part. If one of them is lost as well meanwhile, linearizable and quorum
+operations wait for it (503, no_quorum, with its name): stop a node and recover it again, without the lost one in --voters.
 
 Without --i-accept-data-loss it changes nothing, and shows what it would do, for one or more nodes that are stopped: compare their epochs,
-clocks and keys, and recover the one that knows most. Nodes that still run need not be stopped: they take over the new configuration.
+clocks and records, and recover the one that knows most. Nodes that still run need not be stopped: they take over the new configuration.
 
   kvs stop node1.yaml
   kvs recover node1.yaml node4.yaml                                     # look
@@ -49,8 +54,8 @@ brings old values back.`,
 		ValidArgsFunction: completeConfigs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.recoverVoters(cmd.Context(), args, o) },
 	}
-	cmd.Flags().BoolVar(&o.accept, "i-accept-data-loss", false, "do it: the data of lost voters is lost")
-	cmd.Flags().StringSliceVar(&o.voters, "voters", nil, "names or IDs of the survivors that vote from now on (default: the node itself alone; others become voters by themselves when they are in step)")
+	cmd.Flags().BoolVar(&o.accept, "i-accept-data-loss", false, "do it: what none of the chosen voters has is lost")
+	cmd.Flags().StringSliceVar(&o.voters, "voters", nil, "names or IDs of all survivors: they vote from now on (default: the node itself and the voters that run now; others become voters by themselves when they are in step)")
 	return cmd
 }
 
@@ -85,7 +90,7 @@ func (a *app) recoverVoters(ctx context.Context, args []string, o recoverOptions
 
 // recoverOne shows what one node knows, and replaces the voters if that was asked for.
 func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offline, name string, o recoverOptions) error {
-	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d keys, clock %s\n", name, off.ID, off.Cluster, off.Keys, off.Clock)
+	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d records, clock %s\n", name, off.ID, off.Cluster, off.Keys, off.Clock)
 	if off.Config == nil {
 		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, off.CheckVoters([]node.ID{off.ID}))}
 	}
@@ -93,16 +98,25 @@ func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offl
 	if err != nil {
 		return err
 	}
-	lives := a.showVoters(ctx, cfg, off)
-	if lives >= off.Config.Majority() {
-		return &exitError{exitRefused, fmt.Errorf("%s: a majority of the voters is there, nothing is lost: start this node; kvs members demote takes out a voter that is lost", name)}
+	live := a.showVoters(ctx, cfg, off)
+	if len(voters) == 0 {
+		voters = slices.Clone(live)
+		if !slices.Contains(live, off.ID) { // it did not vote.
+			voters = append(voters, off.ID)
+		}
+	}
+	if len(live) >= off.Needed() {
+		return &exitError{exitRefused, fmt.Errorf("%s: as many voters as are needed are there, nothing is lost: start this node; kvs members demote takes out a voter that is lost", name)}
 	}
 	if err := off.CheckVoters(voters); err != nil {
 		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, err)}
 	}
+	if left := slices.DeleteFunc(slices.Clone(live), func(id node.ID) bool { return slices.Contains(voters, id) }); len(left) > 0 {
+		a.say("%s: the linearizable writes that only %s have are lost this way: name all survivors in --voters", name, namesOf(cfg, off, left))
+	}
 	if !o.accept {
 		fmt.Fprintf(a.out, "  would make these the voters: %s\n", namesOf(cfg, off, voters))
-		a.say("nothing was changed. What the lost voters alone had on disk would be lost; to do it: kvs recover %s --i-accept-data-loss", name)
+		a.say("nothing was changed. Linearizable writes that none of these has on disk would be lost; survivors that are stopped belong among them (--voters). To do it: kvs recover %s --i-accept-data-loss", name)
 		return nil
 	}
 	c, err := off.ReplaceVoters(voters)
@@ -110,12 +124,12 @@ func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offl
 		return err
 	}
 	fmt.Fprintf(a.out, "  epoch %d, voters: %s\n", c.Epoch, namesOf(cfg, off, voters))
-	a.say("the voters are replaced. Next: kvs start %s, and kvs members remove for each lost member at once, so that none brings old values back", name)
+	a.say("the voters are replaced. Next: kvs start %s and the other voters: each takes part when it has what all of them have; and kvs members remove for each lost member at once, so that none brings old values back", name)
 	return nil
 }
 
-// showVoters says how the voters are, and returns how many live, this node included.
-func (a *app) showVoters(ctx context.Context, cfg *config.Config, off *host.Offline) (lives int) {
+// showVoters says how the voters are, and returns those that live, this node included.
+func (a *app) showVoters(ctx context.Context, cfg *config.Config, off *host.Offline) (live []node.ID) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var parts []string
@@ -124,10 +138,10 @@ func (a *app) showVoters(ctx context.Context, cfg *config.Config, off *host.Offl
 		switch {
 		case id == off.ID:
 			state = "this node"
-			lives++
+			live = append(live, id)
 		case a.identityAt(ctx, addressOf(off, id)) == id.String():
 			state = "running"
-			lives++
+			live = append(live, id)
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s)", nameOf(cfg, off, id), state))
 	}
@@ -135,15 +149,12 @@ func (a *app) showVoters(ctx context.Context, cfg *config.Config, off *host.Offl
 	if off.CaughtUp < off.Config.Epoch && off.Config.Votes(off.ID) {
 		caught = "has not caught up"
 	}
-	fmt.Fprintf(a.out, "  epoch %d (%s), voters: %s; %d are needed\n", off.Config.Epoch, caught, strings.Join(parts, ", "), off.Config.Majority())
-	return lives
+	fmt.Fprintf(a.out, "  epoch %d (%s), voters: %s; %d are needed\n", off.Config.Epoch, caught, strings.Join(parts, ", "), off.Needed())
+	return live
 }
 
-// chosenVoters turns names and IDs into IDs; none: the node itself.
+// chosenVoters turns names and IDs into IDs.
 func chosenVoters(cfg *config.Config, off *host.Offline, which []string) ([]node.ID, error) {
-	if len(which) == 0 {
-		return []node.ID{off.ID}, nil
-	}
 	var out []node.ID
 	for _, w := range which {
 		id, err := node.ParseID(w)

@@ -28,7 +28,7 @@ func TestE2ERecover(t *testing.T) {
 	s.ok("stop", "node1")
 	r = s.run("recover", "node1", "--i-accept-data-loss")
 	require.EqualValues(t, exitRefused, r.code)
-	require.Contains(t, r.stderr, "a majority of the voters is there, nothing is lost")
+	require.Contains(t, r.stderr, "as many voters as are needed are there, nothing is lost")
 
 	lost, _ := s.statusOf("node2", "node3")
 	for i, n := range lost {
