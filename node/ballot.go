@@ -49,44 +49,6 @@ type Consensus struct {
 	Blind bool
 }
 
-// Applied is a write that came with an idempotency key, and what became of it: a later attempt under the same key finds it here
-// and is not applied again. Without a UUID it was refused, because its condition was false. The list travels with the accepted record, oldest first, and is bounded in number.
-type Applied struct {
-	Key UUID // hash of the client's key.
-	Version
-}
-
-// appliedMax bounds the list. No clock shortens it: after a clock's jump of an hour a write would be applied twice (scenario
-// linearizable, seed 116).
-const appliedMax = 64
-
-// remember returns the list with one write more, without the oldest if it is too long.
-func remember(list []Applied, a Applied) []Applied {
-	out := make([]Applied, 0, len(list)+1)
-	out = append(append(out, list...), a)
-	return out[max(0, len(out)-appliedMax):]
-}
-
-// list is the writes under idempotency keys. c may be nil.
-func (c *Consensus) list() []Applied {
-	if c == nil {
-		return nil
-	}
-	return c.Applied
-}
-
-// applied finds what was written under an idempotency key. c may be nil.
-func (c *Consensus) applied(key UUID) (Version, bool) {
-	if c != nil && !key.IsZero() {
-		for _, a := range c.Applied {
-			if a.Key == key {
-				return a.Version, true
-			}
-		}
-	}
-	return Version{}, false
-}
-
 // accepted reports whether c holds a record. c may be nil.
 func (c *Consensus) accepted() bool { return c != nil && !c.Ballot.IsZero() }
 

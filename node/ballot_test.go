@@ -112,10 +112,27 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	}
 	require.Len(t, list, appliedMax)
 	c := &Consensus{Applied: list}
-	_, ok := c.applied(UUID{100})
-	require.True(t, ok)
-	_, ok = c.applied(UUID{100 - appliedMax})
-	require.False(t, ok)
-	_, ok = c.applied(UUID{})
-	require.False(t, ok, "no key is none")
+	of := func(key UUID) keyUse {
+		_, use := c.applied(&Request{Key: key})
+		return use
+	}
+	require.Equal(t, keyKnown, of(UUID{100}))
+	require.Equal(t, keyNew, of(UUID{100 - appliedMax}))
+	require.Equal(t, keyNew, of(UUID{}), "no key is none")
+
+	r := Request{Op: OpPut, Value: []byte("x")}
+	r.SetKey([]byte("mine"))
+	c.Applied = []Applied{{Key: r.Key, Version: Version{TS: 9}}} // an early kvs kept the hash of the key.
+	v, use := c.applied(&r)
+	require.Equal(t, keyKnown, use)
+	require.EqualValues(t, 9, v.TS)
+	c.Applied = append(remember(nil, Applied{Key: r.entry()}), Applied{})
+	_, use = c.applied(&r)
+	require.Equal(t, keyKnown, use)
+	r.Fingerprint++
+	_, use = c.applied(&r)
+	require.Equal(t, keyReused, use)
+	r.SetKey([]byte("another"))
+	_, use = c.applied(&r)
+	require.Equal(t, keyNew, use)
 }

@@ -11,7 +11,7 @@ import (
 // evaluate decides what to do about what a majority showed.
 func (n *Node) evaluate(o *registerOp) {
 	j := join(o.answers, n.epoch(), n.electorate)
-	j.before, j.repeated = j.consensus.applied(o.request.Key)
+	j.before, j.key = j.consensus.applied(o.request)
 	if o.phase == phaseLook {
 		if j.settled {
 			n.counters.RoundsFast++
@@ -48,10 +48,14 @@ func (n *Node) evaluate(o *registerOp) {
 		resp := o.success(&Record{TS: j.before.TS, UUID: j.before.UUID, Tombstone: o.request.Op == OpDelete,
 			ContentType: o.request.ContentType, Value: o.request.Value})
 		if j.before.UUID.IsZero() {
-			resp = o.refusal(&Record{}) // what is there now is not what was in its way.
+			resp = o.refusal(&j.current)
+			resp.Since = true
 			resp.Detail = "an earlier attempt under this idempotency key found another version than the condition wants"
 		}
 		n.propose(o, j.current, j.consensus.list(), resp)
+	case verdictReused:
+		n.propose(o, j.current, j.consensus.list(), Response{Code: CodeKeyReused, Outcome: OutcomeNotApplied,
+			Detail: "another request has used this idempotency key on this path: choose a new key, or repeat that one as it was"})
 	case verdictWrite:
 		rec := Record{TS: o.ballot.TS, UUID: o.uuid, Origin: n.id, Tombstone: o.request.Op == OpDelete}
 		if o.request.Op == OpPut {
@@ -118,7 +122,7 @@ func (o *registerOp) remember(j *joined, code Code) []Applied {
 	if o.request.Key.IsZero() || o.request.Op == OpGet {
 		return j.consensus.list()
 	}
-	a := Applied{Key: o.request.Key, Version: Version{TS: o.ballot.TS, UUID: o.uuid}}
+	a := Applied{Key: o.request.entry(), Version: Version{TS: o.ballot.TS, UUID: o.uuid}}
 	if code == CodePrecondition {
 		a.UUID = UUID{}
 	}

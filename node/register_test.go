@@ -239,6 +239,55 @@ func TestIdempotencyKey(t *testing.T) {
 	b.run(time.Minute, b.same)
 }
 
+// A key that comes again with another request is refused, and nothing happens: not the other value, not the delete.
+func TestIdempotencyKeyReused(t *testing.T) {
+	b := founded(t, 3)
+	do := func(i int, r Request) Response {
+		b.nextReq++
+		r.ID, r.Level, r.Path, r.Deadline = b.nextReq, Linearizable, "a", b.now+5*time.Second
+		r.SetKey([]byte("mine"))
+		b.step(i, &r)
+		id := b.nextReq
+		b.run(10*time.Second, func() bool { _, ok := b.machine[i].replies[id]; return ok })
+		return b.machine[i].replies[id]
+	}
+	absent := Condition{Kind: IfNoneMatch, Any: true}
+	first := do(0, Request{Op: OpPut, Value: []byte("one"), Condition: absent})
+	require.Equal(t, CodeCreated, first.Code)
+	again := do(1, Request{Op: OpPut, Value: []byte("one"), Condition: absent})
+	require.Equal(t, first.Record.Version(), again.Record.Version())
+	for what, r := range map[string]Request{
+		"value":        {Op: OpPut, Value: []byte("TWO"), Condition: absent},
+		"content type": {Op: OpPut, Value: []byte("one"), ContentType: "text/plain", Condition: absent},
+		"TTL":          {Op: OpPut, Value: []byte("one"), TTL: time.Hour, Condition: absent},
+		"condition":    {Op: OpPut, Value: []byte("one")},
+		"version":      {Op: OpPut, Value: []byte("one"), Condition: Condition{Kind: IfMatch, Versions: []Version{first.Record.Version()}}},
+		"method":       {Op: OpDelete},
+	} {
+		again = do(2, r)
+		require.Equal(t, CodeKeyReused, again.Code, what)
+		require.Equal(t, OutcomeNotApplied, again.Outcome, what)
+	}
+	got := b.doLinear(1, OpGet, "a", "", always).Record
+	require.Equal(t, "one", string(got.Value))
+	require.Equal(t, first.Record.Version(), got.Version())
+	b.run(time.Minute, b.same)
+}
+
+// A retry of what was refused is refused again, and shows what is there now.
+func TestRetryOfARefusedWriteShowsWhatIsThere(t *testing.T) {
+	b := founded(t, 3)
+	present := Condition{Kind: IfMatch, Any: true}
+	refused := b.keyed(0, OpPut, "mine", present, 1)
+	require.Equal(t, CodePrecondition, refused.Code)
+	require.False(t, refused.Since)
+	there := b.doLinear(1, OpPut, "a", "there", always)
+	again := b.keyed(2, OpPut, "mine", present, 1)
+	require.Equal(t, CodePrecondition, again.Code, "not applied, although the condition is true by now")
+	require.True(t, again.Since)
+	require.Equal(t, there.Record.Version(), again.Record.Version())
+}
+
 // keyed does a write on path a under an idempotency key.
 func (b *bench) keyed(i int, op OpKind, value string, c Condition, key byte) Response {
 	b.nextReq++

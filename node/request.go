@@ -35,7 +35,8 @@ type Request struct {
 	ContentType string
 	TTL         time.Duration // of a put: how long the value lives; zero: for ever.
 	Condition   Condition     // of a put or delete at the linearizable level; the zero Condition always holds.
-	Key         UUID          // of a linearizable write: hash of the client's idempotency key; zero: none.
+	Key         UUID          // of a linearizable write: hash of the client's idempotency key; zero: none. See SetKey.
+	Fingerprint uint64        // of a write under a key: what tells it apart from another one under the same key.
 	Deadline    time.Duration // monotonic; zero: none. After it nobody waits for the answer.
 	Strong      []string      // of OpPolicy.
 	Hold        bool          // of OpDemote: the member does not promote itself again; somebody has to.
@@ -90,13 +91,14 @@ const (
 	CodeNoQuorum                 // too few members took part.
 	CodePrecondition             // the condition is false; the reply shows the version that is there.
 	CodeConflict                 // other writers were faster until the time was up.
+	CodeKeyReused                // another request has used this idempotency key on the path.
 	codeCount
 )
 
 var codeNames = [...]string{
 	"ok", "created", "not_found", "read_only", "syncing", "storage_failed", "overloaded",
 	"storage_corrupt", "storage_error", "clock_exhausted", "disk_full", "no_quorum",
-	"precondition_failed", "conflict_retry",
+	"precondition_failed", "conflict_retry", "idempotency_key_reused",
 }
 
 // Codes returns all codes, so that whoever translates them can prove to know each.
@@ -135,4 +137,5 @@ type Response struct {
 	Record     Record // what a get found; what a put or delete wrote.
 	Detail     string // for people: what went wrong and what to do.
 	RetryAfter time.Duration
+	Since      bool // of a false condition: an earlier attempt found it so, and Record is what is there since, not what was in the way.
 }

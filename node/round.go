@@ -17,7 +17,7 @@ type joined struct {
 	top       Timestamp  // the highest version in any of them; a write has to be above.
 	consensus *Consensus // the one with the highest ballot; nil: there is none.
 	before    Version    // what was written under the operation's idempotency key before,
-	repeated  bool       // if anything was.
+	key       keyUse     // if anything was.
 	settled   bool       // current may be answered as it is: see settles.
 }
 
@@ -89,6 +89,7 @@ const (
 	verdictRepeat                       // make what is there chosen once more, then answer.
 	verdictApplied                      // the same: it is what an earlier attempt of this operation wrote.
 	verdictAppliedBefore                // the same: an earlier request with this idempotency key wrote what it wanted.
+	verdictReused                       // the same: another request had this idempotency key.
 	verdictVoid                         // write that there is nothing, so that an earlier attempt that may linger cannot get in.
 	verdictWrite                        // make the new value chosen.
 	verdictHigher                       // begin anew under a higher ballot: this one is not above what is there.
@@ -110,7 +111,7 @@ func (r *Request) forgotten(j *joined) bool {
 // decide says what is to be done about an operation whose PREPARE found j.
 func (o *registerOp) decide(j *joined) verdict {
 	r := o.request
-	if j.repeated {
+	if j.key == keyKnown {
 		return verdictAppliedBefore
 	}
 	if o.first != 0 { // an ACCEPT of this operation was sent before: it may have got in, or may still.
@@ -120,6 +121,9 @@ func (o *registerOp) decide(j *joined) verdict {
 		case j.current.TS >= o.first:
 			return verdictUnknown
 		}
+	}
+	if j.key == keyReused {
+		return verdictReused
 	}
 	if r.forgotten(j) {
 		return verdictForgotten

@@ -264,7 +264,7 @@ func (w *world) reply(r *replica, resp *node.Response) {
 		c.answer.found, c.answer.value = resp.Record.Live(), resp.Record.Value
 	case node.CodeNotFound:
 	case node.CodePrecondition:
-		c.answer.hidden = !c.key.IsZero() && !resp.Record.Exists()
+		c.answer.hidden = resp.Since
 		c.answer.refused, c.answer.found, c.answer.value = true, resp.Record.Live(), resp.Record.Value
 	default:
 		if resp.Code == node.CodeReadOnly {

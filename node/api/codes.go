@@ -34,6 +34,7 @@ const (
 	BadMediaType    Code = "unsupported_media_type"
 	Precondition    Code = "precondition_failed"
 	ConflictRetry   Code = "conflict_retry"
+	KeyReused       Code = "idempotency_key_reused"
 	ValueTooLarge   Code = "value_too_large"
 	BodyTooLarge    Code = "body_too_large"
 	HeadersTooLarge Code = "headers_too_large"
@@ -78,6 +79,7 @@ var kinds = map[Code]Kind{
 	BadMediaType:    {http.StatusUnsupportedMediaType, "This media type is not accepted here", false},
 	Precondition:    {http.StatusPreconditionFailed, "The condition of the request is false", false},
 	ConflictRetry:   {http.StatusConflict, "Other writers were faster", true},
+	KeyReused:       {http.StatusUnprocessableEntity, "Another request has used this idempotency key", false},
 	ValueTooLarge:   {http.StatusRequestEntityTooLarge, "The value is too large", false},
 	BodyTooLarge:    {http.StatusRequestEntityTooLarge, "The body is too large", false},
 	HeadersTooLarge: {http.StatusRequestHeaderFieldsTooLarge, "URL and headers are too large", false},
@@ -116,6 +118,7 @@ var ofNode = map[node.Code]Code{
 	node.CodeFailed:       StorageFailed,
 	node.CodePrecondition: Precondition,
 	node.CodeConflict:     ConflictRetry,
+	node.CodeKeyReused:    KeyReused,
 	node.CodeOverloaded:   Overloaded,
 	node.CodeCorrupt:      StorageCorrupt,
 	node.CodeStorage:      StorageError,

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"strings"
 	"time"
 
@@ -105,19 +104,17 @@ func once(c *fiber.Ctx, header string) (text []byte, present bool, err error) {
 	return nil, true, refuse(api.BadHeader, "%s is given %d times", header, len(lines))
 }
 
-// idempotencyKey hashes the key under which a write may be tried again without being applied twice. Such a write is linearizable:
-// only a majority can tell whether it was applied.
-func idempotencyKey(c *fiber.Ctx) (key node.UUID, err error) {
+// idempotencyKey is the key under which a write may be tried again without being applied twice; empty: there is none. It is valid until
+// the request is answered. Such a write is linearizable: only a majority can tell whether it was applied.
+func idempotencyKey(c *fiber.Ctx) ([]byte, error) {
 	text, present, err := once(c, api.HeaderIdempotencyKey)
 	if err != nil || !present {
-		return key, err
+		return nil, err
 	}
 	if len(text) < 1 || len(text) > idempotencyKeyBytesMax {
-		return key, refuse(api.BadHeader, "%s of %d bytes: want 1 to %d", api.HeaderIdempotencyKey, len(text), idempotencyKeyBytesMax)
+		return nil, refuse(api.BadHeader, "%s of %d bytes: want 1 to %d", api.HeaderIdempotencyKey, len(text), idempotencyKeyBytesMax)
 	}
-	sum := sha256.Sum256(text)
-	copy(key[:], sum[:])
-	return key, nil
+	return text, nil
 }
 
 const idempotencyKeyBytesMax = 255

@@ -127,11 +127,11 @@ func (s *Server) write(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if cond.Kind != node.Unconditional || !key.IsZero() { // there is no compare-and-set at a lower level.
+	if cond.Kind != node.Unconditional || len(key) > 0 { // there is no compare-and-set at a lower level.
 		level = node.Linearizable
 		stampLevel(c, level)
 	}
-	r := &node.Request{Op: node.OpDelete, Level: level, Path: path, Condition: cond, Key: key}
+	r := &node.Request{Op: node.OpDelete, Level: level, Path: path, Condition: cond}
 	if c.Method() == fiber.MethodPut {
 		err = s.readValue(c, r)
 	} else {
@@ -139,6 +139,9 @@ func (s *Server) write(c *fiber.Ctx) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(key) > 0 {
+		r.SetKey(key)
 	}
 	resp, err := s.do(r)
 	if err != nil {

@@ -185,6 +185,9 @@ func TestIdempotencyKeyReachesTheCore(t *testing.T) {
 	taken := s.core.taken()
 	require.Len(t, taken, 4)
 	require.Equal(t, taken[0].Key, taken[1].Key)
+	require.NotEqual(t, taken[0].Fingerprint, taken[1].Fingerprint, "another request under the same key")
+	require.Equal(t, taken[0].Fingerprint, taken[2].Fingerprint, "the same request under another key")
+	require.Zero(t, taken[3].Fingerprint)
 	require.NotEqual(t, taken[0].Key, taken[2].Key)
 	require.True(t, taken[3].Key.IsZero())
 }

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+)
+
+// What was decided under idempotency keys: the semantics are those of the IETF's draft-ietf-httpapi-idempotency-key-header-06,
+// section 2. A write under a key that is known is not applied again: it is answered as the first was. The same key with another request is
+// refused, whatever became of the first.
+
+// Applied is a write that came with an idempotency key, and what became of it: a later attempt under the same key finds it here
+// and is not applied again. Without a UUID it was refused, because its condition was false. The list travels with the accepted record,
+// oldest first, and is bounded in number.
+type Applied struct {
+	Key UUID // of the request: see Request.entry. Those of an early kvs are all of the key's hash.
+	Version
+}
+
+// appliedMax bounds the list. No clock shortens it: after a clock's jump of an hour a write would be applied twice (scenario
+// linearizable, seed 116).
+const appliedMax = 64
+
+// keyBytes is how much of the key's hash is kept; the rest of a list's entry tells requests under one key apart.
+const keyBytes = 8
+
+// SetKey puts a write under an idempotency key. All other fields have their values: they are what a later attempt must repeat.
+func (r *Request) SetKey(key []byte) {
+	sum := sha256.Sum256(key)
+	copy(r.Key[:], sum[:])
+	r.Fingerprint = r.fingerprint()
+}
+
+// fingerprint stands for what a write asks for. The path is not in it: lists are kept by path.
+func (r *Request) fingerprint() uint64 {
+	h := sha256.New()
+	head := []byte{1, byte(r.Op), byte(r.Condition.Kind), 0}
+	if r.Condition.Any {
+		head[3] = 1
+	}
+	head = binary.LittleEndian.AppendUint64(head, uint64(r.TTL))
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(r.Condition.Versions)))
+	for _, v := range r.Condition.Versions {
+		head = appendVersion(head, v)
+	}
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(r.ContentType)))
+	head = append(head, r.ContentType...)
+	h.Write(head)
+	h.Write(r.Value)
+	return binary.LittleEndian.Uint64(h.Sum(nil))
+}
+
+// entry is what a list says for this request: the first half of the key's hash, and the fingerprint.
+func (r *Request) entry() UUID {
+	e := r.Key
+	binary.LittleEndian.PutUint64(e[keyBytes:], r.Fingerprint)
+	return e
+}
+
+// remember returns the list with one write more, without the oldest if it is too long.
+func remember(list []Applied, a Applied) []Applied {
+	out := make([]Applied, 0, len(list)+1)
+	out = append(append(out, list...), a)
+	return out[max(0, len(out)-appliedMax):]
+}
+
+// list is the writes under idempotency keys. c may be nil.
+func (c *Consensus) list() []Applied {
+	if c == nil {
+		return nil
+	}
+	return c.Applied
+}
+
+// keyUse is what a list knows of a request's key.
+type keyUse uint8
+
+const (
+	keyNew    keyUse = iota // nothing.
+	keyKnown                // an earlier attempt of this request was decided.
+	keyReused               // another request was.
+)
+
+// applied finds what was decided under the key of a request. c may be nil.
+func (c *Consensus) applied(r *Request) (Version, keyUse) {
+	if c == nil || r.Key.IsZero() {
+		return Version{}, keyNew
+	}
+	entry, use := r.entry(), keyNew
+	for _, a := range c.Applied {
+		switch {
+		case a.Key == entry || a.Key == r.Key:
+			return a.Version, keyKnown
+		case slices.Equal(a.Key[:keyBytes], r.Key[:keyBytes]):
+			use = keyReused
+		}
+	}
+	return Version{}, use
+}
