@@ -58,6 +58,36 @@ func (r *Request) entry() UUID {
 	return e
 }
 
+// A list that has lost nothing begins with an entry without a key: all that was decided under keys since its version is on the list. A list
+// that was full begins with the oldest of those that are left, which says the same. It matters because the end of a tombstone takes the list
+// away: where a path is written anew, a version from before the list's beginning shows that keys may have been forgotten since. The path
+// carries this itself, since no member can be asked: one that slept through the end of a tombstone knows nothing of it.
+
+// carry is the list that goes on with the next record, under a ballot of the timestamp given.
+func (j *joined) carry(ballot Timestamp) []Applied {
+	switch list := j.consensus.list(); {
+	case len(list) > 0:
+		return list
+	case j.current.Exists(): // it is there, and nothing was decided under keys on the way from it to itself.
+		return []Applied{{Version: Version{TS: j.current.TS}}}
+	}
+	return []Applied{{Version: Version{TS: ballot}}}
+}
+
+// forgotten reports whether a write under an idempotency key finds another version than it wants, and an earlier attempt may be the reason
+// that nobody remembers: the version that is wanted is older than the list. Of a condition that names no version nothing of the kind
+// can be said.
+func (r *Request) forgotten(j *joined) bool {
+	if r.Key.IsZero() || r.Condition.Kind != IfMatch || len(r.Condition.Versions) == 0 || r.Condition.Holds(&j.current) {
+		return false
+	}
+	if len(j.consensus.list()) == 0 && !j.current.Exists() {
+		return true
+	}
+	since := j.carry(0)[0].TS
+	return slices.ContainsFunc(r.Condition.Versions, func(v Version) bool { return v.TS < since })
+}
+
 // remember returns the list with one write more, without the oldest if it is too long.
 func remember(list []Applied, a Applied) []Applied {
 	out := make([]Applied, 0, len(list)+1)

@@ -35,7 +35,7 @@ func (n *Node) evaluate(o *registerOp) {
 	case verdictUnknown:
 		n.endUnknown(o, "an earlier attempt of this write may have been overtaken by another one")
 	case verdictForgotten:
-		n.endUnknown(o, fmt.Sprintf("the path has had %d writes under idempotency keys since the version that the condition wants: whether an earlier attempt was among them is not known any more", appliedMax))
+		n.endUnknown(o, fmt.Sprintf("since the version that the condition wants, the path has had %d writes under idempotency keys, or was deleted longer than tombstone_grace ago: whether an earlier attempt was applied is not known any more; read the path", appliedMax))
 	case verdictRepeat:
 		resp := o.answer(&j.current)
 		n.propose(o, j.current, o.remember(&j, resp.Code), resp)
@@ -43,7 +43,7 @@ func (n *Node) evaluate(o *registerOp) {
 		resp := o.answer(&Record{})
 		n.propose(o, Record{TS: o.ballot.TS, UUID: n.newUUID(), Origin: n.id, Tombstone: true}, o.remember(&j, resp.Code), resp)
 	case verdictApplied:
-		n.propose(o, j.current, j.consensus.list(), o.success(&j.current))
+		n.propose(o, j.current, j.carry(o.ballot.TS), o.success(&j.current))
 	case verdictAppliedBefore:
 		resp := o.success(&Record{TS: j.before.TS, UUID: j.before.UUID, Tombstone: o.request.Op == OpDelete,
 			ContentType: o.request.ContentType, Value: o.request.Value})
@@ -52,9 +52,9 @@ func (n *Node) evaluate(o *registerOp) {
 			resp.Since = true
 			resp.Detail = "an earlier attempt under this idempotency key found another version than the condition wants"
 		}
-		n.propose(o, j.current, j.consensus.list(), resp)
+		n.propose(o, j.current, j.carry(o.ballot.TS), resp)
 	case verdictReused:
-		n.propose(o, j.current, j.consensus.list(), Response{Code: CodeKeyReused, Outcome: OutcomeNotApplied,
+		n.propose(o, j.current, j.carry(o.ballot.TS), Response{Code: CodeKeyReused, Outcome: OutcomeNotApplied,
 			Detail: "another request has used this idempotency key on this path: choose a new key, or repeat that one as it was"})
 	case verdictWrite:
 		rec := Record{TS: o.ballot.TS, UUID: o.uuid, Origin: n.id, Tombstone: o.request.Op == OpDelete}
@@ -120,13 +120,13 @@ func (o *registerOp) refusal(current *Record) Response {
 // as well, without a UUID: another attempt that is still under way must not be applied after that answer.
 func (o *registerOp) remember(j *joined, code Code) []Applied {
 	if o.request.Key.IsZero() || o.request.Op == OpGet {
-		return j.consensus.list()
+		return j.carry(o.ballot.TS)
 	}
 	a := Applied{Key: o.request.entry(), Version: Version{TS: o.ballot.TS, UUID: o.uuid}}
 	if code == CodePrecondition {
 		a.UUID = UUID{}
 	}
-	return remember(j.consensus.list(), a)
+	return remember(j.carry(o.ballot.TS), a)
 }
 
 // success is what a write is told.

@@ -327,6 +327,33 @@ func TestForgottenIdempotencyKeyIsUnknown(t *testing.T) {
 	b.run(time.Minute, b.same)
 }
 
+// The end of a tombstone takes the list of keys away. A retry that wants a version from before it is not told that its condition is
+// false, as if it had not been applied: not while nothing is there, nor when others have written the path anew since.
+func TestKeyForgottenWithTheTombstone(t *testing.T) {
+	b := newBenchWith(t, 3, grace(400*time.Millisecond))
+	b.found(3)
+	first := b.doLinear(0, OpPut, "a", "zero", always)
+	wants := Condition{Kind: IfMatch, Versions: []Version{first.Record.Version()}}
+	require.Equal(t, CodeOK, b.keyed(0, OpPut, "mine", wants, 1).Code)
+	require.Equal(t, CodeOK, b.doLinear(0, OpDelete, "a", "", always).Code)
+	require.Equal(t, CodeOK, b.keyed(1, OpPut, "mine", wants, 1).Code, "while the tombstone is there")
+	b.run(20*time.Second, b.gone)
+
+	late := b.keyed(1, OpPut, "mine", wants, 1)
+	require.Equal(t, OutcomeUnknown, late.Outcome, "%v", late)
+	require.Contains(t, late.Detail, "longer than tombstone_grace ago")
+	require.Equal(t, CodePrecondition, b.doLinear(1, OpPut, "a", "mine", wants).Code, "without a key there is no retry")
+
+	anew := b.doLinear(2, OpPut, "a", "anew", always)
+	require.Equal(t, CodeCreated, anew.Code)
+	require.Equal(t, OutcomeUnknown, b.keyed(1, OpPut, "mine", wants, 1).Outcome)
+	require.Equal(t, CodeOK, b.doLinear(0, OpPut, "a", "newer", always).Code)
+	wants.Versions[0] = anew.Record.Version()
+	require.Equal(t, CodePrecondition, b.keyed(1, OpPut, "mine", wants, 2).Code, "since that version nothing was forgotten")
+	require.Equal(t, CodePrecondition, b.keyed(1, OpPut, "mine", Condition{Kind: IfNoneMatch, Any: true}, 3).Code)
+	b.run(time.Minute, b.same)
+}
+
 // A write that is outbid here before its ACCEPT was sent does not send it: nothing has happened, so it begins anew and succeeds. Had
 // it been sent, nobody could tell after the other write whether it had got in.
 func TestOutbidBeforeTheAcceptIsNotUnknown(t *testing.T) {

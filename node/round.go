@@ -97,17 +97,6 @@ const (
 	verdictForgotten                    // the same: what was decided under idempotency keys then is not known any more.
 )
 
-// forgotten reports whether a write under an idempotency key finds another version than it wants, and an earlier attempt may be the reason: it
-// came after the version that is wanted, and since then so many writes under keys were decided that the list does not reach back so far.
-// Of a condition that names no version nothing of the kind can be said.
-func (r *Request) forgotten(j *joined) bool {
-	list := j.consensus.list()
-	if r.Key.IsZero() || r.Condition.Kind != IfMatch || len(r.Condition.Versions) == 0 || len(list) < appliedMax || r.Condition.Holds(&j.current) {
-		return false
-	}
-	return slices.ContainsFunc(r.Condition.Versions, func(v Version) bool { return v.TS < list[0].TS })
-}
-
 // decide says what is to be done about an operation whose PREPARE found j.
 func (o *registerOp) decide(j *joined) verdict {
 	r := o.request

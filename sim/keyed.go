@@ -37,6 +37,12 @@ func (k *keyedWrites) begin(path string, client int, until time.Duration) {
 	k.open = append(k.open, keyedWrite{path, client, k.begun[path], until})
 }
 
+// keysOutliveRetries reports whether a write is given up before its key can have gone with the tombstone of a deletion that came after it:
+// later retries are new writes, but for compare-and-sets that name a version.
+func (w *world) keysOutliveRetries() bool {
+	return w.sc.Tuning.Grace > attemptsMax*w.sc.Workload.Timeout
+}
+
 // tried notes that a client tries its open write once more: until then it may be under way.
 func (k *keyedWrites) tried(client int, until time.Duration) {
 	for i := range k.open {

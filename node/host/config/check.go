@@ -73,7 +73,7 @@ func (p *parser) check(c *Config) {
 	}
 	bad("replication.bootstrap_rate", between(c.Replication.BootstrapRate, 1<<10, 1<<40))
 	bad("replication.bootstrap_wait", between(c.Replication.BootstrapWait, 0, 24*time.Hour))
-	bad("replication.tombstone_grace", between(c.Replication.TombstoneGrace, 100*time.Millisecond, 365*24*time.Hour))
+	bad("replication.tombstone_grace", between(c.Replication.TombstoneGrace, time.Minute, 365*24*time.Hour))
 	bad("replication.sync_interval", between(c.Replication.SyncInterval, 10*time.Millisecond, 24*time.Hour))
 }
 

@@ -64,7 +64,8 @@ returns: the comparison of members brings it what it missed. queue_bytes_max bou
 	{"replication.bootstrap_wait", `A node that joins with an empty data folder serves what it has when it has reached no member that serves for this long,
 and for six times as long while it pulls. Default: 10s.`},
 	{"replication.tombstone_grace", `What a delete leaves behind stays at least so long, and always until every member has it, the dead included: remove those
-that will not return. Default: 1h.`},
+that will not return. Idempotency keys of a deleted path are forgotten with it, so it has to be longer than clients try again; at least
+1m. Default: 1h.`},
 }
 
 func docOf(key string) string {
