@@ -194,6 +194,11 @@ func (n *Node) takeTurn(o *registerOp) bool {
 	return false
 }
 
+// ahead counts the operations of the path that go before one that waits in line.
+func (n *Node) ahead(o *registerOp) int {
+	return 1 + slices.Index(n.register.turns[o.request.Path].waiting, o)
+}
+
 // endTurn lets the next operation of the path go on.
 func (n *Node) endTurn(o *registerOp) {
 	path := o.request.Path

@@ -33,7 +33,7 @@ func (n *Node) evaluate(o *registerOp) {
 		o.raised = max(o.raised, j.top)
 		n.prepare(o)
 	case verdictUnknown:
-		n.endUnknown(o, "an earlier attempt of this write may have been overtaken by another one")
+		n.endUnknown(o, "enough voters answered, but this write was overtaken after it had been sent to them, and whether it got in first cannot be told: read the path before you write again")
 	case verdictForgotten:
 		n.endUnknown(o, fmt.Sprintf("since the version that the condition wants, the path has had %d writes under idempotency keys, or was deleted longer than tombstone_grace ago: whether an earlier attempt was applied is not known any more; read the path", appliedMax))
 	case verdictRepeat:
@@ -232,7 +232,7 @@ func (n *Node) endUnknown(o *registerOp, detail string) {
 // refuseRound ends an operation that certainly did nothing.
 func (n *Node) refuseRound(o *registerOp, code Code, detail string) {
 	if o.first != 0 {
-		n.endUnknown(o, detail)
+		n.endUnknown(o, detail+"; it had been sent to the voters by then and may have got in: read the path before you write again")
 		return
 	}
 	resp := Response{Code: code, Detail: detail, RetryAfter: retryAfter}
@@ -245,8 +245,16 @@ func (n *Node) refuseRound(o *registerOp, code Code, detail string) {
 // giveUpRound ends an operation whose time is up.
 func (n *Node) giveUpRound(o *registerOp) {
 	alive := n.votersAlive()
+	if o.phase == phaseQueued && alive >= n.config.Majority() {
+		code := CodeConflict
+		if o.request.Op == OpGet {
+			code = CodeOverloaded
+		}
+		n.refuseRound(o, code, fmt.Sprintf("%d operations on this path were before it at this member until its time was up", n.ahead(o)))
+		return
+	}
 	if o.lost > 0 && o.request.Op != OpGet && alive >= n.config.Majority() {
-		n.refuseRound(o, CodeConflict, fmt.Sprintf("other writers of this path were faster, %d times: try again", o.lost))
+		n.refuseRound(o, CodeConflict, fmt.Sprintf("other writers of this path were faster, %d times", o.lost))
 		return
 	}
 	n.refuseRound(o, CodeNoQuorum, fmt.Sprintf("too few of %d voters answered in time, %d are needed, %d are alive as far as is known",

@@ -354,6 +354,29 @@ func TestKeyForgottenWithTheTombstone(t *testing.T) {
 	b.run(time.Minute, b.same)
 }
 
+// An operation whose time is up in the line of its path says so: nobody has failed.
+func TestLineOfAPath(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "a", "x", always).Code)
+	slow := func(_ string, s Send) bool { return s.Transport == TransportFrame && msgKind(s.Data[1]) == msgPrepare }
+	b.lose = slow // the first of them keeps its turn until its time is up.
+	b.linear(0, OpPut, "a", "first", always)
+	b.run(10*time.Millisecond, nil)
+	waits := b.linear(0, OpPut, "a", "second", always)
+	b.linear(0, OpPut, "a", "third", always)
+	b.nextReq++
+	short := b.nextReq
+	b.step(0, &Request{ID: short, Op: OpPut, Level: Linearizable, Path: "a", Value: []byte("fourth"), Deadline: b.now + 500*time.Millisecond})
+	b.run(time.Second, func() bool { _, ok := b.machine[0].replies[short]; return ok })
+	r := b.machine[0].replies[short]
+	require.Equal(t, CodeConflict, r.Code, r.Detail)
+	require.Equal(t, OutcomeNotApplied, r.Outcome)
+	require.Contains(t, r.Detail, "3 operations on this path were before it")
+	b.lose = nil
+	b.run(5*time.Second, func() bool { _, ok := b.machine[0].replies[waits]; return ok })
+	require.Equal(t, CodeOK, b.machine[0].replies[waits].Code)
+}
+
 // A write that is outbid here before its ACCEPT was sent does not send it: nothing has happened, so it begins anew and succeeds. Had
 // it been sent, nobody could tell after the other write whether it had got in.
 func TestOutbidBeforeTheAcceptIsNotUnknown(t *testing.T) {
