@@ -12,7 +12,8 @@ import (
 // may go once every member has it, and nothing older can come back from anywhere:
 //
 //   - Every member that has not left, the dead included, acknowledges that it holds the very same slot on its disk, that the
-//     slot shows a tombstone, and that no conflict in it is open and no live value lies beneath. A member that is away for a
+//     slot shows a tombstone, that no conflict in it is open and no live value lies beneath, and that the copy is not weak: a round that was
+//     promised something before the copy came may have seen the value that was deleted, and bring it back under its higher ballot. A member that is away for a
 //     month keeps all tombstones for a month; whoever gives it up removes it from the cluster.
 //   - All of them acknowledge under the same roster, in the same epoch. A member that one of them knows may have been given the old value by it.
 //   - Each acknowledgement says up to which stamp the frames of that member are too old from then on (stamps.go), and how high
@@ -181,6 +182,8 @@ func (n *Node) collect() {
 			n.ops = append(n.ops, Op{Key: prefixTombstone + path})
 		case state == tombstoneHeld && n.collector(&slot) == n.id:
 			paths = append(paths, heldVersion{path, slot.version()})
+		case state == tombstoneWeak: // at this member alone, perhaps.
+			n.absorb(path)
 		case state == tombstoneCovers && n.collector(&slot) == n.id:
 			n.absorb(path)
 		}
@@ -202,7 +205,7 @@ func (n *Node) collect() {
 	n.concludeGone() // at once, by a cluster of one.
 }
 
-// absorb has a linearizable read put a tombstone in the place of the live value beneath it: only then may it end.
+// absorb has a linearizable read put a tombstone in the place of the live value beneath it, or of a weak copy: only then may it end.
 func (n *Node) absorb(path string) {
 	if n.config == nil || n.votersAlive() < n.config.Majority() || n.register.open >= absorbMax {
 		return
@@ -244,6 +247,7 @@ const (
 	tombstoneGone   tombstoneState = iota // there is none that shows or may come to show.
 	tombstoneOpen                         // there is one, but it is not to be collected, or not now.
 	tombstoneCovers                       // it shows, over a live value that linearizable operations left.
+	tombstoneWeak                         // it, or what lies beneath, came in below a promise: a round under way may not know of it.
 	tombstoneHeld                         // it shows, and nothing but the other members stands against its end.
 )
 
@@ -272,6 +276,8 @@ func (n *Node) tombstone(path string) (Slot, tombstoneState) {
 		return slot, tombstoneGone // the one there is has lost.
 	case s != nil && s.Blind:
 		return slot, tombstoneOpen
+	case s.accepted() && s.Weak:
+		return slot, tombstoneWeak
 	case s.accepted() && !s.Record.Tombstone:
 		return slot, tombstoneCovers
 	}
