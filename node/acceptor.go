@@ -33,12 +33,25 @@ func (n *Node) promise(path string, b Ballot) (v vote, ok bool) {
 	} else if b == held {
 		return v, true
 	}
+	if !v.slot.Exists() && !isConfigPath(path) { // perhaps nothing ever will: what is promised has to end as a tombstone does.
+		n.ops = append(n.ops, n.tombstoneOp(path))
+	}
 	c := v.slot.Consensus.clone()
 	c.Promised = b
 	v.slot.Consensus = c
 	v.record = EncodeSlot(path, &v.slot)
 	v.after = n.writeRecord(path, v.record)
 	return v, true
+}
+
+// dropPromise lets go of a slot that holds nothing but a promise, which a refused condition on a path without a value leaves behind. The
+// fence keeps what was promised, for all paths: every ballot that the promise stood against is below the bar from now on, and what comes
+// in as a copy below it is weak as before (merge). So nobody has to be asked. The promise is older than the grace time; ballots of rounds
+// under way are above it, but for those of clocks that are far behind, which begin anew.
+func (n *Node) dropPromise(path string, s *Slot) {
+	n.raiseFence(s.Consensus.Promised.TS)
+	n.erase(path)
+	n.ops = append(n.ops, n.stampsOp()) // in the same persist.
 }
 
 // bar is the ballot below which a voter refuses on a path: what it promised, and the fence, at or below which it may have
@@ -66,8 +79,13 @@ func (n *Node) accept(path string, c *Consensus) (v vote, ok bool) {
 	case held.accepted() && held.Ballot == b && !held.Weak:
 		return vote{ok: true, after: v.after}, true
 	}
+	fresh := !v.slot.Exists()
 	v.slot.Consensus = c
-	return vote{ok: true, after: n.write(path, EncodeSlot(path, &v.slot))}, true
+	after := n.write(path, EncodeSlot(path, &v.slot))
+	if fresh && !c.Record.Tombstone && !isConfigPath(path) { // it is no mere promise any more.
+		n.ops = append(n.ops, Op{Key: prefixTombstone + path})
+	}
+	return vote{ok: true, after: after}, true
 }
 
 // handlePrepare, handleLook and handleAccept pass on what another member's round asks.

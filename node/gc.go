@@ -64,8 +64,8 @@ const (
 	gravesMax      = 1 << 16
 )
 
-// The record g/PATH: format u8, generation u32. It says that there may be a tombstone under the path, written in that
-// generation or later. It is written with every tombstone, and taken away when the collection finds that there is none any
+// The record g/PATH: format u8, generation u32. It says that there may be a tombstone under the path, or a mere promise, written in that
+// generation or later. It is written with every one of them, and taken away when the collection finds that there is none any
 // more. What cannot be read counts as of the present generation.
 const tombstoneFormat = 1
 
@@ -180,6 +180,8 @@ func (n *Node) collect() {
 		switch {
 		case state == tombstoneGone:
 			n.ops = append(n.ops, Op{Key: prefixTombstone + path})
+		case state == tombstonePromise:
+			n.dropPromise(path, &slot)
 		case state == tombstoneHeld && n.collector(&slot) == n.id:
 			paths = append(paths, heldVersion{path, slot.version()})
 		case state == tombstoneWeak: // at this member alone, perhaps.
@@ -244,11 +246,12 @@ func (n *Node) scanIndex() (ripe []string, more bool) {
 type tombstoneState uint8
 
 const (
-	tombstoneGone   tombstoneState = iota // there is none that shows or may come to show.
-	tombstoneOpen                         // there is one, but it is not to be collected, or not now.
-	tombstoneCovers                       // it shows, over a live value that linearizable operations left.
-	tombstoneWeak                         // it, or what lies beneath, came in below a promise: a round under way may not know of it.
-	tombstoneHeld                         // it shows, and nothing but the other members stands against its end.
+	tombstoneGone    tombstoneState = iota // there is none that shows or may come to show.
+	tombstonePromise                       // nothing at all: only a promise.
+	tombstoneOpen                          // there is one, but it is not to be collected, or not now.
+	tombstoneCovers                        // it shows, over a live value that linearizable operations left.
+	tombstoneWeak                          // it, or what lies beneath, came in below a promise: a round under way may not know of it.
+	tombstoneHeld                          // it shows, and nothing but the other members stands against its end.
 )
 
 // tombstone reads a path from the disk: what is not durable here cannot be acknowledged, and what is in flight beside it makes it
@@ -261,10 +264,16 @@ func (n *Node) tombstone(path string) (Slot, tombstoneState) {
 	if err != nil {
 		return Slot{}, tombstoneOpen
 	}
-	if !ok || !encodedTombstone(path, b) {
+	if !ok || !encodedTombstone(path, b) && !encodedBoth(b) {
 		return Slot{}, tombstoneGone
 	}
 	slot, err := DecodeSlot(path, b)
+	switch c := slot.Consensus; {
+	case err == nil && !slot.Exists() && !c.Blind:
+		return slot, tombstonePromise
+	case err == nil && !encodedTombstone(path, b):
+		return slot, tombstoneGone
+	}
 	if err != nil {
 		return Slot{}, tombstoneOpen
 	}

@@ -283,3 +283,47 @@ func TestWeakTombstoneIsNotAcknowledged(t *testing.T) {
 	b.run(30*time.Second, b.gone)
 	require.Equal(t, CodeNotFound, b.doLinear(1, OpGet, "a", "", always).Code)
 }
+
+// Conditions that are refused on paths without a value leave a promise behind at each voter. Those end as tombstones do, and are kept by
+// the fence: no ballot below them gets in, and no copy below them counts for an answer.
+func TestPromisesEnd(t *testing.T) {
+	b := newBenchWith(t, 3, grace(400*time.Millisecond))
+	b.found(3)
+	for i := range 100 {
+		path := fmt.Sprintf("p%d", i)
+		require.Equal(t, CodePrecondition, b.doLinear(i%3, OpPut, path, "x", Condition{Kind: IfMatch, Any: true}).Code)
+	}
+	held := func(i int) (count int) {
+		for _, prefix := range []string{prefixRecord, prefixTombstone} {
+			require.NoError(t, b.machine[i].store.Scan(prefix, "", func(string, []byte) bool { count++; return true }))
+		}
+		return count
+	}
+	_, slot, err := b.machine[1].node.currentSlot("p99")
+	require.NoError(t, err)
+	promised := slot.Consensus.promised()
+	require.False(t, promised.IsZero())
+	b.run(time.Minute, func() bool { return held(0)+held(1)+held(2) == 0 })
+	for i := range b.machine {
+		require.Zero(t, held(i))
+	}
+
+	n := b.machine[1].node
+	require.GreaterOrEqual(t, n.stamps.fence, promised.TS)
+	below := promised
+	below.TS--
+	v, ok := n.accept("p99", &Consensus{Promised: below, Ballot: below, Record: Record{TS: below.TS, UUID: UUID{1}}})
+	require.True(t, ok)
+	require.False(t, v.ok, "the promise stands")
+	late := Slot{Consensus: &Consensus{Promised: below, Ballot: below, Record: Record{TS: below.TS, UUID: UUID{1}, Origin: 1}}}
+	_, err = n.merge(n.peers[0], "p99", EncodeSlot("p99", &late))
+	require.NoError(t, err)
+	_, slot, err = n.currentSlot("p99")
+	require.NoError(t, err)
+	require.True(t, slot.Consensus.Weak, "what stood below a promise is shown, and counts for nothing")
+
+	b.crash(1)
+	b.start(1)
+	require.GreaterOrEqual(t, b.machine[1].node.stamps.fence, promised.TS, "on disk before the promise was gone")
+	require.Equal(t, CodeCreated, b.doLinear(0, OpPut, "p1", "there", always).Code)
+}

@@ -71,8 +71,10 @@ func InspectRecovery(store Reader) (*Recovery, error) {
 	if r.Members, err = n.recoverBook(); err != nil {
 		return nil, err
 	}
-	return r, store.Scan(prefixRecord, prefixRecord, func(string, []byte) bool {
-		r.Keys++
+	return r, store.Scan(prefixRecord, prefixRecord, func(key string, value []byte) bool {
+		if slot, err := DecodeSlot(key[len(prefixRecord):], value); err != nil || slot.Exists() { // mere promises are no data.
+			r.Keys++
+		}
 		return true
 	})
 }

@@ -246,6 +246,9 @@ func (n *Node) merge(from *peer, path string, record []byte) (PersistID, error) 
 		}
 	}
 	out, changed := mergeSlots(ours, in, n.id, from.id, n.electorate)
+	if c := out.Consensus; c != ours.Consensus && c.Ballot.TS <= n.stamps.fence {
+		c.Weak = true // it may be below a promise that went with a slot: see bar. The copy is this member's own.
+	}
 	switch {
 	case !changed:
 		n.counters.Stale++

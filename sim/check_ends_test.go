@@ -19,6 +19,9 @@ func TestEndsFires(t *testing.T) {
 	requireBroken(t, c.erased(&replicas[1], replicas, "p"), promiseEnds, "does not hold")
 	c.stored(1, "p", &value)
 	requireBroken(t, c.erased(&replicas[1], replicas, "p"), promiseEnds, "no tombstone")
+	c.stored(1, "q", &node.Slot{Consensus: &node.Consensus{Promised: node.Ballot{Epoch: 1, TS: 3, Member: 2}}})
+	require.Empty(t, c.erased(&replicas[1], replicas, "q"), "a mere promise is its own business")
+	requireBroken(t, c.erased(&replicas[1], replicas, "q"), promiseEnds, "does not hold")
 	c.stored(1, "p", &tombstone)
 	c.stored(2, "p", &tombstone)
 	c.stored(3, "p", &value)
@@ -53,6 +56,8 @@ func TestTombstonesEndFires(t *testing.T) {
 	requireBroken(t, checkTombstonesEnd(e), scenarios.TombstonesEnd.String(), "n2 lists 1 paths")
 	requireBroken(t, checkTombstonesEnd(e), scenarios.TombstonesEnd.String(), "still holds")
 	require.Len(t, checkTombstonesEnd(e), 2)
+	e.Nodes[0].promises = 3
+	requireBroken(t, checkTombstonesEnd(e), scenarios.TombstonesEnd.String(), "n1 holds 3 paths with nothing but a promise")
 }
 
 // A tombstone that one member alone drops, and a value that comes back to where one was, are found by the whole of Run.

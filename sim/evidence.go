@@ -74,8 +74,9 @@ type NodeEvidence struct {
 	Electorate *node.Electorate
 	Records    []PathRecord // everything on its disk, by path.
 
-	ended map[string]node.Slot // by path: the highest tombstone that this disk has dropped.
-	noted int                  // paths that its disk lists as perhaps having a tombstone.
+	ended    map[string]node.Slot // by path: the highest tombstone that this disk has dropped.
+	noted    int                  // paths that its disk lists as perhaps having a tombstone.
+	promises int                  // paths of which its disk holds nothing but a promise.
 }
 
 // PathRecord is a record and where it is.

@@ -418,6 +418,7 @@ func (w *world) evidence() *Evidence {
 		ne := &e.Nodes[i]
 		w.violate(w.checkIndex(&w.replicas[ne.Number])...)
 		ne.ended, ne.noted = w.ends.ended[ne.Number], w.noted(ne.Number)
+		ne.promises = w.promisesLeft(ne.Number)
 		err := w.replicas[ne.Number].disk.store.Scan(recordPrefix, "", func(key string, value []byte) bool {
 			path, _ := cutRecordPrefix(key)
 			slot, err := node.DecodeSlot(path, value) // a memstore.Store never writes to a value again.

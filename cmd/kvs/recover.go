@@ -40,7 +40,7 @@ Each chosen voter fetches what all of them hold before it takes part. If one of 
 operations wait for it (503, no_quorum, with its name): stop a node and recover it again, without the lost one in --voters.
 
 Without --i-accept-data-loss it changes nothing, and shows what it would do, for one or more nodes that are stopped: compare their epochs,
-clocks and records, and recover the one that knows most. Nodes that still run need not be stopped: they take over the new configuration.
+clocks and keys (deleted ones included), and recover the one that knows most. Nodes that still run need not be stopped: they take over the new configuration.
 
   kvs stop node1.yaml
   kvs recover node1.yaml node4.yaml                                     # look
@@ -90,7 +90,7 @@ func (a *app) recoverVoters(ctx context.Context, args []string, o recoverOptions
 
 // recoverOne shows what one node knows, and replaces the voters if that was asked for.
 func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offline, name string, o recoverOptions) error {
-	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d records, clock %s\n", name, off.ID, off.Cluster, off.Keys, off.Clock)
+	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d keys, clock %s\n", name, off.ID, off.Cluster, off.Keys, off.Clock)
 	if off.Config == nil {
 		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, off.CheckVoters([]node.ID{off.ID}))}
 	}
