@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -70,6 +71,7 @@ const candidateBytesMax = 1 << 20
 func newCandidatesCommand(io stdio) *cobra.Command {
 	var coverage bool
 	cmd := &cobra.Command{Use: "candidates", Hidden: true, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		outliveSignals()
 		lines := bufio.NewScanner(io.in)
 		lines.Buffer(nil, candidateBytesMax)
 		out := json.NewEncoder(io.out)
@@ -157,6 +159,10 @@ func (t *tryers) one(worker int, s *scenarios.Scenario) trial {
 		return trial{err: err}
 	}
 	answer, err := p.ask(string(question))
+	if errors.Is(err, errStopped) {
+		t.workers[worker] = nil
+		return trial{err: err}
+	}
 	if err != nil {
 		t.workers[worker] = nil
 		return lost(err)

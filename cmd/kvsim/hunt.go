@@ -173,6 +173,9 @@ func (p *pack) live() (caught, explained string, err error) {
 	}
 	p.seed++
 	r, err := p.worker.live(p.seed)
+	if errors.Is(err, errStopped) {
+		return "", "", err
+	}
 	if err != nil { // whatever a bug does to the process of the simulator, it has shown itself.
 		return "lost", err.Error() + "\n", nil
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func TestMain(m *testing.M) {
 		}
 	case "crash":
 		panic("planted in a worker")
+	case "stopped": // as if the signal came before the worker looks after signals.
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		select {}
 	case "babble":
 		fmt.Println("this is no report")
 		_, _ = os.Stdin.Read(make([]byte, 1))

@@ -3,12 +3,27 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
+
+// errStopped says that a worker was ended from outside, by a signal that asks for it. That says nothing about what it lived.
+var errStopped = errors.New("its process was told to end")
+
+// stopped reports whether a process was ended by such a signal. Workers outlive them, but there is a moment at the start of a process in
+// which they do not yet.
+func stopped(s *os.ProcessState) bool {
+	if s == nil {
+		return false
+	}
+	status, ok := s.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && (status.Signal() == syscall.SIGTERM || status.Signal() == syscall.SIGINT || status.Signal() == syscall.SIGHUP)
+}
 
 // worker lives one seed after another.
 type worker interface {
@@ -74,6 +89,9 @@ func (p *process) ask(question string) ([]byte, error) {
 	if err != nil {
 		_ = p.in.Close()
 		ended := p.cmd.Wait()
+		if stopped(p.cmd.ProcessState) {
+			return nil, fmt.Errorf("%w (%v)", errStopped, ended)
+		}
 		return nil, fmt.Errorf("its process ended (%v):\n%s", ended, p.stderr.String())
 	}
 	return line, nil

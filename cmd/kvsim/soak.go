@@ -30,7 +30,7 @@ type soakOptions struct {
 
 	first, last uint64
 	newWorker   func() (worker, error) // default: a process of this program.
-	interrupted <-chan struct{}        // default: closed by Ctrl-C.
+	interrupted <-chan struct{}        // default: closed by Ctrl-C or SIGTERM.
 }
 
 func newSoakCommand(io stdio) *cobra.Command {
@@ -42,7 +42,7 @@ func newSoakCommand(io stdio) *cobra.Command {
 failure and not the end. Failures and the replay command of each go to stdout, progress to stderr.
 
 With --out DIR the failures are kept: DIR/SCENARIO-SEED has the drawn scenario, the history and report.txt with the replay command. How
-far the soak is stands in DIR/SCENARIO.soak.json. Ctrl-C ends it when the seeds under way are done (a second one ends it at once); the same
+far the soak is stands in DIR/SCENARIO.soak.json. Ctrl-C or SIGTERM ends it when the seeds under way are done (a second one ends it at once); the same
 command with --resume goes on there, also after a kill or a power cut, and counts what was found before. It refuses to go on with
 another build or another scenario. The range of seeds may have grown.`,
 		Args: cobra.NoArgs,
@@ -135,7 +135,8 @@ func (o *soakOptions) run(io stdio) error {
 	if o.interrupted == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		context.AfterFunc(ctx, stop) // the second one ends the program.
+		// The second one ends the program, but not one that comes together with the first: timeout(1) tells its child, and then the group.
+		context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 		o.interrupted = ctx.Done()
 	}
 	sum := o.soak(io, state)
@@ -156,8 +157,9 @@ func (o *soakOptions) run(io stdio) error {
 // outcome is the end of one seed.
 type outcome struct {
 	report
-	lost bool  // its process gave no answer.
-	err  error // the worker could not even be started.
+	lost    bool  // its process gave no answer.
+	stopped bool  // its process was told to end: the soak ends, and the seed is not done.
+	err     error // the worker could not even be started.
 }
 
 // soak hands the seeds to the workers and gathers the reports.
@@ -201,6 +203,7 @@ func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 		}
 		select {
 		case out := <-outcomes:
+			sum.interrupted = sum.interrupted || out.stopped
 			if sum.add(out, io); out.lost && o.out != "" && sum.err == nil {
 				sum.err = o.keepLost(&out.report)
 			}
@@ -249,6 +252,11 @@ func (o *soakOptions) job(seeds <-chan uint64, outcomes chan<- outcome) {
 			}
 		}
 		r, err := w.live(seed)
+		if errors.Is(err, errStopped) {
+			w = nil
+			outcomes <- outcome{stopped: true}
+			continue
+		}
 		lost := err != nil
 		if lost {
 			w = nil
@@ -277,6 +285,9 @@ type summary struct {
 func (s *summary) add(out outcome, io stdio) {
 	if out.err != nil {
 		s.err = out.err
+		return
+	}
+	if out.stopped {
 		return
 	}
 	s.did(out.Seed)

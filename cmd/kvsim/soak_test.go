@@ -2,14 +2,17 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"kvs/scenarios"
+	"kvs/sim"
 )
 
 // stopAfter is a worker that interrupts the soak when it has lived so many seeds.
@@ -122,6 +125,41 @@ func TestSoakKeepsLostSeeds(t *testing.T) {
 	kept, err := scenarios.LoadFile(filepath.Join(dir, "quiet-7", "quiet.scenario"))
 	require.NoError(t, err)
 	require.EqualValues(t, 7, kept.Seed)
+}
+
+// A signal that reaches the whole process group ends the soak, and no seed is blamed for it.
+func TestWorkersOutliveSignals(t *testing.T) {
+	for _, command := range []string{"worker", "candidates"} {
+		p, err := startProcess(os.Args[0], []string{command}, []string{modeEnv + "=kvsim"}, time.Minute)
+		require.NoError(t, err)
+		s, err := scenarios.Load("quiet")
+		require.NoError(t, err)
+		s.Duration = time.Second
+		drawn := sim.Draw(1, s)
+		text, err := json.Marshal(drawn.String())
+		require.NoError(t, err)
+		question := map[string]string{"worker": "1", "candidates": string(text)}[command]
+		_, err = p.ask(question) // from here on it is certain that the process has begun.
+		require.NoError(t, err)
+		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+			require.NoError(t, p.cmd.Process.Signal(s))
+			_, err = p.ask(question)
+			require.NoError(t, err, "%s after %s", command, s)
+		}
+		p.close()
+		require.True(t, p.cmd.ProcessState.Success(), "the end of stdin ends it")
+	}
+}
+
+func TestSoakBlamesNoSeedForASignal(t *testing.T) {
+	dir := t.TempDir()
+	err, out := soakWith(t, soakOptions{experiment: experiment{out: dir}, seeds: "1..3", jobs: 1}, func(int) string { return "stopped" })
+	require.ErrorContains(t, err, "interrupted")
+	require.NotErrorIs(t, err, errBroken)
+	require.Contains(t, out, "verdict=unfinished lived=0 broken=0 ")
+	err, out = soakWith(t, soakOptions{experiment: experiment{out: dir}, seeds: "1..3", jobs: 1, resume: true}, func(int) string { return "kvsim" })
+	require.NoError(t, err)
+	require.Contains(t, out, "verdict=ok lived=3 broken=0 ")
 }
 
 func TestResumeNeedsAFolder(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -24,6 +25,10 @@ type report struct {
 	Simulated  int64 // nanoseconds.
 }
 
+// outliveSignals leaves Ctrl-C and SIGTERM, which both reach the whole process group, to the one that started this process: it waits for
+// what is under way. The end of stdin ends this process in any case.
+func outliveSignals() { signal.Ignore(os.Interrupt, syscall.SIGTERM) }
+
 // newWorkerCommand is the other end of soak: it lives the seeds that come in on stdin, one a line.
 func newWorkerCommand(io stdio) *cobra.Command {
 	var e experiment
@@ -36,11 +41,11 @@ func newWorkerCommand(io stdio) *cobra.Command {
 }
 
 func (e *experiment) work(io stdio) error {
+	outliveSignals()
 	s, err := e.load()
 	if err != nil {
 		return err
 	}
-	signal.Ignore(os.Interrupt) // Ctrl-C is for the soak, which waits for the seeds under way.
 	seeds := bufio.NewScanner(io.in)
 	out := json.NewEncoder(io.out)
 	for seeds.Scan() {
