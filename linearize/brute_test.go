@@ -212,7 +212,7 @@ func TestBruteForceAgrees(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(7, uint64(n)))
 			rules := make(map[Rule]int)
-			good, spares, dropped, forced := 0, 0, 0, 0
+			good, spares, dropped, forced, implied := 0, 0, 0, 0, 0
 			for i := range perFlavour {
 				h := &History{Ops: randomOps(rng, f, true)}
 				want := Linearizable
@@ -241,14 +241,20 @@ func TestBruteForceAgrees(t *testing.T) {
 						}
 					}
 				}
+				for _, i := range a.implied {
+					if i {
+						implied++
+					}
+				}
 				for _, s := range a.reduce() {
 					if s.outcome == spare {
 						spares++
 					}
 				}
 			}
-			t.Logf("%d of %d linearizable, violations %v, unknown writes: %d forced, %d left out, %d spare deletes",
-				good, perFlavour, rules, forced, dropped, spares)
+			t.Logf("%d of %d linearizable, violations %v, unknown writes: %d forced, %d left out, %d spare deletes, %d refusals implied",
+				good, perFlavour, rules, forced, dropped, spares, implied)
+			require.True(t, !f.blind || implied > perFlavour/10, "of refusals that do not show what they found")
 			require.Greater(t, good, perFlavour/10)
 			require.Greater(t, perFlavour-good, perFlavour/20)
 		})

@@ -1,9 +1,6 @@
 package linearize
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // outcome is what the model may assume about a step.
 type outcome uint8
@@ -28,6 +25,7 @@ type step struct {
 //  1. An unknown write whose value was seen ends at the return of the look (analysis.explain).
 //  2. An unknown write that cannot have mattered is left out (analysis.mattering).
 //  3. An unknown delete is not tried everywhere, but used where it is needed (analysis.spares).
+//  4. A refusal that says nothing beyond what others saw is left out (analysis.implied).
 func (a *analysis) reduce() []step {
 	mattering := a.mattering()
 	spares := a.spares(mattering)
@@ -36,7 +34,7 @@ func (a *analysis) reduce() []step {
 		c := &a.r.calls[i]
 		by, ok := a.sure(i)
 		switch {
-		case c.status == Fail, c.status == Info && c.op.Kind == Get:
+		case c.status == Fail, c.status == Info && c.op.Kind == Get, a.implied[i]:
 		case ok:
 			steps = append(steps, step{c, sure, by})
 		case !mattering[i]:
@@ -49,10 +47,15 @@ func (a *analysis) reduce() []step {
 	return steps
 }
 
-// blind reports whether an answered compare-and-set was refused without saying by what. It saw that the register did not hold
-// one content, so any other content, also one that nobody ever reports, can have mattered to it.
+// blind reports whether an answered compare-and-set was refused without saying by what, and others do not explain that. It saw that
+// the register did not hold one content, so any other content, also one that nobody ever reports, can have mattered to it.
 func (a *analysis) blind() bool {
-	return slices.ContainsFunc(a.r.calls, func(c call) bool { return c.refused() && !c.op.Shown })
+	for i := range a.r.calls {
+		if a.r.calls[i].blind() && !a.implied[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // mattering marks the unknown writes that may have mattered to anybody.

@@ -32,6 +32,9 @@ func (c *call) happened() bool { return c.status == OK }
 // refused reports whether c certainly took place and certainly changed nothing, although it is a write.
 func (c *call) refused() bool { return c.status == OK && c.op.refused() }
 
+// blind reports whether c is a refused compare-and-set that does not tell what it found.
+func (c *call) blind() bool { return c.refused() && !c.op.Shown }
+
 // saw returns what the register held at the moment of c, if c is known to have happened and the answer tells exactly.
 func (c *call) saw() (content, bool) {
 	if c.status != OK {

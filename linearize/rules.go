@@ -50,6 +50,7 @@ type analysis struct {
 	sightings []sighting
 	forced    []int64 // by call: the time by which an unknown write must have happened, because it was seen; else Never.
 	witness   []int   // by call: the one whose answer shows that a forced write happened. It returned at that time.
+	implied   []bool  // by call: a blind refusal that says nothing: see implications.
 	found     *Evidence
 }
 
@@ -87,6 +88,7 @@ func analyse(r *register) *analysis {
 	for i := 0; i < len(a.sightings) && a.found == nil; i++ {
 		a.explain(a.sightings[i])
 	}
+	a.implied = a.implications()
 	return a
 }
 
@@ -329,7 +331,7 @@ func (a *analysis) interruptions(holds []hold) {
 		switch {
 		case c.writes():
 			check(i, by, func(held content) bool { return c.leaves() != held })
-		case c.refused() && !c.op.Shown:
+		case c.blind():
 			check(i, by, func(held content) bool { return c.needs() == held })
 		}
 	}
