@@ -30,7 +30,7 @@ func sabotage(t *testing.T, name, when string, do func(w *world)) []Violation {
 	w.live()
 	require.True(t, done)
 	w.violate(w.evidence().judge()...)
-	w.violate(w.hlc.violations...)
+	w.gather()
 	return w.violations
 }
 
@@ -42,6 +42,23 @@ func someWrite(w *world, del bool) *write {
 		}
 	}
 	panic("there is no such write")
+}
+
+// What is found in the middle of a run carries the time of that moment, whoever finds it.
+func TestViolationsCarryTheirTime(t *testing.T) {
+	var at time.Duration
+	got := sabotage(t, "quiet", " recovery ", func(w *world) {
+		at = w.now
+		w.conflict.bad(1, "a", "planted")
+		w.delivery.bad(1, "a", "planted")
+		w.hlc.bad(1, "a", "planted")
+		w.persistFirst.violations = append(w.persistFirst.violations, Violation{Promise: promisePersist, Node: 1, Detail: "planted"})
+	})
+	require.Len(t, got, 4)
+	for _, v := range got {
+		require.Equal(t, at, v.At, v)
+	}
+	require.NotZero(t, at)
 }
 
 func TestLostRecordIsFound(t *testing.T) {

@@ -101,7 +101,7 @@ func TestLosersAreMissed(t *testing.T) {
 	w := newWorld(Options{Seed: 1, Scenario: &sc})
 	w.live()
 	require.Greater(t, w.conflict.decisions, 100)
-	require.Empty(t, w.conflict.violations)
+	require.Empty(t, w.violations)
 	require.Empty(t, w.checkLosers())
 	var ops []node.Op
 	store := w.replicas[2].disk.store

@@ -86,12 +86,7 @@ func Run(o Options) (*Result, error) {
 		w.violate(w.checkLosers()...)
 		w.judgeHistory(res)
 	}
-	w.violate(w.persistFirst.violations...)
-	w.violate(w.conflict.violations...)
-	w.violate(w.delivery.violations...)
-	if o.Scenario.Expects(scenarios.HLCMonotone) {
-		w.violate(w.hlc.violations...)
-	}
+	w.gather()
 	res.Violations = w.violations
 	return res, nil
 }
@@ -100,6 +95,7 @@ func Run(o Options) (*Result, error) {
 func (w *world) liveOrPanic() (stack string) {
 	defer func() {
 		if p := recover(); p != nil {
+			w.gather()
 			stack = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
 			w.violate(Violation{Promise: promisePanic, Detail: fmt.Sprint(p)})
 		}

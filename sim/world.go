@@ -214,6 +214,7 @@ func (w *world) live() {
 		w.trace.word(uint64(e.at))
 		w.trace.word(uint64(e.kind)<<48 | uint64(e.node)<<40 | uint64(uint32(e.slot)))
 		w.happen(e)
+		w.gather()
 	}
 }
 
@@ -386,6 +387,19 @@ func (w *world) violate(list ...Violation) {
 		if w.tracer != nil {
 			w.tracer(fmt.Sprintf("%s VIOLATION %s", w.now, v))
 		}
+	}
+}
+
+// gather takes over what checkers of single moments have found, in the event in which they did: a violation carries its time.
+func (w *world) gather() {
+	for _, found := range [...]*[]Violation{&w.persistFirst.violations, &w.conflict.violations, &w.delivery.violations, &w.hlc.violations} {
+		if len(*found) == 0 {
+			continue
+		}
+		if found != &w.hlc.violations || w.sc.Expects(scenarios.HLCMonotone) {
+			w.violate(*found...)
+		}
+		*found = nil
 	}
 }
 
