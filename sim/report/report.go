@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"kvs/chaos"
 	"kvs/linearize"
 	"kvs/scenarios"
 	"kvs/sim"
@@ -64,15 +63,6 @@ type mark struct {
 	Text string `json:"text"`
 }
 
-// band is a fault for as long as it lasted. Nodes is empty when it concerns all.
-type band struct {
-	From  int64  `json:"from"`
-	To    int64  `json:"to"`
-	Nodes []int  `json:"nodes"`
-	Class int    `json:"class"`
-	Text  string `json:"text"`
-}
-
 type operation struct {
 	Process int    `json:"process"`
 	Node    string `json:"node"`
@@ -118,7 +108,7 @@ func collect(r *Run) *data {
 	d := &data{
 		Title: fmt.Sprintf("%s, seed %d", res.Scenario, res.Seed), Verdict: res.Verdict(), Line: res.String(), Replay: r.Replay,
 		Scenario: r.Scenario.String(), Nodes: r.Scenario.Nodes, End: micros(res.Simulated), Recovered: micros(r.Scenario.Duration),
-		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Messages: [][7]int64{}, Marks: []mark{}, Bands: bands(r.Recording.Faults, res.Simulated),
+		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Messages: [][7]int64{}, Marks: []mark{}, Bands: bands(r.Scenario.Nodes, r.Recording.Faults, res.Simulated),
 		Operations: []operation{}, Violations: []violation{},
 	}
 	kinds := map[string]int64{}
@@ -187,93 +177,4 @@ func operationOf(o *linearize.Op, end time.Duration) operation {
 		Process: o.Process, Node: o.Node, Kind: o.Kind.String(), Path: o.Path, Text: text,
 		Version: o.Version, From: o.Invoke / 1000, To: to / 1000, Status: o.Status.String(),
 	}
-}
-
-// bands pairs faults with what ended them.
-func bands(faults []chaos.Event, end time.Duration) []band {
-	var open []chaos.Event
-	out := []band{}
-	finish := func(at time.Duration, ended func(e *chaos.Event) bool) {
-		kept := open[:0]
-		for i := range open {
-			if e := open[i]; ended(&e) {
-				out = append(out, band{micros(e.At), micros(at), concerned(&e), int(e.Kind.Class()), e.Fault.String()})
-			} else {
-				kept = append(kept, e)
-			}
-		}
-		open = kept
-	}
-	for _, e := range faults {
-		finish(e.At, func(begun *chaos.Event) bool { return ends(&e, begun) })
-		if e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot || e.Kind == chaos.SwapDisks { // over at once.
-			out = append(out, band{micros(e.At), micros(e.At), concerned(&e), int(e.Kind.Class()), e.Fault.String()})
-		} else if !e.Kind.Ends() && !amountless(&e) {
-			open = append(open, e)
-		}
-	}
-	finish(end, func(*chaos.Event) bool { return true })
-	return out
-}
-
-// amountless reports whether a fault with an amount of zero ends one of its kind instead of beginning one.
-func amountless(e *chaos.Event) bool {
-	switch e.Kind {
-	case chaos.Loss, chaos.Duplicate, chaos.Reorder, chaos.Corrupt, chaos.DiskError:
-		return e.PPM == 0
-	case chaos.Delay:
-		return e.AmountMax == 0
-	case chaos.Skew, chaos.DiskSlow:
-		return e.Amount == 0
-	}
-	return false
-}
-
-// ends reports whether e ends a fault that had begun.
-func ends(e, begun *chaos.Event) bool {
-	switch e.Kind {
-	case chaos.Recover:
-		return true
-	case chaos.Heal:
-		return begun.Kind.Class() == chaos.Network
-	case chaos.HealPartition, chaos.Partition:
-		return begun.Kind == chaos.Partition
-	case chaos.HealCut:
-		return begun.Kind == chaos.Cut
-	case chaos.HealClog:
-		return begun.Kind == chaos.Clog
-	case chaos.HealClocks:
-		return begun.Kind.Class() == chaos.Clock && within(begun.Nodes, e.Nodes)
-	case chaos.HealDisks:
-		return begun.Kind.Class() == chaos.Disk && within(begun.Nodes, e.Nodes)
-	case chaos.ThawClock:
-		return begun.Kind == chaos.FreezeClock && within(begun.Nodes, e.Nodes)
-	case chaos.Restart:
-		return begun.Kind == chaos.Crash && within(begun.Nodes, e.Nodes)
-	case chaos.Resume, chaos.Crash:
-		return begun.Kind == chaos.Pause && within(begun.Nodes, e.Nodes)
-	}
-	return begun.Kind == e.Kind && begun.Kind.Class() != chaos.Process && begun.Kind != chaos.Cut && begun.Kind != chaos.Clog && within(begun.Nodes, e.Nodes) && len(begun.From) == len(e.From)
-}
-
-// within reports whether the ending names nobody, which means all, or everybody that is concerned.
-func within(begun, ending []int) bool {
-	for _, n := range begun {
-		found := len(ending) == 0
-		for _, m := range ending {
-			found = found || m == n
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
-func concerned(e *chaos.Event) []int {
-	out := []int{}
-	for _, list := range append([][]int{e.Nodes, e.From, e.To}, e.Groups...) {
-		out = append(out, list...)
-	}
-	return out
 }
