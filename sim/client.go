@@ -136,9 +136,9 @@ func (w *world) think(index int32) {
 	if c.op.Kind == scenarios.OpPut || c.op.Kind == scenarios.OpCAS {
 		// A compare-and-set that names a version is told when the key may have been forgotten.
 		named := c.op.Kind == scenarios.OpCAS && c.expect.found
-		mayBegin := func() bool { return named || w.keysOutliveRetries() && w.keyed.mayBegin(c.op.Path, w.now) }
+		mayBegin := func() bool { return (named || w.keysOutliveRetries()) && w.keyed.mayBegin(c.op.Path, w.now) }
 		if !c.probe && c.op.Level == node.Linearizable && chaos.Chance(w.clientRNG, w.sc.Workload.Retry) && mayBegin() {
-			w.keyed.begin(c.op.Path, c.number, w.now)
+			w.keyed.begin(c.op.Path, c.number, w.now, named)
 			c.key = node.UUID{0: 1, 1: byte(c.number)}
 			binary.BigEndian.PutUint32(c.key[4:], c.count)
 		}

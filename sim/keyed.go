@@ -7,10 +7,11 @@ import (
 
 // keyedWrites watches over what an idempotency key promises: it is kept with its path for the next 63 writes under keys (node/api/openapi.yaml,
 // Idempotency-Key), and a retry after that is a new write. While one that may still be tried, or may still be under way somewhere, has seen
-// nearly so many begin on its path, others there go without keys.
+// nearly so many begin on its path, others there go without keys. Of those that name a version the promise is another one: they are told when
+// the key may have been forgotten. So nobody has to wait for them, but they count for the others.
 type keyedWrites struct {
 	begun map[string]int // by path, under keys.
-	open  []keyedWrite
+	open  []keyedWrite   // of those that name no version.
 }
 
 type keyedWrite struct {
@@ -28,13 +29,15 @@ func (k *keyedWrites) mayBegin(path string, now time.Duration) bool {
 	return !slices.ContainsFunc(k.open, func(w keyedWrite) bool { return w.path == path && k.begun[path]-w.count >= keyedWritesMax })
 }
 
-// begin notes one that begins.
-func (k *keyedWrites) begin(path string, client int, until time.Duration) {
+// begin notes one that begins. Named: it names the version that it wants.
+func (k *keyedWrites) begin(path string, client int, until time.Duration, named bool) {
 	if k.begun == nil {
 		k.begun = make(map[string]int)
 	}
 	k.begun[path]++
-	k.open = append(k.open, keyedWrite{path, client, k.begun[path], until})
+	if !named {
+		k.open = append(k.open, keyedWrite{path, client, k.begun[path], until})
+	}
 }
 
 // keysOutliveRetries reports whether a write is given up before its key can have gone with the tombstone of a deletion that came after it:

@@ -10,10 +10,11 @@ import (
 func TestKeyedWritesStayWithinTheBound(t *testing.T) {
 	var k keyedWrites
 	require.True(t, k.mayBegin("a", 0))
-	k.begin("a", 1, 10*time.Second)
-	for range keyedWritesMax {
+	k.begin("a", 3, 10*time.Second, true) // nobody has to wait for it.
+	k.begin("a", 1, 10*time.Second, false)
+	for i := range keyedWritesMax {
 		require.True(t, k.mayBegin("a", time.Second))
-		k.begin("a", 2, 2*time.Second)
+		k.begin("a", 2, 2*time.Second, i%2 == 0)
 	}
 	require.False(t, k.mayBegin("a", time.Second), "client 1 may try again")
 	require.True(t, k.mayBegin("b", time.Second))
