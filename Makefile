@@ -48,7 +48,7 @@ test: check ## Everything: format, vet, race tests, the daemon by shell, simulat
 	integration_test/integration_test.sh
 	$(BIN)/kvsim soak --seeds 1..40 --scenario swarm --verify --jobs $(JOBS)
 	@for s in $$($(BIN)/kvsim scenarios --names); do \
-		$(BIN)/kvsim run --seed 1 --scenario $$s --verify --quiet || exit 1; done
+		$(BIN)/kvsim run --scenario $$s --verify --quiet || exit 1; done
 	@$(GO) test -count=1 -v -run '^$$' ./integration_test 2>&1 | grep '^NO DOCKER' || true
 
 integration: ## Real clusters in Docker containers: faults, kill -9 storms, rolling restarts. Needs root and iptables.
