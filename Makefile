@@ -47,6 +47,7 @@ test: check ## Everything: format, vet, race tests, the daemon by shell, simulat
 	@$(MAKE) --no-print-directory build
 	integration_test/integration_test.sh
 	$(BIN)/kvsim soak --seeds 1..40 --scenario swarm --verify --jobs $(JOBS)
+	$(BIN)/kvsim soak --seeds walk --scenario crash-at-every-persist --duration 3s --jobs $(JOBS)
 	@for s in $$($(BIN)/kvsim scenarios --names); do \
 		$(BIN)/kvsim run --scenario $$s --verify --quiet || exit 1; done
 	@$(GO) test -count=1 -v -run '^$$' ./integration_test 2>&1 | grep '^NO DOCKER' || true

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"math"
 	"time"
 
 	"kvs/scenarios"
@@ -11,7 +13,7 @@ type walk struct {
 	node    int // zero: there is none.
 	persist int // it crashes with this one, counted from 1 over all runs of its process.
 	keep    bool
-	seen    int
+	seen    []int // persists so far, by number of the replica.
 	down    bool
 }
 
@@ -21,17 +23,47 @@ func newWalk(seed uint64, sc *scenarios.Scenario) walk {
 	if !sc.Disk.Walk {
 		return walk{}
 	}
-	i := int(seed - 1)
-	return walk{node: 1 + i%sc.Nodes, keep: i/sc.Nodes%2 == 1, persist: 1 + i/sc.Nodes/2}
+	n, persist, keep := walkOf(seed, sc.Nodes)
+	return walk{node: n, persist: persist, keep: keep, seen: make([]int, sc.Nodes+1)}
 }
 
-// walkStep counts the persists of the node in question; at the right one it goes down before anything else happens.
+// walkOf says which crash a seed stands for.
+func walkOf(seed uint64, nodes int) (node, persist int, keep bool) {
+	i := int((seed - 1) & math.MaxInt64) // the seed 0 is the last one of all.
+	return 1 + i%nodes, 1 + i/nodes/2, i/nodes%2 == 1
+}
+
+// WalkPersists lives the run of a walk without any crash, and returns how many persists each node made in it. Up to its crash, every
+// run of the walk is this one: so these are all the persists at which there can be one.
+func WalkPersists(s scenarios.Scenario) ([]int, error) {
+	if !s.Disk.Walk {
+		return nil, fmt.Errorf("scenario %q is no walk: its disks do not say walk=yes", s.Name)
+	}
+	const beyond = 1 << 60 // there are not so many persists.
+	d := Draw(beyond, s)
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
+	w := newWorld(Options{Seed: beyond, Scenario: &d})
+	if stack := w.liveOrPanic(); stack != "" {
+		return nil, fmt.Errorf("the run without a crash: %s", stack)
+	}
+	return w.walk.seen[1:], nil
+}
+
+// InWalk reports whether the crash that a seed stands for is among so many persists of each node.
+func InWalk(seed uint64, persists []int) bool {
+	n, persist, _ := walkOf(seed, len(persists))
+	return persist <= persists[n-1]
+}
+
+// walkStep counts the persists; at the right one of the right node that goes down before anything else happens.
 func (w *world) walkStep(r *replica) {
 	k := &w.walk
-	if r.number != k.node {
+	if k.node == 0 {
 		return
 	}
-	if k.seen++; k.seen == k.persist {
+	if k.seen[r.number]++; r.number == k.node && k.seen[r.number] == k.persist {
 		w.at(w.now, event{kind: eventWalk})
 	}
 }

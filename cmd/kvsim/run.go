@@ -93,6 +93,9 @@ func (o *runOptions) run(io stdio, seedGiven bool) error {
 		fmt.Fprintln(io.out, "report:", path)
 	}
 	fmt.Fprintln(io.out, res)
+	if drawn.Disk.Walk && res.Faults == 0 {
+		fmt.Fprintln(io.err, "nothing crashed: the run ended before the persist that the seed stands for; kvsim soak --seeds walk lives all that there are")
+	}
 	if broken {
 		return errBroken
 	}

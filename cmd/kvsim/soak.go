@@ -29,6 +29,7 @@ type soakOptions struct {
 	resume      bool
 
 	first, last uint64
+	persists    []int                  // of each node, when the seeds are those of a walk: those beyond them are left out.
 	newWorker   func() (worker, error) // default: a process of this program.
 	interrupted <-chan struct{}        // default: closed by Ctrl-C or SIGTERM.
 }
@@ -44,12 +45,15 @@ failure and not the end. Failures and the replay command of each go to stdout, p
 With --out DIR the failures are kept: DIR/SCENARIO-SEED has the drawn scenario, the history and report.txt with the replay command. How
 far the soak is stands in DIR/SCENARIO.soak.json. Ctrl-C or SIGTERM ends it when the seeds under way are done (a second one ends it at once); the same
 command with --resume goes on there, also after a kill or a power cut, and counts what was found before. It refuses to go on with
-another build or another scenario. The range of seeds may have grown.`,
+another build or another scenario. The range of seeds may have grown.
+
+With --seeds walk the seeds are those at which a scenario with disk walk=yes crashes a node: every persist of every node in the run
+without a crash, kept and lost. A seed at which nothing crashes is a failure.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return o.run(io) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.seeds, "seeds", "1..200", "the seeds, as first..last, or one")
+	f.StringVar(&o.seeds, "seeds", "1..200", "the seeds, as first..last, or one; walk: all of a scenario that crashes at every persist")
 	f.StringVar(&o.scenario, "scenario", "swarm", "name of a scenario (see kvsim scenarios), or the path of a file")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes at once")
 	f.DurationVar(&o.seedTimeout, "seed-timeout", 2*time.Minute, "real time after which a seed counts as hanging")
@@ -61,7 +65,13 @@ another build or another scenario. The range of seeds may have grown.`,
 
 // check completes and judges the options.
 func (o *soakOptions) check() (err error) {
-	if o.first, o.last, err = parseSeeds(o.seeds); err != nil {
+	s, err := o.load()
+	if err == nil && o.seeds == walkWord {
+		err = o.walk(s)
+	} else if err == nil {
+		o.first, o.last, err = parseSeeds(o.seeds)
+	}
+	if err != nil {
 		return err
 	}
 	if o.jobs < 1 || o.jobs > 1024 {
@@ -73,8 +83,7 @@ func (o *soakOptions) check() (err error) {
 	if o.resume && o.out == "" {
 		return errors.New("--resume needs --out, the folder of the soak to go on with")
 	}
-	_, err = o.load()
-	return err
+	return nil
 }
 
 // statePath is where how far the soak is is kept; empty: nowhere.
@@ -117,6 +126,9 @@ func (o *soakOptions) run(io stdio) error {
 		env := []string{"GOMAXPROCS=1", "GOGC=400"}
 		o.newWorker = func() (worker, error) { return startProcess(program, args, env, o.seedTimeout) }
 	}
+	if o.persists != nil {
+		fmt.Fprintf(io.err, "persists of the nodes: %v; %d runs crash at each, kept and lost\n", o.persists, o.total())
+	}
 	state, err := o.newState()
 	if err != nil {
 		return err
@@ -126,7 +138,7 @@ func (o *soakOptions) run(io stdio) error {
 			return err
 		}
 		if state.Lived > 0 {
-			fmt.Fprintf(io.err, "%d of %d seeds are done already\n", state.Lived, o.last-o.first+1)
+			fmt.Fprintf(io.err, "%d of %d seeds are done already\n", state.Lived, o.total())
 		}
 		for _, line := range state.Lines {
 			fmt.Fprintln(io.out, line)
@@ -169,7 +181,7 @@ func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 	go func() {
 		defer close(seeds)
 		for seed := from; seed-from < o.last+1-from; seed++ { // the last one may be the highest number there is.
-			if _, done := slices.BinarySearch(doneAbove, seed); done {
+			if _, done := slices.BinarySearch(doneAbove, seed); done || !o.wanted(seed) {
 				continue
 			}
 			select {
@@ -179,7 +191,7 @@ func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 			}
 		}
 	}()
-	jobs := int(min(uint64(o.jobs), o.last-o.first+1))
+	jobs := int(min(uint64(o.jobs), o.total()))
 	done := make(chan struct{})
 	for range jobs {
 		go func() {
@@ -187,7 +199,7 @@ func (o *soakOptions) soak(io stdio, state *soakState) *summary {
 			done <- struct{}{}
 		}()
 	}
-	sum := &summary{soakState: state, total: o.last - o.first + 1, started: time.Now(), before: state.soakTotals}
+	sum := &summary{soakState: state, total: o.total(), started: time.Now(), before: state.soakTotals}
 	ticker := time.NewTicker(sum.every(io.err))
 	defer ticker.Stop()
 	stopped, interrupted := false, o.interrupted
@@ -258,6 +270,9 @@ func (o *soakOptions) job(seeds <-chan uint64, outcomes chan<- outcome) {
 			continue
 		}
 		lost := err != nil
+		if o.persists != nil && !lost {
+			o.wantCrash(&r)
+		}
 		if lost {
 			w = nil
 			r = report{Seed: seed, Broken: true}

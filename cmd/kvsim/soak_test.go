@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -161,6 +162,48 @@ func TestSoakBlamesNoSeedForASignal(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "verdict=ok lived=3 broken=0 ")
 }
+
+// A walk lives one run for every crash that there is, and none at which nothing crashes counts as held.
+func TestSoakWalksThroughAllCrashes(t *testing.T) {
+	s, err := scenarios.Load("crash-at-every-persist")
+	require.NoError(t, err)
+	s.Duration = time.Second
+	persists, err := sim.WalkPersists(s)
+	require.NoError(t, err)
+	runs := 0
+	for _, p := range persists {
+		runs += 2 * p
+	}
+	require.Greater(t, runs, 100)
+	walk := func(faults int) (string, error) {
+		var out, errs bytes.Buffer
+		o := soakOptions{experiment: experiment{scenario: s.Name, duration: s.Duration}, seeds: "walk", jobs: 2, seedTimeout: time.Minute, brokenMax: 1}
+		o.newWorker = func() (worker, error) { return crashed(faults), nil }
+		err := o.run(stdio{out: &out, err: &errs})
+		require.Contains(t, errs.String(), fmt.Sprintf("persists of the nodes: %v; %d runs", persists, runs))
+		return out.String(), err
+	}
+	out, err := walk(1)
+	require.NoError(t, err)
+	require.Contains(t, out, fmt.Sprintf("verdict=ok lived=%d broken=0 ", runs))
+	out, err = walk(0)
+	require.ErrorIs(t, err, errBroken)
+	require.Contains(t, out, "seed=1 verdict=no-crash")
+	require.Contains(t, out, "replay: make sim SEED=1 SCENARIO=crash-at-every-persist")
+
+	code, _, errs := kvsim("soak", "--seeds", "walk", "--scenario", "quiet")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "is no walk")
+}
+
+// crashed is a worker whose runs have so many faults.
+type crashed int
+
+func (c crashed) live(seed uint64) (report, error) {
+	return report{Seed: seed, Faults: int(c), Line: fmt.Sprintf("seed=%d verdict=ok", seed)}, nil
+}
+
+func (c crashed) close() {}
 
 func TestResumeNeedsAFolder(t *testing.T) {
 	code, _, errs := kvsim("soak", "--resume")
