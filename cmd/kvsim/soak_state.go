@@ -111,19 +111,38 @@ func (s *soakState) did(seed uint64) {
 	}
 }
 
-// write replaces the file as a whole, so that a kill leaves the old or the new one.
+// write replaces the file as a whole, so that a kill leaves the old or the new one, and so does a power cut: the new one is on disk before it
+// takes the name, and the name is on disk before what comes next.
 func (s *soakState) write(path string) error {
 	text, err := json.MarshalIndent(s, "", " ")
 	if err != nil {
 		return err
 	}
 	if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
-		if err = os.WriteFile(path+".new", text, 0o644); err == nil {
-			err = os.Rename(path+".new", path)
-		}
+		err = writeDurably(path, text)
 	}
 	if err != nil {
 		return fmt.Errorf("keep how far the soak is: %w; choose another folder with --out", err)
 	}
 	return nil
+}
+
+// writeDurably puts text in the place of a file.
+func writeDurably(path string, text []byte) error {
+	f, err := os.Create(path + ".new")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
