@@ -64,6 +64,8 @@ func (o *guideOptions) run(io stdio) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := untilSignal()
+	defer stop()
 	t := &tryers{program: program, timeout: o.timeout, workers: make([]*process, o.jobs), coverage: true}
 	defer t.close()
 	began := time.Now()
@@ -71,6 +73,7 @@ func (o *guideOptions) run(io stdio) error {
 	var failure *trial
 	r := guide.Search(guide.Options{
 		Seed: o.seed, Scenario: base, Runs: o.runs, Uniform: o.uniform,
+		Enough: func() bool { return ctx.Err() != nil },
 		Test: func(batch []scenarios.Scenario) (out []guide.Outcome) {
 			trials := t.all(batch)
 			for i := range trials {
@@ -92,12 +95,19 @@ func (o *guideOptions) run(io stdio) error {
 	if failure != nil && failure.err != nil {
 		return failure.err
 	}
-	return o.tell(io, base.Name, r, failure, time.Since(began))
+	err = o.tell(io, base.Name, r, failure, time.Since(began), ctx.Err() != nil)
+	if err == nil && ctx.Err() != nil {
+		return fmt.Errorf("%w after %d of %d runs", errInterrupted, r.Runs, o.runs)
+	}
+	return err
 }
 
 // tell says how the search ended, and writes down what failed.
-func (o *guideOptions) tell(io stdio, name string, r guide.Result, failure *trial, took time.Duration) error {
+func (o *guideOptions) tell(io stdio, name string, r guide.Result, failure *trial, took time.Duration, interrupted bool) error {
 	search, verdict := "guided", "ok"
+	if interrupted {
+		verdict = "unfinished"
+	}
 	if o.uniform {
 		search = "uniform"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,22 +61,27 @@ func (h *hunted) wrong() bool {
 	return h.err != nil || (h.caught == "") != (h.mutant.Survives != "")
 }
 
-// hunt builds a mutant and lives seeds with it until a promise breaks.
-func (o *huntOptions) hunt(m *mutants.Mutant) (h hunted) {
+// hunt builds a mutant and lives seeds with it until a promise breaks, or ctx ends.
+func (o *huntOptions) hunt(ctx context.Context, m *mutants.Mutant) (h hunted) {
 	h.mutant = m
+	defer func() {
+		if ctx.Err() != nil && h.caught == "" {
+			h.err = errInterrupted // whatever else went wrong: the signal ended builds and other processes as well.
+		}
+	}()
 	dir, err := os.MkdirTemp("", "kvsim-mutant-")
 	if err != nil {
 		h.err = err
 		return h
 	}
 	defer func() { h.err = errors.Join(h.err, os.RemoveAll(dir)) }()
-	program, err := buildMutant(o.root, dir, m)
+	program, err := buildMutant(ctx, o.root, dir, m)
 	if err != nil {
 		h.err = err
 		return h
 	}
 	if m.Explore != "" && !o.chosen {
-		if o.exploreWith(program, &h); h.caught != "" || h.err != nil {
+		if o.exploreWith(ctx, program, &h); h.caught != "" || h.err != nil {
 			return h
 		}
 	}
@@ -83,7 +89,7 @@ func (o *huntOptions) hunt(m *mutants.Mutant) (h hunted) {
 	for _, name := range o.grounds(m) {
 		packs = append(packs, pack{program: program, scenario: name, timeout: o.seedTimeout})
 	}
-	for h.runs < o.runs && h.caught == "" && h.err == nil {
+	for h.runs < o.runs && h.caught == "" && h.err == nil && ctx.Err() == nil {
 		p := &packs[0]
 		if others := len(packs) - 1; h.runs%2 == 1 && others > 0 {
 			p = &packs[1+h.runs/2%others]
@@ -96,7 +102,7 @@ func (o *huntOptions) hunt(m *mutants.Mutant) (h hunted) {
 		h.cpu += packs[i].end()
 	}
 	if h.caught != "" && o.shrink > 0 {
-		h.small = shrinkWith(program, dir, &h, o.shrink)
+		h.small = shrinkWith(ctx, program, dir, &h, o.shrink)
 	}
 	return h
 }
@@ -117,8 +123,8 @@ func (o *huntOptions) grounds(m *mutants.Mutant) []string {
 }
 
 // exploreWith has the mutant's own program explore the scope that its file names.
-func (o *huntOptions) exploreWith(program string, h *hunted) {
-	cmd := exec.Command(program, "explore", "--scope", h.mutant.Explore, "--limit", o.explore.String())
+func (o *huntOptions) exploreWith(ctx context.Context, program string, h *hunted) {
+	cmd := exec.CommandContext(ctx, program, "explore", "--scope", h.mutant.Explore, "--limit", o.explore.String())
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
 	out, err := cmd.Output()
 	var exit *exec.ExitError
@@ -135,8 +141,8 @@ func (o *huntOptions) exploreWith(program string, h *hunted) {
 const exploreWord = "explore "
 
 // shrinkWith has the mutant's own program make its failure smaller, and returns the size.
-func shrinkWith(program, dir string, h *hunted, budget time.Duration) string {
-	cmd := exec.Command(program, "shrink", "--scenario", h.scenario, "--seed", fmt.Sprint(h.seed), "--jobs", "1",
+func shrinkWith(ctx context.Context, program, dir string, h *hunted, budget time.Duration) string {
+	cmd := exec.CommandContext(ctx, program, "shrink", "--scenario", h.scenario, "--seed", fmt.Sprint(h.seed), "--jobs", "1",
 		"--budget", budget.String(), "--file", filepath.Join(dir, "small.scenario"))
 	cmd.Env = append(os.Environ(), "GOGC=400")
 	out, err := cmd.Output()
@@ -210,7 +216,7 @@ func (p *pack) end() time.Duration {
 }
 
 // buildMutant builds kvsim with the mutant's edits laid over the source, and returns the program.
-func buildMutant(root, dir string, m *mutants.Mutant) (string, error) {
+func buildMutant(ctx context.Context, root, dir string, m *mutants.Mutant) (string, error) {
 	edited, err := m.Apply(func(name string) (string, error) {
 		b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		return string(b), err
@@ -238,7 +244,7 @@ func buildMutant(root, dir string, m *mutants.Mutant) (string, error) {
 	if err := os.WriteFile(overlayFile, overlay, 0o644); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-overlay", overlayFile, "-o", program, "./cmd/kvsim")
+	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlayFile, "-o", program, "./cmd/kvsim")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("mutant %s does not build (%w):\n%s", m.Name, err, out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -70,11 +71,17 @@ func (o *mutantsOptions) run(io stdio) error {
 	if err := o.hunt.prepare(); err != nil {
 		return err
 	}
+	ctx, stop := untilSignal()
+	defer stop()
 	if o.searches > 0 {
-		return o.compareSearches(io, all)
+		return o.compareSearches(ctx, io, all)
 	}
-	found := o.huntAll(io, all)
-	return reportHunt(io, found)
+	found := o.huntAll(ctx, io, all)
+	err = reportHunt(io, found)
+	if ctx.Err() != nil && len(found) < len(all) {
+		return fmt.Errorf("%w: %d of %d mutants were hunted", errInterrupted, len(found), len(all))
+	}
+	return err
 }
 
 // choose returns the mutants asked for.
@@ -154,8 +161,9 @@ func findModule() (string, error) {
 	}
 }
 
-// huntAll hunts several mutants at once and returns what came of each, in the order of all.
-func (o *mutantsOptions) huntAll(io stdio, all []mutants.Mutant) []hunted {
+// huntAll hunts several mutants at once and returns what came of each, in the order of all. When ctx ends, those that were not done are
+// left out.
+func (o *mutantsOptions) huntAll(ctx context.Context, io stdio, all []mutants.Mutant) []hunted {
 	found := make([]hunted, len(all))
 	next, done := make(chan int), make(chan int)
 	go func() {
@@ -167,19 +175,24 @@ func (o *mutantsOptions) huntAll(io stdio, all []mutants.Mutant) []hunted {
 	for range min(o.jobs, len(all)) {
 		go func() {
 			for i := range next {
-				found[i] = o.hunt.hunt(&all[i])
+				if found[i] = (hunted{err: errInterrupted}); ctx.Err() == nil {
+					found[i] = o.hunt.hunt(ctx, &all[i])
+				}
 				done <- i
 			}
 		}()
 	}
 	for n := range all {
 		i := <-done
+		if errors.Is(found[i].err, errInterrupted) {
+			continue
+		}
 		fmt.Fprintf(io.err, "%d of %d: %s: %s\n", n+1, len(all), all[i].Name, found[i].verdict())
 		if found[i].caught != "" && len(all) == 1 {
 			fmt.Fprint(io.err, found[i].explained)
 		}
 	}
-	return found
+	return slices.DeleteFunc(found, func(h hunted) bool { return errors.Is(h.err, errInterrupted) })
 }
 
 // reportHunt prints the table and says whether every mutant ended as it should.

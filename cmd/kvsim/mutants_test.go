@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +41,35 @@ func TestMutantIsCaught(t *testing.T) {
 	require.Contains(t, errs.String(), "replay:")
 }
 
+// Ctrl-C ends a hunt, and leaves nothing behind in the folder for temporary files.
+func TestHuntEndsOnASignal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, stop := context.WithCancel(t.Context())
+	all, err := mutants.All()
+	require.NoError(t, err)
+	o := mutantsOptions{jobs: 1, hunt: huntOptions{root: "../..", scenarios: []string{"quiet"}, chosen: true, runs: 1 << 30, seedTimeout: time.Minute}}
+	at := slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == "sync-never-pulls" }) // which nothing finds.
+	// The next one is built when the signal comes.
+	progress := writerFunc(func(b []byte) (int, error) { stop(); return len(b), nil })
+	caught := slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == "list-limit-overrun" })
+	found := o.huntAll(ctx, stdio{out: progress, err: progress}, []mutants.Mutant{all[caught], all[at]})
+	require.Len(t, found, 1)
+	require.Equal(t, "list-limit-overrun", found[0].mutant.Name)
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	require.NoError(t, err)
+	for _, f := range left {
+		require.NotContains(t, f.Name(), "kvsim-")
+	}
+}
+
+// writerFunc is a writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
 // Two searches for one mutant are compared, to the end of the table.
 func TestSearchesAreCompared(t *testing.T) {
 	if testing.Short() {
@@ -66,7 +99,7 @@ func TestSearchedIsSummedUp(t *testing.T) {
 func TestHuntRefusesEditsThatDoNotFit(t *testing.T) {
 	m := mutants.Mutant{Name: "stale", Edits: []mutants.Edit{{File: "go.mod", Old: "no such line\n"}}}
 	o := huntOptions{root: "../..", scenarios: []string{"quiet"}, runs: 1, seedTimeout: defaultSeedTimeout}
-	h := o.hunt(&m)
+	h := o.hunt(t.Context(), &m)
 	require.ErrorContains(t, h.err, "its old text is 0 times")
 	require.True(t, h.wrong())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -23,7 +24,7 @@ type searched struct {
 
 // compareSearches hunts each mutant by uniform seeds and by the guided search, several times each with equal budgets, and prints how many
 // runs each needed.
-func (o *mutantsOptions) compareSearches(io stdio, all []mutants.Mutant) error {
+func (o *mutantsOptions) compareSearches(ctx context.Context, io stdio, all []mutants.Mutant) error {
 	if len(o.hunt.scenarios) > 1 && o.hunt.chosen {
 		return errors.New("--searches looks in one --scenario: name one, or none for the first that each mutant's file names")
 	}
@@ -32,7 +33,10 @@ func (o *mutantsOptions) compareSearches(io stdio, all []mutants.Mutant) error {
 	var means, medians float64 // sums of logarithms.
 	for i := range all {
 		scenario := o.hunt.grounds(&all[i])[0]
-		both, err := o.searchBoth(&all[i], scenario)
+		both, err := o.searchBoth(ctx, &all[i], scenario)
+		if ctx.Err() != nil {
+			return errors.Join(table.Flush(), fmt.Errorf("%w: %d of %d mutants were compared", errInterrupted, i, len(all)))
+		}
 		if err != nil {
 			return err
 		}
@@ -76,19 +80,19 @@ func (s *searched) median() float64 {
 var guideLine = regexp.MustCompile(`(?m)^search=\S+ .* verdict=(\S+) runs=(\d+) `)
 
 // searchBoth builds a mutant and searches with uniform seeds, then guided, with the same numbers.
-func (o *mutantsOptions) searchBoth(m *mutants.Mutant, scenario string) (both [2]searched, err error) {
+func (o *mutantsOptions) searchBoth(ctx context.Context, m *mutants.Mutant, scenario string) (both [2]searched, err error) {
 	dir, err := os.MkdirTemp("", "kvsim-searches-")
 	if err != nil {
 		return both, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program, err := buildMutant(o.hunt.root, dir, m)
+	program, err := buildMutant(ctx, o.hunt.root, dir, m)
 	if err != nil {
 		return both, err
 	}
 	for i := range both {
 		for seed := 1; seed <= o.searches; seed++ {
-			cmd := exec.Command(program, "guide", "--scenario", scenario, "--seed", strconv.Itoa(seed), "--runs", strconv.Itoa(o.hunt.runs),
+			cmd := exec.CommandContext(ctx, program, "guide", "--scenario", scenario, "--seed", strconv.Itoa(seed), "--runs", strconv.Itoa(o.hunt.runs),
 				"--jobs", strconv.Itoa(o.jobs), "--seed-timeout", o.hunt.seedTimeout.String(), "--out", filepath.Join(dir, "out"), fmt.Sprintf("--uniform=%t", i == 0))
 			out, err := cmd.Output() // that of a search which finds something is not zero.
 			found := guideLine.FindSubmatch(out)

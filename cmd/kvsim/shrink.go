@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ func newShrinkCommand(io stdio) *cobra.Command {
 		Long: `shrink lives a seed that fails, and leaves out time, faults, clients, nodes, disturbances and single operations
 for as long as the same promise breaks. It writes what is left as a scenario file, which kvsim replay shows again.
 
-It stops when nothing more can be left out, or when the budget is used up: what was found by then is the answer.`,
+It stops when nothing more can be left out, when the budget is used up, or on Ctrl-C: what was found by then is the answer.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(io, cmd.Flags().Changed("seed")) },
 	}
@@ -71,9 +72,11 @@ func (o *shrinkOptions) run(io stdio, seedGiven bool) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := untilSignal()
+	defer stop()
 	t := &tryers{program: program, timeout: o.timeout, workers: make([]*process, o.jobs)}
 	defer t.close()
-	small, way, first, last, err := o.search(io, t, sim.Draw(o.seed, s))
+	small, way, first, last, err := o.search(ctx, io, t, sim.Draw(o.seed, s))
 	if err != nil {
 		return err
 	}
@@ -81,7 +84,7 @@ func (o *shrinkOptions) run(io stdio, seedGiven bool) error {
 }
 
 // search shrinks a drawn scenario.
-func (o *shrinkOptions) search(io stdio, t *tryers, drawn scenarios.Scenario) (small scenarios.Scenario, way string, first, last shrink.Size, err error) {
+func (o *shrinkOptions) search(ctx context.Context, io stdio, t *tryers, drawn scenarios.Scenario) (small scenarios.Scenario, way string, first, last shrink.Size, err error) {
 	began := time.Now()
 	whole := t.all([]scenarios.Scenario{drawn})[0]
 	if len(whole.Failures) == 0 {
@@ -91,7 +94,7 @@ func (o *shrinkOptions) search(io stdio, t *tryers, drawn scenarios.Scenario) (s
 	first = shrink.SizeOf(&drawn, whole.Begun, 1)
 	small, last = shrink.Shrink(drawn, whole.Begun, shrink.Options{
 		Batch:  o.jobs,
-		Enough: func() bool { return time.Since(began) >= o.budget },
+		Enough: func() bool { return time.Since(began) >= o.budget || ctx.Err() != nil },
 		Test:   func(batch []scenarios.Scenario) []shrink.Outcome { return outcomes(t.all(batch), way) },
 		Progress: func(stage string, now shrink.Size) {
 			fmt.Fprintf(io.err, "%5.1fs %-10s %s\n", time.Since(began).Seconds(), stage, sizeText(now))

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -145,10 +142,8 @@ func (o *soakOptions) run(io stdio) error {
 		}
 	}
 	if o.interrupted == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := untilSignal()
 		defer stop()
-		// The second one ends the program, but not one that comes together with the first: timeout(1) tells its child, and then the group.
-		context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 		o.interrupted = ctx.Done()
 	}
 	sum := o.soak(io, state)

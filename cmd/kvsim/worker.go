@@ -4,10 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -24,10 +21,6 @@ type report struct {
 	Faults     int
 	Simulated  int64 // nanoseconds.
 }
-
-// outliveSignals leaves Ctrl-C and SIGTERM, which both reach the whole process group, to the one that started this process: it waits for
-// what is under way. The end of stdin ends this process in any case.
-func outliveSignals() { signal.Ignore(os.Interrupt, syscall.SIGTERM) }
 
 // newWorkerCommand is the other end of soak: it lives the seeds that come in on stdin, one a line.
 func newWorkerCommand(io stdio) *cobra.Command {

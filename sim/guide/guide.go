@@ -17,6 +17,8 @@ type Options struct {
 
 	// Test lives drawn and valid scenarios, each with the seed that is in it, and says of each how that ended, in the same order.
 	Test func(batch []scenarios.Scenario) []Outcome
+	// Enough ends the search when it is true, after every batch. Default: never.
+	Enough func() bool
 	// Progress hears how far the search is, after every batch.
 	Progress func(Result)
 }
@@ -71,7 +73,7 @@ func Search(o Options) Result {
 		g.mutations = slices.Concat(drawing, editing)
 	}
 	var r Result
-	for r.Runs < o.Runs && r.Failed == nil {
+	for r.Runs < o.Runs && r.Failed == nil && (o.Enough == nil || !o.Enough()) {
 		batch := make([]scenarios.Scenario, min(batchRuns, o.Runs-r.Runs))
 		fresh := make([]bool, len(batch))
 		for i := range batch {
