@@ -60,7 +60,7 @@ func Shrink(s scenarios.Scenario, begun []int, o Options) (scenarios.Scenario, S
 			name string
 			do   func()
 		}{
-			{"time", r.time}, {"faults", r.faults}, {"clients", r.clients}, {"nodes", r.nodes}, {"rates", r.rates},
+			{"time", r.time}, {"faults", r.faults}, {"clients", r.clients}, {"nodes", r.nodes}, {"rates", r.rates}, {"anew", r.anew},
 			{"operations", r.operations}, {"promises", r.promises}, {"time", r.time},
 		} {
 			if o.Enough() {
@@ -215,12 +215,13 @@ func cut(list []int, from, n int) []int {
 	return append(out, list[min(from+n, len(list)):]...)
 }
 
+const durationLeast = 100 * time.Millisecond
+
 // time shortens the phase of faults.
 func (r *shrinker) time() {
-	const least = 100 * time.Millisecond
-	for step := r.best.Duration / 2; step >= least && step >= r.best.Duration/32 && !r.Enough(); {
-		shorter := r.edited(func(s *scenarios.Scenario) { shorten(s, (s.Duration - step).Round(least)) })
-		if shorter.Duration < least || r.try(shorter) < 0 {
+	for step := r.best.Duration / 2; step >= durationLeast && step >= r.best.Duration/32 && !r.Enough(); {
+		shorter := r.edited(func(s *scenarios.Scenario) { shorten(s, (s.Duration - step).Round(durationLeast)) })
+		if shorter.Duration < durationLeast || r.try(shorter) < 0 {
 			step /= 2
 		}
 		step = min(step, r.best.Duration/2)
@@ -231,57 +232,6 @@ func (r *shrinker) time() {
 func shorten(s *scenarios.Scenario, d time.Duration) {
 	s.Duration = d
 	s.Plan.Events = slices.DeleteFunc(s.Plan.Events, func(e chaos.Event) bool { return e.At > d })
-}
-
-// faults leaves out what is not needed, first together with what ends it.
-func (r *shrinker) faults() {
-	for _, units := range [][][]int{pairs(r.best.Plan.Events), nil} {
-		events := slices.Clone(r.best.Plan.Events)
-		if units == nil {
-			for i := range events {
-				units = append(units, []int{i})
-			}
-		}
-		r.without(len(units), func(left []int) scenarios.Scenario {
-			return r.edited(func(s *scenarios.Scenario) {
-				var at []int
-				for _, u := range left {
-					at = append(at, units[u]...)
-				}
-				slices.Sort(at)
-				s.Plan.Events = nil
-				for _, i := range at {
-					s.Plan.Events = append(s.Plan.Events, events[i])
-				}
-			})
-		})
-	}
-}
-
-// pairs groups what happens to the same nodes from the beginning of a fault to its end: one without the other is no valid plan.
-func pairs(events []chaos.Event) [][]int {
-	var units [][]int
-	open := map[string]int{} // index of the unit, by class and nodes.
-	for i := range events {
-		e := &events[i]
-		key := string(rune(e.Kind.Class()))
-		for _, n := range e.Nodes {
-			key += string(rune('0' + n))
-		}
-		u, found := open[key]
-		if !found || len(e.Nodes) == 0 {
-			units = append(units, []int{i})
-			if !e.Kind.Ends() && len(e.Nodes) > 0 {
-				open[key] = len(units) - 1
-			}
-			continue
-		}
-		units[u] = append(units[u], i)
-		if e.Kind.Ends() {
-			delete(open, key)
-		}
-	}
-	return units
 }
 
 // clients takes away clients, the last ones first; operations of the others stay the same.

@@ -1,6 +1,8 @@
 package shrink_test
 
 import (
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"testing"
@@ -151,4 +153,34 @@ func TestARealFailureBecomesSmall(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, fails(run(&again)))
 	require.Equal(t, run(&again).Trace, run(&small).Trace)
+}
+
+// A failure that needs luck, and other luck with any other number of faults, loses its faults all the same: other seeds are tried.
+func TestARareFailureLosesItsFaults(t *testing.T) {
+	s := hay(t)
+	for s.Plan.Events = nil; len(s.Plan.Events) < 40; { // at the beginning, so that a shorter time does not help.
+		at := time.Duration(len(s.Plan.Events)) * time.Millisecond
+		s.Plan.Events = append(s.Plan.Events, chaos.Event{At: at, Fault: chaos.Fault{Kind: chaos.Jump, Nodes: []int{1}, Amount: time.Second}})
+	}
+	luck := func(seed uint64, faults int) bool {
+		h := fnv.New32a()
+		fmt.Fprint(h, seed, faults)
+		return h.Sum32()%100 == 0
+	}
+	lucky := func(s *scenarios.Scenario) bool { return luck(s.Seed, len(s.Plan.Events)) }
+	lonely := func(seed uint64) bool { // it fails with all faults, and with no smaller number.
+		for n := range s.Plan.Events {
+			if luck(seed, n) {
+				return false
+			}
+		}
+		return luck(seed, len(s.Plan.Events))
+	}
+	for !lonely(s.Seed) {
+		s.Seed++
+	}
+	small, _ := shrink.Shrink(s, begunBy(&s, 30), options(t, lucky))
+	require.LessOrEqual(t, len(small.Plan.Events), 8, small.String())
+	require.NotEqual(t, s.Seed, small.Seed)
+	require.True(t, lucky(&small))
 }
