@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"kvs/linearize"
 	"kvs/scenarios"
 	"kvs/sim"
@@ -38,6 +40,21 @@ func (e *experiment) load() (scenarios.Scenario, error) {
 		s.Duration = e.duration
 	}
 	return s, s.Validate()
+}
+
+// errSeedZero: in a scenario file it stands for none.
+var errSeedZero = errors.New("seed 0 could not be replayed from a file, where it means that there is none: use 1 and above")
+
+// checkFlags refuses what would mean the same as a flag that is not given.
+func (e *experiment) checkFlags(cmd *cobra.Command) error {
+	f := cmd.Flags()
+	if f.Changed("duration") && e.duration <= 0 {
+		return fmt.Errorf("--duration %s: must be above zero", e.duration)
+	}
+	if seed := f.Lookup("seed"); seed != nil && seed.Changed && seed.Value.String() == "0" {
+		return fmt.Errorf("--seed: %w", errSeedZero)
+	}
+	return nil
 }
 
 // live draws and runs one seed, twice if it is to be verified.

@@ -49,6 +49,7 @@ all runs are drawn anew; ARCHITECTURE.md has a comparison of the two.`,
 	f.StringVar(&o.out, "out", filepath.Join("out", "guide"), "folder for the scenario and the report of a failure")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes")
 	f.DurationVar(&o.timeout, "seed-timeout", defaultSeedTimeout, "end a run that takes longer than this; it counts as lost")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
 	return cmd
 }
 

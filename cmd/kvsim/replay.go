@@ -29,6 +29,7 @@ func newReplayCommand(io stdio) *cobra.Command {
 	cmd.Flags().BoolVar(&o.quiet, "quiet", false, "print nothing but failures and the last line")
 	o.seed = 1
 	o.addFlags(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
 	return cmd
 }
 

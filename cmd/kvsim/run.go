@@ -39,6 +39,7 @@ func newRunCommand(io stdio) *cobra.Command {
 	f.StringVar(&o.page, "report", "", "draw the run as one HTML page in this folder")
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but failures and the last line")
 	o.addFlags(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
 	return cmd
 }
 

@@ -47,6 +47,7 @@ It stops when nothing more can be left out, when the budget is used up, or on Ct
 	f.DurationVar(&o.timeout, "seed-timeout", defaultSeedTimeout, "end a run that takes longer than this; it counts as lost")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes")
 	f.DurationVar(&o.duration, "duration", 0, "length of the safety phase; default: that of the scenario")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
 	return cmd
 }
 

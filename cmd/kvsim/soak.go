@@ -57,6 +57,7 @@ without a crash, kept and lost. A seed at which nothing crashes is a failure.`,
 	f.IntVar(&o.brokenMax, "broken-max", 20, "stop after so many broken seeds")
 	f.BoolVar(&o.resume, "resume", false, "go on where the soak with this --out was stopped")
 	o.addFlags(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
 	return cmd
 }
 
@@ -100,6 +101,9 @@ func parseSeeds(s string) (first, last uint64, err error) {
 	}
 	first, err1 := strconv.ParseUint(a, 10, 64)
 	last, err2 := strconv.ParseUint(b, 10, 64)
+	if err1 == nil && first == 0 {
+		return 0, 0, fmt.Errorf("--seeds %q: %w", s, errSeedZero)
+	}
 	if err1 != nil || err2 != nil || first > last || last-first >= 1<<40 {
 		return 0, 0, fmt.Errorf("--seeds %q: write first..last, for example 1..500", s)
 	}
