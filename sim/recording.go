@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +17,13 @@ type Recording struct {
 	Marks    []Mark            // in order of At.
 	Faults   []chaos.Event     // as they happened, those of the plan and the end of all.
 
-	// EventsMax bounds messages and marks together; what comes after it is counted only. Default: 200,000.
+	// EventsMax bounds the messages, and the marks of persists and log lines; the oldest half of one sort makes room when they are as many.
+	// All other marks are kept, so that whatever breaks is there, with what came before it. Default: 200,000.
 	EventsMax int
-	Left      int // not recorded.
+	Left      int // not kept.
+
+	dropped int32 // messages, of those in Left.
+	minor   int   // marks that may go.
 }
 
 // RecordedMessage is one message, or one of its copies.
@@ -57,41 +62,80 @@ type Mark struct {
 
 const recordedEventsMax = 200_000
 
-func (r *Recording) full() bool {
-	limit := r.EventsMax
-	if limit == 0 {
-		limit = recordedEventsMax
+func (r *Recording) max() int {
+	if r.EventsMax == 0 {
+		return recordedEventsMax
 	}
-	if len(r.Messages)+len(r.Marks) < limit {
-		return false
+	return r.EventsMax
+}
+
+// minor reports whether marks of a kind are many, and go when there are too many.
+func (k MarkKind) minor() bool { return k == MarkPersist || k == MarkLog }
+
+// addMark keeps a mark, and makes room for it when it is one of many.
+func (r *Recording) addMark(m Mark) {
+	if m.Kind.minor() {
+		if r.minor >= r.max() {
+			drop := (r.minor + 1) / 2
+			r.Left += drop
+			r.minor -= drop
+			r.Marks = slices.DeleteFunc(r.Marks, func(m Mark) bool {
+				if drop == 0 || !m.Kind.minor() {
+					return false
+				}
+				drop--
+				return true
+			})
+		}
+		r.minor++
 	}
-	r.Left++
-	return true
+	r.Marks = append(r.Marks, m)
+}
+
+// addMessage keeps a message, and returns its number from 1, of all that there have been.
+func (r *Recording) addMessage(m RecordedMessage) int32 {
+	if len(r.Messages) >= r.max() {
+		drop := (len(r.Messages) + 1) / 2
+		r.Left += drop
+		r.dropped += int32(drop)
+		r.Messages = slices.Delete(r.Messages, 0, drop)
+	}
+	r.Messages = append(r.Messages, m)
+	return r.dropped + int32(len(r.Messages))
+}
+
+// message finds a message by its number; nil: it is not kept any more.
+func (r *Recording) message(number int32) *RecordedMessage {
+	if number <= r.dropped {
+		return nil
+	}
+	return &r.Messages[number-r.dropped-1]
 }
 
 // mark records something; a nil r records nothing. Texts are only made for those who listen: callers look first.
 func (w *world) mark(n int, kind MarkKind, text string) {
-	if w.recording != nil && !w.recording.full() {
-		w.recording.Marks = append(w.recording.Marks, Mark{w.now, n, kind, text})
+	if w.recording != nil {
+		w.recording.addMark(Mark{w.now, n, kind, text})
 	}
 }
 
 // recordSent records a message and returns what tells it from others; zero: it is not recorded.
 func (w *world) recordSent(p *packet) int32 {
-	if w.recording == nil || w.recording.full() {
+	if w.recording == nil {
 		return 0
 	}
-	w.recording.Messages = append(w.recording.Messages, RecordedMessage{
+	return w.recording.addMessage(RecordedMessage{
 		From: int(p.from), To: int(p.to), Sent: w.now, Arrived: w.now, Lost: true, Frame: p.transport == node.TransportFrame,
 		Kind: messageKind(p.data), Bytes: len(p.data),
 	})
-	return int32(len(w.recording.Messages))
 }
 
 // recordEnd records how a message ended.
 func (w *world) recordEnd(p *packet, arrived bool) {
-	if p.recorded != 0 {
-		m := &w.recording.Messages[p.recorded-1]
+	if p.recorded == 0 {
+		return
+	}
+	if m := w.recording.message(p.recorded); m != nil {
 		m.Arrived, m.Lost = w.now, !arrived
 	}
 }
