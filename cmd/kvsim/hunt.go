@@ -39,7 +39,8 @@ type hunted struct {
 	seed      uint64
 	runs      int
 	cpu       time.Duration // of the runs, without the build.
-	small     string        // the size of the failure after shrinking.
+	drawn     string        // the size of the failure before shrinking; empty: it was not shrunk.
+	small     string        // and after; or why there is none.
 }
 
 func (h *hunted) verdict() string {
@@ -102,7 +103,7 @@ func (o *huntOptions) hunt(ctx context.Context, m *mutants.Mutant) (h hunted) {
 		h.cpu += packs[i].end()
 	}
 	if h.caught != "" && o.shrink > 0 {
-		h.small = shrinkWith(ctx, program, dir, &h, o.shrink)
+		h.drawn, h.small = shrinkWith(ctx, program, dir, &h, o.shrink)
 	}
 	return h
 }
@@ -140,16 +141,15 @@ func (o *huntOptions) exploreWith(ctx context.Context, program string, h *hunted
 // exploreWord begins the name of a scope where otherwise a scenario is named.
 const exploreWord = "explore "
 
-// shrinkWith has the mutant's own program make its failure smaller, and returns the size.
-func shrinkWith(ctx context.Context, program, dir string, h *hunted, budget time.Duration) string {
+// shrinkWith has the mutant's own program make its failure smaller, and returns the sizes.
+func shrinkWith(ctx context.Context, program, dir string, h *hunted, budget time.Duration) (before, after string) {
 	cmd := exec.CommandContext(ctx, program, "shrink", "--scenario", h.scenario, "--seed", fmt.Sprint(h.seed), "--jobs", "1",
 		"--budget", budget.String(), "--file", filepath.Join(dir, "small.scenario"))
 	cmd.Env = append(os.Environ(), "GOGC=400")
 	out, err := cmd.Output()
 	if err != nil {
-		return "shrink failed: " + err.Error()
+		return "", "shrink failed: " + err.Error()
 	}
-	before, after := "", ""
 	for line := range strings.Lines(string(out)) {
 		if size, ok := strings.CutPrefix(line, beforeWord); ok {
 			before = strings.TrimSpace(size)
@@ -158,7 +158,7 @@ func shrinkWith(ctx context.Context, program, dir string, h *hunted, budget time
 			after = strings.TrimSpace(size)
 		}
 	}
-	return after + ", from " + before
+	return before, after
 }
 
 // pack lives the seeds of one scenario, 1, 2, 3, ..., in a process of its own.

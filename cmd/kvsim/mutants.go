@@ -19,10 +19,11 @@ import (
 )
 
 type mutantsOptions struct {
-	list bool
-	hunt huntOptions
-	only []string
-	jobs int
+	list     bool
+	markdown bool // print the table of sim/mutants/README.md, before the other one.
+	hunt     huntOptions
+	only     []string
+	jobs     int
 
 	searches int // repetitions of the comparison of searches; zero: it is not asked for.
 }
@@ -45,6 +46,7 @@ although its file says that none can find it, are failures.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.list, "list", false, "print the mutants, one a line, and do nothing")
+	f.BoolVar(&o.markdown, "markdown", false, "print first what stands in sim/mutants/README.md; with --shrink, the sizes as well")
 	f.StringSliceVar(&o.only, "only", nil, "names of the mutants to hunt; default: all")
 	f.StringSliceVar(&o.hunt.scenarios, "scenario", nil, "names of the scenarios to hunt in; default: those that the mutant's file names, swarm, and all others")
 	f.IntVar(&o.hunt.runs, "seeds", 2000, "seeds lived with one mutant, over all scenarios, before it counts as a survivor")
@@ -77,6 +79,9 @@ func (o *mutantsOptions) run(io stdio) error {
 		return o.compareSearches(ctx, io, all)
 	}
 	found := o.huntAll(ctx, io, all)
+	if o.markdown {
+		printHunt(io, found, o.hunt.shrink)
+	}
 	err = reportHunt(io, found)
 	if ctx.Err() != nil && len(found) < len(all) {
 		return fmt.Errorf("%w: %d of %d mutants were hunted", errInterrupted, len(found), len(all))
@@ -223,6 +228,9 @@ func reportHunt(io stdio, found []hunted) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%.2f", h.mutant.Name, by, scenario, seed, h.runs, h.cpu.Seconds())
 		if sized {
 			fmt.Fprintf(table, "\t%s", h.small)
+			if h.drawn != "" {
+				fmt.Fprintf(table, ", from %s", h.drawn)
+			}
 		}
 		fmt.Fprintln(table)
 	}

@@ -124,3 +124,24 @@ func TestReportHunt(t *testing.T) {
 	}
 	require.Equal(t, "a,b", verdictOf("seed=1 verdict=a,b operations=3"))
 }
+
+// The lines are those of sim/mutants/README.md.
+func TestHuntInMarkdown(t *testing.T) {
+	size := "nodes=5 clients=8 faults=22 operations=681 duration=20s lines=37 runs=1"
+	var out bytes.Buffer
+	printHunt(stdio{out: &out}, []hunted{
+		{mutant: &mutants.Mutant{Name: "z", Survives: "nobody looks"}, runs: 5},
+		{mutant: &mutants.Mutant{Name: "scoped"}, caught: "linearizable", scenario: "explore two-creates", cpu: time.Second},
+		{mutant: &mutants.Mutant{Name: "a"}, caught: "chosen,finished", scenario: "swarm", seed: 3, runs: 5, cpu: 1500 * time.Millisecond, drawn: size, small: size},
+	}, 10*time.Second)
+	require.Equal(t, `| mutant | caught by | scenario | seed | runs | CPU s | the failure, drawn | made smaller in 10 s |
+|---|---|---|---|---|---|---|---|
+| a | chosen, finished | swarm | 3 | 5 | 1.50 | 5 nodes, 8 clients, 22 faults, 681 operations in 20s (37 lines) | 5 nodes, 8 clients, 22 faults, 681 operations in 20s (37 lines) |
+| scoped | linearizable | explore two-creates | - | 0 | 1.00 | - | - |
+
+## Not caught, and why
+
+- `+"`z`"+`: nobody looks.
+
+`, out.String())
+}
