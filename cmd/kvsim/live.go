@@ -81,7 +81,7 @@ func (o *liveOptions) run(io stdio) error {
 // endSignals end a run, which then takes everything away that it has started. The last is that of a terminal that is closed.
 var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
-var errInterrupted = errors.New("interrupted: the nodes are ended and their files removed")
+var errLiveInterrupted = fmt.Errorf("%w: the nodes are ended and their files removed", errInterrupted)
 
 // runPrefix and the PID begin the name of the folder of a run that is under way.
 const runPrefix = "run-"
@@ -117,7 +117,7 @@ func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress f
 	res, err = live.Run(ctx, lo)
 	interrupted := ctx.Err() != nil // the nodes may have heard the same Ctrl-C: that they ended says nothing.
 	if interrupted {
-		err = errInterrupted
+		err = errLiveInterrupted
 	}
 	if res != nil && interrupted {
 		res.Void, res.Violations = err.Error(), nil
