@@ -65,7 +65,7 @@ type Decision struct {
 
 // Winner decides a slot: a candidate with the votes of more than half of all voters (not of those who answered); else the
 // one of the oldest origin, in the order of joining; of one origin, or of several that nobody knows, the one with the lowest
-// origin and UUID. s holds at least one candidate.
+// origin and UUID. The end of a value, which earlier builds took for a candidate, loses to every write. s holds at least one candidate.
 func (e *Electorate) Winner(s *Slot) Decision {
 	if !s.Conflict() {
 		return Decision{Winner: s.Candidates[0].UUID, Rule: RuleOnly, Votes: 1, Voters: max(1, len(e.members)), Final: true}
@@ -81,7 +81,7 @@ func (e *Electorate) Winner(s *Slot) Decision {
 	d := Decision{Voters: len(e.members), Rule: RuleOldest}
 	best := 0
 	for i := range counts {
-		if 2*counts[i] > d.Voters {
+		if 2*counts[i] > d.Voters && !s.Candidates[i].isEnding() {
 			d.Rule, best = RuleMajority, i
 			break
 		}
@@ -95,6 +95,9 @@ func (e *Electorate) Winner(s *Slot) Decision {
 }
 
 func (e *Electorate) older(a, b *Candidate) bool {
+	if a.isEnding() != b.isEnding() {
+		return b.isEnding()
+	}
 	if x, y := e.age(a.Origin), e.age(b.Origin); x != y {
 		return x < y
 	}

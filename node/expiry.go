@@ -17,8 +17,9 @@ import (
 // the length of life.
 //
 // The member that made a value ends it; the others wait expiryPatience longer, in case it is gone. All make the very same tombstone:
-// one step above the value's own version, so that whatever was written after the value wins over it, however late it arrives. What
-// a linearizable operation wrote is ended by a linearizable compare-and-set.
+// one step above the value's own version, so that whatever was written after the value wins over it, however late it arrives. The next
+// write of the same member may have just that timestamp, when its clock stands still: the end counts as lower than any write that has it, see compareEventual.
+// What a linearizable operation wrote is ended by a linearizable compare-and-set.
 type expiry struct {
 	base   uint64        // running time of former runs, milliseconds.
 	stored uint64        // on disk.
@@ -259,8 +260,12 @@ func (r *Record) EndingOf(v Version) bool {
 
 // Ending reports whether r is the tombstone of a value that expired, and the timestamp of that value.
 func (r *Record) Ending() (of Timestamp, is bool) {
-	return r.TS - 1, r.Tombstone && r.UUID[6]&0xf0 == endingUUID
+	return r.TS - 1, r.isEnding()
 }
+
+func (r *Record) isEnding() bool { return r.Tombstone && r.UUID[6]&0xf0 == endingUUID }
+
+func (c *Candidate) isEnding() bool { return c.Tombstone && c.UUID[6]&0xf0 == endingUUID }
 
 // expireChosen begins a linearizable delete of just this version.
 func (n *Node) expireChosen(e *expiryEntry) {

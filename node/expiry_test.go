@@ -94,6 +94,68 @@ func TestNewValueWinsOverALateEnd(t *testing.T) {
 	b.run(time.Minute, func() bool { return b.showsAll("a", "new") })
 }
 
+// The end of a value has the timestamp that the next write of its member may have. Whichever of the two a member hears of first, and
+// whoever votes, the write stays; of two ends all keep the same one. So it is in the consensus half, where a round may leave an end that it has found.
+func TestAnEndStandsBelowEveryWrite(t *testing.T) {
+	e := NewElectorate([]ID{1, 2, 3})
+	value := Record{TS: 100, UUID: UUID{1, 6: 0x40}, Origin: 1, Expires: 1, Value: []byte("old")}
+	other := Record{TS: 100, UUID: UUID{2, 6: 0x40}, Origin: 2, Expires: 1, Value: []byte("old as well")}
+	for name, write := range map[string]Record{
+		"put":    {TS: 101, UUID: UUID{0xff, 6: 0x40}, Origin: 3, Value: []byte("new")},
+		"delete": {TS: 101, UUID: UUID{0xff, 6: 0x40}, Origin: 3, Tombstone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ending, another := value.ending(), other.ending()
+			end, end2, put := SlotOf(&ending), SlotOf(&another), SlotOf(&write)
+			for _, order := range [][]*Slot{{&end, &put}, {&put, &end}, {&end, &end2, &put}, {&end2, &put, &end}, {&put, &end2, &end}} {
+				var held Slot
+				for i, s := range order {
+					out, changed := mergeSlots(&held, s, 1, ID(i+1), e)
+					require.Equal(t, changed, out.version() != held.version())
+					held = out
+				}
+				require.Equal(t, put, held)
+				var answers []seen
+				for i, s := range order {
+					answers = append(answers, seen{ID(i + 1), *s})
+				}
+				j := join(answers, 1, e)
+				require.Equal(t, write.UUID, j.current.UUID, "a round sees the write")
+			}
+			for _, ours := range []*Slot{&end, &end2} {
+				out, _ := mergeSlots(ours, &end2, 1, 2, e)
+				back, _ := mergeSlots(&end2, ours, 1, 2, e)
+				require.Equal(t, out, back)
+				require.False(t, out.Conflict())
+			}
+
+			ballot := Ballot{Epoch: 1, TS: 200, Member: 1}
+			chosen := Slot{Consensus: &Consensus{Promised: ballot, Ballot: ballot, Record: ending}}
+			require.Equal(t, ending.UUID, e.Visible(&chosen).UUID)
+			both, _ := mergeSlots(&chosen, &put, 1, 2, e)
+			require.Equal(t, write.UUID, e.Visible(&both).UUID, "chosen or not, an end hides no write")
+			both, _ = mergeSlots(&chosen, &end, 1, 2, e)
+			require.True(t, both.consensusShows())
+
+			earlier := Slot{TS: 101, Candidates: []Candidate{ending.candidate(), write.candidate()}, // as builds before this rule stored it.
+				Votes: []Vote{{1, ending.UUID}, {2, ending.UUID}, {3, write.UUID}}}
+			require.Equal(t, write.UUID, e.Winner(&earlier).Winner)
+		})
+	}
+}
+
+// What waits for a peer may be the end of a value whose place a write has taken.
+func TestAQueuedEndGivesWayToTheWrite(t *testing.T) {
+	value := Record{TS: 100, UUID: UUID{1, 6: 0x40}, Origin: 1, Expires: 1, Value: []byte("old")}
+	ending := value.ending()
+	write := Record{TS: 101, UUID: UUID{0xff, 6: 0x40}, Origin: 3, Tombstone: true}
+	end, put := SlotOf(&ending), SlotOf(&write)
+	var q sendQueue
+	q.push(entry{"a", EncodeSlot("a", &end)}, 1<<20)
+	q.push(entry{"a", EncodeSlot("a", &put)}, 1<<20)
+	require.Equal(t, EncodeSlot("a", &put), q.pop().record)
+}
+
 // The others end what a dead member made, restarts of theirs notwithstanding.
 func TestValuesOfTheDeadExpire(t *testing.T) {
 	b := newBench(t, 3)

@@ -61,9 +61,9 @@ func (q *sendQueue) push(e entry, bytesMax int) uint64 {
 	}
 	if at, ok := q.index[e.path]; ok {
 		old := &q.ring[q.head+int(at-q.gone)]
-		// Of one timestamp the longer slot is the later: candidates and votes are only ever added. A slot with a consensus
-		// half is always the whole of what this member holds.
-		if a, b := slotTimestamp(e.record), slotTimestamp(old.record); a > b || a == b && len(e.record) > len(old.record) || encodedBoth(e.record) {
+		// Of one timestamp the longer slot is the later: candidates and votes are only ever added, and a write that takes the place of
+		// the end of a value is at least as long. A slot with a consensus half is always the whole of what this member holds.
+		if a, b := slotTimestamp(e.record), slotTimestamp(old.record); a > b || a == b && len(e.record) >= len(old.record) || encodedBoth(e.record) {
 			q.bytes += e.wireBytes() - old.wireBytes()
 			*old = e
 		}

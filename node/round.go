@@ -39,9 +39,9 @@ func join(answers []seen, epoch uint64, e *Electorate) joined {
 // joinEventual is the union of eventual halves, in which nobody votes: the result is stored nowhere.
 func joinEventual(all, s *Slot, holder ID) Slot {
 	out := *all
-	switch {
-	case s.TS == 0 || s.TS < all.TS:
-	case s.TS > all.TS:
+	switch order := compareEventual(s, all); {
+	case s.TS == 0 || order < 0:
+	case order > 0:
 		half := Slot{TS: s.TS, Candidates: s.Candidates, Votes: s.Votes}
 		if half.Conflict() {
 			half = half.explicit(holder)

@@ -15,6 +15,9 @@ import (
 //
 // While there is only one candidate its votes are not written down: whoever holds the slot has voted for it, and so has its
 // origin.
+//
+// The end of a value that expired is nobody's write, and takes part in no conflict: it stands below every write with its
+// timestamp, and nobody votes for it. See expiry.go.
 type Slot struct {
 	TS         Timestamp
 	Candidates []Candidate // sorted by UUID.
@@ -62,8 +65,15 @@ func (s *Slot) Top() Timestamp {
 	return s.TS
 }
 
-// consensusShows reports whether the consensus half is the visible one: on equality it goes before the other.
-func (s *Slot) consensusShows() bool { return s.Consensus.accepted() && s.Consensus.Record.TS >= s.TS }
+// consensusShows reports whether the consensus half is the visible one: on equality it goes before the other, unless it is the
+// end of a value, which a round has found and made chosen, and the other is a write.
+func (s *Slot) consensusShows() bool {
+	if !s.Consensus.accepted() {
+		return false
+	}
+	c := &s.Consensus.Record
+	return c.TS > s.TS || c.TS == s.TS && (!c.isEnding() || s.ends())
+}
 
 // Holds reports whether v is in s, as the value that shows or as a candidate that lost.
 func (s *Slot) Holds(v Version) bool {
@@ -76,6 +86,25 @@ func (s *Slot) Holds(v Version) bool {
 
 // Conflict reports whether more than one write claims the timestamp.
 func (s *Slot) Conflict() bool { return len(s.Candidates) > 1 }
+
+// ends reports whether the eventual half is the end of a value.
+func (s *Slot) ends() bool { return len(s.Candidates) == 1 && s.Candidates[0].isEnding() }
+
+// compareEventual says which of two eventual halves replaces the other; zero: neither does, they are merged. The end of a value comes before
+// every write with its timestamp. Of two such ends, of values that were in conflict, the one with the lower UUID stays: they show the same.
+func compareEventual(a, b *Slot) int {
+	switch x, y := a.ends(), b.ends(); {
+	case a.TS != b.TS:
+		return compareID(ID(a.TS), ID(b.TS))
+	case x && y:
+		return compareUUID(b.Candidates[0].UUID, a.Candidates[0].UUID)
+	case x:
+		return -1
+	case y:
+		return 1
+	}
+	return 0
+}
 
 // record is candidate i as a Record.
 func (s *Slot) record(i int) Record { return s.Candidates[i].record(s.TS) }
@@ -172,14 +201,13 @@ func mergeSlots(ours, in *Slot, self, from ID, e *Electorate) (out Slot, changed
 	return out, changed || late
 }
 
-// mergeEventual merges the eventual halves. With a
-// higher timestamp `in` replaces ours, and self's vote is cast then, once, for the winner as self sees it; with the same one
-// the two become one; with a lower one ours stays.
+// mergeEventual merges the eventual halves. If `in` is higher, it replaces ours, and self's vote is cast then, once, for the winner
+// as self sees it; if neither is, the two become one; if it is lower, ours stays.
 func mergeEventual(ours, in *Slot, self, from ID, e *Electorate) (out Slot, changed bool) {
-	switch {
-	case in.TS < ours.TS || in.TS == 0:
+	switch order := compareEventual(in, ours); {
+	case order < 0 || in.TS == 0:
 		return *ours, false
-	case in.TS > ours.TS:
+	case order > 0:
 		if !in.Conflict() {
 			return *in, true
 		}

@@ -105,6 +105,9 @@ func (c *conflictCheck) stored(n int, id node.ID, path string, s *node.Slot, vot
 	if len(s.Candidates) == 0 {
 		return // linearizable operations alone have been here.
 	}
+	if isEnding(s, 0) && !s.Conflict() {
+		return // nobody votes for the end of a value.
+	}
 	if !s.Conflict() { // whoever holds a single candidate has voted for it, and so has its origin.
 		box := c.box(path, s.TS, s.Candidates[0].UUID)
 		c.vote(box, n, path, s.TS, id, s.Candidates[0].UUID)
@@ -218,7 +221,13 @@ func (w *world) checkShown(r *replica, path string, shown *node.Record) {
 }
 
 // consensusShows reports whether the visible version of a slot is none of its candidates.
-func consensusShows(s *node.Slot) bool { return s.Consensus != nil && s.Consensus.Record.TS >= s.TS }
+func consensusShows(s *node.Slot) bool {
+	if s.Consensus == nil || s.Consensus.Record.TS != s.TS || len(s.Candidates) == 0 {
+		return s.Consensus != nil && s.Consensus.Record.TS > s.TS
+	}
+	_, end := s.Consensus.Record.Ending()
+	return !end || isEnding(s, 0)
+}
 
 // checkLosers fetches every candidate of every conflict that a replica has had on its disk, in force or replaced since.
 func (w *world) checkLosers() (out []Violation) {
@@ -337,7 +346,8 @@ type verdict struct {
 	why     string
 }
 
-// decide is the conflict rule as the documentation says it: more than half of all members, else the oldest.
+// decide is the conflict rule as the documentation says it: more than half of all members, else the oldest. The ends of values lose to
+// all writes; that one stands beside a write in a slot is for check_expiry.go.
 func decide(s *node.Slot, voters []voter) (d verdict) {
 	votes, known := make(map[node.UUID]int), 0
 	for _, m := range voters {
@@ -349,8 +359,8 @@ func decide(s *node.Slot, voters []voter) (d verdict) {
 			}
 		}
 	}
-	for _, c := range s.Candidates {
-		if votes[c.UUID]*2 > len(voters) {
+	for i, c := range s.Candidates {
+		if votes[c.UUID]*2 > len(voters) && !isEnding(s, i) {
 			d.winner, d.rule, d.settled = c.UUID, node.RuleMajority, true
 			d.why = fmt.Sprintf("%d of %d votes", votes[c.UUID], len(voters))
 			return d

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kvs/node"
+	"kvs/scenarios"
 )
 
 // ended takes note of a slot that replica r has made durable: when it is the end of a value, the value has lived its time. It is
@@ -30,6 +31,47 @@ func (w *world) ended(r *replica, path string, s *node.Slot) {
 			}
 		}
 	}
+}
+
+// hidesWrite takes note of a slot that replica r has made durable in place of what it held: the end of a value stands below every
+// write with its timestamp, and neither stands beside one nor takes its place.
+func (w *world) hidesWrite(r *replica, path string, s *node.Slot) {
+	before, held := w.ends.held[r.number][path]
+	for i := range s.Candidates {
+		if !isEnding(s, i) {
+			continue
+		}
+		if len(s.Candidates) > 1 {
+			w.violate(Violation{Promise: promiseExpiry, Node: r.number, Path: path,
+				Detail: fmt.Sprintf("the end of a value is one of %d candidates at %s", len(s.Candidates), s.TS)})
+		}
+		if held && before.TS == s.TS && len(before.Candidates) > 0 && !isEnding(&before, 0) {
+			w.violate(Violation{Promise: promiseExpiry, Node: r.number, Path: path,
+				Detail: fmt.Sprintf("the end of a value takes the place of %s, a write at %s", before.Candidates[0].UUID, s.TS)})
+		}
+	}
+}
+
+// checkHidden looks for acknowledged writes that an end hides although it is not theirs: every write above the value that ended goes before the
+// end, also one with the end's own timestamp.
+func checkHidden(e *Evidence) []Violation {
+	var out []Violation
+	for i := range e.Nodes {
+		for _, r := range e.Nodes[i].Records {
+			of, is := r.Record.Ending()
+			if !is {
+				continue
+			}
+			for _, index := range e.ledger.of(r.Path) {
+				wr := &e.ledger.writes[index]
+				if wr.fate == fateAcknowledged && !wr.lost && wr.version.TS > of && e.Scenario.Expects(scenarios.NoLostWrite) {
+					out = append(out, Violation{Promise: promiseExpiry, Node: e.Nodes[i].Number, Path: r.Path,
+						Detail: fmt.Sprintf("the end of the value at %s hides version %s of client %d", of, wr.version.ETag(), wr.client)})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // isEnding reports whether a candidate is the tombstone of a value that expired.

@@ -35,6 +35,33 @@ func TestExpiryFires(t *testing.T) {
 	require.Empty(t, w.violations)
 }
 
+// An end beside a write, in its place, or above one that it does not end, is seen.
+func TestHiddenWritesAreSeen(t *testing.T) {
+	w, _ := lived(t)
+	path := "expiring"
+	end := node.Record{TS: 10, UUID: endOf(node.UUID{1}), Origin: 1, Tombstone: true}
+	write := node.Record{TS: 10, UUID: node.UUID{2}, Origin: 1, Value: []byte("y")}
+	ended, written := node.SlotOf(&end), node.SlotOf(&write)
+	r := &w.replicas[1]
+	w.ends.stored(1, path, &ended)
+	w.hidesWrite(r, path, &written)
+	require.Empty(t, w.violations)
+	w.ends.stored(1, path, &written)
+	w.hidesWrite(r, path, &ended)
+	requireBroken(t, w.violations, promiseExpiry, "takes the place")
+	w.violations = nil
+	both := node.Slot{TS: 10, Candidates: []node.Candidate{written.Candidates[0], ended.Candidates[0]}}
+	w.ends.stored(1, "another", &written)
+	w.hidesWrite(r, "yet another", &both)
+	requireBroken(t, w.violations, promiseExpiry, "one of 2 candidates")
+
+	e := &Evidence{Scenario: w.sc, ledger: &w.ledger, Nodes: []NodeEvidence{{Number: 1, Records: []PathRecord{{Path: path, Record: end, Slot: both}}}}}
+	require.Empty(t, checkHidden(e))
+	i := w.ledger.begin(path, false, "y", write.Value, 1, 1)
+	w.ledger.acknowledged(i, write.Version(), 1)
+	requireBroken(t, checkHidden(e), promiseExpiry, "hides version")
+}
+
 // A value that nobody ends is what a run waits for in vain.
 func TestUnendedValueIsFound(t *testing.T) {
 	w, _ := lived(t)

@@ -124,6 +124,7 @@ func (e *Evidence) judge() []Violation {
 		}
 	}
 	out = append(out, checkConflicts(e)...)
+	out = append(out, checkHidden(e)...)
 	return append(out, checkKnownValues(e)...)
 }
 

@@ -335,6 +335,7 @@ func (w *world) durable(r *replica, p node.Persist) {
 		if !isRecord {
 			continue
 		}
+		rotten := r.rotten[path]
 		delete(r.rotten, path)
 		if op.Value == nil {
 			w.violate(w.ends.erased(r, w.replicas, path)...)
@@ -346,6 +347,9 @@ func (w *world) durable(r *replica, p node.Persist) {
 			continue
 		}
 		w.ended(r, path, &slot)
+		if !rotten {
+			w.hidesWrite(r, path, &slot)
+		}
 		if len(slot.Candidates) == 1 && slot.Candidates[0].Origin == r.id && !isEnding(&slot, 0) {
 			c := &slot.Candidates[0]
 			w.hlc.stored(r.number, r.id, path, node.Version{TS: slot.TS, UUID: c.UUID})
