@@ -192,6 +192,19 @@ func TestOversizeConflictsKeepTheSameCandidates(t *testing.T) {
 	}
 }
 
+// A member that lost a slot to rot, and gets it back from another one, finds its vote in it and leaves it as it is.
+func TestARottenSlotKeepsItsVote(t *testing.T) {
+	e := NewElectorate([]ID{2, 1, 3})
+	candidates := []Candidate{{UUID: UUID{1}, Origin: 2}, {UUID: UUID{9}, Origin: 1}}
+	full := Slot{TS: 100, Candidates: candidates, Votes: []Vote{{1, UUID{9}}, {2, UUID{1}}, {3, UUID{9}}}}
+	partial := Slot{TS: 100, Candidates: candidates, Votes: []Vote{{1, UUID{9}}, {2, UUID{1}}}}
+	back, changed := mergeSlots(&Slot{}, &partial, 1, 2, e)
+	require.True(t, changed)
+	require.Equal(t, partial, back)
+	all, _ := mergeSlots(&full, &back, 3, 1, e)
+	require.Equal(t, e.Winner(&full), e.Winner(&all))
+}
+
 func TestElectorateDeadMembersCountStrangersDoNot(t *testing.T) {
 	e := NewElectorate([]ID{1, 2, 3, 4, 5})
 	r1, r2 := Record{TS: 1, UUID: UUID{1}, Origin: 4}, Record{TS: 1, UUID: UUID{2}, Origin: 5}

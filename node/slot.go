@@ -212,7 +212,9 @@ func mergeEventual(ours, in *Slot, self, from ID, e *Electorate) (out Slot, chan
 			return *in, true
 		}
 		out = in.explicit(from)
-		out.addVote(Vote{self, out.Candidates[e.Winner(&out).index].UUID})
+		if _, voted := out.vote(self); !voted { // else self has lost the slot since: its vote came back with it.
+			out.addVote(Vote{self, out.Candidates[e.Winner(&out).index].UUID})
+		}
 		return out, true
 	}
 	if !ours.Conflict() && !in.Conflict() && ours.Candidates[0].UUID == in.Candidates[0].UUID {
