@@ -23,11 +23,9 @@ type joined struct {
 
 // join puts the answers of a majority together. They are sorted by voter, so the same answers have the same result.
 func join(answers []seen, epoch uint64, e *Electorate) joined {
-	var all Slot
+	all := joinEventual(answers)
 	for i := range answers {
-		s := &answers[i].slot
-		all = joinEventual(&all, s, answers[i].voter)
-		if c := s.Consensus; c.accepted() && (!all.Consensus.accepted() || c.Ballot.Compare(all.Consensus.Ballot) > 0) {
+		if c := answers[i].slot.Consensus; c.accepted() && (!all.Consensus.accepted() || c.Ballot.Compare(all.Consensus.Ballot) > 0) {
 			all.Consensus = c
 		}
 	}
@@ -36,31 +34,27 @@ func join(answers []seen, epoch uint64, e *Electorate) joined {
 	return j
 }
 
-// joinEventual is the union of eventual halves, in which nobody votes: the result is stored nowhere.
-func joinEventual(all, s *Slot, holder ID) Slot {
-	out := *all
-	switch order := compareEventual(s, all); {
-	case s.TS == 0 || order < 0:
-	case order > 0:
-		half := Slot{TS: s.TS, Candidates: s.Candidates, Votes: s.Votes}
-		if half.Conflict() {
-			half = half.explicit(holder)
+// joinEventual is the union of the eventual halves, with the votes of those who answered: each holds its own slot, and has voted for what was alone
+// in it. Nobody casts a vote here: the result is stored nowhere.
+func joinEventual(answers []seen) (out Slot) {
+	top := &Slot{}
+	for i := range answers {
+		if s := &answers[i].slot; compareEventual(s, top) > 0 {
+			top = s
 		}
-		half.Consensus = all.Consensus
-		return half
-	default:
-		theirs := s.explicit(holder)
-		if !all.Conflict() && !s.Conflict() && all.Candidates[0].UUID == s.Candidates[0].UUID {
-			return out
+	}
+	if top.TS == 0 {
+		return out
+	}
+	out.TS = top.TS
+	for i := range answers {
+		if s := &answers[i].slot; compareEventual(s, top) == 0 {
+			theirs := s.explicit(answers[i].voter)
+			out.union(&theirs)
 		}
-		out = all.explicit(holder)
-		out.Consensus = all.Consensus
-		for _, c := range theirs.Candidates {
-			out.addCandidate(c)
-		}
-		for _, v := range theirs.Votes {
-			out.addVote(v)
-		}
+	}
+	if !out.Conflict() {
+		out.Votes = nil
 	}
 	return out
 }

@@ -223,17 +223,23 @@ func mergeEventual(ours, in *Slot, self, from ID, e *Electorate) (out Slot, chan
 	out = ours.explicit(self)
 	changed = !ours.Conflict()
 	theirs := in.explicit(from)
-	for _, c := range theirs.Candidates {
-		changed = out.addCandidate(c) || changed
-	}
-	for _, v := range theirs.Votes {
-		changed = out.addVote(v) || changed
-	}
+	changed = out.union(&theirs) || changed
 	if !out.Conflict() { // two large candidates: only one stayed.
 		out.Votes = nil
 		changed = out.Candidates[0].UUID != ours.Candidates[0].UUID
 	}
 	return out, changed
+}
+
+// union takes in the candidates and votes of another slot with the same timestamp.
+func (s *Slot) union(more *Slot) (changed bool) {
+	for _, c := range more.Candidates {
+		changed = s.addCandidate(c) || changed
+	}
+	for _, v := range more.Votes {
+		changed = s.addVote(v) || changed
+	}
+	return changed
 }
 
 // version stands for all of a slot in comparisons of members, but for what is a member's own; the zero Version for an empty
