@@ -65,6 +65,24 @@ func (n *Node) conflictChanged(path string, s *Slot) {
 		n.counters.ConflictsSeen++
 	}
 	n.counters.ConflictChanges++
+	n.keepConflict(r, s)
+	n.tellDecision(&r, settled)
+}
+
+// decideAnew looks at the conflicts that are kept, when those who decide have changed, and tells what is decided otherwise now.
+func (n *Node) decideAnew() {
+	for i := range n.conflicts.entries {
+		r := &n.conflicts.entries[i]
+		was := r.Decision
+		r.Decision = n.electorate.Winner(&r.Slot)
+		if was.Winner != r.Decision.Winner || was.Rule != r.Decision.Rule || was.Final != r.Decision.Final {
+			n.tellDecision(r, was.Final)
+		}
+	}
+}
+
+// tellDecision counts a decision, logs it, and hands it to the world; settled: the one before was final already.
+func (n *Node) tellDecision(r *ConflictRecord, settled bool) {
 	if r.Decision.Final && !settled {
 		n.counters.ConflictsSettled++
 		if r.Decision.Rule == RuleMajority {
@@ -73,9 +91,8 @@ func (n *Node) conflictChanged(path string, s *Slot) {
 			n.counters.ConflictsOldest++
 		}
 	}
-	n.keepConflict(r, s)
-	n.eff.Decisions = append(n.eff.Decisions, r)
-	n.logConflict(&r)
+	n.eff.Decisions = append(n.eff.Decisions, *r)
+	n.logConflict(r)
 }
 
 func (n *Node) logConflict(r *ConflictRecord) {
@@ -112,7 +129,6 @@ func (n *Node) Conflicts(prefix string, limit int) []ConflictRecord {
 			break
 		}
 		if strings.HasPrefix(e.Path, prefix) {
-			e.Decision = n.electorate.Winner(&e.Slot) // members may have come and gone.
 			out = append(out, e)
 		}
 	}

@@ -227,3 +227,94 @@ func TestElectorateDeadMembersCountStrangersDoNot(t *testing.T) {
 	require.Equal(t, UUID{2}, d.Winner)
 	require.True(t, d.Final)
 }
+
+// Those of the time decide: a newcomer has no vote in what is older, and who is gone keeps its own.
+func TestADecisionOutlivesChangesOfMembers(t *testing.T) {
+	ms := func(wall int64) Timestamp { return Timestamp(wall << 16) }
+	seats := []Seat{{Member: 1, Born: ms(10)}, {Member: 2, Born: ms(20)}, {Member: 3, Born: ms(30)}}
+	s := Slot{TS: ms(100) + 7, Candidates: []Candidate{{UUID: UUID{1}, Origin: 1}, {UUID: UUID{2}, Origin: 2}},
+		Votes: []Vote{{1, UUID{1}}, {2, UUID{2}}, {3, UUID{2}}}}
+	want := Decision{index: 1, Winner: UUID{2}, Rule: RuleMajority, Votes: 2, Voters: 3, Final: true}
+	require.Equal(t, want, NewElectorateOf(seats).Winner(&s))
+
+	newcomer := append(slices.Clone(seats), Seat{Member: 4, Born: ms(200)})
+	require.Equal(t, want, NewElectorateOf(newcomer).Winner(&s), "a member joins")
+	s.addVote(Vote{4, UUID{1}})
+	require.Equal(t, want, NewElectorateOf(newcomer).Winner(&s), "and what it holds first does not count")
+	for i := range seats {
+		left := slices.Clone(newcomer)
+		left[i].Gone = 100
+		require.Equal(t, want, NewElectorateOf(left).Winner(&s), "a member left in the very millisecond or later")
+		require.NotContains(t, NewElectorateOf(left).Members(), seats[i].Member)
+		left[i].Gone = 99
+		require.Equal(t, 2, NewElectorateOf(left).Winner(&s).Voters, "before")
+	}
+
+	tie := Slot{TS: s.TS, Candidates: s.Candidates, Votes: []Vote{{1, UUID{1}}, {2, UUID{2}}}}
+	require.False(t, NewElectorateOf(seats).Winner(&tie).Final)
+	removed := slices.Clone(seats)
+	removed[2].Gone = 150
+	require.Equal(t, Decision{Winner: UUID{1}, Rule: RuleOldest, Votes: 1, Voters: 3, Final: true}, NewElectorateOf(removed).Winner(&tie),
+		"who is gone does not vote any more")
+	removed = slices.Clone(seats)
+	removed[0].Gone = 150
+	tie.Votes = append(tie.Votes, Vote{3, UUID{3}}) // of a candidate that was one too many.
+	require.Equal(t, UUID{1}, NewElectorateOf(removed).Winner(&tie).Winner, "the oldest origin is the oldest, gone or not")
+}
+
+// What the members settled they show for good, also when others join, and when one of them is removed: at once, and after a restart.
+// A decision that a late change of members turns over is told.
+func TestSettledConflictsStayWhenMembersChange(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(5*time.Second, func() bool { return b.members(3) && b.machine[2].node.config != nil })
+	b.run(2*time.Second, nil)
+	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	young := (oldest + 1) % 3
+	collide(b, "a", oldest, young)
+	b.cut = func(from, to string) bool { return from == b.machine[oldest].name || to == b.machine[oldest].name }
+	b.run(time.Minute, func() bool { return b.shows(3-oldest-young, "a") == fmt.Sprintf("of n%d", young+1) })
+	b.cut = nil
+	b.run(time.Minute, b.same)
+	stays := func(what string) {
+		t.Helper()
+		b.run(10*time.Second, b.same)
+		for i, m := range b.machine {
+			if !m.up {
+				continue
+			}
+			require.Equal(t, fmt.Sprintf("of n%d", young+1), b.shows(i, "a"), what)
+			if c := m.node.Conflicts("", 1); len(c) == 1 {
+				require.Equal(t, 3, c[0].Decision.Voters, what)
+				require.True(t, c[0].Decision.Final, what)
+			}
+		}
+	}
+	stays("as it was settled")
+	n4 := b.join()
+	b.run(20*time.Second, func() bool { return b.members(4) && b.machine[n4].node.standing() == standingReady })
+	stays("a newcomer")
+	gone := b.machine[young].node.ID()
+	b.crash(young)
+	b.run(20*time.Second, func() bool { p := b.machine[n4].node.peer(gone); return p != nil && p.dead() })
+	b.step(n4, &Remove{ID: gone, Force: true})
+	b.run(20*time.Second, func() bool {
+		return !slices.Contains(b.machine[oldest].node.electorate.Members(), gone) && !slices.Contains(b.machine[3-oldest-young].node.electorate.Members(), gone)
+	})
+	stays("one of those who settled it is removed")
+	b.crash(oldest)
+	b.start(oldest)
+	stays("a restart")
+
+	m := b.machine[oldest]
+	var eff Effects
+	m.node.eff = &eff
+	i, _ := m.node.rosterIndex(b.machine[3-oldest-young].node.ID())
+	m.node.roster[i].born = 1 << 62 // as if it had come much later.
+	m.node.electorateChanged()
+	m.node.decideAnew()
+	require.Len(t, eff.Decisions, 1)
+	require.Equal(t, 2, eff.Decisions[0].Decision.Voters)
+	require.Equal(t, RuleOldest, eff.Decisions[0].Decision.Rule)
+	m.node.decideAnew()
+	require.Len(t, eff.Decisions, 1, "told once")
+}

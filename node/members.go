@@ -175,6 +175,9 @@ func (n *Node) drainSwim() {
 	for _, e := range n.swimOut.Events {
 		n.memberChanged(&e)
 	}
+	if n.eff.Electorate != nil {
+		n.decideAnew()
+	}
 	for _, s := range n.swimOut.Sends {
 		if s.Stream {
 			b := append(n.beginEnvelope(msgMemberTable, len(s.Data)), s.Data...)
@@ -256,7 +259,7 @@ func (n *Node) rosterIndex(id ID) (int, bool) {
 	return slices.BinarySearchFunc(n.roster, id, func(r rosterEntry, id ID) int { return compareID(r.id, id) })
 }
 
-// enroll makes a member a voter. Dead members stay voters; those that left do not.
+// enroll makes a member a voter. Dead members stay voters; those that left stay voters of what is older.
 func (n *Node) enroll(id ID, born Timestamp) {
 	i, known := n.rosterIndex(id)
 	switch {
@@ -270,26 +273,34 @@ func (n *Node) enroll(id ID, born Timestamp) {
 	n.electorateChanged()
 }
 
+// strike takes a member that is gone off the roster, if it was on it.
 func (n *Node) strike(id ID) {
 	if i, known := n.rosterIndex(id); known {
 		n.roster = slices.Delete(n.roster, i, i+1)
-		n.electorateChanged()
 	}
+	n.electorateChanged()
 }
 
-// electorateChanged puts the roster in the order of joining: by the birth of each identity, then by ID.
+// electorateChanged gives seats to all on the roster and to the gone. When all that the step has heard of members is known, drainSwim
+// decides anew.
 func (n *Node) electorateChanged() {
-	byAge := slices.Clone(n.roster)
-	slices.SortFunc(byAge, func(a, b rosterEntry) int {
-		if a.born != b.born {
-			return compareID(ID(a.born), ID(b.born))
-		}
-		return compareID(a.id, b.id)
-	})
-	ids := make([]ID, len(byAge))
-	for i := range byAge {
-		ids[i] = byAge[i].id
+	var seats []Seat
+	for _, r := range n.roster {
+		seats = append(seats, Seat{Member: r.id, Born: r.born})
 	}
-	n.electorate = NewElectorate(ids)
+	if n.swim != nil {
+		n.former = formerMembers(n.swim.Members())
+	}
+	n.electorate = NewElectorateOf(append(seats, n.former...))
 	n.eff.Electorate = n.electorate
+}
+
+// formerMembers are the seats of those in a member table that are gone. What the table forgets is forgotten here.
+func formerMembers(table []swim.Member) (former []Seat) {
+	for i := range table {
+		if m := &table[i]; m.State.Gone() {
+			former = append(former, Seat{Member: m.ID, Born: Timestamp(m.Born), Gone: m.GoneAt})
+		}
+	}
+	return former
 }

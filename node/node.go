@@ -73,7 +73,8 @@ type Node struct {
 	swimOut    swim.Output
 	peers      []*peer       // sorted by ID; every member but this one and those that left.
 	roster     []rosterEntry // every member that has not left, this one included, sorted by ID.
-	electorate *Electorate   // made from the roster; never nil.
+	former     []Seat        // of those that are gone, as the member table has them.
+	electorate *Electorate   // made from both; never nil.
 	booksDirty bool          // the address book on disk is behind the member table.
 	watch      clashWatch
 	foreigners foreigners
@@ -140,6 +141,7 @@ func New(now Time, o Options, eff *Effects) (*Node, error) {
 	n.sync.id = n.exchanges
 	n.bootAfter = n.nextPersist()
 	n.enroll(n.id, n.born)
+	n.former = formerMembers(book)
 	for i := range book {
 		if book[i].State.Gone() {
 			continue

@@ -10,7 +10,7 @@ import (
 )
 
 // The end of a membership. A member that leaves, or that an operator removes, is gone for good, by its identity (the fact
-// travels and is kept by node/swim and the address book). It has no vote any more, nothing is kept for it, and no frame of it
+// travels and is kept by node/swim and the address book). It has no vote in what is written from then on, nothing is kept for it, and no frame of it
 // is taken: tombstones are dropped without asking it, so what it holds must not come back. Its machine may join again with an
 // empty data folder, as another member under whatever name and address.
 //
@@ -65,8 +65,8 @@ func (n *Node) startLeaving() {
 	n.retire()
 }
 
-// wallNow is the time of day for people to read.
-func (n *Node) wallNow() uint64 { return uint64(max(n.now.Wall, 1)) }
+// wallNow is the time of day, for people to read, and for conflicts, see Electorate: no version that this member has seen is younger.
+func (n *Node) wallNow() uint64 { return uint64(max(n.now.Wall, n.clock.Last().Wall(), 1)) }
 
 // gone reports whether this member's own membership has ended.
 func (n *Node) gone() bool { return n.swim.Self().State.Gone() }

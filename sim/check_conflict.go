@@ -13,7 +13,8 @@ import (
 // conflictCheck is an oracle that stands beside every decision. It follows the votes that replicas make durable: a member
 // votes once for a timestamp of a path, for what it held first, and never changes its vote, restarts included. It decides each
 // conflict once more from the votes, by its own reading of the rule, in the moment in which a node decides, stores or shows it.
-// And what was settled once stays so on every member, as long as the voters are the same.
+// And what was settled once stays so on every member, whoever joins, leaves or is removed afterwards, as long as those who had a seat
+// when it was written are the same to all, and no vote of somebody who is gone has turned up.
 type conflictCheck struct {
 	boxes      map[boxKey]int32 // into cast.
 	cast       []ballotBox
@@ -196,10 +197,13 @@ func (c *conflictCheck) settle(n int, id node.ID, path string, s *node.Slot, vot
 	c.settled[key] = d.winner
 }
 
-// decided compares a decision of replica n with the rule.
-func (c *conflictCheck) decided(n int, r *node.ConflictRecord, voters []voter) {
+// decided compares a decision of replica n with the rule. Of a step in which those who decide change, it may come before or after.
+func (c *conflictCheck) decided(n int, r *node.ConflictRecord, before, after []voter) {
 	c.decisions++
-	if want := decide(&r.Slot, voters); r.Decision.Winner != want.winner || r.Decision.Final != want.settled || r.Decision.Rule != want.rule {
+	fits := func(v verdict) bool {
+		return r.Decision.Winner == v.winner && r.Decision.Final == v.settled && r.Decision.Rule == v.rule
+	}
+	if want := decide(&r.Slot, after); !fits(want) && !fits(decide(&r.Slot, before)) {
 		c.bad(n, r.Path, "decides for %s by %s, settled: %v; it should be %s by %s, settled: %v: %s",
 			r.Decision.Winner, r.Decision.Rule, r.Decision.Final, want.winner, want.rule, want.settled, want.why)
 	}
@@ -215,7 +219,7 @@ func (w *world) checkShown(r *replica, path string, shown *node.Record) {
 	if err != nil || !slot.Conflict() || consensusShows(&slot) {
 		return
 	}
-	if want := decide(&slot, w.voters(r)); shown.UUID != want.winner {
+	if want := decide(&slot, r.voters); shown.UUID != want.winner {
 		w.conflict.bad(r.number, path, "a read shows %s of %d candidates, but %s should win: %s", shown.UUID, len(slot.Candidates), want.winner, want.why)
 	}
 }
@@ -271,30 +275,39 @@ func checkConflicts(e *Evidence) []Violation {
 	return out
 }
 
-// voter is one of those who decide.
+// voter is one of those who decide, from when it joined until it was gone.
 type voter struct {
 	id   node.ID
 	born uint64
+	gone uint64 // milliseconds; zero: it is not.
 }
 
-// voters are those whom a replica takes for all, dead or alive, restarts included, oldest first. Whom it leaves out is
-// checkElectorate's business; how old they are the world knows itself.
-func (w *world) voters(r *replica) []voter {
+// seated reports whether v decides about what was written at a timestamp.
+func (v *voter) seated(ts node.Timestamp) bool {
+	return v.born <= uint64(ts) && (v.gone == 0 || uint64(ts.Wall()) <= v.gone)
+}
+
+// votersOfNow are those whom a replica takes for all, dead or alive, restarts included, and those who are gone, oldest first. Whom it
+// leaves out is checkElectorate's business; how old they are the world knows itself.
+func (w *world) votersOfNow(r *replica) []voter {
 	var out []voter
 	for _, id := range r.electorate.Members() {
-		out = append(out, voter{id, w.born[id]})
+		out = append(out, voter{id: id, born: w.born[id]})
+	}
+	for _, m := range r.node.Status().Members {
+		if m.State.Gone() {
+			out = append(out, voter{m.ID, w.born[m.ID], m.GoneAt})
+		}
 	}
 	sortVoters(out)
 	return out
 }
 
-// votersAmong are the members that have not left.
+// votersAmong are the members in a table, and those who are gone.
 func votersAmong(members []swim.Member) []voter {
 	var out []voter
 	for _, m := range members {
-		if !m.State.Gone() {
-			out = append(out, voter{m.ID, m.Born})
-		}
+		out = append(out, voter{m.ID, m.Born, m.GoneAt})
 	}
 	sortVoters(out)
 	return out
@@ -330,7 +343,7 @@ func (w *world) checkElectorate(r *replica) {
 // present reports whether all these voters are among the replicas at the end: one whose disk was wiped never votes.
 func (e *Evidence) present(voters []voter) bool {
 	for _, v := range voters {
-		if !slices.ContainsFunc(e.Nodes, func(n NodeEvidence) bool { return n.Up && n.ID == v.id }) {
+		if v.gone == 0 && !slices.ContainsFunc(e.Nodes, func(n NodeEvidence) bool { return n.Up && n.ID == v.id }) {
 			return false
 		}
 	}
@@ -341,42 +354,52 @@ func (e *Evidence) present(voters []voter) bool {
 type verdict struct {
 	winner  node.UUID
 	rule    node.Rule
-	settled bool   // no vote that is still unknown can change it.
-	voters  string // all of them.
+	settled bool   // no vote that may still come can change it: of the gone comes none.
+	voters  string // all who have a seat, and of which of the gone the vote is not known.
 	why     string
 }
 
-// decide is the conflict rule as the documentation says it: more than half of all members, else the oldest. The ends of values lose to
-// all writes; that one stands beside a write in a slot is for check_expiry.go.
+// decide is the conflict rule as the documentation says it: more than half of the members of that time, else the oldest. The ends of
+// values lose to all writes; that one stands beside a write in a slot is for check_expiry.go.
 func decide(s *node.Slot, voters []voter) (d verdict) {
-	votes, known := make(map[node.UUID]int), 0
+	votes, seats, known, open := make(map[node.UUID]int), 0, 0, 0
 	for _, m := range voters {
+		if !m.seated(s.TS) {
+			continue
+		}
+		seats++
+		at := slices.IndexFunc(s.Votes, func(v node.Vote) bool {
+			return v.Member == m.id && slices.ContainsFunc(s.Candidates, func(c node.Candidate) bool { return c.UUID == v.UUID })
+		})
 		d.voters += m.id.String()
-		for _, v := range s.Votes {
-			if v.Member == m.id && slices.ContainsFunc(s.Candidates, func(c node.Candidate) bool { return c.UUID == v.UUID }) {
-				votes[v.UUID]++
-				known++
-			}
+		switch {
+		case at >= 0:
+			votes[s.Votes[at].UUID]++
+			known++
+		case m.gone != 0:
+			d.voters += "?"
+		default:
+			open++
 		}
 	}
 	for i, c := range s.Candidates {
-		if votes[c.UUID]*2 > len(voters) && !isEnding(s, i) {
+		if votes[c.UUID]*2 > seats && !isEnding(s, i) {
 			d.winner, d.rule, d.settled = c.UUID, node.RuleMajority, true
-			d.why = fmt.Sprintf("%d of %d votes", votes[c.UUID], len(voters))
+			d.why = fmt.Sprintf("%d of %d votes", votes[c.UUID], seats)
 			return d
 		}
 	}
-	d.rule, d.settled = node.RuleOldest, known == len(voters)
+	d.rule, d.settled = node.RuleOldest, open == 0
 	for _, m := range voters {
-		for _, c := range s.Candidates {
-			if c.Origin == m.id {
-				d.winner, d.why = c.UUID, fmt.Sprintf("no majority among the %d of %d votes known, and %s is the oldest", known, len(voters), m.id)
+		for i, c := range s.Candidates {
+			if c.Origin == m.id && !isEnding(s, i) {
+				d.winner, d.why = c.UUID, fmt.Sprintf("no majority among the %d of %d votes known, and %s is the oldest", known, seats, m.id)
 				return d
 			}
 		}
 	}
 	origins := slices.Clone(s.Candidates)
 	slices.SortFunc(origins, func(a, b node.Candidate) int { return strings.Compare(a.Origin.String(), b.Origin.String()) })
-	d.winner, d.why = origins[0].UUID, "no origin is a member any more, and its ID is the lowest"
+	d.winner, d.why = origins[0].UUID, "no origin was ever a member, and its ID is the lowest"
 	return d
 }

@@ -19,7 +19,7 @@ func encodeRecord(path string, r *node.Record) []byte {
 func TestConflictFires(t *testing.T) {
 	a, b := node.UUID{1}, node.UUID{2}
 	slot := node.Slot{TS: 9, Candidates: []node.Candidate{{UUID: a, Origin: 1}, {UUID: b, Origin: 2}}}
-	members := []swim.Member{{ID: 1, Born: 30}, {ID: 2, Born: 20}, {ID: 3, Born: 10}, {ID: 4, State: swim.Left}}
+	members := []swim.Member{{ID: 1, Born: 7}, {ID: 2, Born: 6}, {ID: 3, Born: 5}, {ID: 4, Born: 10}}
 	shown := func(winner node.UUID, votes ...node.Vote) []Violation {
 		s := slot
 		s.Votes = votes
@@ -31,8 +31,12 @@ func TestConflictFires(t *testing.T) {
 	requireBroken(t, shown(a, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 2, UUID: b}), promiseConflict, "oldest")
 	require.Empty(t, shown(a, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 3, UUID: a}), "two of three")
 	requireBroken(t, shown(b, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 3, UUID: a}), promiseConflict, "2 of 3 votes")
-	require.Empty(t, shown(b, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 4, UUID: a}), "who left does not count")
+	require.Empty(t, shown(b, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 4, UUID: a}), "who joined later does not count")
 
+	members[3] = swim.Member{ID: 4, Born: 4, State: swim.Left, GoneAt: 100}
+	requireBroken(t, shown(b, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 3, UUID: a}, node.Vote{Member: 4, UUID: a}), promiseConflict, "3 of 4 votes")
+	slot.TS = node.Timestamp(101 << 16)
+	require.Empty(t, shown(b, node.Vote{Member: 1, UUID: a}, node.Vote{Member: 4, UUID: a}), "who had left before does not count")
 }
 
 func TestVotesStick(t *testing.T) {
@@ -60,11 +64,11 @@ func TestVotesStick(t *testing.T) {
 
 func TestDecisionsAreChecked(t *testing.T) {
 	a, b := node.UUID{1}, node.UUID{2}
-	members := []voter{{1, 10}, {2, 20}, {3, 30}}
+	members := []voter{{1, 1, 0}, {2, 2, 0}, {3, 3, 0}}
 	slot := node.Slot{TS: 9, Candidates: []node.Candidate{{UUID: a, Origin: 1}, {UUID: b, Origin: 2}}, Votes: []node.Vote{{Member: 2, UUID: b}}}
 	decided := func(d node.Decision) []Violation {
 		c := newConflictCheck()
-		c.decided(1, &node.ConflictRecord{Path: "p", Slot: slot, Decision: d}, members)
+		c.decided(1, &node.ConflictRecord{Path: "p", Slot: slot, Decision: d}, members, members)
 		return c.violations
 	}
 	require.Empty(t, decided(node.Decision{Winner: a, Rule: node.RuleOldest}))

@@ -18,6 +18,7 @@ type replica struct {
 	view       *node.View
 	// electorate is the last one in the node's effects.
 	electorate *node.Electorate
+	voters     []voter // the same, by the world's own knowledge of them.
 	clock      clock
 	disk       disk
 
@@ -367,7 +368,7 @@ func (w *world) votersOf(r *replica, s *node.Slot) []voter {
 	if !s.Conflict() || r.node == nil {
 		return nil
 	}
-	return w.voters(r)
+	return r.voters
 }
 
 // recordPrefix is that of replicated records in a node's store; everything else is a node's own.
@@ -397,16 +398,18 @@ func (w *world) step(r *replica, in node.Input) {
 func (w *world) carryOut(r *replica) {
 	eff := &w.eff
 	w.traceEffects(eff)
-	for i := range eff.Decisions { // made by those who decided when the step began.
-		w.recordDecision(r, &eff.Decisions[i])
-		w.conflict.decided(r.number, &eff.Decisions[i], w.voters(r))
-	}
+	before := r.voters
 	if eff.Electorate != nil {
 		r.electorate, r.view = eff.Electorate, node.NewView(r.disk.store, eff.Electorate)
+		r.voters = w.votersOfNow(r)
 		w.checkElectorate(r)
 		if eff.Persist.ID == 0 {
 			w.conflict.bad(r.number, "", "those who decide have changed, and nothing is stored that a restart could know them from")
 		}
+	}
+	for i := range eff.Decisions {
+		w.recordDecision(r, &eff.Decisions[i])
+		w.conflict.decided(r.number, &eff.Decisions[i], before, r.voters)
 	}
 	if eff.Persist.ID != 0 {
 		r.disk.queue(eff.Persist)

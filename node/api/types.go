@@ -105,9 +105,9 @@ type Conflict struct {
 	Timestamp  string      `json:"timestamp"` // that the candidates share.
 	Winner     string      `json:"winner"`    // UUID.
 	Rule       string      `json:"rule"`      // majority or oldest.
-	Settled    bool        `json:"settled"`   // no vote that is still unknown can change the winner; else the decision is provisional.
+	Settled    bool        `json:"settled"`   // no vote that may still come can change the winner; else the decision is provisional.
 	Reason     string      `json:"reason"`
-	Voters     int         `json:"voters"` // all members, also those whose votes are not known.
+	Voters     int         `json:"voters"` // the members of that time, also those whose votes are not known.
 	Seen       time.Time   `json:"seen"`   // wall time of this node when it last learnt of it.
 	Candidates []Candidate `json:"candidates"`
 	Votes      []Vote      `json:"votes"`

@@ -139,7 +139,7 @@ func (m *Machine) forget(newcomer State) bool {
 
 // update changes p's line to what r says, in the given state.
 func (m *Machine) update(now time.Duration, p *peer, r *rumour, state State, accuser ID, out *Output) {
-	was, wasIncarnation := p.State, p.Incarnation
+	was, wasIncarnation, wasGone := p.State, p.Incarnation, p.GoneAt
 	face := p.Born != r.born || string(r.addr) != p.Addr || string(r.name) != p.Name
 	if face { // strings are made only when they changed: rumours come by the million.
 		p.Born, p.Addr, p.Name = r.born, string(r.addr), string(r.name)
@@ -150,7 +150,7 @@ func (m *Machine) update(now time.Duration, p *peer, r *rumour, state State, acc
 		m.suspect(now, p, accuser)
 	}
 	m.spread(p.ID)
-	if face || was != state {
+	if face || was != state || wasGone != p.GoneAt {
 		out.Events = append(out.Events, Event{Member: p.Member, Was: was})
 	}
 }
