@@ -81,6 +81,7 @@ func (n *Node) accept(path string, c *Consensus) (v vote, ok bool) {
 	}
 	fresh := !v.slot.Exists()
 	v.slot.Consensus = c
+	n.conflictChosen(path, &v.slot)
 	after := n.write(path, EncodeSlot(path, &v.slot))
 	if fresh && !c.Record.Tombstone && !isConfigPath(path) { // it is no mere promise any more.
 		n.ops = append(n.ops, Op{Key: prefixTombstone + path})

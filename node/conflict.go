@@ -19,13 +19,26 @@ type ConflictRecord struct {
 
 // conflictRecord makes the record of a slot, without its values.
 func conflictRecord(path string, s *Slot, d Decision, seen int64) ConflictRecord {
-	r := ConflictRecord{Path: path, Slot: Slot{TS: s.TS, Candidates: slices.Clone(s.Candidates), Votes: slices.Clone(s.Votes)}, Decision: d, Seen: seen}
+	r := ConflictRecord{Path: path, Slot: contested(s), Decision: d, Seen: seen}
+	r.Slot.Candidates, r.Slot.Votes = slices.Clone(s.Candidates), slices.Clone(s.Votes)
 	for i := range r.Slot.Candidates {
 		c := &r.Slot.Candidates[i]
 		r.Bytes = append(r.Bytes, len(c.Value))
 		c.Value = nil
 	}
 	return r
+}
+
+// contested is what of a slot concerns its conflict: the eventual half, and that a linearizable operation chose one candidate, without the
+// value, which is that candidate's. It shares memory with s.
+func contested(s *Slot) Slot {
+	out := Slot{TS: s.TS, Candidates: s.Candidates, Votes: s.Votes}
+	if _, found := s.chosen(); found {
+		c := *s.Consensus
+		c.Record.ContentType, c.Record.Value, c.Applied = "", nil, nil
+		out.Consensus = &c
+	}
+	return out
 }
 
 // conflictLog holds the last conflicts, oldest change first, one for each timestamp of a path. It is the index of the loser
@@ -57,16 +70,32 @@ func (l *conflictLog) add(e ConflictRecord) {
 // counted, logged, handed to the world, and kept with the values of all its candidates. The slot joins the running step's
 // persist.
 func (n *Node) conflictChanged(path string, s *Slot) {
-	r := conflictRecord(path, s, n.electorate.Winner(s), n.now.Wall)
-	settled := false
+	known, settled := contested(s), false
 	if i := n.conflicts.find(path, s.TS); i >= 0 {
 		settled = n.conflicts.entries[i].Decision.Final
+		if known.Consensus == nil {
+			known.Consensus = n.conflicts.entries[i].Slot.Consensus // later ones are on top of it.
+		}
 	} else {
 		n.counters.ConflictsSeen++
 	}
 	n.counters.ConflictChanges++
-	n.keepConflict(r, s)
+	r := conflictRecord(path, &known, n.electorate.Decide(&known), n.now.Wall)
+	n.keepConflict(r, &known)
 	n.tellDecision(&r, settled)
+}
+
+// conflictChosen takes note of a slot in which a linearizable operation has made a candidate the value of the path.
+func (n *Node) conflictChosen(path string, s *Slot) {
+	if _, found := s.chosen(); !found || !s.Conflict() {
+		return
+	}
+	if i := n.conflicts.find(path, s.TS); i >= 0 {
+		if d, old := n.electorate.Decide(s), n.conflicts.entries[i].Decision; d.Rule == old.Rule && d.Winner == old.Winner && d.Final == old.Final {
+			return // chosen once more, under another ballot.
+		}
+	}
+	n.conflictChanged(path, s)
 }
 
 // decideAnew looks at the conflicts that are kept, when those who decide have changed, and tells what is decided otherwise now.
@@ -74,7 +103,7 @@ func (n *Node) decideAnew() {
 	for i := range n.conflicts.entries {
 		r := &n.conflicts.entries[i]
 		was := r.Decision
-		r.Decision = n.electorate.Winner(&r.Slot)
+		r.Decision = n.electorate.Decide(&r.Slot)
 		if was.Winner != r.Decision.Winner || was.Rule != r.Decision.Rule || was.Final != r.Decision.Final {
 			n.tellDecision(r, was.Final)
 		}
@@ -85,10 +114,13 @@ func (n *Node) decideAnew() {
 func (n *Node) tellDecision(r *ConflictRecord, settled bool) {
 	if r.Decision.Final && !settled {
 		n.counters.ConflictsSettled++
-		if r.Decision.Rule == RuleMajority {
+		switch r.Decision.Rule {
+		case RuleMajority:
 			n.counters.ConflictsMajority++
-		} else {
+		case RuleOldest:
 			n.counters.ConflictsOldest++
+		case RuleLinearizable:
+			n.counters.ConflictsLinearizable++
 		}
 	}
 	n.eff.Decisions = append(n.eff.Decisions, *r)

@@ -318,3 +318,39 @@ func TestSettledConflictsStayWhenMembersChange(t *testing.T) {
 	m.node.decideAnew()
 	require.Len(t, eff.Decisions, 1, "told once")
 }
+
+// A linearizable operation that finds a conflict decides it; that is what is told then, also after later votes, later writes and a restart.
+func TestADecisionByALinearizableOperationIsTold(t *testing.T) {
+	b := founded(t, 3)
+	b.run(2*time.Second, nil)
+	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	young, third := (oldest+1)%3, (oldest+2)%3
+	ts := collide(b, "a", oldest, young)
+	b.cut = func(from, to string) bool { return from == b.machine[third].name || to == b.machine[third].name }
+	r := b.doAt(oldest, OpGet, Linearizable, "a", "")
+	require.Equal(t, ts, r.Record.TS, "%+v", r)
+	require.Equal(t, fmt.Sprintf("of n%d", oldest+1), string(r.Record.Value), "one vote each: the oldest")
+	told := func() {
+		t.Helper()
+		for i, m := range b.machine {
+			c := m.node.Conflicts("a", 9)
+			require.Len(t, c, 1)
+			d := c[0].Decision
+			require.Equal(t, r.Record.UUID, d.Winner, i)
+			require.Equal(t, RuleLinearizable, d.Rule, i)
+			require.True(t, d.Final, i)
+		}
+	}
+	b.cut = nil
+	b.run(time.Minute, b.same)
+	told()
+	b.do(young, OpPut, "a", "later")
+	b.run(10*time.Second, b.same)
+	for i := range b.machine {
+		b.crash(i)
+		b.start(i)
+	}
+	b.run(10*time.Second, b.same)
+	told()
+	require.NotZero(t, b.machine[third].node.conflicts.entries[0].Slot.Consensus.Ballot)
+}

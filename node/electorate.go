@@ -94,9 +94,11 @@ const (
 	RuleOnly     Rule = iota // there is no other candidate.
 	RuleMajority             // it has the votes of more than half of all that have a seat.
 	RuleOldest               // no majority: of all origins its own joined first.
+
+	RuleLinearizable // before all of them: a linearizable operation has found the conflict and made one candidate its path's value.
 )
 
-var ruleNames = [...]string{"only", "majority", "oldest"}
+var ruleNames = [...]string{"only", "majority", "oldest", "linearizable"}
 
 // String prints the word used in logs and answers.
 func (r Rule) String() string { return ruleNames[r] }
@@ -153,6 +155,26 @@ func (e *Electorate) Winner(s *Slot) Decision {
 	return d
 }
 
+// Decide is Winner as it is told to people: when a linearizable operation has made one of the candidates the value of the path, that one
+// shows, whatever the votes say.
+func (e *Electorate) Decide(s *Slot) Decision {
+	d := e.Winner(s)
+	i, found := s.chosen()
+	if !found || !s.Conflict() {
+		return d
+	}
+	if i != d.index {
+		d.index, d.Winner, d.Votes = i, s.Candidates[i].UUID, 0
+		for _, v := range s.Votes {
+			if k := e.age(v.Member); v.UUID == d.Winner && k < len(e.seats) && e.seats[k].covers(s.TS) {
+				d.Votes++
+			}
+		}
+	}
+	d.Rule, d.Final = RuleLinearizable, !s.Consensus.Weak
+	return d
+}
+
 func (e *Electorate) older(a, b *Candidate) bool {
 	if a.isEnding() != b.isEnding() {
 		return b.isEnding()
@@ -188,6 +210,8 @@ func (d Decision) Reason() string {
 		return fmt.Sprintf("%d of %d voters stored it first", d.Votes, d.Voters)
 	case RuleOldest:
 		return "no candidate has a majority; its origin is the oldest"
+	case RuleLinearizable:
+		return "a linearizable operation made it the value of the path"
 	}
 	return "there is no other candidate"
 }

@@ -89,8 +89,8 @@ func (n *Node) keepConflict(r ConflictRecord, s *Slot) {
 	}
 	key := conflictKey(r.Path, s.TS)
 	r.age = n.uptime()
-	eventual := Slot{TS: s.TS, Candidates: s.Candidates, Votes: s.Votes} // linearizable operations have no conflicts.
-	value := encodeConflict(key, r.age, r.Seen, EncodeSlot(r.Path, &eventual))
+	kept := contested(s)
+	value := encodeConflict(key, r.age, r.Seen, EncodeSlot(r.Path, &kept))
 	r.size = len(key) + len(value)
 	l.add(r)
 	l.stored = r.age // the entry tells the time as well.
@@ -157,7 +157,7 @@ func (n *Node) recoverConflicts() error {
 			n.ops = append(n.ops, Op{Key: key})
 			return true
 		}
-		r := conflictRecord(path, &slot, n.electorate.Winner(&slot), seen)
+		r := conflictRecord(path, &slot, n.electorate.Decide(&slot), seen)
 		r.age, r.size = age, len(key)+len(value)
 		l.base = max(l.base, age)
 		l.add(r)

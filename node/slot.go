@@ -87,6 +87,14 @@ func (s *Slot) Holds(v Version) bool {
 // Conflict reports whether more than one write claims the timestamp.
 func (s *Slot) Conflict() bool { return len(s.Candidates) > 1 }
 
+// chosen is the candidate that the consensus half shows, if it shows one.
+func (s *Slot) chosen() (i int, found bool) {
+	if !s.Consensus.accepted() || s.Consensus.Record.TS != s.TS {
+		return 0, false
+	}
+	return s.find(s.Consensus.Record.UUID)
+}
+
 // ends reports whether the eventual half is the end of a value.
 func (s *Slot) ends() bool { return len(s.Candidates) == 1 && s.Candidates[0].isEnding() }
 

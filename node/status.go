@@ -80,7 +80,8 @@ type Counters struct {
 	ScrubRepairs                                                 uint64 // records whose entry in the index was put right, rotten ones included.
 	QueueDropped                                                 uint64
 	ConflictsSeen, ConflictChanges                               uint64 // conflicts met; slots with several candidates stored.
-	ConflictsSettled, ConflictsMajority, ConflictsOldest         uint64 // conflicts with a final winner; of them, by each rule.
+	ConflictsSettled, ConflictsMajority, ConflictsOldest         uint64 // conflicts with a final winner; of them, by each rule,
+	ConflictsLinearizable                                        uint64 // this one included.
 	ConflictsDropped, ConflictsExpired                           uint64 // forgotten: because there were too many, and because of their age.
 	Rounds, RoundsFast, RoundsRetried, RoundsUnknown             uint64 // linearizable operations: rounds begun, answered by a look alone, begun anew, ended unknown.
 	RoundLooks, RoundPrepares, RoundAccepts                      uint64 // questions that this node has put to all voters, by phase: one round trip each.

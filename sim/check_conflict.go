@@ -200,10 +200,16 @@ func (c *conflictCheck) settle(n int, id node.ID, path string, s *node.Slot, vot
 // decided compares a decision of replica n with the rule. Of a step in which those who decide change, it may come before or after.
 func (c *conflictCheck) decided(n int, r *node.ConflictRecord, before, after []voter) {
 	c.decisions++
+	if r.Decision.Rule == node.RuleLinearizable {
+		if k := r.Slot.Consensus; k == nil || k.Record.TS != r.Slot.TS || k.Record.UUID != r.Decision.Winner || r.Decision.Final == k.Weak {
+			c.bad(n, r.Path, "decides for %s because a linearizable operation chose it, which none did", r.Decision.Winner)
+		}
+		return
+	}
 	fits := func(v verdict) bool {
 		return r.Decision.Winner == v.winner && r.Decision.Final == v.settled && r.Decision.Rule == v.rule
 	}
-	if want := decide(&r.Slot, after); !fits(want) && !fits(decide(&r.Slot, before)) {
+	if want := decide(&r.Slot, after); !fits(want) && !fits(decide(&r.Slot, before)) || r.Slot.Consensus != nil {
 		c.bad(n, r.Path, "decides for %s by %s, settled: %v; it should be %s by %s, settled: %v: %s",
 			r.Decision.Winner, r.Decision.Rule, r.Decision.Final, want.winner, want.rule, want.settled, want.why)
 	}

@@ -104,7 +104,7 @@ type Conflict struct {
 	Path       string      `json:"path"`
 	Timestamp  string      `json:"timestamp"` // that the candidates share.
 	Winner     string      `json:"winner"`    // UUID.
-	Rule       string      `json:"rule"`      // majority or oldest.
+	Rule       string      `json:"rule"`      // majority, oldest or linearizable.
 	Settled    bool        `json:"settled"`   // no vote that may still come can change the winner; else the decision is provisional.
 	Reason     string      `json:"reason"`
 	Voters     int         `json:"voters"` // the members of that time, also those whose votes are not known.

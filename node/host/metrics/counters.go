@@ -33,6 +33,7 @@ var counters = []counter{
 	{"ConflictChanges", "kvs_conflict_changes_total", "", "", "Slots with several candidates stored."},
 	{"ConflictsMajority", "kvs_conflicts_settled_total", "rule", "majority", "Conflicts with a final winner."},
 	{"ConflictsOldest", "kvs_conflicts_settled_total", "rule", "oldest", "Conflicts with a final winner."},
+	{"ConflictsLinearizable", "kvs_conflicts_settled_total", "rule", "linearizable", "Conflicts with a final winner."},
 	{"ConflictsDropped", "kvs_conflicts_forgotten_total", "reason", "full", "Kept conflicts dropped."},
 	{"ConflictsExpired", "kvs_conflicts_forgotten_total", "reason", "expired", "Kept conflicts dropped."},
 	{"Rounds", "kvs_rounds_total", "result", "begun", "Rounds of linearizable operations."},

@@ -23,7 +23,7 @@
 //	| kvs_conflicts_total                | counter   | rule, settled   | decisions about conflicts, again whenever more is known of one |
 //	| kvs_conflicts_met_total            | counter   |                 | conflicts met |
 //	| kvs_conflict_changes_total         | counter   |                 | slots with several candidates stored |
-//	| kvs_conflicts_settled_total        | counter   | rule            | conflicts with a final winner: majority, oldest |
+//	| kvs_conflicts_settled_total        | counter   | rule            | conflicts with a final winner: majority, oldest, linearizable |
 //	| kvs_conflicts_forgotten_total      | counter   | reason          | kept conflicts dropped: full, expired |
 //	| kvs_rounds_total                   | counter   | result          | linearizable rounds: begun, fast, retried, unknown |
 //	| kvs_round_trips_total              | counter   | phase           | questions to all voters: look, prepare, accept; one round trip each |
