@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"kvs/node"
 	"kvs/scenarios"
 )
 
@@ -27,7 +28,7 @@ func checkResurrection(e *Evidence) []Violation {
 				continue // checkKnownValues says so.
 			}
 			fine := wr.fate == fateUnknown || wr.fate == fateOpen || wr.fate == fateAcknowledged && wr.version == held.Version()
-			if fine && (held.TS > top.version.TS || held.TS == top.version.TS && e.Nodes[i].slot(p.path).Conflict()) {
+			if fine && (held.TS > top.version.TS || held.TS == top.version.TS && besides(e.Nodes[i].slot(p.path), top.version)) {
 				continue
 			}
 			out = append(out, Violation{
@@ -37,4 +38,10 @@ func checkResurrection(e *Evidence) []Violation {
 		}
 	}
 	return out
+}
+
+// besides reports whether a slot that shows another write with the timestamp of a delete has both: as candidates of a conflict, or each in one
+// half, of which the consensus half shows.
+func besides(s *node.Slot, deleted node.Version) bool {
+	return s.Conflict() || s.Consensus != nil && s.Consensus.Record.TS == deleted.TS && s.Holds(deleted)
 }

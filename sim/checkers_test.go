@@ -105,6 +105,15 @@ func TestResurrectionFires(t *testing.T) {
 	requireBroken(t, show("v1", 30), promised(scenarios.NoResurrection), "v1")
 	requireBroken(t, show("v2", 15), promised(scenarios.NoResurrection), "v2")
 	require.Empty(t, show("v2", 30), "a write of unknown fate may come at any time")
+	beside := l.begin("a", false, "v3", []byte("v3"), 2, 1)
+	acknowledge(beside, 20)
+	both := func(deletes ...node.Candidate) []Violation {
+		rec := node.Record{TS: 20, Value: []byte("v3")}
+		slot := node.Slot{TS: 20, Candidates: deletes, Consensus: &node.Consensus{Ballot: node.Ballot{Epoch: 1, TS: 20}, Record: rec}}
+		return checkResurrection(&Evidence{ledger: &l, Nodes: []NodeEvidence{{Number: 1, Records: []PathRecord{{Path: "a", Record: rec, Slot: slot}}}}})
+	}
+	require.Empty(t, both(node.Candidate{Tombstone: true}), "the delete is in the other half")
+	requireBroken(t, show("v3", 20), promised(scenarios.NoResurrection), "v3")
 	l.answered(unknown, linearize.Fail)
 	requireBroken(t, show("v2", 30), promised(scenarios.NoResurrection), "refused")
 }
