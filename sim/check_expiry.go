@@ -106,5 +106,21 @@ func (w *world) expiringLeft() string {
 	if err != nil {
 		panic("sim: the memory store cannot be scanned: " + err.Error())
 	}
+	if left != "" {
+		return left
+	}
+	r := &w.replicas[1] // it lists all that will end, and everything that shows and ends is on the list.
+	err = r.disk.store.Scan(recordPrefix, "", func(key string, value []byte) bool {
+		path, _ := cutRecordPrefix(key)
+		if slot, err := node.DecodeSlot(path, value); err == nil {
+			if rec := r.electorate.Visible(&slot); rec.Live() && rec.Expires != 0 {
+				left = fmt.Sprintf("n1 shows %s at %q, which ends, and does not wait for it", describe(rec), path)
+			}
+		}
+		return left == ""
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
 	return left
 }

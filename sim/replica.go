@@ -94,6 +94,7 @@ func (w *world) start(r *replica) {
 	r.node, r.id = n, n.ID()
 	w.mark(r.number, MarkStart, "the process starts")
 	w.joins.started(w, r)
+	w.overdue.started(r.number)
 	r.presence, r.booted = presence{since: w.now}, false
 	w.hlc.restarted(r.id)
 	for _, m := range n.Status().Members {
@@ -162,6 +163,7 @@ func (w *world) wipe(r *replica) {
 	r.pulled, r.before = 0, nil
 	clear(r.shown)
 	w.ends.wiped(r.number)
+	w.overdue.wiped(r.number)
 }
 
 // swapDisks gives two replicas that are down each other's data folders. An identity lives there, and all that goes with it.
@@ -177,6 +179,7 @@ func (w *world) swapDisks(a, b *replica) {
 	a.rotten, b.rotten = b.rotten, a.rotten
 	a.config, b.config = b.config, a.config
 	w.ends.swapped(a.number, b.number)
+	w.overdue.swapped(a.number, b.number)
 	switch w.departing.number {
 	case a.number:
 		w.departing.number = b.number
@@ -340,6 +343,7 @@ func (w *world) durable(r *replica, p node.Persist) {
 		delete(r.rotten, path)
 		if op.Value == nil {
 			w.violate(w.ends.erased(r, w.replicas, path)...)
+			w.overdue.forget(r.number, path)
 			continue
 		}
 		slot, err := node.DecodeSlot(path, op.Value)
@@ -351,6 +355,8 @@ func (w *world) durable(r *replica, p node.Persist) {
 		if !rotten {
 			w.hidesWrite(r, path, &slot)
 		}
+		shown := r.electorate.Visible(&slot)
+		w.overdue.stored(r.number, path, &slot, &shown)
 		if len(slot.Candidates) == 1 && slot.Candidates[0].Origin == r.id && !isEnding(&slot, 0) {
 			c := &slot.Candidates[0]
 			w.hlc.stored(r.number, r.id, path, node.Version{TS: slot.TS, UUID: c.UUID})

@@ -158,6 +158,7 @@ func (w *world) rot(r *replica) {
 	w.conflict.forget(r.id, path)
 	w.delivery.rotted(r, path)
 	delete(r.shown, path)
+	w.overdue.forget(r.number, path)
 }
 
 // elsewhere reports whether another replica has what r holds under key, or something newer, where it can be read.

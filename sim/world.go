@@ -52,6 +52,7 @@ type world struct {
 	ends         endCheck
 	persistFirst persistCheck
 	clocks       clockCheck
+	overdue      overdueCheck
 	violations   []Violation
 
 	founders bool // nodes with empty disks begin a cluster instead of looking for one: in tests of something else.
@@ -117,7 +118,7 @@ func newWorld(o Options) *world {
 	w := &world{
 		sc: sc, seed: o.Seed, walk: newWalk(o.Seed, sc), nodes: sc.Nodes, trace: newTrace(o.Seed), tracer: o.Trace, logLevel: node.LogError + 1,
 		ledger: newLedger(), hlc: newHLCCheck(), conflict: newConflictCheck(), delivery: newDeliveryCheck(), born: make(map[node.ID]uint64), recency: newRecency(),
-		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes),
+		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes), overdue: newOverdueCheck(sc.Nodes),
 	}
 	w.recording, w.coverage = o.Record, o.Coverage
 	switch {
@@ -359,6 +360,9 @@ func (w *world) watch() {
 			continue
 		}
 		s := r.node.Status()
+		if w.ableTo(r) {
+			w.violate(w.overdue.look(n, watchEvery)...)
+		}
 		if !r.paused {
 			w.delivery.idle(r, &s)
 		}
