@@ -22,8 +22,9 @@ type endCheck struct {
 	count   int
 }
 
-// agreement is who knew of a tombstone when it was dropped for the first time. That is the moment in which all members had it;
-// the others drop it on the word of that one. Who has joined meanwhile has nothing, or something that is not older.
+// agreement is who the members were when somebody decided for the first time to drop a tombstone. That is the moment in which all of
+// them had it; the others drop it on the word of that one. Who has been met meanwhile, be it while the decision was on its way to the
+// disk, has nothing, or something that is not older.
 type agreement struct {
 	ts      node.Timestamp
 	members []node.ID
@@ -56,6 +57,13 @@ func (c *endCheck) hasEnded(n int, path string, ts node.Timestamp) bool {
 	return ok && s.Top() >= ts
 }
 
+// decided takes note of who the members are when replica n decides to drop a path. It drops only what is on its disk.
+func (c *endCheck) decided(n int, path string, members []node.ID) {
+	if was, ok := c.held[n][path]; ok && c.agreed[path].ts < was.Top() {
+		c.agreed[path] = agreement{was.Top(), members}
+	}
+}
+
 // erased takes note of a path that r has dropped, for good.
 func (c *endCheck) erased(r *replica, all []replica, path string) (out []Violation) {
 	was, ok := c.held[r.number][path]
@@ -73,9 +81,7 @@ func (c *endCheck) erased(r *replica, all []replica, path string) (out []Violati
 	if shown := r.electorate.Visible(&was); !shown.Tombstone {
 		bad("drops %s, which is no tombstone", describe(shown))
 	}
-	if c.agreed[path].ts < was.Top() {
-		c.agreed[path] = agreement{was.Top(), r.electorate.Members()}
-	}
+	c.decided(r.number, path, r.electorate.Members()) // unless it has been.
 	for n := 1; n < len(all); n++ {
 		has, holds := c.held[n][path]
 		if n == r.number || !holds && !slices.Contains(c.agreed[path].members, all[n].id) || !slices.Contains(r.electorate.Members(), all[n].id) {

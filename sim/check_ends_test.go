@@ -48,6 +48,11 @@ func TestEndsFires(t *testing.T) {
 	c.stored(2, "p", &later)
 	c.wiped(3)
 	requireBroken(t, c.erased(&replicas[2], replicas, "p"), promiseEnds, "n3 has not had") // it was a member by then.
+	last := node.SlotOf(&node.Record{TS: 11, UUID: node.UUID{4}, Origin: 1, Tombstone: true})
+	c.stored(1, "p", &last)
+	c.stored(2, "p", &last)
+	c.decided(2, "p", electorate.Members())
+	require.Empty(t, c.erased(&replicas[2], replicas, "p"), "n3 was met while the decision was on its way to the disk")
 }
 
 func TestTombstonesEndFires(t *testing.T) {

@@ -405,6 +405,11 @@ func (w *world) carryOut(r *replica) {
 	eff := &w.eff
 	w.traceEffects(eff)
 	before := r.voters
+	for i := range eff.Persist.Ops {
+		if path, isRecord := cutRecordPrefix(eff.Persist.Ops[i].Key); isRecord && eff.Persist.Ops[i].Value == nil && r.electorate != nil {
+			w.ends.decided(r.number, path, r.electorate.Members()) // of those who decided when the step began.
+		}
+	}
 	if eff.Electorate != nil {
 		r.electorate, r.view = eff.Electorate, node.NewView(r.disk.store, eff.Electorate)
 		r.voters = w.votersOfNow(r)
