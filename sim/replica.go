@@ -434,6 +434,7 @@ func (w *world) carryOut(r *replica) {
 		w.violate(Violation{Promise: promisePersist, Node: r.number, Detail: "speaks before its start is on its disk: it could speak as the same run once more"})
 	}
 	for i := range eff.Sends {
+		w.checkEpoch(r, eff.Sends[i].Data)
 		w.send(r.number, &eff.Sends[i])
 	}
 	for i := range eff.Replies {
