@@ -67,6 +67,8 @@ type call struct {
 	inCore   bool      // the node's loop has it.
 	peers    []node.ID // of a write: those whom the replica knew when it began it.
 	deadline time.Duration
+	askedAt  time.Duration // when the node's loop got it,
+	mode     node.Mode     // and in which mode it was.
 	write    int32
 	request  scenarios.Op
 	expect   known
@@ -215,6 +217,7 @@ func (w *world) requestCore(r *replica, slot int32) {
 	w.requests++
 	c.id = w.requests<<callSlotBits | uint64(slot)
 	c.run, c.inCore = r.run, true
+	c.askedAt, c.mode = w.now, r.node.Mode()
 	req := &node.Request{
 		ID: c.id, Op: coreOps[c.request.Kind], Level: w.askedLevel(c), Path: c.request.Path,
 		Deadline: r.clock.mono(w.now) + max(c.deadline-w.now, 1),
@@ -260,6 +263,7 @@ func (w *world) reply(r *replica, resp *node.Response) {
 	c.answer = answer{status: linearize.OK, version: resp.Record.Version()}
 	isWrite := c.write != noWrite
 	w.joins.answers(w, r, c.request.Path, resp.Code)
+	w.checkAvailable(r, c, resp)
 	switch resp.Code {
 	case node.CodeOK, node.CodeCreated:
 		c.answer.found, c.answer.value = resp.Record.Live(), resp.Record.Value

@@ -48,6 +48,7 @@ const (
 	promiseChosen      = "chosen"        // an acknowledged linearizable write is on the disks of a majority of the voters.
 	promiseSession     = "session"       // what one disk has shown or acknowledged it does not take back.
 	promiseJoin        = "join"          // a newcomer serves nothing before its time, and goes on where it stopped.
+	promiseAvailable   = "available"     // who can serve does.
 	promiseExpiry      = "expiry"        // a value lives as long as it says.
 	promiseEnds        = "ends-known"    // nothing is dropped but tombstones that every member has had.
 	promiseListing     = "listing"       // a listing shows exactly what is there.
