@@ -69,11 +69,14 @@ type call struct {
 	deadline time.Duration
 	askedAt  time.Duration // when the node's loop got it,
 	mode     node.Mode     // and in which mode it was.
-	write    int32
-	request  scenarios.Op
-	expect   known
-	key      node.UUID
-	answer   answer
+	shows    bool          // of a put: the path showed a value there then,
+	// showsKnown: if that could be read.
+	showsKnown bool
+	write      int32
+	request    scenarios.Op
+	expect     known
+	key        node.UUID
+	answer     answer
 }
 
 // answer is what comes back.
@@ -231,6 +234,9 @@ func (w *world) requestCore(r *replica, slot int32) {
 		req.ContentType = "text/plain"
 		req.TTL = c.request.TTL
 	}
+	if req.Op == node.OpPut {
+		c.shows, c.showsKnown = r.shows(c.request.Path)
+	}
 	if c.write != noWrite {
 		c.peers = r.node.Peers(c.peers[:0])
 	}
@@ -289,6 +295,7 @@ func (w *world) reply(r *replica, resp *node.Response) {
 	}
 	if isWrite && c.answer.status == linearize.OK && !c.answer.refused && resp.Record.Exists() { // deleting nothing leaves nothing.
 		w.checkClock(r.number, c.request.Path)
+		w.checkCreated(r, c, resp)
 		w.delivery.acknowledged(r, c.request.Path, resp, c.peers)
 		w.ledger.acknowledged(c.write, resp.Record.Version(), r.id)
 		if resp.Level == node.Linearizable {

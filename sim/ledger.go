@@ -36,11 +36,15 @@ type write struct {
 	fate   fate
 	ttl    time.Duration // how long a put's value lives; zero: for ever.
 	begun  time.Duration
+	// Of a linearizable put whose answer says whether it created the value:
+	told, created bool
 	// Of an acknowledged write:
 	version node.Version
 	origin  node.ID
 	// lost: the last disk that held it, or anything after it, was wiped. Whether it is there is nobody's promise.
 	lost bool
+	// nothing: it is a delete that was answered without a version, because there was nothing to delete.
+	nothing bool
 	// seen: some client read its value.
 	seen bool
 }
@@ -94,6 +98,8 @@ func (l *ledger) answered(index int32, s linearize.Status) {
 	wr := &l.writes[index]
 	switch {
 	case wr.fate == fateAcknowledged:
+	case s == linearize.OK:
+		wr.nothing = true
 	case s == linearize.Fail:
 		wr.fate = fateRefused
 	case s == linearize.Info:

@@ -84,6 +84,7 @@ func Run(o Options) (*Result, error) {
 	if stack == "" {
 		w.violate(w.evidence().judge()...)
 		w.violate(w.checkLosers()...)
+		w.violate(w.checkCreations()...)
 		w.judgeHistory(res)
 	}
 	w.gather()
