@@ -28,7 +28,8 @@ func checkConverged(e *Evidence) []Violation {
 	return out
 }
 
-// sameSlot compares all candidates and votes, and the accepted record; promises are each member's own.
+// sameSlot compares all candidates and votes, and the accepted record with all that goes with it; promises are each member's own, and
+// so is whether it counts for fast answers.
 func sameSlot(a, b *node.Slot) bool {
 	x, y := a.Consensus, b.Consensus
 	if x == nil {
@@ -37,7 +38,9 @@ func sameSlot(a, b *node.Slot) bool {
 	if y == nil {
 		y = &node.Consensus{}
 	}
-	if x.Ballot != y.Ballot || x.Record.Version() != y.Record.Version() || string(x.Record.Value) != string(y.Record.Value) {
+	p, q := &x.Record, &y.Record
+	if x.Ballot != y.Ballot || !slices.Equal(x.Applied, y.Applied) || p.Version() != q.Version() || p.Tombstone != q.Tombstone || p.Origin != q.Origin ||
+		p.ContentType != q.ContentType || p.Expires != q.Expires || string(p.Value) != string(q.Value) {
 		return false
 	}
 	return a.TS == b.TS && slices.Equal(a.Votes, b.Votes) && slices.EqualFunc(a.Candidates, b.Candidates, func(x, y node.Candidate) bool {

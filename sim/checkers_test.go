@@ -243,3 +243,27 @@ func TestListingFires(t *testing.T) {
 		}
 	}
 }
+
+// The halves of a slot are compared with all that members have in common of them.
+func TestSameSlotSeesEveryField(t *testing.T) {
+	half := func(change func(c *node.Consensus)) *node.Slot {
+		c := node.Consensus{Promised: node.Ballot{Epoch: 1, TS: 9}, Ballot: node.Ballot{Epoch: 1, TS: 5}, Applied: []node.Applied{{Key: node.UUID{1}}},
+			Record: node.Record{TS: 5, UUID: node.UUID{2}, Origin: 7, Value: []byte("v"), ContentType: "text/plain", Expires: 10}}
+		change(&c)
+		return &node.Slot{Consensus: &c}
+	}
+	same := half(func(*node.Consensus) {})
+	require.True(t, sameSlot(same, half(func(c *node.Consensus) { c.Promised.TS, c.Weak = 11, true })), "a member's own")
+	for what, change := range map[string]func(c *node.Consensus){
+		"ballot":       func(c *node.Consensus) { c.Ballot.TS++ },
+		"applied":      func(c *node.Consensus) { c.Applied = nil },
+		"version":      func(c *node.Consensus) { c.Record.TS++ },
+		"origin":       func(c *node.Consensus) { c.Record.Origin++ },
+		"value":        func(c *node.Consensus) { c.Record.Value = nil },
+		"content type": func(c *node.Consensus) { c.Record.ContentType = "" },
+		"expires":      func(c *node.Consensus) { c.Record.Expires++ },
+		"tombstone":    func(c *node.Consensus) { c.Record.Tombstone = true },
+	} {
+		require.False(t, sameSlot(same, half(change)), what)
+	}
+}

@@ -34,8 +34,6 @@ const (
 	otherFates
 )
 
-const corePathsMax = 64 // paths that are read and written through the core.
-
 // beginCore heals a random majority for good, and reports false when there is none that could promise anything.
 func (w *world) beginCore() bool {
 	rng := w.derive(streamCore)
@@ -140,7 +138,7 @@ func (w *world) probeCore() {
 	count := 0
 	for i := range w.ledger.paths {
 		path := w.ledger.paths[i].path
-		if count == corePathsMax || isProbe(path) {
+		if isProbe(path) {
 			continue
 		}
 		k := count % len(scripts)
