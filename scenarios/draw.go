@@ -97,7 +97,7 @@ func drawMixed(rng *rand.Rand, s Scenario) Scenario {
 
 func drawWorkload(rng *rand.Rand, w Workload) Workload {
 	w.Keys = int(chaos.DrawLog(rng, 1, int64(w.Keys)))
-	for _, weight := range []*int{&w.Get, &w.Put, &w.Delete, &w.List, &w.CAS} {
+	for _, weight := range []*int{&w.Get, &w.Put, &w.Delete, &w.List, &w.CAS, &w.CASDelete} {
 		switch {
 		case *weight == 0:
 		case rng.IntN(4) == 0:

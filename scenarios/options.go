@@ -114,7 +114,7 @@ func (w *Workload) options() []option {
 	return []option{
 		intOption("keys", &w.Keys),
 		intOption("get", &w.Get), intOption("put", &w.Put), intOption("delete", &w.Delete), intOption("list", &w.List),
-		intOption("cas", &w.CAS),
+		intOption("cas", &w.CAS), intOption("cas-delete", &w.CASDelete),
 		ratioOption("hot", &w.Hot),
 		rangeOption("think", &w.Think, &w.ThinkMax),
 		intRangeOption("value", &w.Value, &w.ValueMax),

@@ -19,7 +19,7 @@ import (
 //	clients  10
 //	duration 20s
 //	settle   1m
-//	workload keys=20 get=50 put=40 delete=5 list=5 cas=0 hot=20% think=20ms..200ms value=16..256 level=eventual attach=any timeout=2s
+//	workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256 level=eventual attach=any timeout=2s
 //	network  delay=1ms..10ms loss=0% duplicate=0% reorder=0% corrupt=0%
 //	clocks   skew=0s..500ms drift=0ppm..100ppm
 //	disk     sync=1ms..5ms

@@ -88,7 +88,7 @@ func checkName(name string) error {
 
 func (w *Workload) check() error {
 	total := 0
-	for _, weight := range []int{w.Get, w.Put, w.Delete, w.List, w.CAS} {
+	for _, weight := range []int{w.Get, w.Put, w.Delete, w.List, w.CAS, w.CASDelete} {
 		if weight < 0 || weight > WeightMax {
 			return fmt.Errorf("weight %d: use 0 to %d", weight, WeightMax)
 		}
@@ -96,9 +96,9 @@ func (w *Workload) check() error {
 	}
 	switch {
 	case total == 0:
-		return fmt.Errorf("no operation has a weight: give get, put, delete, list or cas one")
-	case w.CAS > 0 && w.Level != node.Linearizable:
-		return fmt.Errorf("cas=%d: a compare-and-set is linearizable; say level=linearizable", w.CAS)
+		return fmt.Errorf("no operation has a weight: give get, put, delete, list, cas or cas-delete one")
+	case w.CAS+w.CASDelete > 0 && w.Level != node.Linearizable:
+		return fmt.Errorf("cas=%d cas-delete=%d: a compare-and-set is linearizable; say level=linearizable", w.CAS, w.CASDelete)
 	case w.Retry < 0 || w.Retry > chaos.PPMAll || w.Retry > 0 && w.Level != node.Linearizable:
 		return fmt.Errorf("retry: use 0%% to 100%%, and level=linearizable")
 	case w.Keys < 1 || w.Keys > KeysMax:

@@ -17,6 +17,7 @@ type Workload struct {
 	Keys                   int // how many paths there are.
 	Get, Put, Delete, List int // weights of the operations.
 	CAS                    int // the same: compare-and-set, of what the client saw last; level=linearizable only.
+	CASDelete              int // the same, as a delete.
 	Hot                    int64
 	Retry                  int64         // share of the puts and compare-and-sets that carry an idempotency key and are tried again when their outcome is unknown; level=linearizable only.
 	Core                   int64         // share of the eventual reads that go through the node's loop instead of around it.
@@ -79,13 +80,17 @@ const (
 	OpPut
 	OpDelete
 	OpList
-	OpCAS // a put, if the path still shows what the client saw there last.
+	OpCAS       // a put, if the path still shows what the client saw there last.
+	OpCASDelete // a delete, if it does; a plain one if the client saw nothing there.
 )
 
-var opNames = [...]string{"get", "put", "delete", "list", "cas"}
+var opNames = [...]string{"get", "put", "delete", "list", "cas", "cas-delete"}
 
 // String prints the word used in histories.
 func (k OpKind) String() string { return opNames[k] }
+
+// Conditional reports whether an operation of this kind is a compare-and-set.
+func (k OpKind) Conditional() bool { return k == OpCAS || k == OpCASDelete }
 
 // Op is one operation of a client.
 type Op struct {
@@ -183,13 +188,15 @@ func (g *Generator) mix(op *Op) {
 	switch {
 	case op.Kind == OpCAS && op.Level != node.Linearizable:
 		op.Kind = OpPut
-	case op.Kind != OpCAS && strings.HasPrefix(op.Path, MixedDir):
+	case op.Kind == OpCASDelete && op.Level != node.Linearizable:
+		op.Kind = OpDelete
+	case !op.Kind.Conditional() && strings.HasPrefix(op.Path, MixedDir):
 		op.Level = [...]node.Level{node.Eventual, node.Quorum, node.Linearizable}[g.rng.IntN(3)]
 	}
 }
 
 func (g *Generator) kind() OpKind {
-	weights := [...]int{OpGet: g.w.Get, OpPut: g.w.Put, OpDelete: g.w.Delete, OpList: g.w.List, OpCAS: g.w.CAS}
+	weights := [...]int{OpGet: g.w.Get, OpPut: g.w.Put, OpDelete: g.w.Delete, OpList: g.w.List, OpCAS: g.w.CAS, OpCASDelete: g.w.CASDelete}
 	total := 0
 	for _, w := range weights {
 		total += w

@@ -114,21 +114,27 @@ func (w *world) think(index int32) {
 	if c.op.Level == node.DefaultLevel {
 		c.op.Level = w.sc.Workload.PathLevel(c.op.Path)
 	}
+	c.expect = known{}
+	if c.op.Kind.Conditional() {
+		c.expect = c.known[c.op.Path]
+	}
+	if c.op.Kind == scenarios.OpCASDelete && !c.expect.found {
+		c.op.Kind = scenarios.OpDelete
+	}
 	label := ""
 	switch c.op.Kind {
 	case scenarios.OpPut, scenarios.OpCAS:
 		label = scenarios.Label(c.op.Value)
 		c.write = w.ledger.begin(c.op.Path, false, label, c.op.Value, c.op.Node, c.number)
 		w.ledger.writes[c.write].ttl, w.ledger.writes[c.write].begun = c.op.TTL, w.now
-	case scenarios.OpDelete:
+	case scenarios.OpDelete, scenarios.OpCASDelete:
 		c.write = w.ledger.begin(c.op.Path, true, "", nil, c.op.Node, c.number)
 	}
 	if !c.probe {
 		w.operations++
 		if c.op.Kind != scenarios.OpList {
 			op := linearize.Op{Node: w.names[c.op.Node], Kind: historyKinds[c.op.Kind], Path: c.op.Path, Level: c.op.Level.String(), Input: label}
-			if c.op.Kind == scenarios.OpCAS {
-				c.expect = c.known[c.op.Path]
+			if c.op.Kind.Conditional() {
 				op.Expect, op.ExpectAbsent = c.expect.label, !c.expect.found
 			}
 			c.handle = w.recorder.Invoke(int64(w.now), c.process, op)
@@ -138,9 +144,9 @@ func (w *world) think(index int32) {
 		w.tracer(fmt.Sprintf("%s c%d %s %q at n%d %s", w.now, c.number, c.op.Kind, c.op.Path, c.op.Node, label))
 	}
 	c.key, c.attempts, c.doubt = node.UUID{}, 0, false
-	if c.op.Kind == scenarios.OpPut || c.op.Kind == scenarios.OpCAS {
+	if c.op.Kind == scenarios.OpPut || c.op.Kind.Conditional() {
 		// A compare-and-set that names a version is told when the key may have been forgotten.
-		named := c.op.Kind == scenarios.OpCAS && c.expect.found
+		named := c.op.Kind.Conditional() && c.expect.found
 		mayBegin := func() bool { return (named || w.keysOutliveRetries()) && w.keyed.mayBegin(c.op.Path, w.now) }
 		if !c.probe && c.op.Level == node.Linearizable && chaos.Chance(w.clientRNG, w.sc.Workload.Retry) && mayBegin() {
 			w.keyed.begin(c.op.Path, c.number, w.now, named)
@@ -168,7 +174,7 @@ func (w *world) submit(index int32) {
 }
 
 var historyKinds = [...]linearize.Kind{
-	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete, scenarios.OpCAS: linearize.CAS,
+	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete, scenarios.OpCAS: linearize.CAS, scenarios.OpCASDelete: linearize.CASDelete,
 }
 
 func (w *world) clientDelay() time.Duration {
@@ -225,7 +231,7 @@ func (w *world) requestCore(r *replica, slot int32) {
 		ID: c.id, Op: coreOps[c.request.Kind], Level: w.askedLevel(c), Path: c.request.Path,
 		Deadline: r.clock.mono(w.now) + max(c.deadline-w.now, 1),
 	}
-	if c.request.Kind == scenarios.OpCAS {
+	if c.request.Kind.Conditional() {
 		req.Condition = c.expect.condition()
 	}
 	req.Key = c.key
@@ -252,7 +258,7 @@ func (w *world) askedLevel(c *call) node.Level {
 	return []node.Level{node.Eventual, node.Quorum, node.Linearizable}[c.op%3]
 }
 
-var coreOps = [...]node.OpKind{scenarios.OpGet: node.OpGet, scenarios.OpPut: node.OpPut, scenarios.OpDelete: node.OpDelete, scenarios.OpCAS: node.OpPut}
+var coreOps = [...]node.OpKind{scenarios.OpGet: node.OpGet, scenarios.OpPut: node.OpPut, scenarios.OpDelete: node.OpDelete, scenarios.OpCAS: node.OpPut, scenarios.OpCASDelete: node.OpDelete}
 
 // reply takes the node's answer to a request, at the moment in which the gate lets it go.
 func (w *world) reply(r *replica, resp *node.Response) {
@@ -415,7 +421,7 @@ func (w *world) record(c *client, a *answer, output string) {
 		if c.op.Kind == scenarios.OpGet || a.refused && !a.hidden {
 			out.Found, out.Output = a.found, output
 		}
-		if c.op.Kind == scenarios.OpCAS {
+		if c.op.Kind.Conditional() {
 			out.Applied, out.Shown = !a.refused, a.refused && !a.hidden
 		}
 		if a.version.TS != 0 {

@@ -40,7 +40,7 @@ type seen struct {
 }
 
 var historyKinds = [...]linearize.Kind{
-	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete, scenarios.OpCAS: linearize.CAS,
+	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete, scenarios.OpCAS: linearize.CAS, scenarios.OpCASDelete: linearize.CASDelete,
 }
 
 // operate does one operation and records it.
@@ -63,11 +63,14 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 		w.check(func(v *values) string { return v.listed(op.Path, op.Recursive, page.Entries) })
 		return
 	}
+	expect := w.known[op.Path]
+	if op.Kind == scenarios.OpCASDelete && !expect.found {
+		op.Kind = scenarios.OpDelete
+	}
 	entry := linearize.Op{
 		Node: fmt.Sprintf("n%d", op.Node), Kind: historyKinds[op.Kind], Path: op.Path, Level: level.String(), Input: scenarios.Label(op.Value),
 	}
-	expect := w.known[op.Path]
-	if op.Kind == scenarios.OpCAS {
+	if op.Kind.Conditional() {
 		entry.Expect, entry.ExpectAbsent = expect.label, !expect.found
 	}
 	floor := w.begin(op)
@@ -78,7 +81,7 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	h := w.recorder.Invoke(w.process, entry)
 	a, unknown := w.try(ctx, op, asked, expect)
 	w.count(a.err, unknown)
-	applied := a.err == nil && (op.Kind != scenarios.OpCAS || a.history.Applied)
+	applied := a.err == nil && (!op.Kind.Conditional() || a.history.Applied)
 	if detail := w.end(op, floor, a.timestamp, a.history.Found, applied, unknown); detail != "" {
 		w.violate(scenarios.QuorumRecency, detail)
 	}
@@ -120,12 +123,12 @@ func (w *worker) try(ctx context.Context, op scenarios.Op, asked node.Level, exp
 
 // key is the idempotency key of a write; empty: it has none, and is tried once.
 func (w *worker) key(op scenarios.Op, expect seen) string {
-	write := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpCAS
+	write := op.Kind == scenarios.OpPut || op.Kind.Conditional()
 	if !write || op.Level != node.Linearizable || !chaos.Chance(w.rng, w.o.Scenario.Workload.Retry) {
 		return ""
 	}
 	now := time.Now()
-	named := op.Kind == scenarios.OpCAS && expect.found // it is told when the key may have been forgotten.
+	named := op.Kind.Conditional() && expect.found // it is told when the key may have been forgotten.
 	if !w.keyed.begin(op.Path, w.number, now, now.Add(w.o.Scenario.Workload.Timeout), named) {
 		return ""
 	}
@@ -174,6 +177,13 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 		}
 		w, a.err = c.PutFor(ctx, op.Path, level, condition, op.TTL, op.Value, "text/plain")
 		a.history.Applied = op.Kind == scenarios.OpCAS && a.err == nil
+	case scenarios.OpCASDelete:
+		condition := client.IfVersion(expect.etag)
+		if key != "" {
+			condition = condition.WithKey(key)
+		}
+		w, a.err = c.DeleteIf(ctx, op.Path, condition)
+		a.history.Applied = a.err == nil
 	default:
 		w, a.err = c.Delete(ctx, op.Path, level)
 	}
@@ -185,7 +195,7 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 // the value with that version. Under a key nothing may mean that an earlier attempt was refused: what was there then is not said.
 func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 	var e *client.Error
-	if op.Kind != scenarios.OpCAS || !errors.As(a.err, &e) || e.Code != api.Precondition {
+	if !op.Kind.Conditional() || !errors.As(a.err, &e) || e.Code != api.Precondition {
 		return a.err
 	}
 	a.history.Version = e.ETag
@@ -205,11 +215,11 @@ func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 func (w *worker) learn(op scenarios.Op, a *answer) {
 	s := seen{found: true, label: scenarios.Label(op.Value), etag: a.history.Version}
 	switch {
-	case op.Kind == scenarios.OpDelete:
+	case op.Kind == scenarios.OpDelete, op.Kind == scenarios.OpCASDelete && a.history.Applied:
 		s = seen{}
 	case op.Kind == scenarios.OpGet || a.history.Shown:
 		s = seen{a.history.Found, a.history.Output, a.history.Version}
-	case op.Kind == scenarios.OpCAS && !a.history.Applied:
+	case op.Kind.Conditional() && !a.history.Applied:
 		s = seen{} // something is there, but nobody knows what it says.
 	}
 	if !s.found {

@@ -46,7 +46,7 @@ func (r *runner) begin(op scenarios.Op) floor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.at(op.Path)
-	if op.Kind == scenarios.OpDelete {
+	if op.Kind == scenarios.OpDelete || op.Kind == scenarios.OpCASDelete {
 		p.deletesBegun++
 	}
 	p.ends = p.ends || op.TTL > 0
@@ -59,7 +59,7 @@ func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unkn
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.at(op.Path)
-	isDelete := op.Kind == scenarios.OpDelete
+	isDelete := op.Kind == scenarios.OpDelete || op.Kind == scenarios.OpCASDelete
 	if isDelete && !unknown {
 		p.deletesSettled++
 	}

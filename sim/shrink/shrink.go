@@ -298,6 +298,7 @@ func (r *shrinker) rates() {
 		func(s *scenarios.Scenario) { s.Workload.List = 0 },
 		func(s *scenarios.Scenario) { s.Workload.Delete = 0 },
 		func(s *scenarios.Scenario) { s.Workload.CAS = 0 },
+		func(s *scenarios.Scenario) { s.Workload.CASDelete = 0 },
 		func(s *scenarios.Scenario) { s.Workload.Get = 0 },
 		func(s *scenarios.Scenario) { s.Workload.Keys = 1 },
 		func(s *scenarios.Scenario) { s.Workload.Hot = 0 },
