@@ -11,9 +11,9 @@ import (
 
 // How a cluster comes by its first configuration.
 //
-// One member founds: the one whose address is the lowest of those behind the addresses in its own configuration, seeds and itself. When as many
-// members as it expects are up it asks all for their word. Who has no configuration gives its word to one founder alone, and has it on disk
-// before it says so. With the words of as many as are expected, its own included, they become the voters of epoch 1.
+// One member founds: the one whose address is the lowest of those behind the addresses in its own configuration, seeds and itself. When all
+// members that it has heard of are up, and as many as it expects, it asks them for their word. Who has no configuration gives its word to one
+// founder alone, and has it on disk before it says so. With the words of all of them they become the voters of epoch 1.
 //
 // Unless somebody said how many they are (Options.ExpectedMembers), those who answer at the addresses in the founder's configuration have to be
 // among them: two files that have an address in common lead to foundings that have a member in common.
@@ -23,8 +23,9 @@ import (
 // gives the other one its own. A word that was given back counts nowhere, since it names the attempt that it was given to. Hence two
 // foundings with a member in common cannot both succeed, and one of them does once all can talk.
 //
-// Asking all that are expected, not a majority, is on purpose: a founder that lost its disk right after founding would otherwise found a second
-// cluster with those that had not heard of the first. A word for a member that is gone, or in whose place another one lives, binds nobody.
+// Asking all, not a majority, and those that are dead as well, is on purpose: a founder that lost its disk after founding would otherwise found a
+// second cluster with those that had not heard of the first. Who is gone, or in whose place another one lives, is not asked, and a word for it
+// binds nobody.
 type founding struct {
 	next    time.Duration // when those without a configuration ask again.
 	attempt uint64        // of this member as the founder; zero: it has not asked for words yet.
@@ -164,16 +165,16 @@ func (n *Node) foundWith(words []ID) bool {
 	if !n.complete(living) {
 		return false
 	}
-	voters := insertID(living, n.id)
+	voters := insertID(living[:min(len(living), VotersMax-1)], n.id) // of more, the others are promoted when there is room.
 	n.log(LogInfo, "cluster founded", "voters", idStrings(voters))
 	n.adopt(&Config{Epoch: 1, Founding: n.newUUID(), Voters: voters, Strong: n.opts.StrongPrefixes})
 	n.announce()
 	return true
 }
 
-// complete reports whether the founder and these others, sorted, are all that are expected.
+// complete reports whether the founder and these others, sorted, are all that are expected, and all that it has heard of.
 func (n *Node) complete(others []ID) bool {
-	if len(others)+1 < n.expected() || len(others)+1 > VotersMax {
+	if len(others)+1 < n.expected() || n.unheard(others) != 0 {
 		return false
 	}
 	return n.opts.ExpectedMembers != 0 || !slices.ContainsFunc(n.opts.Seeds, func(s string) bool {
@@ -181,6 +182,22 @@ func (n *Node) complete(others []ID) bool {
 		_, there := slices.BinarySearch(others, id)
 		return id != n.id && !there
 	})
+}
+
+// unheard is a member that is not among these, and that may know what they do not; zero: there is none.
+func (n *Node) unheard(others []ID) ID {
+	for _, p := range n.peers {
+		if _, there := slices.BinarySearch(others, p.id); !there && !n.replaced(p.id) {
+			return p.id
+		}
+	}
+	return 0
+}
+
+// replaced reports whether another identity lives at a member's address: its process is no more.
+func (n *Node) replaced(id ID) bool {
+	m, known := n.swim.Lookup(id)
+	return known && (m.Addr == n.addr || slices.ContainsFunc(n.peers, func(p *peer) bool { return p.id != id && p.addr == m.Addr && p.state == swim.Alive }))
 }
 
 // giveWord binds this member to a founder, or to nobody.
@@ -205,9 +222,7 @@ func (n *Node) reconsider() {
 	if to == 0 || to == n.id {
 		return
 	}
-	m, known := n.swim.Lookup(to)
-	replaced := slices.ContainsFunc(n.peers, func(p *peer) bool { return known && p.id != to && p.addr == m.Addr && p.state == swim.Alive })
-	if known && m.State.Gone() || replaced {
+	if m, known := n.swim.Lookup(to); known && m.State.Gone() || n.replaced(to) {
 		n.giveWord(0)
 	}
 }
@@ -305,6 +320,15 @@ func (n *Node) unfounded() string {
 	expected := n.expected()
 	if to := n.founding.given; to != 0 && to != n.id && len(n.roster) >= expected {
 		return fmt.Sprintf("the cluster is not founded yet: this member waits for %s to found it; start that one, or remove it from the cluster", n.memberName(to))
+	}
+	var living []ID
+	for _, p := range n.peers {
+		if !p.dead() {
+			living = append(living, p.id)
+		}
+	}
+	if id := n.unheard(living); id != 0 {
+		return fmt.Sprintf("the cluster is not founded yet: %s cannot be reached, and may know of a founding; start it, or remove it from the cluster", n.memberName(id))
 	}
 	if len(n.roster) >= expected {
 		return fmt.Sprintf("the cluster is not founded yet: all %d expected members are known, and agree on it now; try again in a moment", expected)

@@ -43,6 +43,45 @@ func TestTranscriptFounding(t *testing.T) {
 	transcript(t, b, "founding.txt")
 }
 
+// A founder that lost its disk does not found again with those that have not heard of the first founding, while somebody is away who has.
+func TestAFounderWithoutItsDiskFoundsNothing(t *testing.T) {
+	b := founded(t, 3)
+	b.run(time.Second, nil) // it is on all disks.
+	founding := b.machine[0].node.config.Founding
+	for i := range 3 {
+		b.crash(i)
+	}
+	b.machine = append(b.machine, &machine{name: "n4", store: newMapStore(), replies: map[uint64]Response{}},
+		&machine{name: "n5", store: newMapStore(), replies: map[uint64]Response{}})
+	b.machine[0].store = newMapStore()
+	expecting := func(i int) {
+		b.startWith(i, func(o *Options) { o.Seeds, o.ExpectedMembers = []string{"n1", "n2", "n4"}, 3 })
+	}
+	expecting(1) // n4 and n5 hear of it, and of n3, before it goes.
+	b.lose = func(from string, s Send) bool {
+		return s.Transport == TransportFrame && msgKind(s.Data[1]) == msgConfigIs
+	}
+	expecting(3)
+	expecting(4)
+	b.run(20*time.Second, nil)
+	for _, i := range []int{3, 4} {
+		require.Equal(t, "dead", b.state(i, b.machine[2].node.id))
+	}
+	b.crash(1)
+	b.lose = nil
+	expecting(0)
+	b.run(2*time.Minute, nil)
+	for _, i := range []int{0, 3, 4} {
+		require.Nil(t, b.machine[i].node.config, "n%d", i+1)
+	}
+	require.Contains(t, b.machine[0].node.unfounded(), "may know of a founding")
+	b.start(1)
+	b.run(time.Minute, func() bool {
+		return b.machine[0].node.config != nil && b.machine[3].node.config != nil && b.machine[4].node.config != nil
+	})
+	require.Equal(t, founding, b.machine[0].node.config.Founding)
+}
+
 // Seeds may be spelled otherwise than the members' addresses: what counts is who is behind them.
 func TestFoundingThroughAliases(t *testing.T) {
 	b := newBench(t, 3)

@@ -78,10 +78,22 @@ func (w *world) goOnDeparting(d *departure) {
 		}
 	case s.Config.Votes(r.id):
 		w.demote(r, r.id, false)
+	case !w.takenOver(s.Config): // kvs leave waits for the answer to its demotion, which says so.
 	case s.HandedOver >= s.HandOver:
 		d.told = true
 		w.step(r, node.Leave{})
 	}
+}
+
+// takenOver reports whether a majority of the voters has caught up with a configuration: nothing rests on those before any more.
+func (w *world) takenOver(c *node.Config) bool {
+	count := 0
+	for n := 1; n <= w.nodes; n++ {
+		if r := &w.replicas[n]; r.node != nil && c.Votes(r.id) && r.node.Status().CaughtUp >= c.Epoch {
+			count++
+		}
+	}
+	return count >= c.Majority()
 }
 
 // renew gives the machine of a former member an empty disk.

@@ -60,7 +60,7 @@ func (h *Host) handOver(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("its vote on linearizable operations: %w", err)
 		}
-		if resp.Code != node.CodeOK {
+		if resp.Code != node.CodeOK || resp.Detail != "" { // a note says that the others have not taken over yet.
 			return fmt.Errorf("its vote on linearizable operations: %s", resp.Detail)
 		}
 	}
