@@ -22,6 +22,7 @@ type conflictCheck struct {
 	settled    map[settledKey]node.UUID
 	by         map[ballotKey]string // the voters by whom a member knew a conflict to be settled.
 	held       map[node.ID][]heldConflict
+	lost       map[ballotKey]bool // votes that rotted on their member's disk: others may hold them, or have them no more.
 	decisions  int
 	violations []Violation
 }
@@ -41,6 +42,7 @@ type boxKey struct {
 // writes times members, so they are kept close together.
 type ballotBox struct {
 	path    string
+	ts      node.Timestamp
 	uuid    node.UUID  // the first candidate that anybody voted for.
 	members [9]node.ID // who did, so far as there is room.
 	others  []node.Vote
@@ -90,7 +92,7 @@ type heldConflict struct {
 func newConflictCheck() conflictCheck {
 	return conflictCheck{
 		boxes: make(map[boxKey]int32), conflicts: make(map[node.Version]bool), settled: make(map[settledKey]node.UUID),
-		by: make(map[ballotKey]string), held: make(map[node.ID][]heldConflict),
+		by: make(map[ballotKey]string), held: make(map[node.ID][]heldConflict), lost: make(map[ballotKey]bool),
 	}
 }
 
@@ -141,7 +143,7 @@ func (c *conflictCheck) box(path string, ts node.Timestamp, u node.UUID) *ballot
 		if len(c.cast) == cap(c.cast) {
 			c.cast = slices.Grow(c.cast, max(64, len(c.cast)))
 		}
-		c.cast = append(c.cast, ballotBox{path: path, uuid: u})
+		c.cast = append(c.cast, ballotBox{path: path, ts: ts, uuid: u})
 	}
 	return &c.cast[at]
 }
@@ -150,16 +152,19 @@ func (c *conflictCheck) vote(box *ballotBox, n int, path string, ts node.Timesta
 	switch before, voted := box.vote(member); {
 	case !voted:
 		box.cast(member, u)
-	case before != u:
+	case before != u && !c.lost[ballotKey{path, ts, member}]:
 		c.bad(n, path, "%s voted for %s at %s, and now for %s", member, before, ts, u)
 	}
 }
 
-// forget takes note that a member lost what it held at a path: it may vote anew.
+// forget takes note that a member lost what it held at a path: it may vote anew about what it had voted on. Of two votes that it cast then,
+// those who hear of both keep one.
 func (c *conflictCheck) forget(member node.ID, path string) {
 	for i := range c.cast {
-		if c.cast[i].path == path {
-			c.cast[i].forget(member)
+		box := &c.cast[i]
+		if _, voted := box.vote(member); box.path == path && voted {
+			box.forget(member)
+			c.lost[ballotKey{path, box.ts, member}] = true
 		}
 	}
 	maps.DeleteFunc(c.by, func(key ballotKey, _ string) bool { return key.member == member && key.path == path })

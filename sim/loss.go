@@ -171,8 +171,8 @@ func (w *world) votersLeft(c *node.Config, without *replica, path string) bool {
 	left, before, caughtUp := 0, 0, true
 	for n := 1; n <= w.nodes; n++ {
 		r := &w.replicas[n]
-		if r == without || !w.speaksFor(r, path) {
-			continue
+		if r == without || !w.speaksFor(r, path) || w.departing.told && w.departing.number == n {
+			continue // who is on its way out will not be asked any more.
 		}
 		if c.Votes(r.id) {
 			left++

@@ -71,6 +71,8 @@ func (w *world) goOnDeparting(d *departure) {
 		w.renew(r)
 		*d = departure{since: w.now}
 	case d.told:
+	case !d.leaves && !w.mayWipe(r): // another disk was lost meanwhile.
+		*d = departure{since: w.now}
 	case !d.leaves:
 		if by := &w.replicas[d.number%w.nodes+1]; by.node != nil && !by.paused {
 			d.told = true
