@@ -84,7 +84,9 @@ var (
 		"path/filepath", "reflect", "runtime", "sync", "syscall", "testing", "unique", "unsafe", "weak",
 	}
 	bannedCalls = map[string][]string{
-		"time": {"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "Sleep", "Local", "LoadLocation"},
+		"time": {"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "Timer", "Ticker", "Sleep", "Local", "LoadLocation"},
+		"fmt":  {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
+		"iter": {"Pull", "Pull2"}, // a coroutine.
 		"math/rand/v2": {
 			"Int", "IntN", "Int32", "Int32N", "Int64", "Int64N", "Uint", "UintN", "Uint32", "Uint32N", "Uint64", "Uint64N", "N",
 			"Float32", "Float64", "NormFloat64", "ExpFloat64", "Perm", "Shuffle",
@@ -162,6 +164,12 @@ func TestPlantedViolations(t *testing.T) {
 		"call of rand.IntN":    `package p; import "math/rand/v2"; var x = rand.IntN(3)`,
 		"call of maps.Keys":    `package p; import "maps"; func f(m map[int]int) { for range maps.Keys(m) {} }`,
 		"float":                `package p; func f(a, b int) bool { return float64(a)*1.5 > float64(b) }`,
+		"float ":               `package p; import "time"; func f(d time.Duration) bool { return d.Seconds() > 3 }`,
+		"float in ":            `package p; import "math"; var x = math.Sqrt(2) > math.Pi`,
+		"range over a map ":    `package p; func f[M ~map[K]V, K comparable, V any](m M) { for range m {} }`,
+		"call of fmt.Println":  `package p; import "fmt"; func f() { fmt.Println() }`,
+		"call of iter.Pull":    `package p; import "iter"; func f(s iter.Seq[int]) { iter.Pull(s) }`,
+		"call of time.Timer":   `package p; import "time"; func f(t *time.Timer) { t.Reset(1) }`,
 		"pointer formatted":    `package p; import "fmt"; func f(x *int) string { return fmt.Sprintf("%p", x) }`,
 		"import crypto/rand":   `package p; import "crypto/rand"; var x = rand.Reader`,
 		"import runtime/debug": `package p; import "runtime/debug"; var x = debug.Stack`,
@@ -259,6 +267,11 @@ func checkPurity(p *pkg, r *room) (violations []string) {
 }
 
 func checkNode(p *pkg, n ast.Node, sorted map[ast.Node]bool, say func(ast.Node, string)) {
+	if expr, ok := n.(ast.Expr); ok {
+		if basic, ok := p.info.TypeOf(expr).(*types.Basic); ok && basic.Info()&types.IsFloat != 0 {
+			say(n, "float") // whatever it came from: a literal, a constant, or a call such as Seconds.
+		}
+	}
 	switch n := n.(type) {
 	case *ast.GoStmt:
 		say(n, "go statement")
@@ -267,10 +280,8 @@ func checkNode(p *pkg, n ast.Node, sorted map[ast.Node]bool, say func(ast.Node, 
 	case *ast.ChanType:
 		say(n, "channel")
 	case *ast.RangeStmt:
-		if tv := p.info.TypeOf(n.X); tv != nil {
-			if _, isMap := tv.Underlying().(*types.Map); isMap {
-				say(n, "range over a map")
-			}
+		if ranged := p.info.TypeOf(n.X); ranged != nil && isMap(ranged) {
+			say(n, "range over a map")
 		}
 	case *ast.CallExpr:
 		if sel, ok := n.Fun.(*ast.SelectorExpr); ok && strings.HasPrefix(sel.Sel.Name, "Sorted") && len(n.Args) > 0 {
@@ -285,17 +296,31 @@ func checkNode(p *pkg, n ast.Node, sorted map[ast.Node]bool, say func(ast.Node, 
 			}
 		}
 	case *ast.BasicLit:
-		if n.Kind == token.FLOAT {
-			say(n, "float")
-		}
 		if n.Kind == token.STRING && strings.Contains(n.Value, "%p") {
 			say(n, "pointer formatted")
 		}
-	case *ast.Ident:
-		if n.Name == "float64" || n.Name == "float32" {
-			say(n, "float")
+	}
+}
+
+// isMap reports whether a type is a map, or a type parameter that stands for maps.
+func isMap(t types.Type) bool {
+	if _, ok := t.Underlying().(*types.Map); ok {
+		return true
+	}
+	param, ok := t.(*types.TypeParam)
+	if !ok {
+		return false
+	}
+	constraint := param.Underlying().(*types.Interface)
+	for i := range constraint.NumEmbeddeds() {
+		terms, ok := constraint.EmbeddedType(i).(*types.Union)
+		for k := 0; ok && k < terms.Len(); k++ {
+			if isMap(terms.Term(k).Type()) {
+				return true
+			}
 		}
 	}
+	return false
 }
 
 // load parses and type-checks every package of the module below dir.
