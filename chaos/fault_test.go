@@ -48,6 +48,7 @@ var faults = []struct {
 	{"swap-disks n1,n3", Fault{Kind: SwapDisks, Nodes: []int{1, 3}}},
 	{"rot n2,n3", Fault{Kind: Rot, Nodes: []int{2, 3}}},
 	{"disk-slow n1 20ms", Fault{Kind: DiskSlow, Nodes: []int{1}, Amount: 20 * time.Millisecond}},
+	{"disk-read-error n1,n2 2.5%", Fault{Kind: DiskReadError, Nodes: []int{1, 2}, PPM: 25_000}},
 	{"disk-error n1 100%", Fault{Kind: DiskError, Nodes: []int{1}, PPM: 1_000_000}},
 	{"disk-full n3", Fault{Kind: DiskFull, Nodes: []int{3}}},
 	{"heal-disks", Fault{Kind: HealDisks}},

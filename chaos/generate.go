@@ -285,6 +285,8 @@ func (g *generator) diskFault(k Kind) {
 		f.Amount = time.Duration(DrawLog(g.rng, 1, 500)) * time.Millisecond
 	case DiskError:
 		f.PPM = DrawLog(g.rng, 1000, PPMAll)
+	case DiskReadError:
+		f.PPM = DrawLog(g.rng, 1000, PPMAll/2)
 	}
 	g.at(g.now, f)
 	healed := g.end

@@ -56,11 +56,12 @@ const (
 	Wipe
 	SwapDisks
 
-	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskFull all of them for lack
-	// of space. HealDisks ends all of this at the nodes named, or at all; a node that stopped trusting its disk still needs a
+	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskReadError a share of the reads,
+	// DiskFull all writes for lack of space. HealDisks ends all of this at the nodes named, or at all; a node that stopped trusting its disk still needs a
 	// restart.
 	DiskSlow
 	DiskError
+	DiskReadError
 	DiskFull
 	HealDisks
 	// Rot flips one bit in one stored record of each node named: its checksum will not match, and a peer's copy has to replace it.
@@ -146,6 +147,7 @@ var specs = [kindEnd]spec{
 	SwapDisks:     {name: "swap-disks", class: Process, nodes: required, pair: true},
 	DiskSlow:      {name: "disk-slow", class: Disk, nodes: required, value: valueLength},
 	DiskError:     {name: "disk-error", class: Disk, nodes: required, value: valueRatio},
+	DiskReadError: {name: "disk-read-error", class: Disk, nodes: required, value: valueRatio},
 	DiskFull:      {name: "disk-full", class: Disk, nodes: required},
 	Rot:           {name: "rot", class: Disk, nodes: required},
 	HealDisks:     {name: "heal-disks", class: Disk, nodes: optional, ending: true},

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -97,20 +98,23 @@ func (n *Node) askPage() {
 		return
 	}
 	var sum rangeSum
-	u.to = n.scanSlots(keyRange{from: u.from}, catchUpPageKeys, func(path string, v Version) { sum.add(path, v) })
-	u.wanted = nil
+	u.retry = n.now.Mono + catchUpInterval
+	to, err := n.scanSlots(keyRange{from: u.from}, catchUpPageKeys, func(path string, v Version) { sum.add(path, v) })
+	if err != nil {
+		return // tried again.
+	}
+	u.to, u.wanted = to, nil
 	n.catchUpRound++
 	u.round = n.exchangeID(n.catchUpRound)
-	u.retry = n.now.Mono + catchUpInterval
 	n.send(TransportFrame, p.addr, n.configAfter, n.encodeCatchRange(&catchRange{round: u.round, epoch: u.epoch, keyRange: keyRange{u.from, u.to}, sum: sum}))
 }
 
 // scanSlots calls fn for the durable slots in r that hold a version, at most keysMax of them, and returns where it ended: r.to,
-// or the first path left out.
-func (n *Node) scanSlots(r keyRange, keysMax int, fn func(path string, v Version)) (to string) {
+// or the first path left out. After an error fn may have missed some: nothing may be said of the range.
+func (n *Node) scanSlots(r keyRange, keysMax int, fn func(path string, v Version)) (to string, err error) {
 	to = r.to
 	keys := 0
-	err := n.store.Scan(prefixRecord, prefixRecord+r.from, func(key string, value []byte) bool {
+	err = n.store.Scan(prefixRecord, prefixRecord+r.from, func(key string, value []byte) bool {
 		path := key[len(prefixRecord):]
 		if !r.holds(path) {
 			return false
@@ -128,7 +132,7 @@ func (n *Node) scanSlots(r keyRange, keysMax int, fn func(path string, v Version
 	if err != nil {
 		n.log(LogError, "scan failed", "from", r.from, "error", err.Error())
 	}
-	return to
+	return to, err
 }
 
 // handleCatchRange answers a voter that catches up, once this member has sealed the old epoch.
@@ -139,10 +143,13 @@ func (n *Node) handleCatchRange(from *peer, body []byte) error {
 	}
 	reply := catchKeys{round: m.round, keyRange: m.keyRange}
 	var sum rangeSum
-	reply.to = n.scanSlots(m.keyRange, catchUpKeysMax, func(path string, v Version) {
+	reply.to, err = n.scanSlots(m.keyRange, catchUpKeysMax, func(path string, v Version) {
 		sum.add(path, v)
 		reply.keys = append(reply.keys, heldVersion{path, v})
 	})
+	if err != nil {
+		return nil // it asks again: what cannot be read is not "nothing".
+	}
 	if sum == m.sum && reply.to == m.to {
 		reply.keys = nil
 		reply.equal = true
@@ -201,8 +208,11 @@ func (n *Node) handleCatchPull(from *peer, body []byte) error {
 	m := replicate{seq: round}
 	bytes := 0
 	for _, path := range paths {
-		e, ok := n.durableEntry(path)
-		if !ok {
+		e, ok, err := n.durableEntry(path)
+		switch {
+		case err != nil && !errors.Is(err, ErrCorrupt):
+			return nil // it asks again.
+		case !ok:
 			e = entry{path: path} // gone meanwhile.
 		}
 		if bytes += e.wireBytes(); len(m.entries) > 0 && bytes > catchUpBytesMax {

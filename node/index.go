@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +21,7 @@ type index struct {
 	pending  []indexChange        // not durable yet, in the order of their persists.
 	inflight map[string]indexNext // of paths with pending changes, the last one.
 	scrub    scrub
+	stale    bool // a read failed, and the tree is to be made anew.
 }
 
 type indexChange struct {
@@ -77,6 +79,10 @@ func (n *Node) indexed(path, key string) Version {
 		return next.version
 	}
 	b, ok, err := n.store.Get(key)
+	if err != nil {
+		n.index.stale = true // the tree will have a wrong idea of this path.
+		n.log(LogError, "the index cannot be read", "path", path, "error", err.Error())
+	}
 	if err != nil || !ok {
 		return Version{}
 	}
@@ -177,6 +183,23 @@ func (n *Node) recoverIndex() error {
 	return nil
 }
 
+// rebuildIndex makes the tree anew after a read of the index had failed, once nothing is on its way to the disk.
+func (n *Node) rebuildIndex() {
+	x := &n.index
+	if !x.stale || len(x.pending) > 0 {
+		return
+	}
+	tree, keys := x.tree, x.keys
+	x.tree, x.keys = merkle.Tree{}, 0
+	if err := n.recoverIndex(); err != nil {
+		x.tree, x.keys = tree, keys
+		n.log(LogError, "the hash tree cannot be made anew yet", "error", err.Error())
+		return
+	}
+	x.stale = false
+	n.syncSoon()
+}
+
 func cutIndexKey(key string) (path string, ok bool) {
 	const head = len(prefixIndex) + 4
 	if len(key) <= head {
@@ -209,6 +232,7 @@ func (n *Node) tickScrub() {
 		return
 	}
 	s.next = n.now.Mono + scrubInterval
+	n.rebuildIndex()
 	var paths []string
 	if s.entries = !s.entries; s.entries {
 		paths, s.entry = n.scrubPart(prefixIndex, s.entry)
@@ -248,6 +272,9 @@ func (n *Node) scrubPath(path string) {
 	key, _, _ := indexKey(path)
 	slot := &n.scratch
 	err := n.currentInto(slot, path)
+	if errors.Is(err, errRead) {
+		return // it may be as good as ever.
+	}
 	if v := n.indexed(path, key); v != slot.version() {
 		n.counters.ScrubRepairs++
 		if err != nil {

@@ -52,6 +52,8 @@ func (n *Node) countBad(err error, counter *uint64) {
 	case err == nil:
 	case errors.Is(err, errOtherCluster):
 		n.counters.OtherCluster++
+	case errors.Is(err, errRead): // the frame is none the worse, and its sender tries again.
+		n.log(LogError, "message not answered", "error", err.Error())
 	default:
 		*counter++
 		n.log(LogDebug, "message dropped", "error", err.Error())

@@ -1,5 +1,13 @@
 package node
 
+import (
+	"errors"
+	"fmt"
+)
+
+// errRead is wrapped by errors of this member's own disk: what a peer or a client sent is none the worse.
+var errRead = errors.New("a record cannot be read from the disk")
+
 // overlay holds the records that this node has written but whose persists are not durable yet. The core reads through it;
 // whoever lets the world see something it found there waits for the persist that carries it.
 type overlay struct {
@@ -53,8 +61,11 @@ func (n *Node) current(path string) (held, error) {
 		return held{p.record, p.persist}, nil
 	}
 	b, ok, err := n.store.Get(recordKey(path))
-	if err != nil || !ok {
-		return held{}, err
+	if err != nil {
+		return held{}, fmt.Errorf("%w: %w", errRead, err)
+	}
+	if !ok {
+		return held{}, nil
 	}
 	return held{record: b}, nil
 }

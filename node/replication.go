@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -111,12 +112,17 @@ func (n *Node) enqueue(p *peer, e entry) {
 		return
 	}
 	if dropped := p.queue.push(e, n.tuning.QueueBytesMax); dropped > 0 {
-		p.dropped += dropped
-		n.counters.QueueDropped += dropped
-		n.sync.delay, n.sync.equal = n.tuning.SyncInterval, 0
-		n.sync.next = min(n.sync.next, n.now.Mono+n.tuning.SyncInterval)
+		n.queueDropped(p, dropped)
 	}
 	n.pump(p)
+}
+
+// queueDropped takes note that a peer will not get records by its queue: a comparison brings them, soon.
+func (n *Node) queueDropped(p *peer, records uint64) {
+	p.dropped += records
+	n.counters.QueueDropped += records
+	n.sync.delay, n.sync.equal = n.tuning.SyncInterval, 0
+	n.sync.next = min(n.sync.next, n.now.Mono+n.tuning.SyncInterval)
 }
 
 // pump sends the next batch when none is in flight. A dead peer gets nothing: its queue waits for its return.
@@ -131,7 +137,7 @@ func (n *Node) pump(p *peer) {
 			break
 		}
 		e := p.queue.pop()
-		persist, ok := n.refresh(&e)
+		persist, ok := n.refresh(p, &e)
 		if !ok {
 			continue
 		}
@@ -152,8 +158,12 @@ func (n *Node) pump(p *peer) {
 
 // refresh puts what this member holds now in the place of what it held when the entry was made: a message may carry nothing
 // older than its stamp says (stamps.go). It returns the persist to wait for, and false when there is nothing to send.
-func (n *Node) refresh(e *entry) (PersistID, bool) {
+func (n *Node) refresh(p *peer, e *entry) (PersistID, bool) {
 	h, _, err := n.currentSlot(e.path)
+	if errors.Is(err, errRead) {
+		n.log(LogError, "record not sent", "path", e.path, "error", err.Error())
+		n.queueDropped(p, 1)
+	}
 	if err != nil || h.record == nil {
 		return 0, false // collected since, or rotten: comparisons see to it.
 	}
@@ -176,7 +186,7 @@ func (n *Node) retryBatch(p *peer) {
 	b.bytes = 0
 	var after PersistID
 	for _, e := range b.entries {
-		if persist, ok := n.refresh(&e); ok {
+		if persist, ok := n.refresh(p, &e); ok {
 			after = max(after, persist)
 			b.bytes += e.wireBytes()
 			kept = append(kept, e)
@@ -201,6 +211,10 @@ func (n *Node) handleReplicate(from *peer, body []byte) error {
 	var after PersistID
 	for i := range m.entries {
 		persist, err := n.merge(from, m.entries[i].path, m.entries[i].record)
+		if errors.Is(err, errRead) { // not acknowledged: the peer sends all of it again.
+			n.log(LogError, "record from a peer not stored", "peer", from.id.String(), "path", m.entries[i].path, "error", err.Error())
+			return nil
+		}
 		if err != nil {
 			n.counters.FramesBad++
 			n.log(LogError, "record from a peer refused", "peer", from.id.String(), "path", m.entries[i].path, "error", err.Error())

@@ -281,7 +281,7 @@ func (n *Node) reconcile(from *peer, leaves []uint32, theirs []heldVersion) {
 		n.send(TransportFrame, from.addr, 0, n.encodeSyncPull(part))
 	}
 	for _, path := range push {
-		if e, ok := n.durableEntry(path); ok {
+		if e, ok, _ := n.durableEntry(path); ok {
 			n.counters.SyncPushed++
 			n.enqueue(from, e)
 		} else {
@@ -309,17 +309,17 @@ func (n *Node) digestHeard(p *peer) {
 	}
 }
 
-// durableEntry reads a record to send, unless it fails its checksum.
-func (n *Node) durableEntry(path string) (entry, bool) {
+// durableEntry reads a record to send, unless it fails its checksum, or cannot be read now.
+func (n *Node) durableEntry(path string) (entry, bool, error) {
 	b, ok, err := n.store.Get(prefixRecord + path)
 	if err == nil && ok {
 		_, err = DecodeSlot(path, b)
 	}
 	if err != nil {
 		n.log(LogError, "record not sent", "path", path, "error", err.Error())
-		return entry{}, false
+		return entry{}, false, err
 	}
-	return entry{path, b}, ok
+	return entry{path, b}, ok, nil
 }
 
 // handleSyncPull sends the records asked for, as many as the bound allows; the rest comes at the next comparison.
@@ -337,7 +337,7 @@ func (n *Node) handleSyncPull(from *peer, body []byte) error {
 		m.entries, batchBytes = m.entries[:0], 0
 	}
 	for _, path := range paths {
-		e, ok := n.durableEntry(path)
+		e, ok, _ := n.durableEntry(path)
 		if !ok {
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 // Availability, as far as a single answer shows it. That all is served in the end is what `finished` asks of the core and of the end of
 // a run, where clients try again; a member that refuses now and then passes there.
 //
-//   - An eventual operation needs nobody else: a member in mode normal does it.
+//   - An eventual operation needs nobody else: a member in mode normal does it, if its disk can be read.
 //   - Operations of the other levels may be refused at once when no majority of the voters can be had, and for that reason they are
 //     refused only then, as far as the member itself knows.
 
@@ -28,7 +28,7 @@ func (w *world) checkAvailable(r *replica, c *call, resp *node.Response) {
 	}
 	write := c.write != noWrite
 	if w.askedLevel(c) == node.Eventual && !(write && strong(r.node.Config(), w.sc, path)) {
-		if !eventualMay(resp.Code, r.rotten[path]) {
+		if !eventualMay(resp.Code, r.rotten[path]) && (resp.Code != node.CodeStorage || r.disk.readErrorPPM == 0) {
 			bad("answers an eventual operation with %s (%s), in mode normal", resp.Code, resp.Detail)
 		}
 		return

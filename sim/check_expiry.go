@@ -93,27 +93,37 @@ func (l *ledger) mayEnd(path string, of node.Timestamp) bool {
 	return false
 }
 
+// open reports whether a conflict at a path is not settled, because votes are missing that may still come: of its candidates none ends
+// before. A member whose disk is lost holds that up until it is removed.
+func (w *world) open(r *replica, path string) bool {
+	slot, ok := w.copyOf(r.number, path)
+	return ok && slot.Conflict() && !r.electorate.Winner(&slot).Final
+}
+
 // expiringLeft names a value that should have ended by now, or will.
 func (w *world) expiringLeft() string {
 	if w.sc.Workload.TTLMax == 0 {
 		return ""
 	}
 	left := ""
+	var listed []string
 	err := w.replicas[1].disk.store.Scan("x/", "", func(key string, _ []byte) bool {
-		left = fmt.Sprintf("n1 waits for the end of %q", key)
-		return false
+		listed = append(listed, key[len("x/"):])
+		return true
 	})
 	if err != nil {
 		panic("sim: the memory store cannot be scanned: " + err.Error())
 	}
-	if left != "" {
-		return left
+	for _, path := range listed {
+		if !w.open(&w.replicas[1], path) {
+			return fmt.Sprintf("n1 waits for the end of %q", path)
+		}
 	}
 	r := &w.replicas[1] // it lists all that will end, and everything that shows and ends is on the list.
 	err = r.disk.store.Scan(recordPrefix, "", func(key string, value []byte) bool {
 		path, _ := cutRecordPrefix(key)
 		if slot, err := node.DecodeSlot(path, value); err == nil {
-			if rec := r.electorate.Visible(&slot); rec.Live() && rec.Expires != 0 {
+			if rec := r.electorate.Visible(&slot); rec.Live() && rec.Expires != 0 && !w.open(r, path) {
 				left = fmt.Sprintf("n1 shows %s at %q, which ends, and does not wait for it", describe(rec), path)
 			}
 		}

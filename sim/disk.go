@@ -24,8 +24,11 @@ type disk struct {
 	sync, syncMax time.Duration // how long an fsync takes.
 	slow          time.Duration // added by a fault.
 	errorPPM      int64         // share of the fsyncs that fail.
-	full          bool          // every fsync fails for lack of space.
-	nearlyFull    bool          // the host's guard has seen it in time, and still has its reserve.
+	readErrorPPM  int64         // share of the reads that fail, but for those of a node that starts.
+	starting      bool
+	readRNG       *rand.Rand // draws which.
+	full          bool       // every fsync fails for lack of space.
+	nearlyFull    bool       // the host's guard has seen it in time, and still has its reserve.
 
 	keepAtCrash int // of the waiting persists: above zero all, below zero none, zero a number drawn at random.
 }
@@ -38,6 +41,33 @@ var (
 
 func newDisk(sync, syncMax time.Duration) disk {
 	return disk{store: memstore.New(), sync: sync, syncMax: syncMax}
+}
+
+// reader is the disk as its node reads it: some reads fail.
+type reader struct{ d *disk }
+
+func (d *disk) readFails() bool {
+	return d.readErrorPPM > 0 && !d.starting && chaos.Chance(d.readRNG, d.readErrorPPM)
+}
+
+func (r reader) Get(key string) (value []byte, found bool, err error) {
+	if r.d.readFails() {
+		return nil, false, errDisk
+	}
+	return r.d.store.Get(key)
+}
+
+// Scan fails after some keys, if it does.
+func (r reader) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
+	if !r.d.readFails() {
+		return r.d.store.Scan(prefix, from, fn)
+	}
+	left := r.d.readRNG.IntN(8)
+	err := r.d.store.Scan(prefix, from, func(key string, value []byte) bool {
+		left--
+		return left >= 0 && fn(key, value)
+	})
+	return errors.Join(errDisk, err)
 }
 
 // queue takes a persist in.
@@ -107,4 +137,6 @@ func (d *disk) fill(rng *rand.Rand) {
 	d.full = !d.nearlyFull
 }
 
-func (d *disk) heal() { d.slow, d.errorPPM, d.full, d.nearlyFull = 0, 0, false, false }
+func (d *disk) heal() {
+	d.slow, d.errorPPM, d.readErrorPPM, d.full, d.nearlyFull = 0, 0, 0, false, false
+}

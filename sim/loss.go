@@ -132,6 +132,9 @@ func (r *replica) knownConfig() *node.Config {
 // and no change of voters is under way.
 func (w *world) mayWipe(r *replica) bool {
 	c := w.configInForce()
+	if c != nil && w.unknowing(r) >= w.firstVoters() {
+		return false // as many as found a cluster would know of none, and may meet nobody who does.
+	}
 	if w.sc.Workload.Level == node.Eventual {
 		return true
 	}
@@ -154,6 +157,16 @@ func (w *world) mayWipe(r *replica) bool {
 		}
 	}
 	return true
+}
+
+// unknowing counts the replicas that know no configuration, and one that is about to be so.
+func (w *world) unknowing(soon *replica) (count int) {
+	for n := 1; n <= w.nodes; n++ {
+		if r := &w.replicas[n]; r == soon || r.knownConfig() == nil {
+			count++
+		}
+	}
+	return count
 }
 
 // mayRot reports whether the voters can do without the copy of a path that r has. Paths of other levels have no voters.

@@ -72,7 +72,7 @@ func (w *world) start(r *replica) {
 	r.wakeAt, r.tickAt, r.spins, r.guarded = 0, 0, 0, false
 	r.clock.bootMono(w.now, time.Duration(w.rng.Int64N(int64(monoBaseMax))))
 	opts := node.Options{
-		Name: nodeName(r.number), Addr: address(r.number), Cluster: "sim", Store: r.disk.store,
+		Name: nodeName(r.number), Addr: address(r.number), Cluster: "sim", Store: reader{&r.disk},
 		Rand: w.derive(streamNode + uint64(r.number)<<32 + uint64(r.run)), Seeds: w.seeds(r.number), LogLevel: w.logLevel,
 		ExpectedMembers: w.firstVoters(), Founder: w.founders,
 		Tuning: w.tuning(),
@@ -81,7 +81,9 @@ func (w *world) start(r *replica) {
 		opts.StrongPrefixes = []string{"/"}
 	}
 	w.eff.Reset()
+	r.disk.starting = true // a node that cannot read its own facts does not start, and says so: it is nobody's loss.
 	n, err := node.New(r.time(w.now), opts, &w.eff)
+	r.disk.starting = false
 	if err != nil {
 		w.violate(Violation{Promise: promiseStarts, Node: r.number, Detail: "the node does not start: " + err.Error()})
 		r.node = nil
@@ -411,7 +413,7 @@ func (w *world) carryOut(r *replica) {
 		}
 	}
 	if eff.Electorate != nil {
-		r.electorate, r.view = eff.Electorate, node.NewView(r.disk.store, eff.Electorate)
+		r.electorate, r.view = eff.Electorate, node.NewView(reader{&r.disk}, eff.Electorate)
 		r.voters = w.votersOfNow(r)
 		w.checkElectorate(r)
 		if eff.Persist.ID == 0 {

@@ -92,6 +92,8 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 		d.slow = f.Amount
 	case chaos.DiskError:
 		d.errorPPM = f.PPM
+	case chaos.DiskReadError:
+		d.readErrorPPM = f.PPM
 	case chaos.DiskFull:
 		d.fill(w.rng)
 		w.guard(r)

@@ -88,6 +88,7 @@ const (
 	streamClient = 3
 	streamCore   = 4
 	streamLoad   = 1 << 16 // plus the number of the client.
+	streamReads  = 1 << 17 // plus the number of the replica: which reads of a disk fail.
 	streamNode   = 1 << 24 // plus number and run of the replica.
 )
 
@@ -162,6 +163,7 @@ func newWorld(o Options) *world {
 
 func (w *world) newReplica(n int) replica {
 	r := replica{number: n, disk: newDisk(w.sc.Disk.Sync, w.sc.Disk.SyncMax), shown: make(map[string]node.Version), rotten: make(map[string]bool)}
+	r.disk.readRNG = w.derive(streamReads + uint64(n))
 	r.clock.naturalOffset = chaos.DrawDuration(w.rng, w.sc.Clocks.Skew, w.sc.Clocks.SkewMax)
 	if w.rng.IntN(2) == 0 {
 		r.clock.naturalOffset = -r.clock.naturalOffset

@@ -138,7 +138,7 @@ func (t *timeline) finish(at time.Duration, ends func(place) bool) {
 // amountless reports whether a fault with an amount of zero ends one of its kind instead of beginning one.
 func amountless(e *chaos.Event) bool {
 	switch e.Kind {
-	case chaos.Loss, chaos.Duplicate, chaos.Reorder, chaos.Corrupt, chaos.DiskError:
+	case chaos.Loss, chaos.Duplicate, chaos.Reorder, chaos.Corrupt, chaos.DiskError, chaos.DiskReadError:
 		return e.PPM == 0
 	case chaos.Delay:
 		return e.AmountMax == 0
