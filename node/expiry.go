@@ -125,6 +125,16 @@ func (n *Node) runningTime() uint64 {
 	return n.expiry.base + uint64((n.now.Mono - n.started).Milliseconds())
 }
 
+// keepRunningTime stores the running time, in the running step's persist, when what is stored is old.
+func (n *Node) keepRunningTime() {
+	now := n.runningTime()
+	if now < n.expiry.stored+uint64(expiryClockInterval.Milliseconds()) {
+		return
+	}
+	n.expiry.stored = now
+	n.ops = append(n.ops, Op{Key: keyUptime, Value: sealMeta(keyUptime, binary.LittleEndian.AppendUint64([]byte{metaFormat}, now))})
+}
+
 // noteExpiry lists a slot that shows a value which expires. A version that is stored once more, because something else in its
 // slot changed, keeps its first entry.
 func (n *Node) noteExpiry(path string, record []byte) {
@@ -147,6 +157,7 @@ func (n *Node) noteExpiry(path string, record []byte) {
 	}
 	e := expiryEntry{path: path, version: rec.Version(), since: n.runningTime(), life: rec.life()}
 	n.ops = append(n.ops, Op{Key: key, Value: e.encode()})
+	n.keepRunningTime() // with the entry: nothing may have waited for its end for long, so that no look has stored it.
 	n.expiry.next = min(n.expiry.next, n.now.Mono+expirySweep)
 }
 
@@ -185,10 +196,7 @@ func (n *Node) tickExpiry() {
 		x.next = expiryNever // until one is written.
 		return
 	}
-	if now := n.runningTime(); now >= x.stored+uint64(expiryClockInterval.Milliseconds()) {
-		x.stored = now
-		n.ops = append(n.ops, Op{Key: keyUptime, Value: sealMeta(keyUptime, binary.LittleEndian.AppendUint64([]byte{metaFormat}, now))})
-	}
+	n.keepRunningTime()
 	for i := range ripe {
 		n.expire(&ripe[i])
 	}

@@ -177,3 +177,23 @@ func TestValuesOfTheDeadExpire(t *testing.T) {
 	b.run(time.Minute, b.same)
 	require.True(t, b.showsAll("a", ""))
 }
+
+// A member that was idle for hours before it took a value, and crashes right after, has not lost those hours: what it counts from is on
+// disk with the value.
+func TestACrashAfterAnIdleTimeKeepsNothingAlive(t *testing.T) {
+	b := newBench(t, 3)
+	b.run(5*time.Second, func() bool { return b.members(3) })
+	b.run(10*time.Minute, nil)
+	begun := b.now
+	b.putFor(0, Eventual, "a", "one", 20*time.Second)
+	b.run(expirySweep/2, b.same)
+	for i := range b.machine {
+		b.crash(i)
+		b.start(i)
+	}
+	b.run(20*time.Second-(b.now-begun)-time.Millisecond, nil)
+	require.True(t, b.showsAll("a", "one"))
+	b.run(time.Minute, func() bool { return b.showsAll("a", "") })
+	require.True(t, b.showsAll("a", ""))
+	require.Less(t, b.now-begun, 20*time.Second+expiryPatience+expiryClockInterval+2*expirySweep)
+}
