@@ -25,13 +25,16 @@ func (w *world) ended(r *replica, path string, s *node.Slot) {
 			}
 			if wr.ttl == 0 {
 				w.violate(Violation{Promise: promiseExpiry, Node: r.number, Path: path, Detail: fmt.Sprintf("ends %s, which lives for ever", wr.version.ETag())})
-			} else if lived := w.now - wr.begun; lived < wr.ttl-wr.ttl/1000-time.Millisecond {
+			} else if lived := w.now - wr.begun; lived < wr.ttl-endsEarly(wr.ttl) {
 				w.violate(Violation{Promise: promiseExpiry, Node: r.number, Path: path,
 					Detail: fmt.Sprintf("ends %s after %s of %s", wr.version.ETag(), lived, wr.ttl)})
 			}
 		}
 	}
 }
+
+// endsEarly is by how much a value may end early: what a monotonic clock may go wrong, and what is lost to whole milliseconds.
+func endsEarly(ttl time.Duration) time.Duration { return min(ttl/1000+time.Millisecond, ttl) }
 
 // hidesWrite takes note of a slot that replica r has made durable in place of what it held: the end of a value stands below every
 // write with its timestamp, and neither stands beside one nor takes its place.
@@ -68,6 +71,34 @@ func checkHidden(e *Evidence) []Violation {
 					out = append(out, Violation{Promise: promiseExpiry, Node: e.Nodes[i].Number, Path: r.Path,
 						Detail: fmt.Sprintf("the end of the value at %s hides version %s of client %d", of, wr.version.ETag(), wr.client)})
 				}
+			}
+		}
+	}
+	return out
+}
+
+// checkLives looks for values that live otherwise than their clients asked for.
+func checkLives(e *Evidence) []Violation {
+	var out []Violation
+	for i := range e.Nodes {
+		for _, r := range e.Nodes[i].Records {
+			if !r.Record.Live() {
+				continue
+			}
+			wr, wrong := e.ledger.source(r.Path, r.Record.Value)
+			if wrong != "" {
+				continue // checkKnownValues says so.
+			}
+			life, want := time.Duration(0), wr.ttl
+			if r.Record.Expires != 0 {
+				life = time.Duration(r.Record.Expires-r.Record.TS.Wall()) * time.Millisecond
+			}
+			if want > 0 {
+				want = max(want.Truncate(time.Millisecond), time.Millisecond)
+			}
+			if life != want {
+				out = append(out, Violation{Promise: promiseExpiry, Node: e.Nodes[i].Number, Path: r.Path,
+					Detail: fmt.Sprintf("holds %s, which lives for %s, and client %d asked for %s", describe(r.Record), life, wr.client, want)})
 			}
 		}
 	}

@@ -52,7 +52,8 @@ func newOverdueCheck(nodes int) overdueCheck {
 func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record) {
 	m := &c.members[n]
 	eventual := len(s.Candidates) == 1 && s.Candidates[0].UUID == rec.UUID && s.TS == rec.TS
-	if !eventual || !rec.Live() || rec.Expires == 0 {
+	chosen := s.Consensus != nil && s.Consensus.Record.Version() == rec.Version() // by an operation that read it: it needs a majority to end.
+	if !eventual || chosen || !rec.Live() || rec.Expires == 0 {
 		delete(m.values, path)
 		return
 	}

@@ -52,14 +52,22 @@ func checkKnownValues(e *Evidence) []Violation {
 	return out
 }
 
-// deleteIsKnown reports whether some delete, or the end of some value's life, can have made a tombstone.
+// deleteIsKnown reports whether some delete, or the end of some value's life, can have made a tombstone, or a compare-and-set that names
+// a version and found nothing: it writes that there is nothing, so that an earlier attempt of its own cannot get in any more.
 func deleteIsKnown(l *ledger, r PathRecord) bool {
 	if of, is := r.Record.Ending(); is {
 		return l.mayEnd(r.Path, of)
 	}
+	chosen := r.Slot.Consensus != nil && r.Slot.Consensus.Record.Version() == r.Record.Version()
+	if chosen && l.mayEndChosen(r.Path, r.Record.TS) {
+		return true
+	}
 	for _, i := range l.of(r.Path) {
 		wr := &l.writes[i]
 		if wr.delete && (wr.fate == fateAcknowledged && wr.version == r.Record.Version() || wr.fate == fateUnknown || wr.fate == fateOpen) {
+			return true
+		}
+		if chosen && wr.named && wr.fate != fateAcknowledged {
 			return true
 		}
 	}

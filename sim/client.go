@@ -127,8 +127,10 @@ func (w *world) think(index int32) {
 		label = scenarios.Label(c.op.Value)
 		c.write = w.ledger.begin(c.op.Path, false, label, c.op.Value, c.op.Node, c.number)
 		w.ledger.writes[c.write].ttl, w.ledger.writes[c.write].begun = c.op.TTL, w.now
+		w.ledger.writes[c.write].named = c.op.Kind.Conditional() && c.expect.found
 	case scenarios.OpDelete, scenarios.OpCASDelete:
 		c.write = w.ledger.begin(c.op.Path, true, "", nil, c.op.Node, c.number)
+		w.ledger.writes[c.write].named = c.op.Kind.Conditional()
 	}
 	if !c.probe {
 		w.operations++

@@ -126,6 +126,7 @@ func (e *Evidence) judge() []Violation {
 	}
 	out = append(out, checkConflicts(e)...)
 	out = append(out, checkHidden(e)...)
+	out = append(out, checkLives(e)...)
 	return append(out, checkKnownValues(e)...)
 }
 

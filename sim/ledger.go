@@ -45,6 +45,8 @@ type write struct {
 	lost bool
 	// nothing: it is a delete that was answered without a version, because there was nothing to delete.
 	nothing bool
+	// named: it is a compare-and-set that names a version.
+	named bool
 	// seen: some client read its value.
 	seen bool
 }

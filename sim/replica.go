@@ -354,6 +354,7 @@ func (w *world) durable(r *replica, p node.Persist) {
 			continue
 		}
 		w.ended(r, path, &slot)
+		w.descends(path, &slot)
 		if !rotten {
 			w.hidesWrite(r, path, &slot)
 		}

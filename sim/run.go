@@ -81,6 +81,7 @@ func Run(o Options) (*Result, error) {
 		}
 	}
 	res.History = w.recorder.Finish(int64(w.now))
+	w.withEnds(res.History)
 	if stack == "" {
 		w.violate(w.evidence().judge()...)
 		w.violate(w.checkLosers()...)

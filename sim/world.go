@@ -53,6 +53,7 @@ type world struct {
 	persistFirst persistCheck
 	clocks       clockCheck
 	overdue      overdueCheck
+	lineage      lineage
 	violations   []Violation
 
 	founders bool // nodes with empty disks begin a cluster instead of looking for one: in tests of something else.
@@ -119,7 +120,7 @@ func newWorld(o Options) *world {
 	w := &world{
 		sc: sc, seed: o.Seed, walk: newWalk(o.Seed, sc), nodes: sc.Nodes, trace: newTrace(o.Seed), tracer: o.Trace, logLevel: node.LogError + 1,
 		ledger: newLedger(), hlc: newHLCCheck(), conflict: newConflictCheck(), delivery: newDeliveryCheck(), born: make(map[node.ID]uint64), recency: newRecency(),
-		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes), overdue: newOverdueCheck(sc.Nodes),
+		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes), overdue: newOverdueCheck(sc.Nodes), lineage: make(lineage),
 	}
 	w.recording, w.coverage = o.Record, o.Coverage
 	switch {

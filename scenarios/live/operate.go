@@ -49,6 +49,9 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	level := op.Level
 	if op.TTL > 0 {
 		op.TTL = max(op.TTL, ttlMin)
+		if w.o.Scenario.Workload.Mixed && level == node.Linearizable {
+			op.TTL = 0 // the history of processes does not say when such a value may end.
+		}
 	}
 	asked := level
 	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.o.Scenario.Voters.Strong { // what is asked for makes no difference.
