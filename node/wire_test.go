@@ -234,6 +234,38 @@ func TestEnvelopeRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "wire version 3")
 }
 
+// A frame says what it is about, and one that cannot be read says nothing.
+func TestFrameDetail(t *testing.T) {
+	rec := sampleRecord()
+	etag := rec.Version().ETag()
+	m := sampleMessages()
+	for name, want := range map[string][]string{
+		"replicate": {"batch 5", "a/b version " + etag, "c version"}, "replicate-ack": {"batch 5"}, "sync-pull": {"a/b, c"},
+		"store": {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"}, "fetch": {"a/b"}, "fetched-none": {"a/b nothing"},
+		"prepare": {"round 6", "a/b", "ballot 2/"}, "look": {"epoch 2", "a/b"}, "accept": {"round 6", "a/b version " + etag, "ballot 2/"},
+		"promised": {"round 6", "bytes"}, "refused": {"round 6", "refused, ballot 2/"}, "accepted": {"round 6"},
+		"leaf-answer": {"a/b at"}, "catch-keys": {"a/b at"}, "catch-pull": {"round 9: a/b, c"}, "catch-range": {"epoch 3", `"a" to "z"`}, "catch-slots": {"gone nothing"},
+		"gone-ask": {"round 3", "a/b at"}, "gone-answer": {"stamps up to 9"}, "gone-word": {"fence", "a/b at"}, "epoch": {"epoch 3"}, "config-is": {"epoch 2, voters"},
+		"page": {"page 4", "a/b version"}, "passed-ask": {"epoch 3"},
+	} {
+		got := FrameDetail(m[name])
+		for _, part := range want {
+			require.Contains(t, got, part, name)
+		}
+		for i := range m[name] {
+			require.Empty(t, FrameDetail(m[name][:i]), "%s cut at %d", name, i)
+		}
+		require.Empty(t, FrameDetail(append(m[name][:len(m[name])-4:len(m[name])-4], 1, 2, 3, 4, 5)), "%s with a byte too many", name)
+	}
+	for _, name := range []string{"gossip", "hello", "word", "config-none", "tree-ask"} {
+		require.Empty(t, FrameDetail(m[name]), name)
+	}
+}
+
+func frameOf(kind msgKind, body []byte) []byte {
+	return sealEnvelope(append(sampleNode().beginEnvelope(kind, len(body)), body...))
+}
+
 func FuzzMessage(f *testing.F) {
 	n := sampleNode()
 	for _, b := range sampleMessages() {
@@ -241,6 +273,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Add(byte(msgLeafAsk), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
+		FrameDetail(frameOf(msgKind(kind), body)) // of anything.
 		again, err := decodeAny(n, msgKind(kind), body)
 		if err != nil {
 			return

@@ -34,6 +34,7 @@ type RecordedMessage struct {
 	Lost     bool          // on its way, or because nobody was there. Also of what is still in flight at the end.
 	Frame    bool          // else a datagram.
 	Kind     string
+	Detail   string // what it is about, see node.FrameDetail; empty: its kind says it all.
 	Bytes    int
 }
 
@@ -126,7 +127,7 @@ func (w *world) recordSent(p *packet) int32 {
 	}
 	return w.recording.addMessage(RecordedMessage{
 		From: int(p.from), To: int(p.to), Sent: w.now, Arrived: w.now, Lost: true, Frame: p.transport == node.TransportFrame,
-		Kind: messageKind(p.data), Bytes: len(p.data),
+		Kind: messageKind(p.data), Detail: node.FrameDetail(p.data), Bytes: len(p.data),
 	})
 }
 

@@ -48,7 +48,8 @@ type data struct {
 	Recovered  int64       `json:"recovered"` // when the faults ended.
 	Left       int         `json:"left"`
 	Kinds      []string    `json:"kinds"`
-	Messages   [][7]int64  `json:"messages"` // from, to, sent, arrived, kind, bytes, 1 lost + 2 frame.
+	Details    []string    `json:"details"`
+	Messages   [][8]int64  `json:"messages"` // from, to, sent, arrived, kind, bytes, 1 lost + 2 frame, detail.
 	Marks      []mark      `json:"marks"`
 	Bands      []band      `json:"bands"`
 	Operations []operation `json:"operations"`
@@ -108,18 +109,13 @@ func collect(r *Run) *data {
 	d := &data{
 		Title: fmt.Sprintf("%s, seed %d", res.Scenario, res.Seed), Verdict: res.Verdict(), Line: res.String(), Replay: r.Replay,
 		Scenario: r.Scenario.String(), Nodes: r.Scenario.Nodes, End: micros(res.Simulated), Recovered: micros(r.Scenario.Duration),
-		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Messages: [][7]int64{}, Marks: []mark{}, Bands: bands(r.Scenario.Nodes, r.Recording.Faults, res.Simulated),
+		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Details: []string{}, Messages: [][8]int64{}, Marks: []mark{}, Bands: bands(r.Scenario.Nodes, r.Recording.Faults, res.Simulated),
 		Operations: []operation{}, Violations: []violation{},
 	}
-	kinds := map[string]int64{}
+	kinds, details := map[string]int64{}, map[string]int64{}
 	for i := range r.Recording.Messages {
 		m := &r.Recording.Messages[i]
-		kind, known := kinds[m.Kind]
-		if !known {
-			kind = int64(len(d.Kinds))
-			kinds[m.Kind] = kind
-			d.Kinds = append(d.Kinds, m.Kind)
-		}
+		kind, detail := indexOf(kinds, &d.Kinds, m.Kind), indexOf(details, &d.Details, m.Detail)
 		var flags int64
 		if m.Lost {
 			flags |= 1
@@ -127,7 +123,7 @@ func collect(r *Run) *data {
 		if m.Frame {
 			flags |= 2
 		}
-		d.Messages = append(d.Messages, [7]int64{int64(m.From), int64(m.To), micros(m.Sent), micros(m.Arrived), kind, int64(m.Bytes), flags})
+		d.Messages = append(d.Messages, [8]int64{int64(m.From), int64(m.To), micros(m.Sent), micros(m.Arrived), kind, int64(m.Bytes), flags, detail})
 	}
 	for _, m := range r.Recording.Marks {
 		d.Marks = append(d.Marks, mark{micros(m.At), m.Node, int(m.Kind), m.Text})
@@ -145,6 +141,17 @@ func collect(r *Run) *data {
 		d.Violations = append(d.Violations, shown)
 	}
 	return d
+}
+
+// indexOf is where a text is in a list of different ones; it is added when it is not.
+func indexOf(known map[string]int64, list *[]string, text string) int64 {
+	i, ok := known[text]
+	if !ok {
+		i = int64(len(*list))
+		known[text] = i
+		*list = append(*list, text)
+	}
+	return i
 }
 
 func micros(d time.Duration) int64 { return d.Microseconds() }

@@ -46,6 +46,13 @@ func TestPageHoldsTheRun(t *testing.T) {
 	require.Equal(t, string(r.Picture), d.Picture, "and its end of a script did not end the page's")
 	require.Equal(t, 3, strings.Count(b.String(), "</script>")+1, "data and drawing")
 	require.Len(t, d.Messages, len(r.Recording.Messages))
+	about := map[string]bool{}
+	for i, m := range d.Messages {
+		require.Equal(t, r.Recording.Messages[i].Detail, d.Details[m[7]])
+		about[d.Kinds[m[4]]] = about[d.Kinds[m[4]]] || strings.Contains(d.Details[m[7]], "version ")
+	}
+	require.True(t, about["replicate"], "a message says what it is about")
+	require.False(t, about["gossip"])
 	require.Len(t, d.Marks, len(r.Recording.Marks))
 	require.Len(t, d.Operations, len(r.Result.History.Ops))
 	require.Equal(t, "ok", d.Verdict)
