@@ -59,6 +59,8 @@ func TestHiddenWritesAreSeen(t *testing.T) {
 
 	e := &Evidence{Scenario: w.sc, ledger: &w.ledger, Nodes: []NodeEvidence{{Number: 1, Records: []PathRecord{{Path: path, Record: end, Slot: both}}}}}
 	require.Empty(t, checkHidden(e))
+	w.ledger.acknowledged(w.ledger.begin(path, true, "", nil, 1, 1), end.Version(), 1)
+	require.Empty(t, checkHidden(e), "a delete that found it")
 	i := w.ledger.begin(path, false, "y", write.Value, 1, 1)
 	w.ledger.acknowledged(i, write.Version(), 1)
 	requireBroken(t, checkHidden(e), promiseExpiry, "hides version")
