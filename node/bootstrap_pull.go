@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"time"
 )
 
@@ -87,7 +88,9 @@ func (n *Node) handlePage(from *peer, body []byte) error {
 	for i := range m.entries {
 		e := &m.entries[i]
 		size += e.wireBytes()
-		if _, err := n.merge(from, e.path, e.record); err != nil {
+		if _, err := n.merge(from, e.path, e.record); errors.Is(err, errRead) {
+			return err // the page is asked for again.
+		} else if err != nil {
 			n.counters.FramesBad++
 			n.log(LogError, "record from a peer refused", "peer", from.id.String(), "path", e.path, "error", err.Error())
 		}

@@ -210,8 +210,8 @@ func cutIndexKey(key string) (path string, ok bool) {
 	return path, key[:len(prefixIndex)] == prefixIndex && key[len(prefixIndex):head] == string(digits[:])
 }
 
-// listLeaf calls fn for the durable entries of a leaf, in the order of their paths.
-func (n *Node) listLeaf(leaf uint32, fn func(path string, v Version)) {
+// listLeaf calls fn for the durable entries of a leaf, in the order of their paths. It reports whether those were all.
+func (n *Node) listLeaf(leaf uint32, fn func(path string, v Version)) (whole bool) {
 	digits := leafDigits(leaf)
 	prefix := prefixIndex + string(digits[:])
 	err := n.store.Scan(prefix, prefix, func(key string, value []byte) bool {
@@ -223,6 +223,7 @@ func (n *Node) listLeaf(leaf uint32, fn func(path string, v Version)) {
 	if err != nil {
 		n.log(LogError, "the index cannot be read", "leaf", leaf, "error", err.Error())
 	}
+	return err == nil
 }
 
 // tickScrub looks at some records, or some entries of the index, and puts the index right.

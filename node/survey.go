@@ -63,6 +63,9 @@ func (n *Node) handlePlanAsk(from *peer, body []byte) error {
 		*s = survey{running: true, sliceAt: n.now.Mono}
 		n.surveySlice()
 	}
+	if !s.running && s.madeAt == 0 {
+		return nil // the disk could not be read: it asks again.
+	}
 	if !s.running {
 		n.sendPlan(from)
 		return nil

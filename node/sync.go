@@ -214,7 +214,9 @@ func (n *Node) handleLeafAsk(from *peer, body []byte) error {
 	reply := leafAnswer{session: session}
 	for _, leaf := range leaves {
 		before := len(reply.keys)
-		n.listLeaf(leaf, func(path string, v Version) { reply.keys = append(reply.keys, heldVersion{path, v}) })
+		if !n.listLeaf(leaf, func(path string, v Version) { reply.keys = append(reply.keys, heldVersion{path, v}) }) {
+			return nil // to leave something out would say that it is not here.
+		}
 		if reply.leaves > 0 && len(reply.keys) > syncKeysMax {
 			reply.keys = reply.keys[:before]
 			break
