@@ -37,6 +37,7 @@ type world struct {
 	clients   []client
 	calls     pool[call]
 	requests  uint64
+	unknown   map[string]int // linearizable writes of unknown outcome, by path.
 	keyed     keyedWrites
 	eff       node.Effects
 	logLevel  node.LogLevel
@@ -119,7 +120,7 @@ func newWorld(o Options) *world {
 	sc := o.Scenario
 	w := &world{
 		sc: sc, seed: o.Seed, walk: newWalk(o.Seed, sc), nodes: sc.Nodes, trace: newTrace(o.Seed), tracer: o.Trace, logLevel: node.LogError + 1,
-		ledger: newLedger(), hlc: newHLCCheck(), conflict: newConflictCheck(), delivery: newDeliveryCheck(), born: make(map[node.ID]uint64), recency: newRecency(),
+		ledger: newLedger(), hlc: newHLCCheck(), conflict: newConflictCheck(), delivery: newDeliveryCheck(), born: make(map[node.ID]uint64), recency: newRecency(), unknown: make(map[string]int),
 		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes), overdue: newOverdueCheck(sc.Nodes), lineage: make(lineage),
 	}
 	w.recording, w.coverage = o.Record, o.Coverage
