@@ -73,10 +73,10 @@ func indexItem(hash uint64, v Version) uint64 {
 	return merkle.Item(hash, uint64(v.TS), binary.LittleEndian.Uint64(v.UUID[:8]), binary.LittleEndian.Uint64(v.UUID[8:]))
 }
 
-// indexed is the version that the index has for a path, changes under way included.
-func (n *Node) indexed(path, key string) Version {
+// indexed is the version that the index has for a path, changes under way included, and whether it could be read.
+func (n *Node) indexed(path, key string) (v Version, known bool) {
 	if next, ok := n.index.inflight[path]; ok {
-		return next.version
+		return next.version, true
 	}
 	b, ok, err := n.store.Get(key)
 	if err != nil {
@@ -84,10 +84,10 @@ func (n *Node) indexed(path, key string) Version {
 		n.log(LogError, "the index cannot be read", "path", path, "error", err.Error())
 	}
 	if err != nil || !ok {
-		return Version{}
+		return Version{}, err == nil
 	}
-	v, _ := decodeIndexed(b)
-	return v
+	v, _ = decodeIndexed(b)
+	return v, true
 }
 
 func decodeIndexed(b []byte) (Version, bool) {
@@ -99,8 +99,8 @@ func decodeIndexed(b []byte) (Version, bool) {
 // setIndexed changes what the index has for a path, in the running step's persist. The zero Version takes it out.
 func (n *Node) setIndexed(path string, v Version) {
 	key, leaf, hash := indexKey(path)
-	before := n.indexed(path, key)
-	if before == v {
+	before, known := n.indexed(path, key)
+	if known && before == v {
 		return
 	}
 	c := indexChange{persist: n.nextPersist(), path: path, leaf: leaf, delta: indexItem(hash, v) - indexItem(hash, before)}
@@ -276,7 +276,7 @@ func (n *Node) scrubPath(path string) {
 	if errors.Is(err, errRead) {
 		return // it may be as good as ever.
 	}
-	if v := n.indexed(path, key); v != slot.version() {
+	if v, known := n.indexed(path, key); known && v != slot.version() {
 		n.counters.ScrubRepairs++
 		if err != nil {
 			n.log(LogWarn, "corrupt record found, a peer's copy will replace it", "path", path, "error", err.Error())

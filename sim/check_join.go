@@ -81,7 +81,7 @@ func (c *joinCheck) inStep(w *world, r *replica) {
 		if len(still) == 0 || still[0].path != b.path || still[0].ts < b.ts {
 			continue
 		}
-		if has := topOf(r, b.path); has < b.ts {
+		if has := topOf(r, b.path); has < b.ts && !r.rotten[b.path] { // what rots on its disk is replaced as anywhere.
 			w.violate(Violation{Promise: promiseJoin, Node: r.number, Path: b.path,
 				Detail: fmt.Sprintf("it takes itself for one in step and holds version %s, but all others held %s before it began", has, b.ts)})
 		}
