@@ -132,6 +132,25 @@ func (w *world) open(r *replica, path string) bool {
 	return ok && slot.Conflict() && !r.electorate.Winner(&slot).Final
 }
 
+// decidable reports whether linearizable operations can be had on a path: a majority of the voters knows what it promised there. A member that
+// was blind on a path before it became a voter may leave too few; then a value that such an operation wrote does not end.
+func (w *world) decidable(path string) bool {
+	if slot, ok := w.copyOf(1, path); !ok || slot.Consensus == nil {
+		return true // no such operation has been here: a member ends the value by itself.
+	}
+	c := w.configInForce()
+	if c == nil {
+		return false
+	}
+	speak := 0
+	for n := 1; n <= w.nodes; n++ {
+		if r := &w.replicas[n]; c.Votes(r.id) && w.speaksFor(r, path) {
+			speak++
+		}
+	}
+	return speak >= c.Majority()
+}
+
 // expiringLeft names a value that should have ended by now, or will.
 func (w *world) expiringLeft() string {
 	if w.sc.Workload.TTLMax == 0 {
@@ -147,7 +166,7 @@ func (w *world) expiringLeft() string {
 		panic("sim: the memory store cannot be scanned: " + err.Error())
 	}
 	for _, path := range listed {
-		if !w.open(&w.replicas[1], path) {
+		if !w.open(&w.replicas[1], path) && w.decidable(path) {
 			return fmt.Sprintf("n1 waits for the end of %q", path)
 		}
 	}
@@ -155,7 +174,7 @@ func (w *world) expiringLeft() string {
 	err = r.disk.store.Scan(recordPrefix, "", func(key string, value []byte) bool {
 		path, _ := cutRecordPrefix(key)
 		if slot, err := node.DecodeSlot(path, value); err == nil {
-			if rec := r.electorate.Visible(&slot); rec.Live() && rec.Expires != 0 && !w.open(r, path) {
+			if rec := r.electorate.Visible(&slot); rec.Live() && rec.Expires != 0 && !w.open(r, path) && w.decidable(path) {
 				left = fmt.Sprintf("n1 shows %s at %q, which ends, and does not wait for it", describe(rec), path)
 			}
 		}
