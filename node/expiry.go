@@ -193,7 +193,9 @@ func (n *Node) tickExpiry() {
 		return
 	}
 	if seen == 0 && from == "" {
-		x.next = expiryNever // until one is written.
+		if n.durable == n.persists { // else an entry may be on its way to the disk.
+			x.next = expiryNever // until one is written.
+		}
 		return
 	}
 	n.keepRunningTime()

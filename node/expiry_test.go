@@ -197,3 +197,28 @@ func TestACrashAfterAnIdleTimeKeepsNothingAlive(t *testing.T) {
 	require.True(t, b.showsAll("a", ""))
 	require.Less(t, b.now-begun, 20*time.Second+expiryPatience+expiryClockInterval+2*expirySweep)
 }
+
+// The disk takes longer than the time between two looks: the entry that is on its way to it is not overlooked.
+func TestAnEntryOnItsWayIsNotOverlooked(t *testing.T) {
+	b := newBench(t, 1)
+	m := b.machine[0]
+	b.run(3*time.Second, nil) // the member has looked, and found nothing.
+	n, eff := m.node, &Effects{}
+	b.nextReq++
+	n.Step(b.time(m), &Request{ID: b.nextReq, Op: OpPut, Level: Eventual, Path: "a", Value: []byte("v"), TTL: time.Second}, eff)
+	put := eff.Persist
+	require.NotZero(t, put.ID)
+	b.now += 2 * expirySweep
+	eff.Reset()
+	n.Step(b.time(m), Tick{}, eff)
+	last := put.ID
+	require.NoError(t, m.store.Apply(put.Ops))
+	if eff.Persist.ID != 0 {
+		require.NoError(t, m.store.Apply(eff.Persist.Ops))
+		last = eff.Persist.ID
+	}
+	eff.Reset()
+	n.Step(b.time(m), &Persisted{UpTo: last}, eff)
+	require.LessOrEqual(t, eff.Wake, b.now+2*expirySweep, "it is looked for again")
+	require.NotEqual(t, expiryNever, n.expiry.next)
+}
