@@ -328,11 +328,30 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("n1 and n%d hold different records", n)
 		}
 	}
+	if detail := w.digestsDiffer(); detail != "" {
+		return detail
+	}
 	if left := w.expiringLeft(); left != "" {
 		return left
 	}
 	if w.sc.Expects(scenarios.TombstonesEnd) {
 		return w.tombstonesLeft()
+	}
+	return ""
+}
+
+// digestsDiffer compares what members say of all that they hold, their hash trees, once they hold the same.
+func (w *world) digestsDiffer() string {
+	for n := 1; n <= w.nodes; n++ {
+		if len(w.replicas[n].rotten) > 0 {
+			return "" // what has rotted for good is not in the tree of its member.
+		}
+	}
+	first := w.replicas[1].node.Status().Digest
+	for n := 2; n <= w.nodes; n++ {
+		if d := w.replicas[n].node.Status().Digest; d != first {
+			return fmt.Sprintf("n1 and n%d hold the same, and show the digests %016x and %016x", n, first, d)
+		}
 	}
 	return ""
 }
