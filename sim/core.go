@@ -134,7 +134,8 @@ func (w *world) holdsMajorities(nodes []int, configs []*node.Config) bool {
 // probeCore has each path of the workload read and then written through some member of the core, again and again until that succeeds,
 // and a probe for each of the core prove that it serves. These operations are in the history.
 func (w *world) probeCore() {
-	scripts := make([][]scenarios.Op, len(w.core.nodes))
+	// Several clients a member: where many messages are lost, one would not get through all paths in time.
+	scripts := make([][]scenarios.Op, len(w.core.nodes)*coreClients)
 	count := 0
 	for i := range w.ledger.paths {
 		path := w.ledger.paths[i].path
@@ -143,17 +144,25 @@ func (w *world) probeCore() {
 		}
 		k := count % len(scripts)
 		count++
-		scripts[k] = append(scripts[k], scenarios.Op{Kind: scenarios.OpGet, Path: path, Node: w.core.nodes[k]}, scenarios.Op{Kind: scenarios.OpPut, Path: path, Node: w.core.nodes[k]})
+		scripts[k] = append(scripts[k], scenarios.Op{Kind: scenarios.OpGet, Path: path, Node: w.core.nodes[k%len(w.core.nodes)]},
+			scenarios.Op{Kind: scenarios.OpPut, Path: path, Node: w.core.nodes[k%len(w.core.nodes)]})
 	}
-	for i, n := range w.core.nodes {
+	for _, n := range w.core.nodes {
 		w.addProbe(n, w.sc.Clients+w.nodes+n)
-		if len(scripts[i]) == 0 {
+	}
+	for i, script := range scripts {
+		if len(script) == 0 {
 			continue
 		}
-		w.clients = append(w.clients, client{number: w.sc.Clients + 2*w.nodes + n, process: w.recorder.NewProcess(), script: scripts[i], scripted: true, write: noWrite})
+		n := w.core.nodes[i%len(w.core.nodes)]
+		number := w.sc.Clients + (2+i/len(w.core.nodes))*w.nodes + n
+		w.clients = append(w.clients, client{number: number, process: w.recorder.NewProcess(), script: script, scripted: true, write: noWrite})
 		w.plan(int32(len(w.clients) - 1))
 	}
 }
+
+// coreClients is how many clients each member of a core has for the paths.
+const coreClients = 4
 
 // coreUnsettled says what the core still has to do; empty: nothing.
 func (w *world) coreUnsettled() string {
