@@ -36,45 +36,117 @@ type room struct {
 }
 
 var rooms = []room{
-	{dir: "node", pure: true, local: []string{"node/hlc", "node/merkle", "node/swim"}},
-	{dir: "node/hlc", pure: true},
-	{dir: "node/merkle", pure: true},
-	{dir: "node/swim", pure: true},
-	{dir: "node/storetest", local: []string{"node"}, others: []string{testify}},
+	{dir: "machine", pure: true}, // what a machine asks of its world: the same for kvs' node and for every machine in the simulator.
+	{dir: "node", pure: true, local: []string{
+		"machine", "node/bootstrap", "node/clocks", "node/codec", "node/configuration", "node/comparison",
+		"node/conflicts", "node/contract", "node/expiry", "node/hearsay", "node/hlc", "node/invariant",
+		"node/membership", "node/merkle", "node/modes", "node/quorum", "node/register", "node/replication",
+		"node/schema", "node/slot", "node/step", "node/swim", "node/tombstones", "node/view", "node/voting",
+		"node/wire",
+	}},
+	{dir: "node/codec", pure: true, local: []string{"node/invariant"}}, {dir: "node/invariant", pure: true},
+	{dir: "node/bootstrap", pure: true, local: []string{
+		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
+	}},
+	{dir: "node/clocks", pure: true, local: []string{"node/contract", "node/slot", "node/step"}},
+	{dir: "node/configuration", pure: true, local: []string{
+		"node/codec", "node/contract", "node/invariant", "node/schema", "node/slot", "node/step", "node/swim", "node/voting", "node/wire",
+	}},
+	{dir: "node/comparison", pure: true, local: []string{
+		"node/codec", "node/contract", "node/invariant", "node/merkle", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
+	}},
+	{dir: "node/conflicts", pure: true, local: []string{"node/codec", "node/contract", "node/schema", "node/slot", "node/step"}},
+	{dir: "node/contract", pure: true, local: []string{"machine", "node/slot"}},
+	{dir: "node/schema", pure: true, local: []string{"node/codec"}},
+	{dir: "node/wire", pure: true, local: []string{"node/codec", "node/contract", "node/merkle", "node/schema", "node/slot", "node/voting"}},
+	{dir: "node/step", pure: true, local: []string{
+		"node/codec", "node/contract", "node/hlc", "node/invariant", "node/merkle", "node/schema", "node/slot", "node/swim", "node/voting", "node/wire",
+	}},
+	{dir: "node/quorum", pure: true, local: []string{"node/codec", "node/contract", "node/slot", "node/step", "node/wire"}},
+	{dir: "node/register", pure: true, local: []string{
+		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/wire",
+	}},
+	{dir: "node/replication", pure: true,
+		local: []string{"node/contract", "node/slot", "node/step", "node/swim", "node/wire"}},
+	{dir: "node/voting", pure: true, local: []string{"node/codec", "node/contract", "node/schema", "node/slot"}}, // contract: the store to read.
+	{dir: "node/slot", pure: true, local: []string{"node/codec", "node/hlc", "node/invariant", "node/swim"}},     // swim and hlc: for the types of identities and timestamps.
+	{dir: "node/hlc", pure: true}, {dir: "node/merkle", pure: true}, {dir: "node/swim", pure: true},
+	{dir: "node/membership", pure: true, local: []string{
+		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
+	}},
+	{dir: "node/modes", pure: true, local: []string{"node/codec", "node/contract", "node/schema", "node/step"}},
+	{dir: "node/expiry", pure: true, local: []string{"node/codec", "node/contract", "node/schema", "node/slot", "node/step"}},
+	{dir: "node/hearsay", pure: true,
+		local: []string{"node/contract", "node/hlc", "node/slot", "node/step", "node/wire"}},
+	{dir: "node/view", pure: true, local: []string{"node/conflicts", "node/contract", "node/schema", "node/slot"}},
+	{dir: "node/tombstones", pure: true, local: []string{
+		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
+	}},
+	{dir: "node/step/steptest", local: []string{"node/*", "sim/memstore"}, others: []string{testify}}, // machines alone.
+	{dir: "node/storetest", local: []string{"node", "node/slot"}, others: []string{testify}},
 	{dir: "node/api", local: []string{"node"}},
-	{dir: "node/client", local: []string{"node", "node/api"}},
-	{dir: "node/daemon"},
+	{dir: "node/client", local: []string{"node", "node/slot", "node/api"}},
+	{dir: "node/client/profile", others: []string{"go.yaml.in/yaml/v3"}},                                                                    // a person's own file is YAML as a node's is.
+	{dir: "node/client/load", local: []string{"node", "node/slot", "node/api", "node/client"}, others: []string{"github.com/HdrHistogram"}}, // the histograms.
+	{dir: "node/host/budget"}, {dir: "node/daemon"}, {dir: "node/host/journal", others: []string{"golang.org/x/sys"}},
+	{dir: "node/host/journal/faultfs", local: []string{"node/host/journal"}},
 	{dir: "node/host", local: []string{"node", "node/*", "node/host/*"}},
-	{dir: "node/host/badgerstore", local: []string{"node"}, others: []string{"github.com/dgraph-io/badger/v4", "golang.org/x/sys"}},
-	{dir: "node/host/committer", local: []string{"node"}},
-	{dir: "node/host/config", local: []string{"node", "node/swim"}, others: []string{"go.yaml.in/yaml/v3"}},
-	{dir: "node/host/logging", local: []string{"node"}},
+	{dir: "node/host/badgerstore", local: []string{"node", "node/slot"}, others: []string{"github.com/dgraph-io/badger/v4", "github.com/dgraph-io/ristretto/v2", "golang.org/x/sys"}}, // ristretto: badger's mapped files.
+	{dir: "node/host/committer", local: []string{"node"}}, {dir: "node/host/store",
+		local: []string{"node", "node/host/badgerstore", "node/host/journal"}, others: []string{btree}},
+	{dir: "node/host/certs"}, // crypto/tls and crypto/x509 of the standard library, and nothing else.
+	{dir: "node/host/certs/certstest", local: []string{"node/host/certs"}, others: []string{testify}}, // files for the tests of those above.
+	{dir: "node/host/access", pure: false}, // rules and hashes: arithmetic, and the randomness of new tokens.
+	{dir: "node/host/config", local: []string{"node", "node/host/access", "node/slot", "node/swim"}, others: []string{"go.yaml.in/yaml/v3"}},
+	{dir: "node/host/logging", local: []string{"node"}, others: []string{"gopkg.in/natefinch/lumberjack.v2"}}, // sets log files aside.
 	{dir: "node/host/metrics", local: []string{"node", "node/swim"}, others: []string{"github.com/prometheus"}},
-	{dir: "node/host/rest", local: []string{"node", "node/api", "node/swim"}, others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
-	{dir: "node/host/transport", local: []string{"node"}, others: []string{"github.com/valyala/fasthttp"}},
-	{dir: "chaos", pure: true},
-	{dir: "chaos/ports"},
-	{dir: "chaos/process", local: []string{"chaos"}},
-	{dir: "scenarios/live", local: []string{"chaos", "linearize", "scenarios", "node", "node/api", "node/client"}},
+	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
+		"node/host/access", "node/host/budget"},
+		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
+	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
+	{dir: "node/host/seal"}, // cryptography of the standard library, and nothing else.
+	{dir: "node/host/transport", local: []string{"node", "node/host/budget", "node/host/seal"},
+		others: []string{"github.com/valyala/fasthttp"}},
+	{dir: "chaos", pure: true}, {dir: "chaos/ports"}, {dir: "chaos/process", local: []string{"chaos"}},
+	{dir: "scenarios/live", local: []string{"chaos", "linearize", "scenarios", "sim/scenario", "node", "node/slot", "node/api", "node/client"}},
 	{dir: "chaos/docker", local: []string{"chaos", "chaos/ports"}, others: []string{"github.com/ory/dockertest/v3"}}, // the engine's API, for tests and for kvsim; kvs does not import it.
+	{dir: "integration_test/storm", local: []string{"chaos", "chaos/process", "node", "node/api", "node/client"}},
 	{dir: "integration_test"}, // its code is all tests.
-	{dir: "linearize", others: []string{"github.com/anishathalye/porcupine"}},                                                      // porcupine's own time-out needs a clock, its page a file.
-	{dir: "scenarios", pure: true, local: []string{"chaos", "node"}, allow: []string{"import embed", "import io/fs", "import os"}}, // the files it ships, and LoadFile.
-	{dir: "sim", pure: true, local: []string{"node", "node/*", "chaos", "scenarios", "linearize", "sim/memstore"},
-		allow: []string{"import runtime/debug"}}, // a panic of the node is a finding, shown with its stack.
-	{dir: "sim/report", pure: true, local: []string{"chaos", "linearize", "scenarios", "sim"}, allow: []string{"import embed"}}, // the page it ships.
-	{dir: "sim/explore", pure: true, local: []string{"node", "node/swim", "linearize", "sim/memstore"}},
-	{dir: "sim/guide", pure: true, local: []string{"chaos", "scenarios", "sim"}},
-	{dir: "sim/shrink", pure: true, local: []string{"chaos", "scenarios"}},
-	{dir: "sim/mutants", pure: true, allow: []string{"import embed", "import io/fs"}}, // the edits it ships.
-	{dir: "sim/memstore", pure: true, local: []string{"node"}, others: []string{"github.com/tidwall/btree"}},
+	{dir: "linearize", others: []string{"github.com/anishathalye/porcupine"}}, // porcupine's pictures have a time limit, and are files.
+	{dir: "linearize/foreign", pure: true, local: []string{"linearize"}},
+	{dir: "scenarios", pure: true, local: []string{"chaos", "node", "node/slot", "sim/scenario"}, allow: []string{"import embed"}}, // the files it ships.
+	{dir: "sim/scenario", pure: true, local: []string{"chaos"}, allow: []string{"import io/fs", "import os"}},                      // the folder of a library, and LoadFile.
+	{dir: "sim", pure: true, local: []string{"machine", "chaos", "linearize", "sim/clock", "sim/disk", "sim/memstore", "sim/pool", "sim/scenario"}, // it knows no store.
+		allow: []string{"import runtime/debug"}}, // a panic of a machine is a finding, shown with its stack.
+	{dir: "sim/kvs", pure: true, local: []string{"sim", "sim/kvs/checks", "sim/kvs/world"}},
+	{dir: "sim/kvs/world", pure: true, local: []string{"node", "node/*", "node/host/seal", "chaos", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario"}},
+	{dir: "sim/kvs/checks", pure: true, local: []string{"node", "node/*", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario"}},
+	{dir: "sim/kvs/ledger", pure: true, local: []string{"node", "linearize", "scenarios"}},
+	{dir: "sim/kvs/member", pure: true, local: []string{"node", "node/host/seal", "node/wire", "chaos", "sim"}}, // seal is cryptography on values.
+	{dir: "sim/kvs/outsider", pure: true, local: []string{"node", "node/*"}},
+	{dir: "sim/kvs/explored", pure: true, local: []string{"node", "node/*", "linearize", "sim", "sim/explore", "sim/kvs/member", "sim/scenario"}},
+	{dir: "sim/report", pure: true, local: []string{"chaos", "linearize", "sim", "sim/scenario"}, allow: []string{"import embed"}}, // the page it ships.
+	{dir: "sim/explore", pure: true, local: []string{"linearize", "machine", "sim", "sim/memstore", "sim/scenario"}},
+	{dir: "sim/shrink", pure: true, local: []string{"chaos", "sim/scenario"}},
+	{dir: "sim/mutants", pure: true, allow: []string{"import io/fs"}},                                                                                      // the folder that a list is read from.
+	{dir: "sim/mutants/list", pure: true, allow: []string{"import embed"}},                                                                                 // the edits it ships.
+	{dir: "sim/examples/lease", pure: true, local: []string{"chaos", "linearize", "sim", "sim/scenario"}, allow: []string{"import embed", "import io/fs"}}, // the scenarios and mutants it ships.
+	{dir: "sim/examples/lease/leasesim", local: []string{"sim/examples/lease", "sim/simcmd"}},
+	{dir: "sim/simtest", local: []string{"sim", "sim/scenario", "sim/shrink", "sim/simcmd"}},
+	{dir: "sim/simcmd/process"}, {dir: "sim/simcmd/progress"},
+	{dir: "sim/simcmd", local: []string{"linearize", "linearize/foreign", "sim", "sim/explore", "sim/mutants", "sim/report", "sim/scenario", "sim/shrink", "sim/simcmd/*"}, others: []string{"github.com/spf13/cobra"}},
+	{dir: "sim/clock", pure: true}, {dir: "sim/pool", pure: true},
+	{dir: "sim/disk", pure: true, local: []string{"chaos", "machine", "sim/memstore"}},
+	{dir: "sim/memstore", pure: true, local: []string{"machine"}, others: []string{"github.com/tidwall/btree"}},
+	{dir: "cmd/reference", others: []string{"github.com/spf13/cobra"}}, // pages of documentation, for tests alone.
+	{dir: "cmd/version"}, {dir: "deploy/image"}, // which release this is, and its image: the standard library alone.
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvsim", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 }
 
 const (
-	module  = "kvs"
-	testify = "github.com/stretchr/testify"
+	module         = "kvs"
+	testify, btree = "github.com/stretchr/testify", "github.com/tidwall/btree"
 )
 
 // Calls and imports that would let the world in. Patterns ending in a dot ban a whole package.
@@ -393,7 +465,7 @@ func goFiles(t *testing.T, dir string, tests bool) (names []string) {
 			return err
 		}
 		base := d.Name()
-		if d.IsDir() && name != dir && (strings.HasPrefix(base, ".") || base == "testdata" || base == "bin") {
+		if d.IsDir() && name != dir && (strings.HasPrefix(base, ".") || base == "testdata" || base == "bin" || isModule(name)) {
 			return filepath.SkipDir
 		}
 		if !d.IsDir() && strings.HasSuffix(base, ".go") && strings.HasSuffix(base, "_test.go") == tests {
@@ -402,6 +474,13 @@ func goFiles(t *testing.T, dir string, tests bool) (names []string) {
 		return nil
 	}))
 	return names
+}
+
+// isModule reports whether a folder is a module of its own, such as an example whose dependencies are not kvs': no rule of this table is about
+// it, and the importer of sources does not find what it requires.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
 
 func init() {

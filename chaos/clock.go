@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// ClockError is what is wrong with a wall clock without any fault, in milliseconds and milliseconds since the Unix epoch.
+// ClockError is what is wrong with a wall clock without any fault, in milliseconds and milliseconds since the Unix
+// epoch.
 type ClockError struct {
 	Offset int64 // that it is ahead at the time Since.
 	PPM    int64 // how fast it runs away from there.
@@ -14,8 +15,9 @@ type ClockError struct {
 
 func (e ClockError) ahead(now int64) int64 { return e.Offset + (now-e.Since)*e.PPM/PPMAll }
 
-// WallClock is what faults have done to the wall clock of a real machine, in milliseconds since the Unix epoch. The zero value
-// is a clock without faults. Real targets share it, so that a plan means the same to all; its text tells a node, too.
+// WallClock is what faults have done to the wall clock of a real machine, in milliseconds since the Unix epoch. The
+// zero value is a clock without faults. Real targets share it, so that a plan means the same to all; its text tells a
+// node, too.
 type WallClock struct {
 	Natural  ClockError // its own, which no fault changes and nothing heals.
 	Offset   int64      // milliseconds that faults have put it ahead, at the time Since.
@@ -38,7 +40,8 @@ func (c *WallClock) natural(now int64) int64 { return now + c.Natural.ahead(now)
 
 func (c *WallClock) ahead(now int64) int64 { return c.Offset + (now-c.Since)*c.PPM/PPMAll }
 
-// Apply does to the clock what f says, and reports whether f concerns clocks at all. Which clock f is about, the caller knows.
+// Apply does to the clock what f says, and reports whether f concerns clocks at all. Which clock f is about, the caller
+// knows.
 func (c *WallClock) Apply(f Fault, now int64) bool {
 	amount := int64(f.Amount / time.Millisecond)
 	switch f.Kind {
@@ -66,12 +69,13 @@ func (c *WallClock) Apply(f Fault, now int64) bool {
 
 func (c *WallClock) set(now, offset int64) { c.Offset, c.Since = offset, now }
 
-// String is the line that a node reads: offset, ppm and since, the clock's own error included, then what the clock shows while it is frozen, or "runs". It is
-// padded to one length, so that a file is replaced in place by one write.
+// String is the line that a node reads: offset, ppm and since, the clock's own error included, then what the clock
+// shows while it is frozen, or "runs". It is padded to one length, so that a file is replaced in place by one write.
 func (c *WallClock) String() string {
 	frozen := "runs"
 	if c.Frozen {
 		frozen = fmt.Sprint(c.FrozenAt)
 	}
-	return fmt.Sprintf("%-95s\n", fmt.Sprintf("%d %d %d %s", c.Offset+c.Natural.ahead(c.Since), c.PPM+c.Natural.PPM, c.Since, frozen))
+	return fmt.Sprintf("%-95s\n", fmt.Sprintf("%d %d %d %s", c.Offset+c.Natural.ahead(c.Since), c.PPM+c.Natural.PPM,
+		c.Since, frozen))
 }

@@ -36,7 +36,8 @@ func TestDrawDuration(t *testing.T) {
 
 func TestDrawLog(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, c := range [][2]int64{{0, 0}, {0, 1}, {1, 1}, {1, 2}, {3, 4}, {0, 1000}, {7, 1_000_000}, {5, int64(DurationMax)}, {150, 151}} {
+	for _, c := range [][2]int64{{0, 0}, {0, 1}, {1, 1}, {1, 2}, {3, 4}, {0, 1000}, {7, 1_000_000},
+		{5, int64(DurationMax)}, {150, 151}} {
 		lowest, highest := c[1], c[0]
 		for range 5000 {
 			v := DrawLog(rng, c[0], c[1])

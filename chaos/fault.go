@@ -157,8 +157,8 @@ const (
 	PPMAll      = 1_000_000 // every message, every write.
 )
 
-// Check says what is wrong with f whatever the cluster: a missing or needless part, a node named twice, an amount out of
-// bounds.
+// Check says what is wrong with f whatever the cluster: a missing or needless part, a node named twice, an amount out
+// of bounds.
 func (f Fault) Check() error {
 	if f.Kind >= kindEnd {
 		return fmt.Errorf("%s is no fault: use a Kind constant", f.Kind)

@@ -14,11 +14,12 @@ type GenOptions struct {
 	Kinds             []Kind        // which faults, of Disturbances; the ends of each come with it.
 	Every             time.Duration // mean time between the beginnings of two faults.
 	Length, LengthMax time.Duration // how long a fault lasts; cut short at the end of Duration.
-	// KeepMajority leaves a majority of the nodes up, running and connected to each other at any time. Which nodes these are
-	// changes; loss and delay may still hit them.
+	// KeepMajority leaves a majority of the nodes up, running and connected to each other at any time. Which nodes
+	// these are changes; loss and delay may still hit them.
 	KeepMajority bool
-	// Patterns draws some of the cuts, clogs, crashes, jumps and drifts as patterns of several: a mute or deaf node, nodes cut off or
-	// clogged one after the other and let back in another order, restart storms, strobing clocks, leap seconds.
+	// Patterns draws some of the cuts, clogs, crashes, jumps and drifts as patterns of several: a mute or deaf node,
+	// nodes cut off or clogged one after the other and let back in another order, restart storms, strobing clocks, leap
+	// seconds.
 	Patterns bool
 }
 
@@ -28,13 +29,16 @@ func (o *GenOptions) Check() error {
 	case o.Nodes < 1 || o.Nodes > NodesMax:
 		return fmt.Errorf("a random plan for %d nodes: use 1 to %d", o.Nodes, NodesMax)
 	case o.Duration <= 0 || o.Duration > DurationMax:
-		return fmt.Errorf("a random plan of %s: use more than 0s and at most %s", FormatDuration(o.Duration), FormatDuration(DurationMax))
+		return fmt.Errorf("a random plan of %s: use more than 0s and at most %s", FormatDuration(o.Duration),
+			FormatDuration(DurationMax))
 	case o.Every < time.Millisecond || o.Every > DurationMax:
-		return fmt.Errorf("every=%s: use at least 1ms and at most %s", FormatDuration(o.Every), FormatDuration(DurationMax))
+		return fmt.Errorf("every=%s: use at least 1ms and at most %s", FormatDuration(o.Every),
+			FormatDuration(DurationMax))
 	case o.Length < time.Millisecond || o.LengthMax < o.Length || o.LengthMax > DurationMax:
 		return fmt.Errorf("length=%s: use at least 1ms, the smaller end first", FormatRange(o.Length, o.LengthMax))
 	case o.Duration/o.Every > eventsMax:
-		return fmt.Errorf("every=%s would make more than %d faults: use a longer time", FormatDuration(o.Every), eventsMax)
+		return fmt.Errorf("every=%s would make more than %d faults: use a longer time", FormatDuration(o.Every),
+			eventsMax)
 	}
 	for _, k := range o.Kinds {
 		if k >= kindEnd || k.Ends() {
@@ -59,8 +63,8 @@ func DrawKinds(rng *rand.Rand, from []Kind) []Kind {
 	return out
 }
 
-// Generate draws a plan: faults that begin, overlap and end, valid for o.Nodes by construction. It panics on options that
-// Check refuses.
+// Generate draws a plan: faults that begin, overlap and end, valid for o.Nodes by construction. It panics on options
+// that Check refuses.
 func Generate(rng *rand.Rand, o GenOptions) Plan {
 	if err := o.Check(); err != nil {
 		panic("chaos: " + err.Error())
@@ -84,9 +88,9 @@ func roundMillis(d time.Duration) time.Duration {
 	return max(d.Truncate(time.Millisecond), time.Millisecond)
 }
 
-// generator draws faults in the order of their beginnings. What a fault occupies, nothing else may touch before its end:
-// that is what makes plans valid, and what makes the end of one fault never undo another. The ends go into the list
-// when a fault begins, so that at the same moment they come before the beginnings drawn later.
+// generator draws faults in the order of their beginnings. What a fault occupies, nothing else may touch before its
+// end: that is what makes plans valid, and what makes the end of one fault never undo another. The ends go into the
+// list when a fault begins, so that at the same moment they come before the beginnings drawn later.
 type generator struct {
 	rng      *rand.Rand
 	o        GenOptions
@@ -177,7 +181,8 @@ func (g *generator) clockFault(k Kind, n int) {
 	g.at(g.end, Fault{Kind: HealClocks, Nodes: []int{n}})
 }
 
-// drift draws a rate at which a clock is wrong by 1 ms to 5 s when the fault ends, or by half of its length if that is less.
+// drift draws a rate at which a clock is wrong by 1 ms to 5 s when the fault ends, or by half of its length if that is
+// less.
 func (g *generator) drift() int64 {
 	micros := int64((g.end - g.now) / time.Microsecond)
 	return min(max(DrawLog(g.rng, 1, 5000)*1000*PPMAll/micros, 1), DriftPPMMax)
@@ -209,9 +214,9 @@ func (g *generator) processFault(k Kind) {
 	case Pause:
 		g.at(g.now, Fault{Kind: Pause, Nodes: nodes})
 		g.at(g.end, Fault{Kind: Resume, Nodes: nodes})
-	case Wipe:
+	case Wipe, LoseTail:
 		g.at(g.now, Fault{Kind: Crash, Nodes: nodes})
-		g.at(g.middle(), Fault{Kind: Wipe, Nodes: nodes})
+		g.at(g.middle(), Fault{Kind: k, Nodes: nodes})
 		g.at(g.end, Fault{Kind: Restart, Nodes: nodes})
 	}
 }
@@ -240,7 +245,8 @@ func (g *generator) swap() {
 	middle := g.middle()
 	g.at(middle, Fault{Kind: SwapDisks, Nodes: nodes})
 	first := g.rng.IntN(2)
-	g.at(min(middle+roundMillis(DrawDuration(g.rng, 0, g.end-middle)), g.end), Fault{Kind: Restart, Nodes: nodes[first : first+1]})
+	g.at(min(middle+roundMillis(DrawDuration(g.rng, 0, g.end-middle)), g.end),
+		Fault{Kind: Restart, Nodes: nodes[first : first+1]})
 	g.at(g.end, Fault{Kind: Restart, Nodes: nodes[1-first : 2-first]})
 }
 
@@ -263,8 +269,8 @@ func (g *generator) crowd() []int {
 	return nodes
 }
 
-// diskFault draws one of the disk. A node that stopped trusting its disk serves nothing until it starts again, so the end
-// of an error is a restart, and the node is a victim all the while.
+// diskFault draws one of the disk. A node that stopped trusting its disk serves nothing until it starts again, so the
+// end of an error is a restart, and the node is a victim all the while.
 func (g *generator) diskFault(k Kind) {
 	n, ok := g.node(&g.disk)
 	if !ok {

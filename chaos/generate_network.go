@@ -39,8 +39,8 @@ func (g *generator) partition() {
 	g.at(g.end, heal)
 }
 
-// groups draws the shape of a partition: one node alone, two sides, three sides, or two sides with a bridge, a node that
-// both still reach.
+// groups draws the shape of a partition: one node alone, two sides, three sides, or two sides with a bridge, a node
+// that both still reach.
 func (g *generator) groups() [][]int {
 	order := g.rng.Perm(g.o.Nodes)
 	for i := range order {
@@ -98,8 +98,8 @@ func (g *generator) cut(begin, heal Kind) {
 	g.at(g.end, Fault{Kind: heal, From: from, To: to})
 }
 
-// resets breaks connections one to eight times, everywhere or on some links: mostly of one node, since all that a plan needs to undo a
-// minute of work in flight is a router that forgets.
+// resets breaks connections one to eight times, everywhere or on some links: mostly of one node, since all that a plan
+// needs to undo a minute of work in flight is a router that forgets.
 func (g *generator) resets() {
 	g.kind[Reset] = g.end
 	f := Fault{Kind: Reset}
@@ -144,6 +144,8 @@ func (g *generator) noise(k Kind) {
 		f.PPM = DrawLog(g.rng, 1000, 900_000)
 	case Duplicate, Reorder:
 		f.PPM = DrawLog(g.rng, 1000, 500_000)
+	case Forge:
+		f.PPM = DrawLog(g.rng, 10_000, 500_000)
 	case Corrupt:
 		f.PPM = DrawLog(g.rng, 100, 200_000)
 	case Delay:

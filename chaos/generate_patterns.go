@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// Patterns are several faults with a plan behind them, made of those that plans can write: what goes wrong in one piece where there are
-// people, racks and time servers. They are drawn for some of the cuts, clogs, crashes, jumps and drifts.
+// Patterns are several faults with a plan behind them, made of those that plans can write: what goes wrong in one piece
+// where there are people, racks and time servers. They are drawn for some of the cuts, clogs, crashes, jumps and
+// drifts.
 
-// pattern draws one in the place of a fault of kind k. It reports whether there is one for this kind, and for this moment.
+// pattern draws one in the place of a fault of kind k. It reports whether there is one for this kind, and for this
+// moment.
 func (g *generator) pattern(k Kind) bool {
 	switch k {
 	case Cut:
@@ -57,7 +59,8 @@ func (g *generator) oneSided() bool {
 	return true
 }
 
-// swizzle cuts nodes off, or clogs them, one after the other, and lets them back in another order (FoundationDB's swizzle-clogging).
+// swizzle cuts nodes off, or clogs them, one after the other, and lets them back in another order (FoundationDB's
+// swizzle-clogging).
 func (g *generator) swizzle(begin, heal Kind) bool {
 	order := g.rng.Perm(g.o.Nodes)
 	nodes := order[:1+g.rng.IntN(len(order))]

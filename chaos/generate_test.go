@@ -12,8 +12,9 @@ import (
 func options(rng *rand.Rand) GenOptions {
 	return GenOptions{
 		Nodes: 1 + rng.IntN(NodesMax), Duration: 20 * time.Second, Kinds: Disturbances(),
-		Every: 300 * time.Millisecond, Length: 100 * time.Millisecond, LengthMax: 5 * time.Second, KeepMajority: rng.IntN(2) == 0,
-		Patterns: rng.IntN(2) == 0,
+		Every: 300 * time.Millisecond, Length: 100 * time.Millisecond, LengthMax: 5 * time.Second,
+		KeepMajority: rng.IntN(2) == 0,
+		Patterns:     rng.IntN(2) == 0,
 	}
 }
 
@@ -108,7 +109,8 @@ func TestGenerateIsValid(t *testing.T) {
 		if partitions > 10 {
 			flaps++
 		}
-		require.Equal(t, world{nodes: o.Nodes, links: NewLinks(o.Nodes, Link{})}, w, "seed %d: every fault ends\n%s", seed, p)
+		require.Equal(t, world{nodes: o.Nodes, links: NewLinks(o.Nodes, Link{})}, w, "seed %d: every fault ends\n%s",
+			seed, p)
 	}
 	for _, k := range Disturbances() {
 		require.Greater(t, seen[k], 100, "%s is hardly ever drawn", k)
@@ -126,7 +128,8 @@ func TestGenerateDrawsOnlyWhatIsOn(t *testing.T) {
 			p := Generate(rng, o)
 			require.NotEmpty(t, p.Events)
 			for _, e := range p.Events {
-				restarts := (k == Wipe || k == SwapDisks || k == DiskError || k == DiskFull) && e.Kind == Crash // each ends in a restart.
+				// each ends in a restart.
+				restarts := (k == Wipe || k == SwapDisks || k == DiskError || k == DiskFull) && e.Kind == Crash
 				require.True(t, e.Kind == k || e.Kind.Ends() || restarts, "%s in a plan of %s", e, k)
 			}
 		}
@@ -143,7 +146,8 @@ func TestGenerateIsDeterministic(t *testing.T) {
 
 func TestGenerateRate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(42, 0))
-	o := GenOptions{Nodes: 3, Duration: 1000 * time.Second, Kinds: []Kind{Skew}, Every: time.Second, Length: time.Millisecond, LengthMax: time.Millisecond}
+	o := GenOptions{Nodes: 3, Duration: 1000 * time.Second, Kinds: []Kind{Skew}, Every: time.Second,
+		Length: time.Millisecond, LengthMax: time.Millisecond}
 	require.InDelta(t, 2*1000, len(Generate(rng, o).Events), 100, "one fault a second, each with its end")
 	o.Kinds = nil
 	require.Empty(t, Generate(rng, o).Events)
@@ -180,7 +184,8 @@ func TestPatterns(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(400) {
 		for _, k := range []Kind{Cut, Clog, Crash, Jump, Drift} {
-			g := generator{rng: rand.New(rand.NewPCG(seed, 2)), o: GenOptions{Nodes: 5, Duration: time.Minute}, now: time.Second, end: 6 * time.Second}
+			g := generator{rng: rand.New(rand.NewPCG(seed, 2)), o: GenOptions{Nodes: 5, Duration: time.Minute},
+				now: time.Second, end: 6 * time.Second}
 			require.True(t, g.pattern(k))
 			p := NewPlan(g.events)
 			require.NoError(t, Validate(p, 5), "seed %d\n%s", seed, p)
@@ -219,7 +224,8 @@ func TestPatterns(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"mute", "deaf", "swizzle", "swizzled clog", "storm", "strobe", "repeated second", "smeared second"} {
+	for _, name := range []string{"mute", "deaf", "swizzle", "swizzled clog", "storm", "strobe", "repeated second",
+		"smeared second"} {
 		require.Greater(t, seen[name], 40, name)
 	}
 	g := generator{rng: rand.New(rand.NewPCG(1, 2)), o: GenOptions{Nodes: 1}, end: time.Second}

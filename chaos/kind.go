@@ -10,35 +10,39 @@ type Kind uint8
 
 // The kinds. Amounts of network faults come on top of what the network does anyway; zero ends them.
 const (
-	// Partition lets no message pass between nodes of different groups. Nodes in no group reach everybody and are reached by
-	// everybody. There is one partition at a time: a new one replaces it. HealPartition ends it.
+	// Partition lets no message pass between nodes of different groups. Nodes in no group reach everybody and are
+	// reached by everybody. There is one partition at a time: a new one replaces it. HealPartition ends it.
 	Partition Kind = iota
 	HealPartition
 	// Cut drops the messages that go from one of From to one of To; the other way stays open. Cuts add up. HealCut ends
 	// those named, or all.
 	Cut
 	HealCut
-	// Clog holds what goes from one of From to one of To, and loses nothing: it arrives when HealClog ends the clogs named, or all.
-	// Clogs add up.
+	// Clog holds what goes from one of From to one of To, and loses nothing: it arrives when HealClog ends the clogs
+	// named, or all. Clogs add up.
 	Clog
 	HealClog
-	// Reset breaks the connections on the links named, or on all: what is in flight on them is lost, and nothing else. It is over
-	// at once.
+	// Reset breaks the connections on the links named, or on all: what is in flight on them is lost, and nothing else.
+	// It is over at once.
 	Reset
-	// Loss, Duplicate, Reorder and Corrupt happen to a share of the messages, Delay holds every message for a time in its
-	// range; on the links named, or on all. Corrupt concerns datagrams only: streams have checksums of their own.
+	// Loss, Duplicate, Reorder and Corrupt happen to a share of the messages, Delay holds every message for a time in
+	// its range; on the links named, or on all. Corrupt concerns datagrams only: streams have checksums of their own.
 	Loss
 	Duplicate
 	Reorder
 	Delay
 	Corrupt
+	// Forge has an outsider, who cannot read what nodes say to each other, send a message of his own in the name of a
+	// node, or one that he has recorded once more, beside a share of the messages. It happens only where a plan or a
+	// list of kinds names it.
+	Forge
 	// Heal ends all network faults.
 	Heal
 
-	// Skew sets the offset of a node's wall clock, Jump steps the clock by an amount, Drift sets the rate at which it runs
-	// away. A frozen clock stands still; thawed, it goes on from where it stood, and so stays behind. HealClocks ends all of
-	// this at the nodes named, or at all: clocks show again what they would show without any fault. Monotonic time is
-	// never touched.
+	// Skew sets the offset of a node's wall clock, Jump steps the clock by an amount, Drift sets the rate at which it
+	// runs away. A frozen clock stands still; thawed, it goes on from where it stood, and so stays behind. HealClocks
+	// ends all of this at the nodes named, or at all: clocks show again what they would show without any fault.
+	// Monotonic time is never touched.
 	Skew
 	Jump
 	Drift
@@ -46,29 +50,35 @@ const (
 	ThawClock
 	HealClocks
 
-	// Crash ends a node with no warning, and what its disk had not synced may be lost. Restart starts it again. A paused
-	// node does nothing and loses nothing until it is resumed. Wipe takes the disk of a node that is down. SwapDisks gives two nodes
-	// that are down each other's data folders, as happens when machines are put together again: each comes back as the other.
+	// Crash ends a node with no warning, and what its disk had not synced may be lost. Restart starts it again. A
+	// paused node does nothing and loses nothing until it is resumed. Wipe takes the disk of a node that is down.
+	// SwapDisks gives two nodes that are down each other's data folders, as happens when machines are put together
+	// again: each comes back as the other.
 	Crash
 	Restart
 	Pause
 	Resume
 	Wipe
 	SwapDisks
+	// LoseTail takes from the disk of a node that is down the last part of what was on it, which the node notices at
+	// its next start: it trusts nothing of that disk any more. It happens only where a plan or a list of kinds names
+	// it.
+	LoseTail
 
-	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskReadError a share of the reads,
-	// DiskFull all writes for lack of space. HealDisks ends all of this at the nodes named, or at all; a node that stopped trusting its disk still needs a
-	// restart.
+	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskReadError a share of
+	// the reads, DiskFull all writes for lack of space. HealDisks ends all of this at the nodes named, or at all; a
+	// node that stopped trusting its disk still needs a restart.
 	DiskSlow
 	DiskError
 	DiskReadError
 	DiskFull
 	HealDisks
-	// Rot flips one bit in one stored record of each node named: its checksum will not match, and a peer's copy has to replace it.
+	// Rot flips one bit in one stored record of each node named: its checksum will not match, and a peer's copy has to
+	// replace it.
 	Rot
 
-	// Recover ends everything: network, clocks and disks are healed, paused nodes are resumed, and nodes that are down, or
-	// that stopped serving because their disk broke a promise, are started again. Wiped disks stay empty.
+	// Recover ends everything: network, clocks and disks are healed, paused nodes are resumed, and nodes that are down,
+	// or that stopped serving because their disk broke a promise, are started again. Wiped disks stay empty.
 	Recover
 
 	kindEnd // not a kind: how many there are.
@@ -117,6 +127,7 @@ type spec struct {
 	groups bool
 	value  valueForm
 	ending bool // it only ends other faults.
+	named  bool // it is drawn only where it is named.
 }
 
 var specs = [kindEnd]spec{
@@ -132,6 +143,7 @@ var specs = [kindEnd]spec{
 	Reorder:       {name: "reorder", class: Network, links: optional, value: valueRatio},
 	Delay:         {name: "delay", class: Network, links: optional, value: valueRange},
 	Corrupt:       {name: "corrupt", class: Network, links: optional, value: valueRatio},
+	Forge:         {name: "forge", class: Network, links: optional, value: valueRatio, named: true},
 	Heal:          {name: "heal", class: Network, ending: true},
 	Skew:          {name: "skew", class: Clock, nodes: required, value: valueOffset},
 	Jump:          {name: "jump", class: Clock, nodes: required, value: valueOffset},
@@ -144,6 +156,7 @@ var specs = [kindEnd]spec{
 	Pause:         {name: "pause", class: Process, nodes: required},
 	Resume:        {name: "resume", class: Process, nodes: required, ending: true},
 	Wipe:          {name: "wipe", class: Process, nodes: required},
+	LoseTail:      {name: "lose-tail", class: Process, nodes: required, named: true},
 	SwapDisks:     {name: "swap-disks", class: Process, nodes: required, pair: true},
 	DiskSlow:      {name: "disk-slow", class: Disk, nodes: required, value: valueLength},
 	DiskError:     {name: "disk-error", class: Disk, nodes: required, value: valueRatio},
@@ -177,11 +190,12 @@ func Kinds() []Kind {
 	return out
 }
 
-// Disturbances returns every kind that begins a fault, in the order of the constants: what a generator chooses from.
+// Disturbances returns every kind that begins a fault, in the order of the constants, but for those that have to be
+// named: what a generator chooses from.
 func Disturbances() []Kind {
 	var out []Kind
 	for k := Kind(0); k < kindEnd; k++ {
-		if !k.Ends() {
+		if !k.Ends() && !specs[k].named {
 			out = append(out, k)
 		}
 	}

@@ -6,6 +6,7 @@ import "time"
 type Link struct {
 	Delay, DelayMax                   time.Duration // every message takes a time in this range.
 	Loss, Duplicate, Reorder, Corrupt int64         // parts per million of the messages.
+	Forge                             int64         // the same: beside so many of them comes a forged one.
 }
 
 // Links is the state of a network under faults: a Link for every ordered pair of nodes, and which are blocked. The
@@ -31,7 +32,8 @@ func NewLinks(nodes int, base Link) *Links {
 // Blocked reports whether messages from one node to another get lost for sure. A node always reaches itself.
 func (l *Links) Blocked(from, to int) bool { return l.partitioned[from][to] || l.cut[from][to] }
 
-// Clogged reports whether messages from one node to another are held until that ends. Those that are blocked get lost all the same.
+// Clogged reports whether messages from one node to another are held until that ends. Those that are blocked get lost
+// all the same.
 func (l *Links) Clogged(from, to int) bool { return l.clogged[from][to] }
 
 // Link returns what happens to messages from one node to another that are not blocked: the network's own behaviour plus
@@ -45,11 +47,12 @@ func (l *Links) Link(from, to int) Link {
 		Duplicate: min(l.base.Duplicate+f.Duplicate, PPMAll),
 		Reorder:   min(l.base.Reorder+f.Reorder, PPMAll),
 		Corrupt:   min(l.base.Corrupt+f.Corrupt, PPMAll),
+		Forge:     min(l.base.Forge+f.Forge, PPMAll),
 	}
 }
 
-// Apply puts f in force and reports whether it is any of the network's business. Faults of other classes change nothing,
-// but for Recover, which concerns everybody.
+// Apply puts f in force and reports whether it is any of the network's business. Faults of other classes change
+// nothing, but for Recover, which concerns everybody.
 func (l *Links) Apply(f Fault) bool {
 	switch f.Kind {
 	case Partition:
@@ -73,6 +76,8 @@ func (l *Links) Apply(f Fault) bool {
 		l.Each(f, func(from, to int) { l.fault[from][to].Reorder = f.PPM })
 	case Corrupt:
 		l.Each(f, func(from, to int) { l.fault[from][to].Corrupt = f.PPM })
+	case Forge:
+		l.Each(f, func(from, to int) { l.fault[from][to].Forge = f.PPM })
 	case Delay:
 		l.Each(f, func(from, to int) { l.fault[from][to].Delay, l.fault[from][to].DelayMax = f.Amount, f.AmountMax })
 	case Heal, Recover:

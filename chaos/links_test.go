@@ -33,7 +33,8 @@ func TestLinksBlock(t *testing.T) {
 	apply(t, l, "partition n1 | n2,n3") // n4 is named nowhere: a bridge.
 	require.Equal(t, []string{"12", "13", "21", "31"}, blocked(l, 4))
 	apply(t, l, "partition n1,n2 | n3 | n4")
-	require.Equal(t, []string{"13", "14", "23", "24", "31", "32", "34", "41", "42", "43"}, blocked(l, 4), "replaces the former one")
+	require.Equal(t, []string{"13", "14", "23", "24", "31", "32", "34", "41", "42", "43"}, blocked(l, 4),
+		"replaces the former one")
 	apply(t, l, "heal-partition")
 	require.Empty(t, blocked(l, 4))
 
@@ -83,8 +84,10 @@ func TestLinksAddToTheNetwork(t *testing.T) {
 	apply(t, l, "duplicate n2 -> n1 1%")
 	apply(t, l, "reorder 2%")
 	apply(t, l, "corrupt n1 -> n2 100%")
-	require.Equal(t, Link{51 * time.Millisecond, 205 * time.Millisecond, 310_000, 0, 20_000, PPMAll}, l.Link(1, 2))
-	require.Equal(t, Link{time.Millisecond, 5 * time.Millisecond, 310_000, 10_000, 20_000, 7}, l.Link(2, 1))
+	apply(t, l, "forge n1 -> n2 25%")
+	want := Link{51 * time.Millisecond, 205 * time.Millisecond, 310_000, 0, 20_000, PPMAll, 250_000}
+	require.Equal(t, want, l.Link(1, 2))
+	require.Equal(t, Link{time.Millisecond, 5 * time.Millisecond, 310_000, 10_000, 20_000, 7, 0}, l.Link(2, 1))
 	require.Equal(t, base, l.Link(1, 1), "a node reaches itself with no faults")
 	apply(t, l, "loss n1 -> n2 5%")
 	require.Equal(t, int64(60_000), l.Link(1, 2).Loss, "the last word on a link counts")

@@ -63,8 +63,8 @@ func (p Plan) String() string {
 	return b.String()
 }
 
-// ParsePlan reads a plan: one event a line, "#" begins a comment, empty lines are skipped. Lines may be in any order; the
-// plan is sorted by time. Errors name the line.
+// ParsePlan reads a plan: one event a line, "#" begins a comment, empty lines are skipped. Lines may be in any order;
+// the plan is sorted by time. Errors name the line.
 func ParsePlan(text string) (Plan, error) {
 	var events []Event
 	number := 0

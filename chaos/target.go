@@ -4,9 +4,9 @@ import "fmt"
 
 // Target is a cluster that faults can be applied to. Its nodes are numbered from 1 to Nodes.
 //
-// Apply returns when the fault is in force: the next message after it is cut, the process is gone. Faults come one at a time
-// and in the order of the plan. An error means that the fault is not, or not wholly, in force; the run is then void. A
-// target is given plans only that passed Validate and CheckSupported, followed by one Recover.
+// Apply returns when the fault is in force: the next message after it is cut, the process is gone. Faults come one at a
+// time and in the order of the plan. An error means that the fault is not, or not wholly, in force; the run is then
+// void. A target is given plans only that passed Validate and CheckSupported, followed by one Recover.
 type Target interface {
 	Nodes() int
 	Supports(Kind) bool
@@ -26,7 +26,8 @@ func AtMost(number, all int) int {
 func CheckSupported(p Plan, t Target) error {
 	for _, e := range p.Events {
 		if !t.Supports(e.Kind) {
-			return fmt.Errorf("`%s`: this target has no %s; choose another target or take the line out of the plan", e, e.Kind)
+			return fmt.Errorf("`%s`: this target has no %s; choose another target or take the line out of the plan", e,
+				e.Kind)
 		}
 	}
 	return nil

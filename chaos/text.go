@@ -88,8 +88,8 @@ func FormatRatio(ppm int64) string {
 	return strings.TrimRight(fmt.Sprintf("%d.%0*d", whole, ratioDigits, part), "0") + "%"
 }
 
-// ParseRatio reads a percentage between 0% and 100% with up to four decimals, into parts per million. It works on digits:
-// a float would make 0.1% depend on rounding.
+// ParseRatio reads a percentage between 0% and 100% with up to four decimals, into parts per million. It works on
+// digits: a float would make 0.1% depend on rounding.
 func ParseRatio(s string) (int64, error) {
 	bad := fmt.Errorf("%q is no share: write for example 30%% or 0.1%%, at most %d decimals", s, ratioDigits)
 	digits, ok := strings.CutSuffix(s, "%")

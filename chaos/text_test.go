@@ -9,8 +9,10 @@ import (
 
 func TestFormatDuration(t *testing.T) {
 	for want, d := range map[string]time.Duration{
-		"0s": 0, "1ns": 1, "1us": time.Microsecond, "1500us": 1500 * time.Microsecond, "1500ms": 1500 * time.Millisecond,
-		"90s": 90 * time.Second, "5m": 5 * time.Minute, "-5m": -5 * time.Minute, "36h": 36 * time.Hour, "-1ms": -time.Millisecond,
+		"0s": 0, "1ns": 1, "1us": time.Microsecond, "1500us": 1500 * time.Microsecond,
+		"1500ms": 1500 * time.Millisecond,
+		"90s":    90 * time.Second, "5m": 5 * time.Minute, "-5m": -5 * time.Minute, "36h": 36 * time.Hour,
+		"-1ms": -time.Millisecond,
 	} {
 		require.Equal(t, want, FormatDuration(d))
 		back, err := ParseDuration(want)

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Validate says whether p makes sense in a cluster of nodes: it names only nodes that are there, its times are in order, and
-// nothing is done to a node that its state rules out, such as restarting one that is up. The cluster starts whole.
+// Validate says whether p makes sense in a cluster of nodes: it names only nodes that are there, its times are in
+// order, and nothing is done to a node that its state rules out, such as restarting one that is up. The cluster starts
+// whole.
 func Validate(p Plan, nodes int) error {
 	if nodes < 1 || nodes > NodesMax {
 		return fmt.Errorf("a cluster of %d nodes: plans are for 1 to %d", nodes, NodesMax)
@@ -15,7 +16,8 @@ func Validate(p Plan, nodes int) error {
 	last := time.Duration(0)
 	for _, e := range p.Events {
 		if e.At < last || e.At > DurationMax {
-			return fmt.Errorf("`%s`: its time is before the event above it, before 0s or beyond %s", e, FormatDuration(DurationMax))
+			return fmt.Errorf("`%s`: its time is before the event above it, before 0s or beyond %s", e,
+				FormatDuration(DurationMax))
 		}
 		last = e.At
 		if err := e.Check(); err != nil {
@@ -74,6 +76,10 @@ func (c *condition) applyNode(k Kind, n int) error {
 	case Wipe:
 		if !c.down[n] {
 			return refuse("up", "crash it before its disk is wiped")
+		}
+	case LoseTail:
+		if !c.down[n] {
+			return refuse("up", "crash it before its disk is damaged")
 		}
 	case SwapDisks:
 		if !c.down[n] {

@@ -19,10 +19,11 @@ import (
 	"kvs/chaos/docker"
 	"kvs/node"
 	"kvs/node/client"
+	"kvs/node/host/secrets"
 )
 
-// patience is how long anything may take on a busy machine before a test gives up on it. No test waits so long when all is
-// well.
+// patience is how long anything may take on a busy machine before a test gives up on it. No test waits so long when all
+// is well.
 const patience = 2 * time.Minute // a deadline for what ought to happen within seconds: a busy machine takes longer.
 
 var (
@@ -80,8 +81,8 @@ func folder() (string, error) {
 	return dir, os.Setenv("TMPDIR", dir)
 }
 
-// endOnSignal takes everything away that the tests have made when somebody ends them, with Ctrl-C for example. What a killed
-// run leaves is found by the next one.
+// endOnSignal takes everything away that the tests have made when somebody ends them, with Ctrl-C for example. What a
+// killed run leaves is found by the next one.
 func endOnSignal(dir string) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -113,14 +114,17 @@ func buildImage(dir string) error {
 type cluster struct {
 	*docker.Cluster
 	t        *testing.T
-	accident bool // the test ends nodes behind the cluster's back, and looks itself whether that is seen.
+	secrets  *secrets.Folder // what its nodes prove themselves with; nil: they do not.
+	accident bool            // the test ends nodes behind the cluster's back, and looks itself whether that is seen.
 }
 
 // Faster than the defaults, so that a test sees suspicion and repair within seconds.
-const fast = "gossip:\n  probe_interval: 300ms\n  probe_timeout: 150ms\n  push_pull_interval: 2s\n  dead_dial_interval: 1s\n" +
+const fast = "gossip:\n  probe_interval: 300ms\n  probe_timeout: 150ms\n  push_pull_interval: 2s\n  " +
+	"dead_dial_interval: 1s\n" +
 	"replication:\n  retry_delay_max: 2s\n  sync_interval: 1s\n"
 
-// newCluster starts nodes that know each other and are ready. It is removed with the test, and a failure shows the logs.
+// newCluster starts nodes that know each other and are ready. It is removed with the test, and a failure shows the
+// logs.
 func newCluster(t *testing.T, nodes int) *cluster {
 	t.Helper()
 	return newClusterWith(t, docker.Options{Nodes: nodes})
@@ -129,6 +133,11 @@ func newCluster(t *testing.T, nodes int) *cluster {
 // newClusterWith is newCluster with more options; image and folder are filled in.
 func newClusterWith(t *testing.T, o docker.Options) *cluster {
 	t.Helper()
+	return startCluster(t, o, secured)
+}
+
+func startCluster(t *testing.T, o docker.Options, secure bool) *cluster {
+	t.Helper()
 	if missing != nil {
 		t.Skipf("NO DOCKER: %v", missing)
 	}
@@ -136,9 +145,14 @@ func newClusterWith(t *testing.T, o docker.Options) *cluster {
 		o.Image = image
 	}
 	o.Dir, o.Config = t.TempDir(), fast+o.Config
+	c := &cluster{t: t}
+	if secure {
+		c.secrets = &secrets.Folder{Dir: t.TempDir()}
+		o.Secure, o.Secrets = c.secureNode, c.secrets.Path("certs")
+	}
 	d, err := docker.Start(o)
 	require.NoError(t, err)
-	c := &cluster{Cluster: d, t: t}
+	c.Cluster = d
 	t.Cleanup(func() {
 		if !c.accident {
 			assert.NoError(t, d.Failures())
@@ -178,7 +192,11 @@ func (c *cluster) door(nodes ...int) *client.Client {
 			endpoints = append(endpoints, c.Endpoint(i))
 		}
 	}
-	cl, err := client.New(client.DefaultOptions(endpoints...))
+	o := client.DefaultOptions(endpoints...)
+	if c.secrets != nil {
+		o.TLS, o.Token = c.administrator()
+	}
+	cl, err := client.New(o)
 	require.NoError(c.t, err)
 	c.t.Cleanup(cl.Close)
 	return cl
@@ -218,14 +236,19 @@ func (c *cluster) awaitAlive(i, want int) {
 
 func (c *cluster) await(what string, happened func() bool) {
 	c.t.Helper()
-	ctx := within(c.t, patience)
+	await(c.t, what, happened)
+}
+
+func await(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	ctx := within(t, patience)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !happened() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			require.FailNow(c.t, "waited too long until "+what)
+			require.FailNow(t, "waited too long until "+what)
 		}
 	}
 }
@@ -234,7 +257,8 @@ func (c *cluster) await(what string, happened func() bool) {
 func (c *cluster) listing(i int, directory string) map[string]string {
 	c.t.Helper()
 	shown := map[string]string{}
-	for e, err := range c.door(i).Entries(c.t.Context(), node.ListRequest{Directory: directory, Recursive: true, Limit: 1000}) {
+	for e, err := range c.door(i).Entries(
+		c.t.Context(), node.ListRequest{Directory: directory, Recursive: true, Limit: 1000}) {
 		require.NoError(c.t, err)
 		shown[e.Path] = e.ETag
 	}

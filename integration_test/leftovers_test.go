@@ -23,16 +23,21 @@ func left(t *testing.T, pid int, out string) (found []string) {
 	found, err := filepath.Glob(filepath.Join(out, fmt.Sprintf("*-%d-*", pid)))
 	require.NoError(t, err)
 	for _, line := range [][]string{
-		{"docker", "ps", "--all", "--filter", "label=kvs.chaos.run", "--format", `{{.Label "kvs.chaos.run"}} {{.Names}}`},
-		{"docker", "volume", "ls", "--filter", "label=kvs.chaos.run", "--format", `{{.Label "kvs.chaos.run"}} {{.Name}}`},
-		{"docker", "network", "ls", "--filter", "label=kvs.chaos.run", "--format", `{{.Label "kvs.chaos.run"}} {{.Name}}`},
+		{"docker", "ps", "--all", "--filter", "label=kvs.chaos.run", "--format",
+			`{{.Label "kvs.chaos.run"}} {{.Names}}`},
+		{"docker", "volume", "ls", "--filter", "label=kvs.chaos.run", "--format",
+			`{{.Label "kvs.chaos.run"}} {{.Name}}`},
+		{"docker", "network", "ls", "--filter", "label=kvs.chaos.run", "--format",
+			`{{.Label "kvs.chaos.run"}} {{.Name}}`},
 		{"cat", "/proc/self/mounts"},
 		{"iptables", "-w", "5", "-t", "raw", "-S"},
 	} {
 		out, err := exec.Command(line[0], line[1:]...).Output()
 		require.NoError(t, err, line)
 		for text := range strings.Lines(string(out)) {
-			if strings.Contains(text, fmt.Sprintf(" kvs-%d-", pid)) || strings.HasPrefix(text, fmt.Sprintf("kvs-chaos-%d-", pid)) || strings.HasPrefix(text, fmt.Sprintf("%d-", pid)) {
+			if strings.Contains(text, fmt.Sprintf(" kvs-%d-", pid)) ||
+				strings.HasPrefix(text, fmt.Sprintf("kvs-chaos-%d-", pid)) ||
+				strings.HasPrefix(text, fmt.Sprintf("%d-", pid)) {
 				found = append(found, text)
 			}
 		}
@@ -40,8 +45,8 @@ func left(t *testing.T, pid int, out string) (found []string) {
 	return found
 }
 
-// Whatever ends a run, nothing of it stays: a failure cleans up, Ctrl-C is heeded by the run itself, and what a killed one leaves goes with the
-// next.
+// Whatever ends a run, nothing of it stays: a failure cleans up, Ctrl-C is heeded by the run itself, and what a killed
+// one leaves goes with the next.
 func TestNothingIsLeft(t *testing.T) {
 	if missing != nil {
 		t.Skipf("NO DOCKER: %v", missing)
@@ -49,7 +54,8 @@ func TestNothingIsLeft(t *testing.T) {
 	if _, err := exec.LookPath("docker"); err != nil {
 		t.Skipf("NO DOCKER COMMAND: %v", err)
 	}
-	_, err := docker.Start(docker.Options{Nodes: 2, Image: "kvs-chaos-there-is-none:1", Dir: t.TempDir(), DiskBytes: docker.DiskBytesMin})
+	_, err := docker.Start(docker.Options{Nodes: 2, Image: "kvs-chaos-there-is-none:1", Dir: t.TempDir(),
+		DiskBytes: docker.DiskBytesMin})
 	require.Error(t, err, "without an image")
 	require.Empty(t, left(t, os.Getpid(), ""), "a cluster that could not be started")
 
@@ -62,9 +68,11 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	out := filepath.Join(dir, "out")
 	plan := filepath.Join(dir, "full.scenario")
-	require.NoError(t, os.WriteFile(plan, []byte("scenario full\nnodes 2\nduration 1m\nexpect converged\nplan\n  at 59s disk-full n1\n"), 0o600))
+	require.NoError(t, os.WriteFile(plan,
+		[]byte("scenario full\nnodes 2\nduration 1m\nexpect converged\nplan\n  at 59s disk-full n1\n"), 0o600))
 	for _, end := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL} {
-		run := exec.Command(filepath.Join(dir, "kvsim"), "live", "--target", "docker", "--kvs", filepath.Join(dir, "kvs"),
+		run := exec.Command(filepath.Join(dir, "kvsim"), "live", "--target", "docker", "--kvs",
+			filepath.Join(dir, "kvs"),
 			"--dockerfile", filepath.Join("..", "Dockerfile"), "--scenario", plan, "--out", out)
 		progress, err := run.StderrPipe()
 		require.NoError(t, err)

@@ -15,11 +15,12 @@ import (
 	"kvs/node"
 	"kvs/scenarios"
 	"kvs/scenarios/live"
+	"kvs/sim/scenario"
 )
 
-// liveScenario lives a scenario in containers. A failure leaves everything behind that it takes to look into it: see go help test
-// about -artifacts.
-func liveScenario(t *testing.T, s scenarios.Scenario) *live.Result {
+// liveScenario lives a scenario in containers. A failure leaves everything behind that it takes to look into it: see go
+// help test about -artifacts.
+func liveScenario(t *testing.T, s scenario.Scenario) *live.Result {
 	t.Helper()
 	c := newClusterWith(t, docker.Options{Nodes: s.Nodes, Base: s.Network})
 	res, err := live.Run(within(t, 5*time.Minute), live.Options{
@@ -38,18 +39,20 @@ func liveScenario(t *testing.T, s scenarios.Scenario) *live.Result {
 
 // Each level keeps its promise under the same faults. A new level is one line.
 func TestLevelsUnderMinorityFaults(t *testing.T) {
-	for level, promise := range map[node.Level]scenarios.Promise{
+	for level, promise := range map[node.Level]scenario.Promise{
 		node.Quorum:       scenarios.QuorumRecency,
 		node.Linearizable: scenarios.Linearizable,
 	} {
 		t.Run(level.String(), func(t *testing.T) {
 			s, err := scenarios.Load("minorities")
 			require.NoError(t, err)
-			s.Workload.Level = level
+			scenarios.Of(&s).Workload.Level = level
 			if level != node.Linearizable {
-				s.Workload.CAS = 0 // which is linearizable always.
+				scenarios.Of(&s).Workload.CAS = 0 // which is linearizable always.
 			}
-			s.Expect = append(slices.DeleteFunc(s.Expect, func(p scenarios.Promise) bool { return p == scenarios.Linearizable }), promise)
+			s.Expect = append(slices.DeleteFunc(s.Expect, func(p scenario.Promise) bool {
+				return p == scenarios.Linearizable
+			}), promise)
 			res := liveScenario(t, s)
 			require.Empty(t, res.Violations)
 			require.Greater(t, res.OK, 100)

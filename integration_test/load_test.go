@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	writers    = 3
-	writesMax  = 5000                  // of each writer: a bound, which no test reaches.
-	pace       = 10 * time.Millisecond // between two writes of a writer: one that is refused at once must not use up its writes.
-	restarts   = 3                     // of each node in a storm.
-	betweenAck = 50                    // acknowledged writes that pass between two faults.
+	writers   = 3
+	writesMax = 5000 // of each writer: a bound, which no test reaches.
+	// between two writes of a writer: one that is refused at once must not use up its writes.
+	pace       = 10 * time.Millisecond
+	restarts   = 3  // of each node in a storm.
+	betweenAck = 50 // acknowledged writes that pass between two faults.
 )
 
 // load writes through all nodes, each path once, until it is stopped.

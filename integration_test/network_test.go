@@ -50,7 +50,8 @@ func TestFiveNodesAndAPartitionThatMoves(t *testing.T) {
 	c.awaitAlive(3, 3)
 	c.put(1, "m/small", "1")
 	c.put(5, "m/large", "2")
-	c.awaitValue(2, "m/small", "1") // an eventual write is acknowledged before anybody else has it: who is to carry it must have it first.
+	// an eventual write is acknowledged before anybody else has it: who is to carry it must have it first.
+	c.awaitValue(2, "m/small", "1")
 	c.awaitValue(3, "m/large", "2")
 	c.do("partition n1,n3 | n2,n4,n5")
 	c.awaitAlive(1, 2)

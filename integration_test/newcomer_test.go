@@ -12,12 +12,14 @@ import (
 
 const older = 2000 // values that are there before the newcomer.
 
-// A fourth node joins under load: it gets everything that was there, what is written meanwhile, and what is written later.
+// A fourth node joins under load: it gets everything that was there, what is written meanwhile, and what is written
+// later.
 func TestFourthNodeJoins(t *testing.T) {
 	c := newClusterWith(t, docker.Options{Nodes: 4, Idle: 1})
 	doors := []int{1, 2, 3}
 	for i := range older {
-		_, err := c.door(doors[i%3]).Put(t.Context(), fmt.Sprintf("old/%04d", i), node.Eventual, []byte("old"), "text/plain")
+		_, err := c.door(doors[i%3]).Put(t.Context(), fmt.Sprintf("old/%04d", i), node.Eventual, []byte("old"),
+			"text/plain")
 		require.NoError(t, err)
 	}
 	l := c.startLoadAt(doors...)

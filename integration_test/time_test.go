@@ -17,8 +17,8 @@ import (
 
 const alignMax = 50 // attempts to make writes with equal timestamps.
 
-// collide writes the same path at several nodes that do not reach each other and whose clocks stand still, so that all writes
-// have one timestamp. It returns the path; the values are the nodes' names.
+// collide writes the same path at several nodes that do not reach each other and whose clocks stand still, so that all
+// writes have one timestamp. It returns the path; the values are the nodes' names.
 func (c *cluster) collide(prefix string, nodes ...int) (path string) {
 	c.t.Helper()
 	doors := map[int]*client.Client{}

@@ -3,12 +3,22 @@ package linearize
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
-// registerHistory is what clients saw of keys real registers, with a few unknown outcomes. It is linearizable.
-func registerHistory(ops, keys, clients int) *History {
+// load is what clients do to real registers, with a few unknown outcomes.
+type load struct {
+	ops, keys, clients int
+	kinds              int // of Get, Put, Delete: the first so many.
+	twice              int // of 100 values: one of the ten that others write as well.
+}
+
+func (l load) String() string {
+	return fmt.Sprintf("ops=%d/keys=%d/clients=%d/kinds=%d/twice=%d", l.ops, l.keys, l.clients, l.kinds, l.twice)
+}
+
+// history is what the clients saw. It is linearizable.
+func (l load) history() *History {
 	rng := rand.New(rand.NewPCG(1, 2))
 	r := NewRecorder(Header{World: "sim"})
 	type client struct {
@@ -19,18 +29,22 @@ func registerHistory(ops, keys, clients int) *History {
 		done    bool
 		answer  Answer
 	}
-	all := make([]client, clients)
+	all := make([]client, l.clients)
 	for i := range all {
 		all[i].process = r.NewProcess()
 	}
 	values := make(map[string]string)
-	for now := int64(0); r.Len() < ops || slices.ContainsFunc(all, func(c client) bool { return c.busy }); now++ {
-		switch c := &all[rng.IntN(clients)]; {
-		case !c.busy && r.Len() < ops:
-			c.op = Op{Kind: Kind(rng.IntN(3)), Path: fmt.Sprint("k", rng.IntN(keys))}
+	busy := 0
+	for now := int64(0); r.Len() < l.ops || busy > 0; now++ {
+		switch c := &all[rng.IntN(l.clients)]; {
+		case !c.busy && r.Len() < l.ops:
+			c.op = Op{Kind: Kind(rng.IntN(l.kinds)), Path: fmt.Sprint("k", rng.IntN(l.keys))}
 			if c.op.Kind == Put {
-				c.op.Input = fmt.Sprint("v", r.Len())
+				if c.op.Input = fmt.Sprint("v", r.Len()); rng.IntN(100) < l.twice {
+					c.op.Input = fmt.Sprint("v", r.Len()/10)
+				}
 			}
+			busy++
 			c.handle, c.busy, c.done, c.answer = r.Invoke(now, c.process, c.op), true, false, Answer{}
 		case !c.busy:
 		case !c.done:
@@ -46,6 +60,7 @@ func registerHistory(ops, keys, clients int) *History {
 			}
 		default:
 			c.busy = false
+			busy--
 			if rng.IntN(50) == 0 {
 				c.process = r.Info(c.handle, now, "timeout")
 			} else {
@@ -57,9 +72,13 @@ func registerHistory(ops, keys, clients int) *History {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	for _, size := range []struct{ ops, keys, clients int }{{1000, 10, 10}, {10000, 100, 10}, {2000, 1, 5}} {
-		b.Run(fmt.Sprintf("ops=%d/keys=%d/clients=%d", size.ops, size.keys, size.clients), func(b *testing.B) {
-			h := registerHistory(size.ops, size.keys, size.clients)
+	for _, l := range []load{
+		{1000, 10, 10, 3, 0}, {10_000, 100, 10, 3, 0}, {2000, 1, 5, 3, 0}, // as the simulator makes them.
+		{100_000, 1, 1, 2, 0}, {100_000, 1, 50, 2, 0}, {1_000_000, 1, 50, 2, 0}, // decided by zones.
+		{100_000, 1, 1, 3, 50}, {100_000, 1, 50, 2, 1}, {100_000, 1, 10, 3, 0}, {20_000, 1, 10, 3, 50}, // searched.
+	} {
+		b.Run(l.String(), func(b *testing.B) {
+			h := l.history()
 			b.ReportAllocs()
 			for b.Loop() {
 				if res := Check(h, Options{}); res.Verdict != Linearizable {
@@ -70,9 +89,12 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// The benchmark's histories are judged under go test, too, small.
+// The benchmark's histories are judged under go test, too, small. None takes much work.
 func TestBenchmarkHistories(t *testing.T) {
-	if res := Check(registerHistory(500, 5, 6), Options{}); res.Verdict != Linearizable {
-		t.Fatal(res.Summary())
+	for _, l := range []load{{500, 5, 6, 3, 0}, {4000, 1, 50, 2, 0}, {4000, 1, 50, 2, 1}, {4000, 1, 10, 3, 0},
+		{4000, 1, 10, 3, 50}} {
+		if res := Check(l.history(), Options{Work: 200_000}); res.Verdict != Linearizable {
+			t.Fatal(l, res.Summary())
+		}
 	}
 }

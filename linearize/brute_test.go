@@ -1,6 +1,7 @@
 package linearize
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// possible is the second implementation: it tries every order of the operations on one path, and every choice of unknown
-// ones that never happened. It shares nothing with the first but Op; it knows no rules, reductions or porcupine.
+// possible is the second implementation: it tries every order of the operations on one path, and every choice of
+// unknown ones that never happened. It shares nothing with the first but Op; it knows no rules, reductions or
+// porcupine.
 func possible(ops []Op) bool {
 	return tryOrders(ops, make([]bool, len(ops)), nil)
 }
@@ -85,6 +87,7 @@ type flavour struct {
 	name     string
 	kinds    []Kind
 	unique   bool // values.
+	twice    int  // of 100 values, if not all or none are unique.
 	blind    bool // refused compare-and-sets show nothing.
 	unknown  int  // of 100 writes.
 	opsMax   int
@@ -93,19 +96,35 @@ type flavour struct {
 }
 
 var flavours = []flavour{
-	{name: "put and get", kinds: []Kind{Get, Get, Put}, unique: true, unknown: 25, opsMax: 8, spanMax: 30, tampered: 40},
-	{name: "deletes", kinds: []Kind{Get, Get, Put, Delete}, unique: true, unknown: 25, opsMax: 8, spanMax: 30, tampered: 40},
-	{name: "unknown deletes", kinds: []Kind{Get, Get, Get, Put, Delete, Delete}, unique: true, unknown: 60, opsMax: 8, spanMax: 20, tampered: 40},
-	{name: "cas", kinds: []Kind{Get, Put, CAS, CAS, Delete}, unique: true, unknown: 25, opsMax: 8, spanMax: 30, tampered: 40},
-	{name: "unknown cas", kinds: []Kind{Get, Put, CAS, CAS, CASDelete, Delete}, unique: true, unknown: 60, opsMax: 8, spanMax: 20, tampered: 40},
-	{name: "cas delete", kinds: []Kind{Get, Get, Put, CASDelete, CASDelete, CAS}, unique: true, unknown: 50, opsMax: 8, spanMax: 20, tampered: 40},
-	{name: "blind cas", kinds: []Kind{Get, Put, CAS, CASDelete, Delete}, unique: true, blind: true, unknown: 40, opsMax: 7, spanMax: 20, tampered: 40},
-	{name: "values twice", kinds: []Kind{Get, Put, CAS, CASDelete, Delete}, blind: true, unknown: 30, opsMax: 7, spanMax: 20, tampered: 40},
-	{name: "append", kinds: []Kind{Get, Put, Append, Delete}, unique: true, unknown: 30, opsMax: 6, spanMax: 20, tampered: 40},
+	{name: "put and get", kinds: []Kind{Get, Get, Put}, unique: true, unknown: 25, opsMax: 8, spanMax: 30,
+		tampered: 40},
+	{name: "deletes", kinds: []Kind{Get, Get, Put, Delete}, unique: true, unknown: 25, opsMax: 8, spanMax: 30,
+		tampered: 40},
+	{name: "unknown deletes", kinds: []Kind{Get, Get, Get, Put, Delete, Delete}, unique: true, unknown: 60, opsMax: 8,
+		spanMax: 20, tampered: 40},
+	{name: "cas", kinds: []Kind{Get, Put, CAS, CAS, Delete}, unique: true, unknown: 25, opsMax: 8, spanMax: 30,
+		tampered: 40},
+	{name: "unknown cas", kinds: []Kind{Get, Put, CAS, CAS, CASDelete, Delete}, unique: true, unknown: 60, opsMax: 8,
+		spanMax: 20, tampered: 40},
+	{name: "cas delete", kinds: []Kind{Get, Get, Put, CASDelete, CASDelete, CAS}, unique: true, unknown: 50, opsMax: 8,
+		spanMax: 20, tampered: 40},
+	{name: "blind cas", kinds: []Kind{Get, Put, CAS, CASDelete, Delete}, unique: true, blind: true, unknown: 40,
+		opsMax: 7, spanMax: 20, tampered: 40},
+	{name: "values twice", kinds: []Kind{Get, Put, CAS, CASDelete, Delete}, blind: true, unknown: 30, opsMax: 7,
+		spanMax: 20, tampered: 40},
+	{name: "values twice, all shown", kinds: []Kind{Get, Get, Put, Put, CAS, CASDelete, Delete}, unknown: 40, opsMax: 8,
+		spanMax: 25, tampered: 30},
+	{name: "puts twice", kinds: []Kind{Get, Get, Put}, unknown: 40, opsMax: 9, spanMax: 30, tampered: 30},
+	{name: "some values twice", kinds: []Kind{Get, Get, Put, Put, Delete, CAS}, twice: 30, blind: true, unknown: 30,
+		opsMax: 8, spanMax: 30, tampered: 30},
+	{name: "some appends", kinds: []Kind{Get, Get, Get, Put, Put, CAS, Append}, unique: true, unknown: 30, opsMax: 7,
+		spanMax: 25, tampered: 30},
+	{name: "append", kinds: []Kind{Get, Put, Append, Delete}, unique: true, unknown: 30, opsMax: 6, spanMax: 20,
+		tampered: 40},
 }
 
-// randomOps runs random operations on a real register, each at one moment of its interval, and then tampers with answers as
-// often as the flavour says. Without tampering the result is linearizable.
+// randomOps runs random operations on a real register, each at one moment of its interval, and then tampers with
+// answers as often as the flavour says. Without tampering the result is linearizable.
 func randomOps(rng *rand.Rand, f flavour, tamper bool) []Op {
 	type event struct {
 		at int
@@ -122,7 +141,7 @@ func randomOps(rng *rand.Rand, f flavour, tamper bool) []Op {
 		o.Invoke, o.Return, o.Status = int64(inv), int64(ret), OK
 		if o.Kind.takesInput() {
 			o.Input = fmt.Sprint("v", i)
-			if !f.unique {
+			if !f.unique && (f.twice == 0 || rng.IntN(100) < f.twice) {
 				o.Input = fmt.Sprint("v", rng.IntN(3))
 			}
 		}
@@ -151,7 +170,8 @@ func randomOps(rng *rand.Rand, f flavour, tamper bool) []Op {
 	for _, e := range events {
 		o := &ops[e.i]
 		before := held
-		met := o.Kind.isConditional() && (held == nil && o.ExpectAbsent || held != nil && !o.ExpectAbsent && *held == o.Expect)
+		met := o.Kind.isConditional() &&
+			(held == nil && o.ExpectAbsent || held != nil && !o.ExpectAbsent && *held == o.Expect)
 		if o.Status == OK {
 			o.Applied = met
 			o.Shown = o.Kind.isConditional() && !met && (!f.blind || rng.IntN(3) == 0)
@@ -204,8 +224,8 @@ func tamperWith(rng *rand.Rand, ops []Op, i int) {
 	}
 }
 
-// perFlavour is how many random histories of each flavour a test judges.
-const perFlavour = 3000
+// histories is how many random histories of each flavour and model a test judges.
+var histories = flag.Int("histories", 3000, "random histories of each kind that are compared with the brute force")
 
 func TestBruteForceAgrees(t *testing.T) {
 	for n, f := range flavours {
@@ -213,7 +233,7 @@ func TestBruteForceAgrees(t *testing.T) {
 			rng := rand.New(rand.NewPCG(7, uint64(n)))
 			rules := make(map[Rule]int)
 			good, spares, dropped, forced, implied := 0, 0, 0, 0, 0
-			for i := range perFlavour {
+			for i := range *histories {
 				h := &History{Ops: randomOps(rng, f, true)}
 				want := Linearizable
 				if !possible(h.Ops) {
@@ -231,9 +251,9 @@ func TestBruteForceAgrees(t *testing.T) {
 				} else {
 					rules[res.Keys[0].Evidence.Rule]++
 				}
-				a := analyse(split(h, Options{})[0])
+				a := analyse(split(h, Register, Options{})[0])
 				for i, m := range a.mattering() {
-					if c := &a.r.calls[i]; !m && c.status == Info && c.writes() {
+					if c := &a.p.calls[i]; !m && c.status == Info && c.writes() {
 						if a.forced[i] != Never {
 							forced++
 						} else {
@@ -252,11 +272,13 @@ func TestBruteForceAgrees(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d of %d linearizable, violations %v, unknown writes: %d forced, %d left out, %d spare deletes, %d refusals implied",
-				good, perFlavour, rules, forced, dropped, spares, implied)
-			require.True(t, !f.blind || implied > perFlavour/10, "of refusals that do not show what they found")
-			require.Greater(t, good, perFlavour/10)
-			require.Greater(t, perFlavour-good, perFlavour/20)
+			t.Logf("%d of %d linearizable, violations %v, unknown writes: %d forced, %d left out, %d spare deletes, "+
+				"%d refusals implied",
+				good, *histories, rules, forced, dropped, spares, implied)
+			require.True(t, !f.blind || f.twice > 0 || implied > *histories/20,
+				"of refusals that do not show what they found")
+			require.Greater(t, good, *histories/10)
+			require.Greater(t, *histories-good, *histories/20)
 		})
 	}
 }

@@ -2,9 +2,9 @@ package linearize
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Verdict is what Check thinks of a history, or of one key of it. The zero value is Undecided, which fails.
@@ -15,32 +15,53 @@ const (
 	Undecided    Verdict = iota // nobody knows: out of time, or not a history that can be judged. Look at it.
 	Linearizable                // there is an order of the operations that explains everything that was seen.
 	Violation                   // there is none.
+	Known                       // with Options.KnownValues only: every value that was seen had been written.
 )
 
-var verdictNames = [...]string{"undecided", "linearizable", "violation"}
+var verdictNames = [...]string{"undecided", "linearizable", "violation", "known"}
 
 // String prints the word used in reports.
 func (v Verdict) String() string { return verdictNames[v] }
 
-// TimeoutDefault is how long porcupine may think about one key if Options say nothing.
-const TimeoutDefault = 30 * time.Second
+// What Check may spend on one path if Options say nothing.
+const (
+	WorkDefault        = 100_000_000 // steps: some ten seconds.
+	MemoryBytesDefault = 1 << 30
+)
 
 // Options of Check. The zero value judges everything.
 type Options struct {
-	// Timeout is how long porcupine may think about one key; zero means TimeoutDefault. Each time it runs out the next key
-	// gets half as much, so that a history with many hopeless keys takes twice the timeout, not many times. porcupine can
-	// use a few GB in that time: set GOMEMLIMIT where that hurts.
-	Timeout time.Duration
+	// Model is what each path is. nil means the one that the header of the history names.
+	Model Model
 
-	// Levels, if not empty, are the consistency levels to judge. Gets at other levels are left out. A key that has a write
-	// at another level is Undecided, because a register with writes that follow other rules is not a register.
+	// Work is how many steps the search may try for one path before the path is Undecided; zero means WorkDefault.
+	// Each path has its own, and no clock is read, so that a verdict depends on the history alone.
+	Work int64
+
+	// MemoryBytes is about how much the search may remember for one path before the path is Undecided; zero means
+	// MemoryBytesDefault.
+	MemoryBytes int64
+
+	// Stop is asked now and then whether to give up: the paths that are not judged by then are Undecided. nil: never.
+	Stop func() bool
+
+	// Judged is told the verdict on each path as soon as it is known, and how many paths are still to be judged. The
+	// result may say more about the evidence than it does. nil: nobody wants to know.
+	Judged func(k *KeyResult, left int)
+
+	// Levels, if not empty, are the consistency levels to judge. Gets at other levels are left out. A key that has a
+	// write at another level is Undecided, because a register with writes that follow other rules is not a register.
 	Levels []string
 
 	// Prefix leaves out all paths that do not begin with it.
 	Prefix string
 
-	// StopEarly ends the search with the first violation: the keys left over are Undecided, by RuleSkipped. It is for those
-	// who only want to know whether there is one, such as a shrinker.
+	// KnownValues asks less: that every value that was seen had been written, by a write that had begun and did not
+	// fail. That holds at every level of consistency. Verdicts are Known or Violation then, by the first three rules.
+	KnownValues bool
+
+	// StopEarly ends the search with the first violation: the keys left over are Undecided, by RuleSkipped. It is for
+	// those who only want to know whether there is one, such as a shrinker.
 	StopEarly bool
 }
 
@@ -54,10 +75,9 @@ type KeyResult struct {
 	Path    string
 	Verdict Verdict
 	Counts  Counts
-	// Searched is how many operations were left for porcupine; 0 if it was not needed.
+	// Searched is how many operations were put in order by a search; 0 if none was needed.
 	Searched int
-	// Unique reports that no two writes that may have happened wrote the same value. Otherwise unknown writes cost much
-	// more, and most violations have no name.
+	// Unique reports that no two writes that may have happened wrote the same value.
 	Unique bool
 	// Evidence is why, unless the verdict is Linearizable.
 	Evidence Evidence
@@ -68,74 +88,122 @@ type Result struct {
 	Verdict Verdict
 	Counts  Counts      // of what was judged.
 	Keys    []KeyResult // by path.
-	// Offending is the index in Keys of the key to look at first, -1 if the verdict is Linearizable. Of the keys that share
-	// the verdict it is the one with the fewest operations, and those with a named rule come before the others.
+	// Offending is the index in Keys of the key to look at first, -1 if the verdict is Linearizable. Of the keys that
+	// share the verdict it is the one with the fewest operations, and those with a named rule come before the others.
 	Offending int
 	// Problem is why the history as a whole cannot be judged; the verdict is then Undecided.
 	Problem string
+	// Nothing is why the verdict is about nothing: no operation was answered that could tell anything. Else it is
+	// empty.
+	Nothing string
 
-	picture *register // what to draw: the offending key, up to the operation that gives it away.
+	picture *pathHistory // what to draw: the offending key, up to the operation that gives it away.
 }
 
 // Check judges h, which it does not change.
 func Check(h *History, opt Options) *Result {
 	res := &Result{Offending: -1}
-	if err := h.Validate(); err != nil {
+	m, err := opt.Model, error(nil)
+	if m == nil {
+		m, err = h.model()
+	}
+	if err == nil {
+		err = h.validate(m)
+	}
+	if err != nil {
 		res.Problem = err.Error()
 		return res
 	}
-	registers := split(h, opt)
-	bySize := slices.Clone(registers)
-	slices.SortFunc(bySize, func(a, b *register) int {
+	paths := split(h, m, opt)
+	slices.SortFunc(paths, func(a, b *pathHistory) int {
 		return cmp.Or(cmp.Compare(len(a.calls), len(b.calls)), strings.Compare(a.path, b.path))
 	})
-	b := newBudget(opt.Timeout)
-	res.Verdict = Linearizable
-	settle := func(r *register, k *KeyResult) {
+	e := opt.effort()
+	if res.Verdict = Linearizable; opt.KnownValues {
+		res.Verdict = Known
+	}
+	undecided := len(paths)
+	settle := func(p *pathHistory, k *KeyResult) {
+		if undecided--; opt.Judged != nil {
+			opt.Judged(k, undecided)
+		}
 		if worse(k.Verdict, res.Verdict) {
-			res.Verdict, res.picture = k.Verdict, r
+			res.Verdict, res.picture = k.Verdict, p
 		}
 	}
 	// What is cheap comes first, for all keys, each time beginning with the smallest.
-	res.Keys = make([]KeyResult, len(bySize))
-	left := make([]*analysis, len(bySize))
-	for i, r := range bySize {
-		res.Keys[i], left[i] = r.examine()
+	res.Keys = make([]KeyResult, len(paths))
+	left := make([]searcher, len(paths))
+	for i, p := range paths {
+		res.Keys[i], left[i] = p.examine(opt.KnownValues)
 		res.Counts.add(res.Keys[i].Counts)
 		if left[i] == nil {
-			settle(r, &res.Keys[i])
+			settle(p, &res.Keys[i])
 		}
 	}
-	for i, a := range left {
+	for i, s := range left {
+		k := &res.Keys[i]
 		switch {
-		case a == nil:
+		case s == nil:
 			continue
 		case opt.StopEarly && res.Verdict == Violation:
-			res.Keys[i].Evidence = Evidence{Rule: RuleSkipped, Text: "not judged: another key is a violation, and one is enough"}
+			k.Evidence = Evidence{Rule: RuleSkipped, Text: "not judged: another key is a violation, and one is enough"}
 			continue
+		case e.stop != nil && e.stop():
+			k.Evidence = Evidence{Rule: RuleStopped, Text: "not judged: it was interrupted"}
+		default:
+			paths[i].search(s, k, e)
 		}
-		a.search(&res.Keys[i], b)
-		settle(a.r, &res.Keys[i])
+		left[i] = nil // and its memory.
+		settle(paths[i], k)
 	}
-	res.conclude(b)
+	res.conclude(e)
+	res.Nothing = nothing(h, res, &opt)
 	return res
+}
+
+// nothing says why a verdict is about nothing.
+func nothing(h *History, res *Result, opt *Options) string {
+	switch {
+	case len(h.Ops) == 0:
+		return "the history has no operations"
+	case len(res.Keys) == 0 && opt.Prefix != "":
+		return fmt.Sprintf("no operation to be judged is on a path that begins with %q", opt.Prefix)
+	case len(res.Keys) == 0:
+		return "no operation is at a level to be judged"
+	case res.Counts.OK == 0:
+		return fmt.Sprintf("none of %d operations was answered: %d failed, of %d the outcome is unknown",
+			res.Counts.Total, res.Counts.Fail, res.Counts.Info)
+	}
+	return ""
+}
+
+func (opt *Options) effort() *effort {
+	e := &effort{limits{opt.Work, opt.MemoryBytes}, opt.Stop}
+	if e.work <= 0 {
+		e.work = WorkDefault
+	}
+	if e.memory <= 0 {
+		e.memory = MemoryBytesDefault
+	}
+	return e
 }
 
 // worse orders verdicts: a violation is certain, so it tells more than an undecided key.
 func worse(a, b Verdict) bool {
-	rank := [...]int{Linearizable: 0, Undecided: 1, Violation: 2}
+	rank := [...]int{Linearizable: 0, Known: 0, Undecided: 1, Violation: 2}
 	return rank[a] > rank[b]
 }
 
 // conclude finds the operation that gives the offending key away and puts the keys in order of path.
-func (res *Result) conclude(b *budget) {
+func (res *Result) conclude(e *effort) {
 	slices.SortFunc(res.Keys, func(x, y KeyResult) int { return strings.Compare(x.Path, y.Path) })
 	if res.picture == nil {
 		return
 	}
 	res.Offending = slices.IndexFunc(res.Keys, func(k KeyResult) bool { return k.Path == res.picture.path })
 	if k := &res.Keys[res.Offending]; k.Verdict == Violation {
-		res.picture = res.picture.shortest(b, &k.Evidence)
+		res.picture = res.picture.shortest(e, &k.Evidence)
 	}
 }
 
@@ -157,16 +225,3 @@ func (c *Counts) add(d Counts) {
 	c.Fail += d.Fail
 	c.Info += d.Info
 }
-
-// budget hands out porcupine's timeouts. There is no clock here that could tell how much of one was used, so only a timeout
-// that ran out counts: the next is half as long.
-type budget struct{ next time.Duration }
-
-func newBudget(timeout time.Duration) *budget {
-	if timeout <= 0 {
-		timeout = TimeoutDefault
-	}
-	return &budget{timeout}
-}
-
-func (b *budget) ranOut() { b.next = max(b.next/2, time.Millisecond) }

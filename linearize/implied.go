@@ -7,38 +7,42 @@ import (
 
 // implications marks the blind refusals that can be put into every order that explains the rest.
 //
-// Reduction 4. Say the refusal B would have needed the value N. Values are unique, so N is there once, from its write W until it is
-// replaced, and never again. Take an order that explains all but B, and in it the place right in front of the first call that was invoked
-// after B returned. That is a place for B, since all that returned before B was invoked stand in front of it. If W was invoked after
-// B returned, N is not there yet. If some call X found or left another content than N, was invoked when W had certainly happened, and
-// had come to that content when B returned, then X stands behind W and in front of the place, and N is gone there. Of absence, which is
-// not unique, the same holds as long as no delete was invoked before B returned: its W is the beginning.
+// Reduction 4. Say the refusal B would have needed the value N, which can have come only once: N is there from its
+// write W until it is replaced, and never again. Take an order that explains all but B, and in it the place right in
+// front of the first call that was invoked after B returned. That is a place for B, since all that returned before B
+// was invoked stand in front of it. If W was invoked after B returned, N is not there yet. If some call X found or
+// left another content than N, was invoked when W had certainly happened, and had come to that content when B
+// returned, then X stands behind W and in front of the place, and N is gone there. Of absence, which is not unique,
+// the same holds as long as no delete was invoked before B returned: its W is the beginning.
 //
-// A client that tries a compare-and-set again under an idempotency key learns that it was refused then, and not by what. A few of those
-// would otherwise keep reduction 2 from a path, and a hundred open writes are too many to try.
+// A client that tries a compare-and-set again under an idempotency key learns that it was refused then, and not by
+// what. A few of those would otherwise keep reduction 2 from a path, and a hundred open writes are too many to try.
 func (a *analysis) implications() []bool {
-	implied := make([]bool, len(a.r.calls))
-	if !a.unique || !slices.ContainsFunc(a.r.calls, func(c call) bool { return c.blind() }) {
+	implied := make([]bool, len(a.p.calls))
+	if !slices.ContainsFunc(a.p.calls, func(c call) bool { return c.blind() }) {
 		return implied
 	}
 	after := a.contentsAfter()
 	firstDelete := int64(Never)
-	for i := range a.r.calls {
-		if c := &a.r.calls[i]; c.writes() && c.leaves() == absent {
+	for i := range a.p.calls {
+		if c := &a.p.calls[i]; c.writes() && c.leaves() == absent {
 			firstDelete = min(firstDelete, c.op.Invoke)
 		}
 	}
-	for i := range a.r.calls {
-		c := &a.r.calls[i]
+	for i := range a.p.calls {
+		c := &a.p.calls[i]
 		if !c.blind() {
 			continue
 		}
 		needs := c.needs()
+		if needs.found && !a.once(needs.value) {
+			continue
+		}
 		begun, there := int64(-1), int64(-1) // when the content may have come, and by when it certainly had.
 		if needs.found {
 			begun, there = Never, Never
 			if w := a.writers[needs.value]; len(w) > 0 {
-				begun = a.r.calls[w[0]].op.Invoke
+				begun = a.p.calls[w[0]].op.Invoke
 				there, _ = a.sure(w[0])
 			}
 		} else if firstDelete <= c.ret {
@@ -55,8 +59,8 @@ type known struct {
 	invoke, by int64
 }
 
-// later is a known content in a list of them, in order of invoke. Of it and those behind it, best is the one that was there soonest, and
-// next the soonest with another content than that.
+// later is a known content in a list of them, in order of invoke. Of it and those behind it, best is the one that was
+// there soonest, and next the soonest with another content than that.
 type later struct {
 	known
 	best, next known
@@ -71,11 +75,11 @@ func (a *analysis) contentsAfter() contentsLater {
 		list = append(list, later{known: k, best: k, next: known{by: Never}})
 	}
 	for _, s := range a.sightings {
-		note(known{s.content, a.r.calls[s.call].op.Invoke, s.by})
+		note(known{s.content, a.p.calls[s.call].op.Invoke, s.by})
 	}
-	for i := range a.r.calls {
-		if by, ok := a.sure(i); ok && a.r.calls[i].writes() {
-			note(known{a.r.calls[i].leaves(), a.r.calls[i].op.Invoke, by})
+	for i := range a.p.calls {
+		if by, ok := a.sure(i); ok && a.p.calls[i].writes() && a.p.calls[i].op.Kind != Append {
+			note(known{a.p.calls[i].leaves(), a.p.calls[i].op.Invoke, by})
 		}
 	}
 	slices.SortStableFunc(list, func(k, l later) int { return cmp.Compare(k.invoke, l.invoke) })

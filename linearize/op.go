@@ -5,22 +5,41 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Kind is what a client asked for.
 type Kind uint8
 
-// The kinds of operation. A path without a value is absent; a deleted path is absent again.
+// The kinds of operation. Which of them an object has, and what they do exactly, is for its Model to say.
 const (
-	Get       Kind = iota // shows Output, or nothing (Found false).
+	// Of registers. A path without a value is absent; a deleted path is absent again.
+	Get       Kind = iota // shows Output, or nothing (Found false). Of sets and lists: List; of counters: Number.
 	Put                   // writes Input, whatever was there.
 	Delete                // makes the path absent, whatever was there, and tells nothing about it.
 	CAS                   // writes Input if the path holds exactly Expect (or, with ExpectAbsent, nothing).
 	CASDelete             // makes the path absent if it holds exactly Expect.
-	Append                // adds Input to the end of the value; on an absent path it is a Put.
+	// adds Input to the end of the value; on an absent path it is a Put. Of lists: a last element.
+	Append
+
+	Add      // of a set: Input is in it.
+	Remove   // of a set: Input is not in it any more.
+	Contains // of a set: Found tells whether Input is in it.
+
+	Enqueue // of a queue: Input is its new last element.
+	Dequeue // of a queue: takes the first element and shows it as Output, or nothing (Found false).
+
+	Acquire // of a lock: Applied tells whether it was free and is held now, under the token Number.
+	Release // of a lock: Applied tells whether it was held under the token Amount; it is free now.
+	Use     // of what a lock protects: Applied tells whether the token Amount was let in.
+
+	Increment // of a counter: adds Amount; if Shown, Number is the sum.
 )
 
-var kindNames = [...]string{"get", "put", "delete", "cas", "cas_delete", "append"}
+var kindNames = [...]string{
+	"get", "put", "delete", "cas", "cas_delete", "append", "add", "remove", "contains", "enqueue", "dequeue",
+	"acquire", "release", "use", "increment",
+}
 
 // String prints the word used in history files.
 func (k Kind) String() string {
@@ -37,18 +56,19 @@ func ParseKind(s string) (Kind, error) {
 			return Kind(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown operation %q: use get, put, delete, cas, cas_delete or append", s)
+	return 0, fmt.Errorf("unknown operation %q: use one of %s", s, strings.Join(kindNames[:], ", "))
 }
 
-func (k Kind) isWrite() bool       { return k != Get }
+func (k Kind) isWrite() bool       { return k != Get && k != Contains }
 func (k Kind) isConditional() bool { return k == CAS || k == CASDelete }
 func (k Kind) takesInput() bool    { return k == Put || k == CAS || k == Append }
 
 // Status is what the client knows about the fate of its operation.
 type Status uint8
 
-// The statuses. A compare-and-set whose condition was false is OK, with Applied false: it was answered, and the answer says
-// something about the register. Fail is for operations that did not happen at all, neither as a write nor as a look.
+// The statuses. A compare-and-set whose condition was false is OK, with Applied false: it was answered, and the
+// answer says something about the register. Fail is for operations that did not happen at all, neither as a write nor
+// as a look.
 const (
 	Open Status = iota // no answer yet.
 	OK                 // it happened, between Invoke and Return.
@@ -79,11 +99,11 @@ func ParseStatus(s string) (Status, error) {
 // Never is the Return of an operation that has not returned.
 const Never = math.MaxInt64
 
-// Op is one operation of one client. The zero values of fields that do not concern its Kind and Status are required: a put
-// has no Output, a failed get no Found.
+// Op is one operation of one client. The zero values of fields that do not concern its Kind and Status are required:
+// a put has no Output, a failed get no Found.
 //
-// Times are nanoseconds on one clock that all clients share; its origin is of no account. The interval from Invoke to Return
-// is closed: an operation that returns at 20 and one invoked at 20 overlap.
+// Times are nanoseconds on one clock that all clients share; its origin is of no account. The interval from Invoke to
+// Return is closed: an operation that returns at 20 and one invoked at 20 overlap.
 type Op struct {
 	Process int    // the client, which has one operation at a time. See Recorder.
 	Node    string // where the request was sent.
@@ -91,15 +111,19 @@ type Op struct {
 	Path    string
 	Level   string // the consistency level asked for: eventual, quorum, linearizable.
 
-	Input        string // put, cas, append: the value to write. Unique per path, or judging is slow.
+	// put, cas, append and others: the value to write. Values that are written once are judged fast.
+	Input        string
 	Expect       string // cas, cas_delete: exactly the value that must be there.
 	ExpectAbsent bool   // cas: the path must be absent; Expect is empty.
+	Amount       int64  // increment: what to add; release, use: the token.
 
-	Applied bool   // cas, cas_delete, OK: the condition held and the write happened.
-	Shown   bool   // cas, cas_delete, OK, not Applied: Found and Output are what stood in the way.
-	Found   bool   // get, or Shown: there was a value.
-	Output  string // get, or Shown: the value, if Found.
-	Version string // OK: the ETag in the answer, if any. For people; it takes no part in the verdict.
+	Applied bool     // cas, cas_delete, OK: the condition held and the write happened. Of a lock: it was granted.
+	Shown   bool     // cas, cas_delete, OK, not Applied: Found and Output stood in the way. increment: see Number.
+	Found   bool     // get, or Shown: there was a value.
+	Output  string   // get, or Shown: the value, if Found.
+	List    []string // get of a set, in any order, or of a list: the elements. Empty is nil.
+	Number  int64    // get of a counter, increment that is Shown: the sum; acquire that is Applied: the token.
+	Version string   // OK: the ETag in the answer, if any. It takes no part in the verdict: see Result.Tags.
 
 	Invoke int64
 	Return int64 // Never while Open and for Info.
@@ -111,9 +135,9 @@ type Op struct {
 // refused reports whether o is an answered compare-and-set whose condition was false.
 func (o *Op) refused() bool { return o.Kind.isConditional() && o.Status == OK && !o.Applied }
 
-// validate says what makes o impossible, if anything. It holds for every operation that a Recorder makes, that Write takes
-// and that Read returns.
-func (o *Op) validate() error {
+// validate says what makes o impossible as an operation of the model, if anything. It holds for every operation that
+// a Recorder makes, that Write takes and that Read returns.
+func (o *Op) validate(m Model) error {
 	if int(o.Kind) >= len(kindNames) || int(o.Status) >= len(statusNames) {
 		return fmt.Errorf("impossible operation: %s, %s", o.Kind, o.Status)
 	}
@@ -126,19 +150,27 @@ func (o *Op) validate() error {
 	if err := o.validateTimes(); err != nil {
 		return err
 	}
-	looked := o.Status == OK && o.Kind == Get || o.Shown
+	shape, err := shapeOf(m, o.Kind)
+	if err != nil {
+		return err
+	}
+	answered := func(f Fields) bool { return o.Status == OK && shape.Answers&f != 0 }
+	looked := answered(FieldOutput) && (shape.Answers&FieldShown == 0 || o.Shown)
 	for _, rule := range []struct {
 		broken bool
 		text   string
 	}{
-		{o.Input != "" && !o.Kind.takesInput(), "has an input"},
-		{(o.Expect != "" || o.ExpectAbsent) && !o.Kind.isConditional(), "has an expectation"},
+		{o.Input != "" && shape.Asks&FieldInput == 0, "has an input"},
+		{(o.Expect != "" || o.ExpectAbsent) && shape.Asks&FieldExpect == 0, "has an expectation"},
+		{o.Amount != 0 && shape.Asks&FieldAmount == 0, "has an amount"},
 		{o.Expect != "" && o.ExpectAbsent, "expects both a value and none"},
 		{o.ExpectAbsent && o.Kind == CASDelete, "expects to delete what is absent"},
-		{o.Applied && (!o.Kind.isConditional() || o.Status != OK), "is marked applied"},
-		{o.Shown && !o.refused(), "is marked as showing what refused it"},
-		{o.Found && !looked, "found something"},
-		{o.Output != "" && !o.Found, "has an output without having found anything"},
+		{o.Applied && !answered(FieldApplied), "is marked applied"},
+		{o.Shown && (!answered(FieldShown) || o.Applied), "is marked as showing something"},
+		{o.Found && !looked && !answered(FieldFound), "found something"},
+		{o.Output != "" && (!o.Found || !looked), "has an output without having found anything"},
+		{o.List != nil && (!answered(FieldList) || len(o.List) == 0), "has a list"},
+		{o.Number != 0 && !(answered(FieldNumber) && (shape.Answers&FieldShown == 0 || o.Shown)), "has a number"},
 		{o.Version != "" && o.Status != OK, "has a version without an answer"},
 		{o.Error != "" && o.Status != Fail && o.Status != Info, "has an error"},
 	} {
@@ -166,8 +198,11 @@ func (o *Op) validateTimes() error {
 // String prints o on one line for people: what was asked and what came back.
 func (o *Op) String() string {
 	s := o.Kind.String() + " " + strconv.Quote(o.Path)
-	if o.Kind.takesInput() {
-		s += " " + strconv.Quote(o.Input)
+	switch {
+	case o.Kind.takesInput(), o.Kind == Add, o.Kind == Remove, o.Kind == Contains, o.Kind == Enqueue:
+		s += " " + quoted(o.Input)
+	case o.Kind == Release, o.Kind == Use, o.Kind == Increment:
+		s += fmt.Sprint(" ", o.Amount)
 	}
 	if o.Kind.isConditional() {
 		s += " if " + showContent(!o.ExpectAbsent, o.Expect)
@@ -181,11 +216,17 @@ func (o *Op) answer() string {
 		return "unknown"
 	case o.Status != OK:
 		return o.Status.String()
-	case o.Kind == Get:
+	case o.Kind == Get && o.List != nil:
+		return showList(o.List)
+	case o.Kind == Get && o.Number != 0, o.Kind == Increment && o.Shown, o.Kind == Acquire && o.Applied:
+		return strconv.FormatInt(o.Number, 10)
+	case o.Kind == Contains:
+		return strconv.FormatBool(o.Found)
+	case o.Kind == Get, o.Kind == Dequeue:
 		return showContent(o.Found, o.Output)
 	case o.Shown:
 		return "refused, it holds " + showContent(o.Found, o.Output)
-	case o.refused():
+	case o.refused(), !o.Applied && (o.Kind == Acquire || o.Kind == Release || o.Kind == Use):
 		return "refused"
 	}
 	return "ok"
@@ -198,8 +239,27 @@ func showContent(found bool, value string) string {
 	if !found {
 		return "absent"
 	}
+	return quoted(value)
+}
+
+func quoted(value string) string {
 	if len(value) > valueBytesShownMax {
 		return fmt.Sprintf("%q... (%d bytes)", value[:valueBytesShownMax], len(value))
 	}
 	return strconv.Quote(value)
+}
+
+// elementsShownMax bounds the elements of a list that are printed for people.
+const elementsShownMax = 12
+
+func showList(list []string) string {
+	s := make([]string, 0, elementsShownMax+1)
+	for i, e := range list {
+		if i == elementsShownMax {
+			s = append(s, fmt.Sprintf("... (%d elements)", len(list)))
+			break
+		}
+		s = append(s, quoted(e))
+	}
+	return "[" + strings.Join(s, " ") + "]"
 }

@@ -14,6 +14,8 @@ type Answer struct {
 	Shown   bool
 	Found   bool
 	Output  string
+	List    []string // is the recorder's from then on.
+	Number  int64
 	Version string
 }
 
@@ -26,6 +28,7 @@ type Answer struct {
 // A Recorder is not safe for concurrent use (Shared is) and reads no clock: times are arguments and must not go back.
 type Recorder struct {
 	history   History
+	model     Model
 	processes []Handle // by process: its open operation, or idle, or retired.
 	now       int64
 	finished  bool
@@ -37,9 +40,13 @@ const (
 	retired Handle = -2
 )
 
-// NewRecorder returns an empty recorder.
+// NewRecorder returns an empty recorder. A header that names an unknown model panics.
 func NewRecorder(h Header) *Recorder {
-	return &Recorder{history: History{Header: h}}
+	m, err := h.model()
+	if err != nil {
+		panic("linearize: " + err.Error())
+	}
+	return &Recorder{history: History{Header: h}, model: m}
 }
 
 // NewProcess returns the id of a new client.
@@ -48,22 +55,24 @@ func (r *Recorder) NewProcess() int {
 	return len(r.processes) - 1
 }
 
-// Invoke records that process begins op, of which Node, Kind, Path, Level, Input, Expect and ExpectAbsent count; the other
-// fields must be zero. It must be called before the request can have any effect.
+// Invoke records that process begins op, of which Node, Kind, Path, Level, Input, Expect, ExpectAbsent and Amount
+// count; the other fields must be zero. It must be called before the request can have any effect.
 func (r *Recorder) Invoke(now int64, process int, op Op) Handle {
 	r.tick(now)
 	if process < 0 || process >= len(r.processes) {
 		panic(fmt.Sprintf("linearize: process %d was never handed out by NewProcess", process))
 	}
 	if at := r.processes[process]; at != idle {
-		panic(fmt.Sprintf("linearize: process %d invokes %s while it is busy or retired (%d)", process, op.String(), at))
+		panic(fmt.Sprintf("linearize: process %d invokes %s while it is busy or retired (%d)", process, op.String(),
+			at))
 	}
 	if op.Process != 0 || op.Invoke != 0 || op.Return != 0 || op.Status != Open {
 		panic(fmt.Sprintf("linearize: %s: the recorder sets process, times and status", op.String()))
 	}
 	op.Process, op.Invoke, op.Return = process, now, Never
 	h := Handle(len(r.history.Ops))
-	if len(r.history.Ops) == cap(r.history.Ops) { // twice the room: append would give a quarter more and copy far more often.
+	if len(r.history.Ops) == cap(r.history.Ops) {
+		// twice the room: append would give a quarter more and copy more often.
 		r.history.Ops = slices.Grow(r.history.Ops, max(64, len(r.history.Ops)))
 	}
 	r.history.Ops = append(r.history.Ops, op)
@@ -77,19 +86,23 @@ func (r *Recorder) OK(h Handle, now int64, a Answer) {
 	op := r.end(h, now)
 	op.Status, op.Return = OK, now
 	op.Applied, op.Shown, op.Found, op.Output, op.Version = a.Applied, a.Shown, a.Found, a.Output, a.Version
+	op.Number = a.Number
+	if len(a.List) > 0 {
+		op.List = a.List
+	}
 	r.mustBeValid(h)
 }
 
-// Fail records that the operation certainly did not happen and never will. For a write that needs proof, such as an answer
-// that says so: a refused connection before the request was sent, or the outcome not_applied. Else it is Info.
+// Fail records that the operation certainly did not happen and never will. For a write that needs proof, such as an
+// answer that says so: a refused connection before the request was sent, or the outcome not_applied. Else it is Info.
 func (r *Recorder) Fail(h Handle, now int64, err string) {
 	op := r.end(h, now)
 	op.Status, op.Return, op.Error = Fail, now, err
 	r.mustBeValid(h)
 }
 
-// Info records that the outcome is unknown. It returns the process under which the client has to go on: a fresh one after a
-// write, the same after a get. A late answer is no longer of interest: the handle is used up.
+// Info records that the outcome is unknown. It returns the process under which the client has to go on: a fresh one
+// after a write, the same after a get. A late answer is no longer of interest: the handle is used up.
 func (r *Recorder) Info(h Handle, now int64, err string) (process int) {
 	op := r.end(h, now)
 	op.Status, op.GaveUp, op.Error = Info, now, err
@@ -141,7 +154,7 @@ func (r *Recorder) tick(now int64) {
 }
 
 func (r *Recorder) mustBeValid(h Handle) {
-	if err := r.history.Ops[h].validate(); err != nil {
+	if err := r.history.Ops[h].validate(r.model); err != nil {
 		panic(fmt.Sprintf("linearize: operation %d: %v", h, err))
 	}
 }

@@ -32,9 +32,11 @@ func TestRecorder(t *testing.T) {
 		{Process: 0, Kind: Put, Path: "a", Input: "1", Node: "n1", Version: "e1", Invoke: 10, Return: 20, Status: OK},
 		{Process: 1, Kind: Get, Path: "a", Invoke: 11, Return: Never, GaveUp: 21, Status: Info, Error: "timeout"},
 		{Process: 0, Kind: Delete, Path: "a", Invoke: 22, Return: Never, GaveUp: 23, Status: Info, Error: "timeout"},
-		{Process: 2, Kind: CAS, Path: "a", Expect: "0", Input: "2", Shown: true, Found: true, Output: "1", Invoke: 24, Return: 25, Status: OK},
+		{Process: 2, Kind: CAS, Path: "a", Expect: "0", Input: "2", Shown: true, Found: true, Output: "1", Invoke: 24,
+			Return: 25, Status: OK},
 		{Process: 1, Kind: Put, Path: "a", Input: "3", Invoke: 26, Return: 27, Status: Fail, Error: "not_applied"},
-		{Process: 1, Kind: Put, Path: "a", Input: "4", Invoke: 28, Return: Never, GaveUp: 30, Status: Info, Error: "still open at the end of the recording"},
+		{Process: 1, Kind: Put, Path: "a", Input: "4", Invoke: 28, Return: Never, GaveUp: 30, Status: Info,
+			Error: "still open at the end of the recording"},
 	}, h.Ops)
 }
 
@@ -43,7 +45,9 @@ func TestRecorderRefusesWrongUse(t *testing.T) {
 		name string
 		use  func(r *Recorder, process int, put Handle)
 	}{
-		{"a process that was not handed out", func(r *Recorder, _ int, _ Handle) { r.Invoke(20, 5, Op{Kind: Get, Path: "a"}) }},
+		{"a process that was not handed out", func(r *Recorder, _ int, _ Handle) {
+			r.Invoke(20, 5, Op{Kind: Get, Path: "a"})
+		}},
 		{"two operations at once", func(r *Recorder, p int, _ Handle) { r.Invoke(20, p, Op{Kind: Get, Path: "a"}) }},
 		{"a retired process", func(r *Recorder, p int, put Handle) {
 			r.Info(put, 20, "")

@@ -1,6 +1,10 @@
 package linearize
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // outcome is what the model may assume about a step.
 type outcome uint8
@@ -11,16 +15,16 @@ const (
 	spare                // an unknown delete becomes available at this instant: see reduction 3.
 )
 
-// step is a call as porcupine gets it.
+// step is a call as the search gets it.
 type step struct {
 	*call
 	outcome outcome
 	end     int64 // Never: open.
 }
 
-// reduce turns the calls of a register into steps of which the register is linearizable if and only if the calls are. What
-// makes the search explode is operations that stay open, so these are taken away where that provably changes nothing. Gets
-// without an answer say nothing and do nothing, operations that did not happen likewise; the rest needs unique values.
+// reduce turns the calls of a register into steps of which the register is linearizable if and only if the calls are.
+// What makes the search explode is operations that stay open, so these are taken away where that provably changes
+// nothing. Gets without an answer say nothing and do nothing, operations that did not happen likewise.
 //
 //  1. An unknown write whose value was seen ends at the return of the look (analysis.explain).
 //  2. An unknown write that cannot have mattered is left out (analysis.mattering).
@@ -30,8 +34,8 @@ func (a *analysis) reduce() []step {
 	mattering := a.mattering()
 	spares := a.spares(mattering)
 	var steps []step
-	for i := range a.r.calls {
-		c := &a.r.calls[i]
+	for i := range a.p.calls {
+		c := &a.p.calls[i]
 		by, ok := a.sure(i)
 		switch {
 		case c.status == Fail, c.status == Info && c.op.Kind == Get, a.implied[i]:
@@ -47,11 +51,12 @@ func (a *analysis) reduce() []step {
 	return steps
 }
 
-// blind reports whether an answered compare-and-set was refused without saying by what, and others do not explain that. It saw that
-// the register did not hold one content, so any other content, also one that nobody ever reports, can have mattered to it.
+// blind reports whether an answered compare-and-set was refused without saying by what, and others do not explain
+// that. It saw that the register did not hold one content, so any other content, also one that nobody ever reports,
+// can have mattered to it.
 func (a *analysis) blind() bool {
-	for i := range a.r.calls {
-		if a.r.calls[i].blind() && !a.implied[i] {
+	for i := range a.p.calls {
+		if a.p.calls[i].blind() && !a.implied[i] {
 			return true
 		}
 	}
@@ -60,19 +65,22 @@ func (a *analysis) blind() bool {
 
 // mattering marks the unknown writes that may have mattered to anybody.
 //
-// Reduction 2 leaves the others out. Putting them back at the end of an order is always possible, because they are open, so
-// nothing becomes linearizable by leaving them out only if nothing that is linearizable stops being so. Take an order that
-// explains everything, and in it the last write U that is left out and had an effect. From U to the next change, the
-// register held what U left. If nobody saw that, or depends on it, U can go: whatever came between does not notice. The
-// next change is a plain write, which does not care what was there, since a compare-and-set that found U's content would
-// have made U matter. Compare-and-sets of unknown outcome that had no effect then, but would have one now, move to the
-// end. Repeat with the last that remains.
+// Reduction 2 leaves the others out. Putting them back at the end of an order is always possible, because they are
+// open, so nothing becomes linearizable by leaving them out only if nothing that is linearizable stops being so. Take
+// an order that explains everything, and in it the last write U that is left out and had an effect. From U to the
+// next change, the register held what U left. If nobody saw that, or depends on it, U can go: whatever came between
+// does not notice. The next change is a plain write, which does not care what was there, since a compare-and-set that
+// found U's content would have made U matter. Compare-and-sets of unknown outcome that had no effect then, but would
+// have one now, move to the end. Repeat with the last that remains.
 //
-// What a put or a compare-and-set left is noticed by looks that name its value (it is forced then, and not at issue here)
-// and by an unknown compare-and-delete that expects it and itself matters. Being absent is not unique: a delete matters if
-// anybody who returned after its invoke saw nothing, or an unknown compare-and-set that matters expects nothing.
+// What a put or a compare-and-set left is noticed by looks that name its value and returned after its invoke, and by
+// an unknown compare-and-set that expects it and itself matters. A delete matters if anybody who returned after its
+// invoke saw nothing, or an unknown compare-and-set that matters expects nothing.
+//
+// Appends carry what they find into the values that follow. What a put left is noticed by looks that name a value
+// which begins with it, then; deletes and appends of unknown outcome all matter.
 func (a *analysis) mattering() []bool {
-	calls := a.r.calls
+	calls := a.p.calls
 	matters := make([]bool, len(calls))
 	var open []int
 	for i := range calls {
@@ -80,25 +88,19 @@ func (a *analysis) mattering() []bool {
 			open = append(open, i)
 		}
 	}
-	if !a.unique || a.blind() {
+	if a.blind() {
 		for _, i := range open {
 			matters[i] = true
 		}
 		return matters
 	}
-	var absentSeen int64 = -1 // when somebody may last have seen nothing.
-	for _, s := range a.sightings {
-		if !s.found {
-			absentSeen = max(absentSeen, s.by)
-		}
-	}
+	seen, absentSeen := a.lastSeen()
 	wanted := make(map[string]bool) // values that an open conditional write which matters expects.
 	for changed := true; changed; {
 		changed = false
 		for _, i := range open {
 			c := &calls[i]
-			left := c.leaves()
-			if matters[i] || left.found && !wanted[left.value] || !left.found && c.op.Invoke > absentSeen {
+			if matters[i] || !a.noticed(c, seen, absentSeen, wanted) {
 				continue
 			}
 			matters[i], changed = true, true
@@ -115,39 +117,68 @@ func (a *analysis) mattering() []bool {
 	return matters
 }
 
+// noticed reports whether somebody may have noticed what an open write left.
+func (a *analysis) noticed(c *call, seen map[string]int64, absentSeen int64, wanted map[string]bool) bool {
+	left := c.leaves()
+	switch {
+	case !a.appends() && left.found:
+		by, ok := seen[left.value]
+		return ok && by >= c.op.Invoke || wanted[left.value]
+	case !left.found:
+		return a.appends() || c.op.Invoke <= absentSeen
+	case c.op.Kind == Append, wanted[left.value]:
+		return true
+	}
+	begins := func(value string) bool { return strings.HasPrefix(value, left.value) }
+	for value := range wanted {
+		if begins(value) {
+			return true
+		}
+	}
+	n, _ := slices.BinarySearch(a.seenSorted, left.value)
+	return n < len(a.seenSorted) && begins(a.seenSorted[n])
+}
+
+// lastSeen returns by value when somebody may last have seen it, and when somebody may last have seen nothing; -1:
+// nobody did.
+func (a *analysis) lastSeen() (seen map[string]int64, absentSeen int64) {
+	seen, absentSeen, a.seenSorted = make(map[string]int64), -1, a.seenSorted[:0]
+	for _, s := range a.sightings {
+		if !s.found {
+			absentSeen = max(absentSeen, s.by)
+			continue
+		}
+		seen[s.value] = max(seen[s.value], s.by)
+		a.seenSorted = append(a.seenSorted, s.value)
+	}
+	slices.Sort(a.seenSorted)
+	return seen, absentSeen
+}
+
 // spares reports whether the unknown deletes that matter can be counted instead of tried.
 //
-// Reduction 3. Say an unknown delete D took effect in an order that explains everything. Move it later, past anything that
-// does not need the path to be absent: in the end it stands right in front of a look that saw nothing, or of a plain write,
-// where it has no effect and can go. So unknown deletes need only be used where a look asks for one, and which one is
-// used is of no account, because being absent is always the same. What remains of D is that it cannot be used before its
-// invoke: it becomes a step at that very instant, which adds one to a count in the state; a look that saw nothing while
-// the register holds a value takes one off. The real D could be anywhere after the instant, for it is open, and so can the
-// use. A look that can do without a spare delete does not take one: having one more is never worse.
+// Reduction 3. Say an unknown delete D took effect in an order that explains everything. Move it later, past anything
+// that does not need the path to be absent: in the end it stands right in front of a look that saw nothing, or of a
+// plain write, where it has no effect and can go. So unknown deletes need only be used where a look asks for one, and
+// which one is used is of no account, because being absent is always the same. What remains of D is that it cannot be
+// used before its invoke: it becomes a step at that very instant, which adds one to a count in the state; a look that
+// saw nothing while the register holds a value takes one off. The real D could be anywhere after the instant, for it
+// is open, and so can the use. A look that can do without a spare delete does not take one: having one more is never
+// worse.
 //
-// Moving D past a write whose effect depends on what is there could change that effect. Sure ones say what they saw, so D is
-// used in front of those that saw nothing and cannot stand before others; but unknown ones and blind ones would need
-// choices, so if there are any, unknown deletes stay ordinary open operations.
+// Moving D past a write whose effect depends on what is there could change that effect. Sure ones say what they saw,
+// so D is used in front of those that saw nothing and cannot stand before others; but unknown ones and blind ones
+// would need choices, so if there are any, unknown deletes stay ordinary open operations.
 func (a *analysis) spares(mattering []bool) bool {
-	if !a.unique || a.blind() {
+	if a.appends() || a.blind() {
 		return false
 	}
 	for i, m := range mattering {
-		if m && a.r.calls[i].op.Kind != Delete {
+		if m && a.p.calls[i].op.Kind != Delete {
 			return false
 		}
 	}
 	return true
-}
-
-func countOpen(steps []step) int {
-	n := 0
-	for i := range steps {
-		if steps[i].end == Never {
-			n++
-		}
-	}
-	return n
 }
 
 // advice says which properties of the workload made the search hard.

@@ -9,8 +9,8 @@ import (
 // goodKeysShownMax bounds the linearizable keys in a report. The others are all listed.
 const goodKeysShownMax = 20
 
-// Judge reads a history from r, checks it, and writes a report to w: Summary on the first line, then a table of the keys.
-// The error is about reading or writing; the verdict is in the result.
+// Judge reads a history from r, checks it, and writes a report to w: Summary on the first line, then a table of the
+// keys. The error is about reading or writing; the verdict is in the result.
 func Judge(r io.Reader, w io.Writer, opt Options) (*Result, error) {
 	h, err := Read(r)
 	if err != nil {
@@ -27,6 +27,9 @@ func Judge(r io.Reader, w io.Writer, opt Options) (*Result, error) {
 func (res *Result) Summary() string {
 	if res.Problem != "" {
 		return fmt.Sprintf("%s: this is not a valid history: %s", res.Verdict, res.Problem)
+	}
+	if res.Nothing != "" {
+		return "nothing judged: " + res.Nothing
 	}
 	var bad, undecided int
 	for i := range res.Keys {
@@ -46,6 +49,16 @@ func (res *Result) Summary() string {
 	return s
 }
 
+// good is the word for keys without fault.
+func (res *Result) good() Verdict {
+	for i := range res.Keys {
+		if v := res.Keys[i].Verdict; v == Linearizable || v == Known {
+			return v
+		}
+	}
+	return Linearizable
+}
+
 // WriteReport writes Summary and a table of the keys. The layout is for people and may change.
 func (res *Result) WriteReport(w io.Writer) error {
 	if _, err := fmt.Fprintln(w, res.Summary()); err != nil {
@@ -59,7 +72,7 @@ func (res *Result) WriteReport(w io.Writer) error {
 	good, hidden := 0, 0
 	for i := range res.Keys {
 		k := &res.Keys[i]
-		if k.Verdict == Linearizable {
+		if k.Verdict == Linearizable || k.Verdict == Known {
 			if good++; good > goodKeysShownMax {
 				hidden++
 				continue
@@ -79,7 +92,7 @@ func (res *Result) WriteReport(w io.Writer) error {
 		return err
 	}
 	if hidden > 0 {
-		if _, err := fmt.Fprintf(w, "and %d more linearizable keys\n", hidden); err != nil {
+		if _, err := fmt.Fprintf(w, "and %d more %s keys\n", hidden, res.good()); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,8 @@ import (
 // Rule names a way of not being a register, or of not being judged.
 type Rule string
 
-// The rules. The first six are looked for by linear or n log n means before porcupine is asked.
+// The rules. The first six are looked for by linear or n log n means before orders are searched. Those about two
+// values hold for values that can have come only once.
 const (
 	RuleUnwritten   Rule = "unwritten"   // a value was seen that nobody wrote.
 	RuleFailed      Rule = "failed"      // a value was seen whose only writes certainly did not happen.
@@ -18,8 +19,11 @@ const (
 	RuleVanished    Rule = "vanished"    // nothing was seen after a write, and no delete can be to blame.
 	RuleTwoValues   Rule = "two-values"  // two values were there at once: one of the looks is stale.
 	RuleInterrupted Rule = "interrupted" // something else happened wholly within the time in which a value was there.
-	RuleNoOrder     Rule = "no-order"    // none of the above, but porcupine found no order.
-	RuleTimeout     Rule = "timeout"     // undecided: porcupine ran out of time.
+	RuleNoOrder     Rule = "no-order"    // none of the above, but there is no order.
+	RuleWork        Rule = "work"        // undecided: the search tried as many steps as it may.
+	RuleMemory      Rule = "memory"      // undecided: the search remembered as much as it may.
+	RuleStopped     Rule = "stopped"     // undecided: somebody interrupted the search.
+	RuleTag         Rule = "tag"         // no violation: two versions, or two values of one version. See Tags.
 	RuleMixed       Rule = "mixed"       // undecided: the key has writes at a level that is not judged.
 	RuleSkipped     Rule = "skipped"     // undecided: Options.StopEarly, and there was a violation already.
 )
@@ -40,37 +44,45 @@ type sighting struct {
 
 // analysis is what can be said about a register without trying orders.
 type analysis struct {
-	r       *register
-	unique  bool // no value was written twice by writes that may have happened, and there is no append.
-	appends bool
+	p      *pathHistory
+	unique bool // no value was written twice by writes that may have happened, and there is no append.
+
+	appended      map[string]bool // the inputs of appends that may have happened.
+	appendLengths []int           // of those inputs, each once, rising.
 
 	writers map[string][]int // by value: the calls that may have written it, in order of invoke.
 	dead    map[string]int   // by value: a call that would have written it but certainly did not.
 
-	sightings []sighting
-	forced    []int64 // by call: the time by which an unknown write must have happened, because it was seen; else Never.
-	witness   []int   // by call: the one whose answer shows that a forced write happened. It returned at that time.
-	implied   []bool  // by call: a blind refusal that says nothing: see implications.
-	found     *Evidence
+	sightings  []sighting
+	seenSorted []string // the values in sightings, once lastSeen was called.
+
+	forced  []int64 // by call: the time by which an unknown write must have happened, because it was seen; else Never.
+	witness []int   // by call: the one whose answer shows that a forced write happened. It returned at that time.
+	implied []bool  // by call: a blind refusal that says nothing: see implications.
+	found   *Evidence
 }
 
 // analyse collects who wrote what and who saw what, and follows what that implies.
-func analyse(r *register) *analysis {
+func analyse(p *pathHistory) *analysis {
 	a := &analysis{
-		r: r, unique: true, writers: make(map[string][]int), dead: make(map[string]int),
-		forced: make([]int64, len(r.calls)), witness: make([]int, len(r.calls)),
+		p: p, unique: true, writers: make(map[string][]int), dead: make(map[string]int),
+		appended: make(map[string]bool),
+		forced:   make([]int64, len(p.calls)), witness: make([]int, len(p.calls)),
 	}
-	for i := range r.calls {
-		c := &r.calls[i]
+	for i := range p.calls {
+		c := &p.calls[i]
 		a.forced[i] = Never
-		if c.op.Kind == Append && c.status != Fail {
-			a.appends, a.unique = true, false
-		}
-		if !c.op.Kind.takesInput() {
+		switch {
+		case !c.op.Kind.takesInput():
 			continue
-		}
-		if !c.writes() {
+		case !c.writes():
 			a.dead[c.op.Input] = i
+			continue
+		case c.op.Kind == Append:
+			a.unique, a.appended[c.op.Input] = false, true
+			if n := len(c.op.Input); !slices.Contains(a.appendLengths, n) {
+				a.appendLengths = append(a.appendLengths, n)
+			}
 			continue
 		}
 		a.writers[c.op.Input] = append(a.writers[c.op.Input], i)
@@ -78,9 +90,9 @@ func analyse(r *register) *analysis {
 			a.unique = false
 		}
 	}
-	for i := range r.calls {
-		if saw, ok := r.calls[i].saw(); ok {
-			a.sightings = append(a.sightings, sighting{i, saw, r.calls[i].ret})
+	for i := range p.calls {
+		if saw, ok := p.calls[i].saw(); ok {
+			a.sightings = append(a.sightings, sighting{i, saw, p.calls[i].ret})
 		}
 	}
 	// The slice grows while it is walked: a sighting can prove that an unknown compare-and-set happened, which then saw
@@ -92,34 +104,51 @@ func analyse(r *register) *analysis {
 	return a
 }
 
+// appends reports whether an append may have happened.
+func (a *analysis) appends() bool { return len(a.appended) > 0 }
+
+// grown reports whether a value may have been made by an append, whose input is its end then.
+func (a *analysis) grown(value string) bool {
+	for _, n := range a.appendLengths {
+		if n <= len(value) && (n > 0 || value == "") && a.appended[value[len(value)-n:]] {
+			return true
+		}
+	}
+	return false
+}
+
+// once reports whether a value can have come into the register at most once.
+func (a *analysis) once(value string) bool { return len(a.writers[value]) <= 1 && !a.grown(value) }
+
 // explain looks for the write behind a sighting. Values come from nowhere else, whether they are unique or not.
 func (a *analysis) explain(s sighting) {
-	if !s.found || a.appends {
+	if !s.found || a.grown(s.value) {
 		return
 	}
-	c := &a.r.calls[s.call]
+	c := &a.p.calls[s.call]
 	writers := a.writers[s.value]
 	if len(writers) == 0 {
 		if i, ok := a.dead[s.value]; ok {
 			a.report(RuleFailed, "%s saw %s, which only a write that certainly did not happen would have written: %s",
-				c, s.content, &a.r.calls[i])
+				c, s.content, &a.p.calls[i])
 			return
 		}
-		a.report(RuleUnwritten, "%s saw %s, which nobody wrote", c, s.content)
+		a.report(RuleUnwritten, "%s saw %s, which no operation wrote", c, s.content)
 		return
 	}
 	first := writers[0]
-	w := &a.r.calls[first]
+	w := &a.p.calls[first]
 	if w.op.Invoke > s.by {
 		a.report(RuleFuture, "%s saw %s by %s, but the first write of it began at %s: %s",
 			c, s.content, time.Duration(s.by), time.Duration(w.op.Invoke), w)
 		return
 	}
-	if !a.unique || w.status != Info || a.forced[first] <= s.by {
+	if len(writers) > 1 || w.status != Info || a.forced[first] <= s.by {
 		return
 	}
-	// Reduction 1: an unknown write whose value was seen happened no later than the return of the look that saw it. No
-	// other write can have put the value there, and the write comes before the look in every order that explains the look.
+	// Reduction 1: an unknown write whose value was seen happened no later than the return of the look that saw it.
+	// No other write can have put the value there, and the write comes before the look in every order that explains
+	// the look.
 	a.forced[first], a.witness[first] = s.by, s.call
 	if !c.happened() {
 		a.witness[first] = a.witness[s.call]
@@ -129,8 +158,8 @@ func (a *analysis) explain(s sighting) {
 	}
 }
 
-// report keeps the first piece of evidence. The calls among the arguments are the operations to look at, and after them those
-// that show that an unknown one among them happened.
+// report keeps the first piece of evidence. The calls among the arguments are the operations to look at, and after
+// them those that show that an unknown one among them happened.
 func (a *analysis) report(rule Rule, format string, args ...any) {
 	if a.found != nil {
 		return
@@ -149,9 +178,9 @@ func (a *analysis) report(rule Rule, format string, args ...any) {
 		if !ok || !point(c) {
 			continue
 		}
-		i := slices.IndexFunc(a.r.calls, func(d call) bool { return d.index == c.index })
+		i := slices.IndexFunc(a.p.calls, func(d call) bool { return d.index == c.index })
 		if a.forced[i] != Never {
-			w := &a.r.calls[a.witness[i]]
+			w := &a.p.calls[a.witness[i]]
 			ev.Text += fmt.Sprintf("; operation %d happened, as %s shows", c.index, w)
 			witnesses = append(witnesses, w)
 		}
@@ -167,31 +196,37 @@ func (a *analysis) violation() *Evidence {
 	if a.found == nil {
 		a.vanished()
 	}
-	if a.found == nil && a.unique {
-		a.holds()
+	if a.found == nil {
+		a.contradictions()
 	}
 	return a.found
 }
 
 // sure reports whether call i certainly took place, and by when.
 func (a *analysis) sure(i int) (by int64, ok bool) {
-	if c := &a.r.calls[i]; c.happened() {
+	if c := &a.p.calls[i]; c.happened() {
 		return c.ret, true
 	}
 	return a.forced[i], a.forced[i] != Never
 }
 
-// vanished looks for a look that saw nothing after a write W that left a value. Something made the path absent between the
-// two: a delete that is not wholly before W and not wholly after the look. This holds for values that are not unique, too.
+// vanished looks for a look that saw nothing after a call W that left or saw a value. Something made the path absent
+// between the two: a delete that is not wholly before W and not wholly after the look. This holds for values that are
+// not unique, too.
 func (a *analysis) vanished() {
 	type point struct {
 		at   int64
 		best int64 // the highest of the quantity asked for, over all points up to this one.
 		call int   // that has it.
 	}
-	var writes, deletes []point // writes by return, best invoke; deletes by invoke, best return.
-	for i := range a.r.calls {
-		c := &a.r.calls[i]
+	var writes, deletes []point // of values, by return, best invoke; deletes by invoke, best return.
+	for _, s := range a.sightings {
+		if s.found {
+			writes = append(writes, point{s.by, a.p.calls[s.call].op.Invoke, s.call})
+		}
+	}
+	for i := range a.p.calls {
+		c := &a.p.calls[i]
 		if !c.writes() {
 			continue
 		}
@@ -226,7 +261,7 @@ func (a *analysis) vanished() {
 		if s.found {
 			continue
 		}
-		c := &a.r.calls[s.call]
+		c := &a.p.calls[s.call]
 		w, ok := upTo(writes, c.op.Invoke-1)
 		if !ok {
 			continue
@@ -234,108 +269,7 @@ func (a *analysis) vanished() {
 		if d, ok := upTo(deletes, s.by); ok && d.best >= w.best {
 			continue
 		}
-		a.report(RuleVanished, "%s saw nothing after %s, and no delete can have come between", c, &a.r.calls[w.call])
+		a.report(RuleVanished, "%s saw nothing after %s, and no delete can have come between", c, &a.p.calls[w.call])
 		return
-	}
-}
-
-// hold is a time in which a register certainly held one value.
-type hold struct {
-	value       string
-	from, to    int64
-	first, last int // the calls whose return and invoke these are.
-}
-
-func (h hold) String() string {
-	return fmt.Sprintf("%s was there from %s to %s", content{true, h.value}, time.Duration(h.from), time.Duration(h.to))
-}
-
-// holds looks for contradictions between the times in which values were certainly there.
-//
-// With unique values a value is there from its write until it is replaced, without a gap. The write and all looks that saw it
-// happened in that time, so from the earliest return among them to the latest invoke the value was there. This is the zone
-// of Gibbons and Korach, "Testing Shared Memories" (SIAM J. Comput. 26, 1997), section 4; without deletes and
-// compare-and-set it would even be a complete test. Ends are open: intervals of operations are closed.
-func (a *analysis) holds() {
-	at := make(map[string]int)
-	var all []hold
-	note := func(value string, i int, by int64) {
-		n, known := at[value]
-		if !known {
-			n = len(all)
-			at[value] = n
-			all = append(all, hold{value: value, from: Never, to: -1})
-		}
-		if by < all[n].from {
-			all[n].from, all[n].first = by, i
-		}
-		if inv := a.r.calls[i].op.Invoke; inv > all[n].to {
-			all[n].to, all[n].last = inv, i
-		}
-	}
-	for _, s := range a.sightings {
-		if s.found {
-			note(s.value, s.call, s.by)
-		}
-	}
-	for i := range a.r.calls {
-		if c := &a.r.calls[i]; c.writes() && c.op.Kind.takesInput() {
-			if by, ok := a.sure(i); ok {
-				note(c.op.Input, i, by)
-			}
-		}
-	}
-	all = slices.DeleteFunc(all, func(h hold) bool { return h.from >= h.to })
-	slices.SortStableFunc(all, func(g, h hold) int { return cmp.Compare(g.from, h.from) })
-	for i := 1; i < len(all); i++ {
-		// The holds before are disjoint, or this point would not have been reached, so the one before reaches furthest.
-		if g, h := all[i-1], all[i]; h.from < g.to {
-			a.report(RuleTwoValues, "%s, say %s and %s; but %s, say %s and %s",
-				g, &a.r.calls[g.first], &a.r.calls[g.last], h, &a.r.calls[h.first], &a.r.calls[h.last])
-			return
-		}
-	}
-	a.interruptions(all)
-}
-
-// interruptions looks for calls that lie wholly within a hold and saw or left something else. holds are disjoint and sorted.
-func (a *analysis) interruptions(holds []hold) {
-	within := func(inv, by int64) *hold {
-		n, _ := slices.BinarySearchFunc(holds, inv, func(h hold, t int64) int {
-			if h.from < t {
-				return -1
-			}
-			return 1
-		})
-		if n > 0 && by < holds[n-1].to {
-			return &holds[n-1]
-		}
-		return nil
-	}
-	check := func(i int, by int64, differs func(held content) bool) {
-		c := &a.r.calls[i]
-		h := within(c.op.Invoke, by)
-		if h == nil || a.found != nil {
-			return
-		}
-		if differs(content{true, h.value}) {
-			a.report(RuleInterrupted, "%s, say %s and %s; but %s lies wholly between", h, &a.r.calls[h.first], &a.r.calls[h.last], c)
-		}
-	}
-	for i := range a.r.calls {
-		c := &a.r.calls[i]
-		by, ok := a.sure(i)
-		if !ok {
-			continue
-		}
-		switch {
-		case c.writes():
-			check(i, by, func(held content) bool { return c.leaves() != held })
-		case c.blind():
-			check(i, by, func(held content) bool { return c.needs() == held })
-		}
-	}
-	for _, s := range a.sightings {
-		check(s.call, s.by, func(held content) bool { return s.content != held })
 	}
 }

@@ -10,10 +10,11 @@ type NodeService struct {
 	Node              string
 	OK, Fail, Unknown int // operations that began in the while, by how they ended. Those still open count as unknown.
 
-	// Slowest is the longest that one of them took, whatever became of it; of one that never returned, until the client gave up.
+	// Slowest is the longest that one of them took, whatever became of it; of one that never returned, until the
+	// client gave up.
 	Slowest time.Duration
-	// Gap is the longest time without a success: between two answers, or between one and the beginning or end of the while. Answers
-	// count when they came, whenever the operation began.
+	// Gap is the longest time without a success: between two answers, or between one and the beginning or end of the
+	// while. Answers count when they came, whenever the operation began.
 	Gap time.Duration
 }
 

@@ -4,17 +4,17 @@ import "sync"
 
 // Shared is a Recorder for many goroutines: clients of a real cluster.
 //
-// It reads its clock itself, under its lock, so that the times in the history never go back. An Invoke is stamped before the
-// request leaves and an end after the answer came, so waiting for the lock only makes intervals longer, which can hide a
-// violation but never invent one.
+// It reads its clock itself, under its lock, so that the times in the history never go back. An Invoke is stamped
+// before the request leaves and an end after the answer came, so waiting for the lock only makes intervals longer,
+// which can hide a violation but never invent one.
 type Shared struct {
 	mu    sync.Mutex
 	clock func() int64
 	r     *Recorder
 }
 
-// NewShared returns an empty recorder. clock must be monotonic, in nanoseconds, never negative; time.Since of the start of
-// the run does.
+// NewShared returns an empty recorder. clock must be monotonic, in nanoseconds, never negative; time.Since of the
+// start of the run does.
 func NewShared(h Header, clock func() int64) *Shared {
 	if clock == nil {
 		panic("linearize: NewShared needs a clock")

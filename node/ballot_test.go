@@ -7,75 +7,85 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/node/codec"
+	"kvs/node/contract"
 	"kvs/node/hlc"
+	"kvs/node/register"
+	"kvs/node/slot"
 )
 
 // sampleBoth is a slot with both halves.
-func sampleBoth() Slot {
+func sampleBoth() slot.Slot {
 	s := sampleConflict()
 	r := sampleRecord()
 	r.TS += 5
-	s.Consensus = &Consensus{Promised: Ballot{2, r.TS + 9, 4}, Ballot: Ballot{1, r.TS + 3, 3}, Record: r, Weak: true, Applied: []Applied{{UUID{1}, Version{5, UUID{2}}}, {UUID{3}, Version{6, UUID{4}}}}}
+	s.Consensus = &slot.Consensus{Promised: slot.Ballot{Epoch: 2, TS: r.TS + 9, Member: 4},
+		Ballot: slot.Ballot{Epoch: 1, TS: r.TS + 3, Member: 3}, Record: r, Weak: true,
+		Applied: []slot.Applied{{Key: slot.UUID{1}, Version: slot.Version{TS: 5, UUID: slot.UUID{2}}},
+			{Key: slot.UUID{3}, Version: slot.Version{TS: 6, UUID: slot.UUID{4}}}}}
 	return s
 }
 
 func TestConsensusGolden(t *testing.T) {
-	both, promised := sampleBoth(), Slot{Consensus: &Consensus{Promised: Ballot{1, 77, 3}, Blind: true}}
+	both, promised := sampleBoth(),
+		slot.Slot{Consensus: &slot.Consensus{Promised: slot.Ballot{Epoch: 1, TS: 77, Member: 3}, Blind: true}}
 	text := ""
-	for _, s := range []Slot{both, promised} {
-		b := EncodeSlot("a/b", &s)
+	for _, s := range []slot.Slot{both, promised} {
+		b := slot.Encode("a/b", &s)
 		text += hex.EncodeToString(b) + "\n"
-		got, err := DecodeSlot("a/b", b)
+		got, err := slot.Decode("a/b", b)
 		require.NoError(t, err)
 		require.Equal(t, s, got)
 		for cut := range b {
-			_, err := DecodeSlot("a/b", b[:cut])
-			require.ErrorIs(t, err, ErrCorrupt)
+			_, err := slot.Decode("a/b", b[:cut])
+			require.ErrorIs(t, err, codec.ErrCorrupt)
 		}
 	}
 	golden(t, "slot-v2.hex", []byte(text))
 	require.False(t, promised.Exists(), "a promise is no version")
-	require.Equal(t, Version{}, promised.version())
+	require.Equal(t, slot.Version{}, promised.Version())
 }
 
 func TestBallotsLeadWithTheEpoch(t *testing.T) {
-	require.Positive(t, Ballot{2, 1, 1}.Compare(Ballot{1, 9, 9}))
-	require.Positive(t, Ballot{1, 2, 1}.Compare(Ballot{1, 1, 9}))
-	require.Positive(t, Ballot{1, 1, 2}.Compare(Ballot{1, 1, 1}))
-	require.Zero(t, Ballot{1, 1, 1}.Compare(Ballot{1, 1, 1}))
+	require.Positive(t, slot.Ballot{Epoch: 2, TS: 1, Member: 1}.Compare(slot.Ballot{Epoch: 1, TS: 9, Member: 9}))
+	require.Positive(t, slot.Ballot{Epoch: 1, TS: 2, Member: 1}.Compare(slot.Ballot{Epoch: 1, TS: 1, Member: 9}))
+	require.Positive(t, slot.Ballot{Epoch: 1, TS: 1, Member: 2}.Compare(slot.Ballot{Epoch: 1, TS: 1, Member: 1}))
+	require.Zero(t, slot.Ballot{Epoch: 1, TS: 1, Member: 1}.Compare(slot.Ballot{Epoch: 1, TS: 1, Member: 1}))
 }
 
 // A copy below the promise converges but is weak; one above raises the promise; an older one changes nothing.
 func TestLateAccept(t *testing.T) {
-	low, high := Ballot{1, 5, 1}, Ballot{1, 9, 2}
-	a, b := Record{TS: 5, UUID: UUID{1}}, Record{TS: 9, UUID: UUID{2}}
-	out, changed := lateAccept(&Consensus{Promised: high}, &Consensus{Promised: Ballot{1, 99, 9}, Ballot: low, Record: a})
+	low, high := slot.Ballot{Epoch: 1, TS: 5, Member: 1}, slot.Ballot{Epoch: 1, TS: 9, Member: 2}
+	a, b := slot.Record{TS: 5, UUID: slot.UUID{1}}, slot.Record{TS: 9, UUID: slot.UUID{2}}
+	out, changed := slot.LateAccept(&slot.Consensus{Promised: high},
+		&slot.Consensus{Promised: slot.Ballot{Epoch: 1, TS: 99, Member: 9}, Ballot: low, Record: a})
 	require.True(t, changed)
-	require.Equal(t, &Consensus{Promised: high, Ballot: low, Record: a, Weak: true}, out)
-	out, changed = lateAccept(out, &Consensus{Ballot: high, Record: b, Weak: true})
+	require.Equal(t, &slot.Consensus{Promised: high, Ballot: low, Record: a, Weak: true}, out)
+	out, changed = slot.LateAccept(out, &slot.Consensus{Ballot: high, Record: b, Weak: true})
 	require.True(t, changed)
-	require.Equal(t, &Consensus{Promised: high, Ballot: high, Record: b}, out)
-	again, changed := lateAccept(out, &Consensus{Ballot: low, Record: a})
+	require.Equal(t, &slot.Consensus{Promised: high, Ballot: high, Record: b}, out)
+	again, changed := slot.LateAccept(out, &slot.Consensus{Ballot: low, Record: a})
 	require.False(t, changed)
 	require.Equal(t, out, again)
 }
 
-// Whatever the order in which members exchange slots with both halves, they end with the same one, and what is one of them
-// only, the promise, never goes down.
+// Whatever the order in which members exchange slots with both halves, they end with the same one, and what is one of
+// them only, the promise, never goes down.
 func TestMergeOfBothHalvesConverges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	e := NewElectorate([]ID{1, 2, 3, 4, 5})
+	e := slot.NewElectorate([]slot.ID{1, 2, 3, 4, 5})
 	for range 500 {
-		held := make([]Slot, 6)
+		held := make([]slot.Slot, 6)
 		for id := 1; id <= 5; id++ {
 			if rng.IntN(4) > 0 {
 				held[id], _ = randomSlot(rng)
-				held[id].Candidates[0].Origin, held[id].Candidates[0].UUID[1] = ID(id), byte(id)
+				held[id].Candidates[0].Origin, held[id].Candidates[0].UUID[1] = slot.ID(id), byte(id)
 			}
-			b := Ballot{1, Timestamp(1 + rng.IntN(3)), ID(id)}
-			held[id].Consensus = &Consensus{Promised: b}
+			b := slot.Ballot{Epoch: 1, TS: slot.Timestamp(1 + rng.IntN(3)), Member: slot.ID(id)}
+			held[id].Consensus = &slot.Consensus{Promised: b}
 			if rng.IntN(2) == 0 {
-				held[id].Consensus = &Consensus{Promised: b, Ballot: b, Record: Record{TS: b.TS, UUID: UUID{9, byte(id)}, Origin: ID(id)}}
+				held[id].Consensus = &slot.Consensus{Promised: b, Ballot: b,
+					Record: slot.Record{TS: b.TS, UUID: slot.UUID{9, byte(id)}, Origin: slot.ID(id)}}
 			}
 		}
 		for k := range 400 {
@@ -86,53 +96,54 @@ func TestMergeOfBothHalvesConverges(t *testing.T) {
 			if a == b {
 				continue
 			}
-			before := held[a].version()
-			promised := held[a].Consensus.promised()
-			out, changed := mergeSlots(&held[a], &held[b], ID(a), ID(b), e)
-			require.Equal(t, changed, out.version() != before)
-			require.GreaterOrEqual(t, out.Consensus.promised().Compare(promised), 0)
+			before := held[a].Version()
+			promised := held[a].Consensus.Promise()
+			out, changed := slot.Merge(&held[a], &held[b], slot.ID(a), slot.ID(b), e)
+			require.Equal(t, changed, out.Version() != before)
+			require.GreaterOrEqual(t, out.Consensus.Promise().Compare(promised), 0)
 			if out.Exists() || out.Consensus != nil {
-				again, err := DecodeSlot("p", EncodeSlot("p", &out))
+				again, err := slot.Decode("p", slot.Encode("p", &out))
 				require.NoError(t, err)
 				out = again
 			}
 			held[a] = out
 		}
 		for id := 2; id <= 5; id++ {
-			require.Equal(t, held[1].version(), held[id].version())
+			require.Equal(t, held[1].Version(), held[id].Version())
 			require.Equal(t, e.Visible(&held[1]), e.Visible(&held[id]))
 		}
 	}
 }
 
 func TestIdempotencyKeysAreBounded(t *testing.T) {
-	var list []Applied
+	var list []slot.Applied
 	for i := range 100 {
-		list = remember(list, Applied{UUID{byte(i + 1)}, Version{hlc.Make(int64(i), 0), UUID{byte(i)}}})
+		list = slot.Remember(list, slot.Applied{Key: slot.UUID{byte(i + 1)},
+			Version: slot.Version{TS: hlc.Make(int64(i), 0), UUID: slot.UUID{byte(i)}}})
 	}
-	require.Len(t, list, appliedMax)
-	c := &Consensus{Applied: list}
-	of := func(key UUID) keyUse {
-		_, use := c.applied(&Request{Key: key})
+	require.Len(t, list, slot.AppliedMax)
+	c := &slot.Consensus{Applied: list}
+	of := func(key slot.UUID) register.KeyUse {
+		_, use := register.Applied(c, &contract.Request{Key: key})
 		return use
 	}
-	require.Equal(t, keyKnown, of(UUID{100}))
-	require.Equal(t, keyNew, of(UUID{100 - appliedMax}))
-	require.Equal(t, keyNew, of(UUID{}), "no key is none")
+	require.Equal(t, register.KeyKnown, of(slot.UUID{100}))
+	require.Equal(t, register.KeyNew, of(slot.UUID{100 - slot.AppliedMax}))
+	require.Equal(t, register.KeyNew, of(slot.UUID{}), "no key is none")
 
-	r := Request{Op: OpPut, Value: []byte("x")}
+	r := contract.Request{Op: contract.OpPut, Value: []byte("x")}
 	r.SetKey([]byte("mine"))
-	c.Applied = []Applied{{Key: r.Key, Version: Version{TS: 9}}} // an early kvs kept the hash of the key.
-	v, use := c.applied(&r)
-	require.Equal(t, keyKnown, use)
+	c.Applied = []slot.Applied{{Key: r.Key, Version: slot.Version{TS: 9}}} // an early kvs kept the hash of the key.
+	v, use := register.Applied(c, &r)
+	require.Equal(t, register.KeyKnown, use)
 	require.EqualValues(t, 9, v.TS)
-	c.Applied = append(remember(nil, Applied{Key: r.entry()}), Applied{})
-	_, use = c.applied(&r)
-	require.Equal(t, keyKnown, use)
+	c.Applied = append(slot.Remember(nil, slot.Applied{Key: r.Entry()}), slot.Applied{})
+	_, use = register.Applied(c, &r)
+	require.Equal(t, register.KeyKnown, use)
 	r.Fingerprint++
-	_, use = c.applied(&r)
-	require.Equal(t, keyReused, use)
+	_, use = register.Applied(c, &r)
+	require.Equal(t, register.KeyReused, use)
 	r.SetKey([]byte("another"))
-	_, use = c.applied(&r)
-	require.Equal(t, keyNew, use)
+	_, use = register.Applied(c, &r)
+	require.Equal(t, register.KeyNew, use)
 }

@@ -9,42 +9,52 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kvs/node/contract"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/wire"
 )
 
 // collide makes members write the same path with the same timestamp while nobody hears anybody.
-func collide(b *bench, path string, writers ...int) Timestamp {
+func collide(b *bench, path string, writers ...int) slot.Timestamp {
 	b.cut = func(from, to string) bool { return true }
-	ts := Timestamp(0)
+	ts := slot.Timestamp(0)
 	for _, i := range writers {
-		r := b.do(i, OpPut, path, fmt.Sprintf("of n%d", i+1))
-		require.Equal(b.t, OutcomeApplied, r.Outcome)
+		r := b.do(i, contract.OpPut, path, fmt.Sprintf("of n%d", i+1))
+		require.Equal(b.t, contract.OutcomeApplied, r.Outcome)
 		ts = max(ts, r.Record.TS)
 	}
 	for _, i := range writers {
 		m := b.machine[i]
-		s, err := DecodeSlot(path, m.store.m[prefixRecord+path])
+		s, err := slot.Decode(path, m.get(schema.PrefixRecord+path))
 		require.NoError(b.t, err)
 		s.TS = ts
-		require.NoError(b.t, m.store.Apply([]Op{{Key: prefixRecord + path, Value: EncodeSlot(path, &s)}}))
-		for _, p := range m.node.peers { // what waits for the peers has the old timestamp.
-			p.queue, p.inflight = sendQueue{}, batch{}
+		require.NoError(b.t,
+			m.store.Apply([]contract.Change{{Key: schema.PrefixRecord + path, Value: slot.Encode(path, &s)}}))
+		m.node.ForgetRecent(path)
+		for _, p := range m.node.Peers { // what waits for the peers has the old timestamp.
+			m.node.replication.Forget(p)
 		}
 	}
 	return ts
 }
 
-func (b *bench) slot(i int, path string) Slot {
-	s, err := DecodeSlot(path, b.machine[i].store.m[prefixRecord+path])
+func (b *bench) slot(i int, path string) slot.Slot {
+	s, err := slot.Decode(path, b.machine[i].get(schema.PrefixRecord+path))
 	require.NoError(b.t, err)
 	return s
 }
 
-// Two of three members hear of one candidate first: it has the majority, although the other's origin is the oldest member.
+// Two of three members hear of one candidate first: it has the majority, although the other's origin is the oldest
+// member.
 func TestTranscriptMajorityDecides(t *testing.T) {
 	b := newBench(t, 3)
 	b.run(5*time.Second, func() bool { return b.members(3) })
 	b.run(2*time.Second, nil)
-	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	oldest := slices.IndexFunc(b.machine, func(m *testMachine) bool {
+		return m.node.ID() == m.node.Electorate.Oldest()
+	})
 	young := (oldest + 1) % 3
 	collide(b, "a", oldest, young)
 	b.say = &strings.Builder{}
@@ -57,7 +67,7 @@ func TestTranscriptMajorityDecides(t *testing.T) {
 	}
 	c := b.machine[oldest].node.Conflicts("", 10)
 	require.Len(t, c, 1)
-	require.Equal(t, RuleMajority, c[0].Decision.Rule)
+	require.Equal(t, slot.RuleMajority, c[0].Decision.Rule)
 	require.True(t, c[0].Decision.Final)
 	require.Equal(t, "2 of 3 voters stored it first", c[0].Decision.Reason())
 	transcript(t, b, "conflict-majority.txt")
@@ -68,7 +78,9 @@ func TestTranscriptOldestDecides(t *testing.T) {
 	b := newBench(t, 2)
 	b.run(5*time.Second, func() bool { return b.members(2) })
 	b.run(2*time.Second, nil)
-	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	oldest := slices.IndexFunc(b.machine, func(m *testMachine) bool {
+		return m.node.ID() == m.node.Electorate.Oldest()
+	})
 	collide(b, "a", 0, 1)
 	b.say = &strings.Builder{}
 	b.cut = nil
@@ -78,35 +90,35 @@ func TestTranscriptOldestDecides(t *testing.T) {
 		s := b.slot(i, "a")
 		require.Len(t, s.Candidates, 2)
 	}
-	require.Equal(t, RuleOldest, b.machine[0].node.Conflicts("a", 1)[0].Decision.Rule)
+	require.Equal(t, slot.RuleOldest, b.machine[0].node.Conflicts("a", 1)[0].Decision.Rule)
 	transcript(t, b, "conflict-oldest.txt")
-	b.do(0, OpPut, "a", "a later write ends it")
+	b.do(0, contract.OpPut, "a", "a later write ends it")
 	b.run(time.Second, b.same)
 	s := b.slot(1, "a")
 	require.False(t, s.Conflict())
 }
 
 // randomSlots are slots of a few members that collide often.
-func randomSlot(rng *rand.Rand) (Slot, ID) {
-	holder := ID(1 + rng.IntN(5))
-	origin := ID(1 + rng.IntN(5))
-	ts := Timestamp(1 + rng.IntN(2))
-	r := Record{TS: ts, Origin: origin, UUID: UUID{byte(ts), byte(origin)}, Value: []byte{byte(origin)}}
-	return SlotOf(&r), holder
+func randomSlot(rng *rand.Rand) (slot.Slot, slot.ID) {
+	holder := slot.ID(1 + rng.IntN(5))
+	origin := slot.ID(1 + rng.IntN(5))
+	ts := slot.Timestamp(1 + rng.IntN(2))
+	r := slot.Record{TS: ts, Origin: origin, UUID: slot.UUID{byte(ts), byte(origin)}, Value: []byte{byte(origin)}}
+	return slot.Of(&r), holder
 }
 
 // Whatever the order in which members exchange slots, they end with the same slot, every vote sticks, and one second
 // implementation of the rule finds the same winner.
 func TestMergeConvergesAndVotesStick(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	e := NewElectorate([]ID{3, 1, 5, 2, 4})
+	e := slot.NewElectorate([]slot.ID{3, 1, 5, 2, 4})
 	conflicts := 0
 	for range 2000 {
-		held := make([]Slot, 6) // by ID; 0 is nobody.
-		votes := map[[2]uint64]UUID{}
+		held := make([]slot.Slot, 6) // by ID; 0 is nobody.
+		votes := map[[2]uint64]slot.UUID{}
 		for id := 1; id <= 5; id++ {
 			held[id], _ = randomSlot(rng)
-			held[id].Candidates[0].Origin = ID(id)
+			held[id].Candidates[0].Origin = slot.ID(id)
 			held[id].Candidates[0].UUID[1] = byte(id)
 		}
 		for k := range 400 {
@@ -114,12 +126,12 @@ func TestMergeConvergesAndVotesStick(t *testing.T) {
 			if k >= 300 { // the last rounds reach everybody.
 				a, b = 1+k%5, 1+(k/5)%5
 			}
-			out, changed := mergeSlots(&held[a], &held[b], ID(a), ID(b), e)
-			require.Equal(t, changed, out.TS != held[a].TS || out.sum() != held[a].sum())
-			again, err := DecodeSlot("p", EncodeSlot("p", &out))
+			out, changed := slot.Merge(&held[a], &held[b], slot.ID(a), slot.ID(b), e)
+			require.Equal(t, changed, out.TS != held[a].TS || out.Sum() != held[a].Sum())
+			again, err := slot.Decode("p", slot.Encode("p", &out))
 			require.NoError(t, err)
 			held[a] = again
-			explicit := held[a].explicit(ID(a))
+			explicit := held[a].Explicit(slot.ID(a))
 			for _, v := range explicit.Votes {
 				key := [2]uint64{uint64(held[a].TS), uint64(v.Member)}
 				if before, ok := votes[key]; ok {
@@ -133,15 +145,15 @@ func TestMergeConvergesAndVotesStick(t *testing.T) {
 		}
 		if held[1].Conflict() {
 			conflicts++
-			require.Equal(t, plainWinner(&held[1], []ID{3, 1, 5, 2, 4}), e.Winner(&held[1]).Winner)
+			require.Equal(t, plainWinner(&held[1], []slot.ID{3, 1, 5, 2, 4}), e.Winner(&held[1]).Winner)
 		}
 	}
 	require.Greater(t, conflicts, 1000)
 }
 
 // plainWinner is the rule once more, as one would say it.
-func plainWinner(s *Slot, oldestFirst []ID) UUID {
-	count := map[UUID]int{}
+func plainWinner(s *slot.Slot, oldestFirst []slot.ID) slot.UUID {
+	count := map[slot.UUID]int{}
 	for _, v := range s.Votes {
 		if slices.Contains(oldestFirst, v.Member) {
 			count[v.UUID]++
@@ -159,25 +171,26 @@ func plainWinner(s *Slot, oldestFirst []ID) UUID {
 			}
 		}
 	}
-	return UUID{}
+	return slot.UUID{}
 }
 
 // A slot too large for one message leaves candidates out, the same on every member whatever the order.
 func TestOversizeConflictsKeepTheSameCandidates(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	for range 6 {
-		slots := make([]Slot, 12)
+		slots := make([]slot.Slot, 12)
 		for i := range slots {
-			r := Record{TS: 9, UUID: UUID{byte(rng.Uint32()), byte(i)}, Origin: ID(i + 1), Value: make([]byte, rng.IntN(2)*rng.IntN(ValueBytesHardMax))}
-			slots[i] = SlotOf(&r)
+			r := slot.Record{TS: 9, UUID: slot.UUID{byte(rng.Uint32()), byte(i)}, Origin: slot.ID(i + 1),
+				Value: make([]byte, rng.IntN(2)*rng.IntN(slot.ValueBytesHardMax))}
+			slots[i] = slot.Of(&r)
 		}
-		var first []UUID
+		var first []slot.UUID
 		for range 2 {
-			out := Slot{}
+			out := slot.Slot{}
 			for _, i := range append(rng.Perm(len(slots)), rng.Perm(len(slots))...) {
-				out, _ = mergeSlots(&out, &slots[i], 99, ID(i+1), NewElectorate(nil))
+				out, _ = slot.Merge(&out, &slots[i], 99, slot.ID(i+1), slot.NewElectorate(nil))
 			}
-			var kept []UUID
+			var kept []slot.UUID
 			for _, c := range out.Candidates {
 				kept = append(kept, c.UUID)
 			}
@@ -186,7 +199,7 @@ func TestOversizeConflictsKeepTheSameCandidates(t *testing.T) {
 			}
 			require.Equal(t, first, kept)
 			if out.Conflict() {
-				EncodeSlot("p", &out) // its invariant checks the bound.
+				slot.Encode("p", &out) // its invariant checks the bound.
 			}
 		}
 	}
@@ -194,81 +207,91 @@ func TestOversizeConflictsKeepTheSameCandidates(t *testing.T) {
 
 // A member that lost a slot to rot, and gets it back from another one, finds its vote in it and leaves it as it is.
 func TestARottenSlotKeepsItsVote(t *testing.T) {
-	e := NewElectorate([]ID{2, 1, 3})
-	candidates := []Candidate{{UUID: UUID{1}, Origin: 2}, {UUID: UUID{9}, Origin: 1}}
-	full := Slot{TS: 100, Candidates: candidates, Votes: []Vote{{1, UUID{9}}, {2, UUID{1}}, {3, UUID{9}}}}
-	partial := Slot{TS: 100, Candidates: candidates, Votes: []Vote{{1, UUID{9}}, {2, UUID{1}}}}
-	back, changed := mergeSlots(&Slot{}, &partial, 1, 2, e)
+	e := slot.NewElectorate([]slot.ID{2, 1, 3})
+	candidates := []slot.Candidate{{UUID: slot.UUID{1}, Origin: 2}, {UUID: slot.UUID{9}, Origin: 1}}
+	full := slot.Slot{TS: 100, Candidates: candidates, Votes: []slot.Vote{{Member: 1, UUID: slot.UUID{9}},
+		{Member: 2, UUID: slot.UUID{1}}, {Member: 3, UUID: slot.UUID{9}}}}
+	partial := slot.Slot{TS: 100, Candidates: candidates,
+		Votes: []slot.Vote{{Member: 1, UUID: slot.UUID{9}}, {Member: 2, UUID: slot.UUID{1}}}}
+	back, changed := slot.Merge(&slot.Slot{}, &partial, 1, 2, e)
 	require.True(t, changed)
 	require.Equal(t, partial, back)
-	all, _ := mergeSlots(&full, &back, 3, 1, e)
+	all, _ := slot.Merge(&full, &back, 3, 1, e)
 	require.Equal(t, e.Winner(&full), e.Winner(&all))
 }
 
 func TestElectorateDeadMembersCountStrangersDoNot(t *testing.T) {
-	e := NewElectorate([]ID{1, 2, 3, 4, 5})
-	r1, r2 := Record{TS: 1, UUID: UUID{1}, Origin: 4}, Record{TS: 1, UUID: UUID{2}, Origin: 5}
-	a, b := SlotOf(&r1), SlotOf(&r2)
-	s, _ := mergeSlots(&a, &b, 4, 5, e)
+	e := slot.NewElectorate([]slot.ID{1, 2, 3, 4, 5})
+	r1, r2 := slot.Record{TS: 1, UUID: slot.UUID{1}, Origin: 4}, slot.Record{TS: 1, UUID: slot.UUID{2}, Origin: 5}
+	a, b := slot.Of(&r1), slot.Of(&r2)
+	s, _ := slot.Merge(&a, &b, 4, 5, e)
 	d := e.Winner(&s)
-	require.Equal(t, RuleOldest, d.Rule, "two votes of five are no majority, although all who answered agree or not")
-	require.Equal(t, UUID{1}, d.Winner)
+	require.Equal(t, slot.RuleOldest, d.Rule, "two votes of five are no majority, although all who answered "+
+		"agree or not")
+	require.Equal(t, slot.UUID{1}, d.Winner)
 	require.False(t, d.Final)
-	for _, stranger := range []ID{90, 91, 92, 93} {
-		s.addVote(Vote{stranger, UUID{2}})
+	for _, stranger := range []slot.ID{90, 91, 92, 93} {
+		s.AddVote(slot.Vote{Member: stranger, UUID: slot.UUID{2}})
 	}
-	require.Equal(t, UUID{1}, e.Winner(&s).Winner)
-	for _, m := range []ID{1, 2} {
-		require.True(t, s.addVote(Vote{m, UUID{2}}))
-		require.False(t, s.addVote(Vote{m, UUID{3}}), "votes are sticky")
+	require.Equal(t, slot.UUID{1}, e.Winner(&s).Winner)
+	for _, m := range []slot.ID{1, 2} {
+		require.True(t, s.AddVote(slot.Vote{Member: m, UUID: slot.UUID{2}}))
+		require.False(t, s.AddVote(slot.Vote{Member: m, UUID: slot.UUID{3}}), "votes are sticky")
 	}
 	d = e.Winner(&s)
-	require.Equal(t, RuleMajority, d.Rule)
-	require.Equal(t, UUID{2}, d.Winner)
+	require.Equal(t, slot.RuleMajority, d.Rule)
+	require.Equal(t, slot.UUID{2}, d.Winner)
 	require.True(t, d.Final)
 }
 
 // Those of the time decide: a newcomer has no vote in what is older, and who is gone keeps its own.
 func TestADecisionOutlivesChangesOfMembers(t *testing.T) {
-	ms := func(wall int64) Timestamp { return Timestamp(wall << 16) }
-	seats := []Seat{{Member: 1, Born: ms(10)}, {Member: 2, Born: ms(20)}, {Member: 3, Born: ms(30)}}
-	s := Slot{TS: ms(100) + 7, Candidates: []Candidate{{UUID: UUID{1}, Origin: 1}, {UUID: UUID{2}, Origin: 2}},
-		Votes: []Vote{{1, UUID{1}}, {2, UUID{2}}, {3, UUID{2}}}}
-	want := Decision{index: 1, Winner: UUID{2}, Rule: RuleMajority, Votes: 2, Voters: 3, Final: true}
-	require.Equal(t, want, NewElectorateOf(seats).Winner(&s))
+	ms := func(wall int64) slot.Timestamp { return slot.Timestamp(wall << 16) }
+	seats := []slot.Seat{{Member: 1, Born: ms(10)}, {Member: 2, Born: ms(20)}, {Member: 3, Born: ms(30)}}
+	s := slot.Slot{
+		TS: ms(100) + 7, Candidates: []slot.Candidate{{UUID: slot.UUID{1}, Origin: 1}, {UUID: slot.UUID{2}, Origin: 2}},
+		Votes: []slot.Vote{{Member: 1, UUID: slot.UUID{1}}, {Member: 2, UUID: slot.UUID{2}},
+			{Member: 3, UUID: slot.UUID{2}}}}
+	want := slot.Decision{Index: 1, Winner: slot.UUID{2}, Rule: slot.RuleMajority, Votes: 2, Voters: 3, Final: true}
+	require.Equal(t, want, slot.NewElectorateOf(seats).Winner(&s))
 
-	newcomer := append(slices.Clone(seats), Seat{Member: 4, Born: ms(200)})
-	require.Equal(t, want, NewElectorateOf(newcomer).Winner(&s), "a member joins")
-	s.addVote(Vote{4, UUID{1}})
-	require.Equal(t, want, NewElectorateOf(newcomer).Winner(&s), "and what it holds first does not count")
+	newcomer := append(slices.Clone(seats), slot.Seat{Member: 4, Born: ms(200)})
+	require.Equal(t, want, slot.NewElectorateOf(newcomer).Winner(&s), "a member joins")
+	s.AddVote(slot.Vote{Member: 4, UUID: slot.UUID{1}})
+	require.Equal(t, want, slot.NewElectorateOf(newcomer).Winner(&s), "and what it holds first does not count")
 	for i := range seats {
 		left := slices.Clone(newcomer)
 		left[i].Gone = 100
-		require.Equal(t, want, NewElectorateOf(left).Winner(&s), "a member left in the very millisecond or later")
-		require.NotContains(t, NewElectorateOf(left).Members(), seats[i].Member)
+		require.Equal(t, want, slot.NewElectorateOf(left).Winner(&s), "a member left in the very millisecond or later")
+		require.NotContains(t, slot.NewElectorateOf(left).Members(), seats[i].Member)
 		left[i].Gone = 99
-		require.Equal(t, 2, NewElectorateOf(left).Winner(&s).Voters, "before")
+		require.Equal(t, 2, slot.NewElectorateOf(left).Winner(&s).Voters, "before")
 	}
 
-	tie := Slot{TS: s.TS, Candidates: s.Candidates, Votes: []Vote{{1, UUID{1}}, {2, UUID{2}}}}
-	require.False(t, NewElectorateOf(seats).Winner(&tie).Final)
+	tie := slot.Slot{TS: s.TS, Candidates: s.Candidates,
+		Votes: []slot.Vote{{Member: 1, UUID: slot.UUID{1}}, {Member: 2, UUID: slot.UUID{2}}}}
+	require.False(t, slot.NewElectorateOf(seats).Winner(&tie).Final)
 	removed := slices.Clone(seats)
 	removed[2].Gone = 150
-	require.Equal(t, Decision{Winner: UUID{1}, Rule: RuleOldest, Votes: 1, Voters: 3, Final: true}, NewElectorateOf(removed).Winner(&tie),
+	require.Equal(t, slot.Decision{Winner: slot.UUID{1}, Rule: slot.RuleOldest, Votes: 1, Voters: 3, Final: true},
+		slot.NewElectorateOf(removed).Winner(&tie),
 		"who is gone does not vote any more")
 	removed = slices.Clone(seats)
 	removed[0].Gone = 150
-	tie.Votes = append(tie.Votes, Vote{3, UUID{3}}) // of a candidate that was one too many.
-	require.Equal(t, UUID{1}, NewElectorateOf(removed).Winner(&tie).Winner, "the oldest origin is the oldest, gone or not")
+	tie.Votes = append(tie.Votes, slot.Vote{Member: 3, UUID: slot.UUID{3}}) // of a candidate that was one too many.
+	require.Equal(t, slot.UUID{1}, slot.NewElectorateOf(removed).Winner(&tie).Winner,
+		"the oldest origin is the oldest, gone or not")
 }
 
-// What the members settled they show for good, also when others join, and when one of them is removed: at once, and after a restart.
-// A decision that a late change of members turns over is told.
+// What the members settled they show for good, also when others join, and when one of them is removed: at once, and
+// after a restart. A decision that a late change of members turns over is told.
 func TestSettledConflictsStayWhenMembersChange(t *testing.T) {
 	b := newBench(t, 3)
-	b.run(5*time.Second, func() bool { return b.members(3) && b.machine[2].node.config != nil })
+	b.run(5*time.Second, func() bool { return b.members(3) && b.machine[2].node.InForce != nil })
 	b.run(2*time.Second, nil)
-	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	oldest := slices.IndexFunc(b.machine, func(m *testMachine) bool {
+		return m.node.ID() == m.node.Electorate.Oldest()
+	})
 	young := (oldest + 1) % 3
 	collide(b, "a", oldest, young)
 	b.cut = func(from, to string) bool { return from == b.machine[oldest].name || to == b.machine[oldest].name }
@@ -279,7 +302,7 @@ func TestSettledConflictsStayWhenMembersChange(t *testing.T) {
 		t.Helper()
 		b.run(10*time.Second, b.same)
 		for i, m := range b.machine {
-			if !m.up {
+			if !m.replica.Up() {
 				continue
 			}
 			require.Equal(t, fmt.Sprintf("of n%d", young+1), b.shows(i, "a"), what)
@@ -291,14 +314,17 @@ func TestSettledConflictsStayWhenMembersChange(t *testing.T) {
 	}
 	stays("as it was settled")
 	n4 := b.join()
-	b.run(20*time.Second, func() bool { return b.members(4) && b.machine[n4].node.standing() == standingReady })
+	b.run(20*time.Second, func() bool {
+		return b.members(4) && b.machine[n4].node.bootstrap.Standing() == wire.StandingReady
+	})
 	stays("a newcomer")
 	gone := b.machine[young].node.ID()
 	b.crash(young)
-	b.run(20*time.Second, func() bool { p := b.machine[n4].node.peer(gone); return p != nil && p.dead() })
-	b.step(n4, &Remove{ID: gone, Force: true})
+	b.run(20*time.Second, func() bool { p := b.machine[n4].node.Peer(gone); return p != nil && p.Dead() })
+	b.step(n4, &contract.Remove{ID: gone, Force: true})
 	b.run(20*time.Second, func() bool {
-		return !slices.Contains(b.machine[oldest].node.electorate.Members(), gone) && !slices.Contains(b.machine[3-oldest-young].node.electorate.Members(), gone)
+		return !slices.Contains(b.machine[oldest].node.Electorate.Members(), gone) &&
+			!slices.Contains(b.machine[3-oldest-young].node.Electorate.Members(), gone)
 	})
 	stays("one of those who settled it is removed")
 	b.crash(oldest)
@@ -306,28 +332,37 @@ func TestSettledConflictsStayWhenMembersChange(t *testing.T) {
 	stays("a restart")
 
 	m := b.machine[oldest]
-	var eff Effects
-	m.node.eff = &eff
-	i, _ := m.node.rosterIndex(b.machine[3-oldest-young].node.ID())
-	m.node.roster[i].born = 1 << 62 // as if it had come much later.
-	m.node.electorateChanged()
-	m.node.decideAnew()
+	var eff contract.Effects
+	m.node.Eff = &eff
+	i, _ := m.node.RosterIndex(b.machine[3-oldest-young].node.ID())
+	m.node.Roster[i].Born = 1 << 62 // as if it had come much later.
+	seats := slices.Clone(m.node.Roster)
+	for _, member := range m.node.Status().Members {
+		if member.State.Gone() {
+			seats = append(seats, slot.Seat{Member: member.ID, Born: slot.Timestamp(member.Born), Gone: member.GoneAt})
+		}
+	}
+	m.node.Electorate = slot.NewElectorateOf(seats)
+	m.node.conflicts.DecideAnew()
 	require.Len(t, eff.Decisions, 1)
 	require.Equal(t, 2, eff.Decisions[0].Decision.Voters)
-	require.Equal(t, RuleOldest, eff.Decisions[0].Decision.Rule)
-	m.node.decideAnew()
+	require.Equal(t, slot.RuleOldest, eff.Decisions[0].Decision.Rule)
+	m.node.conflicts.DecideAnew()
 	require.Len(t, eff.Decisions, 1, "told once")
 }
 
-// A linearizable operation that finds a conflict decides it; that is what is told then, also after later votes, later writes and a restart.
+// A linearizable operation that finds a conflict decides it; that is what is told then, also after later votes, later
+// writes and a restart.
 func TestADecisionByALinearizableOperationIsTold(t *testing.T) {
 	b := founded(t, 3)
 	b.run(2*time.Second, nil)
-	oldest := slices.IndexFunc(b.machine, func(m *machine) bool { return m.node.ID() == m.node.electorate.members[0] })
+	oldest := slices.IndexFunc(b.machine, func(m *testMachine) bool {
+		return m.node.ID() == m.node.Electorate.Oldest()
+	})
 	young, third := (oldest+1)%3, (oldest+2)%3
 	ts := collide(b, "a", oldest, young)
 	b.cut = func(from, to string) bool { return from == b.machine[third].name || to == b.machine[third].name }
-	r := b.doAt(oldest, OpGet, Linearizable, "a", "")
+	r := b.doAt(oldest, contract.OpGet, contract.Linearizable, "a", "")
 	require.Equal(t, ts, r.Record.TS, "%+v", r)
 	require.Equal(t, fmt.Sprintf("of n%d", oldest+1), string(r.Record.Value), "one vote each: the oldest")
 	told := func() {
@@ -337,14 +372,14 @@ func TestADecisionByALinearizableOperationIsTold(t *testing.T) {
 			require.Len(t, c, 1)
 			d := c[0].Decision
 			require.Equal(t, r.Record.UUID, d.Winner, i)
-			require.Equal(t, RuleLinearizable, d.Rule, i)
+			require.Equal(t, slot.RuleLinearizable, d.Rule, i)
 			require.True(t, d.Final, i)
 		}
 	}
 	b.cut = nil
 	b.run(time.Minute, b.same)
 	told()
-	b.do(young, OpPut, "a", "later")
+	b.do(young, contract.OpPut, "a", "later")
 	b.run(10*time.Second, b.same)
 	for i := range b.machine {
 		b.crash(i)
@@ -352,5 +387,5 @@ func TestADecisionByALinearizableOperationIsTold(t *testing.T) {
 	}
 	b.run(10*time.Second, b.same)
 	told()
-	require.NotZero(t, b.machine[third].node.conflicts.entries[0].Slot.Consensus.Ballot)
+	require.NotZero(t, b.machine[third].node.Conflicts("a", 1)[0].Slot.Consensus.Ballot)
 }

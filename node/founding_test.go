@@ -8,15 +8,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/wire"
 )
 
 // fresh gives the machines empty disks and starts them with these seeds, each at its time.
 func (b *bench) fresh(seeds [][]string, at []time.Duration) {
 	for i := range b.machine {
 		b.crash(i)
-		b.machine[i].store = newMapStore()
+		b.wipe(i)
 	}
-	b.events = nil
+	b.forget()
 	began := b.now
 	for i := range b.machine {
 		b.run(began+at[i]-b.now, nil)
@@ -26,7 +30,7 @@ func (b *bench) fresh(seeds [][]string, at []time.Duration) {
 
 func (b *bench) allFounded() bool {
 	for _, m := range b.machine {
-		if m.node.config == nil {
+		if m.node.InForce == nil {
 			return false
 		}
 	}
@@ -43,43 +47,44 @@ func TestTranscriptFounding(t *testing.T) {
 	transcript(t, b, "founding.txt")
 }
 
-// A founder that lost its disk does not found again with those that have not heard of the first founding, while somebody is away who has.
+// A founder that lost its disk does not found again with those that have not heard of the first founding, while
+// somebody is away who has.
 func TestAFounderWithoutItsDiskFoundsNothing(t *testing.T) {
 	b := founded(t, 3)
 	b.run(time.Second, nil) // it is on all disks.
-	founding := b.machine[0].node.config.Founding
+	founding := b.machine[0].node.InForce.Founding
 	for i := range 3 {
 		b.crash(i)
 	}
-	b.machine = append(b.machine, &machine{name: "n4", store: newMapStore(), replies: map[uint64]Response{}},
-		&machine{name: "n5", store: newMapStore(), replies: map[uint64]Response{}})
-	b.machine[0].store = newMapStore()
+	b.add()
+	b.add()
+	b.wipe(0)
 	expecting := func(i int) {
 		b.startWith(i, func(o *Options) { o.Seeds, o.ExpectedMembers = []string{"n1", "n2", "n4"}, 3 })
 	}
 	expecting(1) // n4 and n5 hear of it, and of n3, before it goes.
-	b.lose = func(from string, s Send) bool {
-		return s.Transport == TransportFrame && msgKind(s.Data[1]) == msgConfigIs
+	b.lose = func(from string, s contract.Send) bool {
+		return s.Transport == contract.TransportFrame && wire.Kind(s.Data[1]) == wire.KindConfigIs
 	}
 	expecting(3)
 	expecting(4)
 	b.run(20*time.Second, nil)
 	for _, i := range []int{3, 4} {
-		require.Equal(t, "dead", b.state(i, b.machine[2].node.id))
+		require.Equal(t, "dead", b.state(i, b.machine[2].node.Self))
 	}
 	b.crash(1)
 	b.lose = nil
 	expecting(0)
 	b.run(2*time.Minute, nil)
 	for _, i := range []int{0, 3, 4} {
-		require.Nil(t, b.machine[i].node.config, "n%d", i+1)
+		require.Nil(t, b.machine[i].node.InForce, "n%d", i+1)
 	}
-	require.Contains(t, b.machine[0].node.unfounded(), "may know of a founding")
+	require.Contains(t, b.machine[0].node.configuration.NoQuorum(), "may know of a founding")
 	b.start(1)
 	b.run(time.Minute, func() bool {
-		return b.machine[0].node.config != nil && b.machine[3].node.config != nil && b.machine[4].node.config != nil
+		return b.machine[0].node.InForce != nil && b.machine[3].node.InForce != nil && b.machine[4].node.InForce != nil
 	})
-	require.Equal(t, founding, b.machine[0].node.config.Founding)
+	require.Equal(t, founding, b.machine[0].node.InForce.Founding)
 }
 
 // Seeds may be spelled otherwise than the members' addresses: what counts is who is behind them.
@@ -89,14 +94,14 @@ func TestFoundingThroughAliases(t *testing.T) {
 	b.fresh([][]string{all, all, all}, []time.Duration{0, 20 * time.Millisecond, 40 * time.Millisecond})
 	b.run(30*time.Second, b.allFounded)
 	for _, m := range b.machine {
-		require.Equal(t, 3, m.node.expected())
-		require.Len(t, m.node.config.Voters, 3)
-		require.Equal(t, b.machine[0].node.config.Founding, m.node.config.Founding)
+		require.Equal(t, 3, m.node.configuration.Expected())
+		require.Len(t, m.node.InForce.Voters, 3)
+		require.Equal(t, b.machine[0].node.InForce.Founding, m.node.InForce.Founding)
 	}
 }
 
-// Members whose files disagree about who there is may each take themselves for the founder. Whatever is lost, and whenever they start,
-// restart or hear of each other, there is one founding in the end, and there never were two.
+// Members whose files disagree about who there is may each take themselves for the founder. Whatever is lost, and
+// whenever they start, restart or hear of each other, there is one founding in the end, and there never were two.
 func TestThereIsOneFounding(t *testing.T) {
 	parties := [][][]string{
 		{{"n2", "n3", "n4"}, {"n2", "n3", "n4"}, {"n2", "n3", "n4"}, {"n2", "n3", "n4"}},
@@ -114,17 +119,17 @@ func TestThereIsOneFounding(t *testing.T) {
 			at[i] = max(at[i], at[max(i-1, 0)]) // they start in order.
 		}
 		lost := rng.IntN(40)
-		b.lose = func(from string, s Send) bool { return rng.IntN(100) < lost }
-		foundings := map[UUID]bool{}
+		b.lose = func(from string, s contract.Send) bool { return rng.IntN(100) < lost }
+		foundings := map[slot.UUID]bool{}
 		look := func() bool {
 			for _, m := range b.machine {
-				if m.node != nil && m.node.config != nil {
-					foundings[m.node.config.Founding] = true
+				if m.node != nil && m.node.InForce != nil {
+					foundings[m.node.InForce.Founding] = true
 				}
 			}
 			return false
 		}
-		b.watch = func(string, *Persist) { look() }
+		b.watch = func(string, *contract.Persist) { look() }
 		b.fresh(parties[trial%3], at)
 		for range rng.IntN(4) {
 			b.run(time.Duration(rng.IntN(400))*time.Millisecond, nil)

@@ -7,12 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/node/contract"
 	"kvs/node/swim"
 )
 
 func (b *bench) seesDead(i, j int) bool {
-	p := b.machine[i].node.peer(b.machine[j].node.ID())
-	return p != nil && p.state == swim.Dead
+	p := b.machine[i].node.Peer(b.machine[j].node.ID())
+	return p != nil && p.State == swim.Dead
 }
 
 // A write made while a member is dead waits for it, and is the first thing it gets when it is back.
@@ -24,7 +25,7 @@ func TestTranscriptHintsAreDelivered(t *testing.T) {
 	b.run(time.Minute, func() bool { return b.seesDead(0, 2) && b.seesDead(1, 2) })
 	b.run(10*time.Second, nil)
 	b.say = &strings.Builder{}
-	b.do(0, OpPut, "a", "made meanwhile")
+	b.do(0, contract.OpPut, "a", "made meanwhile")
 	st := b.machine[0].node.Status()
 	p := st.Peers[b.peerIndex(0, 2)]
 	require.Equal(t, 1, p.QueueEntries)
@@ -44,18 +45,18 @@ func TestHintsExpire(t *testing.T) {
 	b.crash(1)
 	b.run(time.Minute, func() bool { return b.seesDead(0, 1) })
 	n := b.machine[0].node
-	n.tuning.HintTTL = 30 * time.Second
-	b.do(0, OpPut, "a", "1")
-	b.do(0, OpPut, "a", "2")
-	b.do(0, OpPut, "b", "3")
+	n.Tuning.HintTTL = 30 * time.Second
+	b.do(0, contract.OpPut, "a", "1")
+	b.do(0, contract.OpPut, "a", "2")
+	b.do(0, contract.OpPut, "b", "3")
 	require.Equal(t, 2, n.Status().Peers[0].QueueEntries)
 	b.run(30*time.Second, func() bool { return n.Status().Peers[0].QueueEntries == 0 })
-	require.EqualValues(t, 2, n.counters.HintsExpired)
-	b.do(0, OpPut, "c", "4")
+	require.EqualValues(t, 2, n.Counters.HintsExpired)
+	b.do(0, contract.OpPut, "c", "4")
 	require.Zero(t, n.Status().Peers[0].QueueEntries)
 	require.EqualValues(t, 3, n.Status().Peers[0].HintsExpired)
-	require.Zero(t, n.counters.HintsFull)
-	require.Zero(t, n.counters.QueueDropped)
+	require.Zero(t, n.Counters.HintsFull)
+	require.Zero(t, n.Counters.QueueDropped)
 	b.start(1)
 	b.run(time.Minute, b.same)
 	require.Equal(t, "4", b.shows(1, "c"))
@@ -69,9 +70,9 @@ func TestHintsAreBounded(t *testing.T) {
 	b.crash(1)
 	b.run(time.Minute, func() bool { return b.seesDead(0, 1) })
 	n := b.machine[0].node
-	n.tuning.QueueBytesMax = 1000
+	n.Tuning.QueueBytesMax = 1000
 	for _, path := range []string{"a", "b", "c", "d", "e"} {
-		b.do(0, OpPut, path, strings.Repeat("x", 300))
+		b.do(0, contract.OpPut, path, strings.Repeat("x", 300))
 	}
 	p := n.Status().Peers[0]
 	require.LessOrEqual(t, p.QueueBytes, 1000)
@@ -83,7 +84,7 @@ func TestHintsAreBounded(t *testing.T) {
 }
 
 func (b *bench) peerIndex(i, j int) int {
-	k, known := b.machine[i].node.peerIndex(b.machine[j].node.ID())
+	k, known := b.machine[i].node.PeerIndex(b.machine[j].node.ID())
 	require.True(b.t, known)
 	return k
 }

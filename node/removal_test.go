@@ -1,21 +1,20 @@
 package node
 
 import (
-	"encoding/hex"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/node/contract"
+	"kvs/node/slot"
 	"kvs/node/swim"
+	"kvs/node/wire"
 )
 
-func (b *bench) state(viewer int, id ID) string {
-	m, ok := b.machine[viewer].node.swim.Lookup(id)
+func (b *bench) state(viewer int, id slot.ID) string {
+	m, ok := b.machine[viewer].node.membership.Lookup(id)
 	if !ok {
 		return "nothing"
 	}
@@ -31,42 +30,47 @@ func (b *bench) hasSaid(i int, text string) bool {
 	return false
 }
 
-// A member dies and is removed; what it held alone stays its own when it comes back, it is told why, and it may join again
-// with an empty disk.
+// A member dies and is removed; what it held alone stays its own when it comes back, it is told why, and it may join
+// again with an empty disk.
 func TestTranscriptRemoval(t *testing.T) {
 	b := newBench(t, 3)
 	b.run(5*time.Second, func() bool { return b.members(3) })
-	b.run(20*time.Second, func() bool { c := b.machine[0].node.config; return c != nil && len(c.Voters) == 3 })
+	b.run(20*time.Second, func() bool { c := b.machine[0].node.InForce; return c != nil && len(c.Voters) == 3 })
 	b.run(5*time.Second, nil)
 	b.say = &strings.Builder{}
-	id := b.machine[2].node.id
+	id := b.machine[2].node.Self
 
 	b.note("n3 is cut off, takes a write, and dies")
 	b.cut = func(from, to string) bool { return from == "n3" || to == "n3" }
-	b.do(2, OpPut, "a", "only on n3")
+	b.do(2, contract.OpPut, "a", "only on n3")
 	b.crash(2)
 	b.run(time.Minute, func() bool { return b.state(0, id) == "dead" && b.state(1, id) == "dead" })
-	require.ErrorIs(t, b.machine[0].node.CanRemove(b.machine[1].node.id, false), swim.ErrMemberAlive)
+	require.ErrorIs(t, b.machine[0].node.CanRemove(b.machine[1].node.Self, false), swim.ErrMemberAlive)
 	require.NoError(t, b.machine[0].node.CanRemove(id, false))
 	b.note("n1 is told to remove n3")
-	b.step(0, &Remove{ID: id})
-	b.run(10*time.Second, func() bool { s := b.machine[0].node.Status(); return s.Booked && b.state(1, id) == "removed" })
-	b.run(20*time.Second, func() bool { return !b.machine[0].node.config.Votes(id) && !b.machine[1].node.config.Votes(id) })
+	b.step(0, &contract.Remove{ID: id})
+	b.run(10*time.Second, func() bool {
+		s := b.machine[0].node.Status()
+		return s.Booked && b.state(1, id) == "removed"
+	})
+	b.run(20*time.Second, func() bool {
+		return !b.machine[0].node.InForce.Votes(id) && !b.machine[1].node.InForce.Votes(id)
+	})
 	for i := range 2 {
-		_, votes := b.machine[i].node.rosterIndex(id)
+		_, votes := b.machine[i].node.RosterIndex(id)
 		require.False(t, votes)
-		require.Nil(t, b.machine[i].node.peer(id))
+		require.Nil(t, b.machine[i].node.Peer(id))
 		require.Len(t, b.machine[i].electorate.Members(), 2)
 	}
 	b.note("n3 is back, with its data")
 	b.cut = nil
 	b.start(2)
-	b.run(10*time.Second, func() bool { return b.machine[2].node.gone() })
+	b.run(10*time.Second, func() bool { return b.machine[2].node.membership.Gone() })
 	require.True(t, b.hasSaid(2, "this member was removed on "))
 	s := b.machine[2].node.Status()
-	require.Equal(t, ModeReadOnly, s.Mode)
-	require.Contains(t, s.ModeReasons[0], "remove its data folder")
-	require.Equal(t, CodeReadOnly, b.do(2, OpPut, "b", "refused").Code)
+	require.Equal(t, contract.ModeReadOnly, s.Mode)
+	require.Contains(t, s.ModeReasons[0], "set its data folder aside")
+	require.Equal(t, contract.CodeReadOnly, b.do(2, contract.OpPut, "b", "refused").Code)
 	say := b.say
 	b.say = nil
 	b.run(time.Minute, nil)
@@ -76,10 +80,11 @@ func TestTranscriptRemoval(t *testing.T) {
 
 	b.note("n3 starts with an empty disk")
 	b.crash(2)
-	b.machine[2].store, b.newcomers = newMapStore(), true
+	b.wipe(2)
+	b.newcomers = true
 	b.start(2)
-	b.run(20*time.Second, func() bool { return b.members(3) && b.machine[2].node.Mode() == ModeNormal })
-	b.do(2, OpPut, "c", "from the new n3")
+	b.run(20*time.Second, func() bool { return b.members(3) && b.machine[2].node.Mode() == contract.ModeNormal })
+	b.do(2, contract.OpPut, "c", "from the new n3")
 	b.run(10*time.Second, func() bool { return b.shows(0, "c") != "" && b.shows(1, "c") != "" })
 	require.Len(t, b.machine[0].electorate.Members(), 3)
 	transcript(t, b, "removal.txt")
@@ -89,9 +94,11 @@ func TestTranscriptRemoval(t *testing.T) {
 func TestFramesOfTheRemovedAreRefused(t *testing.T) {
 	b := newBench(t, 3)
 	b.run(5*time.Second, func() bool { return b.members(3) })
-	frame := b.machine[2].node.encodeReplicate(&replicate{entries: []entry{{"a", encodeRecord("a", &Record{TS: 1 << 60, UUID: UUID{1}, Value: []byte("v")})}}})
-	b.step(0, &Remove{ID: b.machine[2].node.id, Force: true})
-	b.step(0, &Frame{Data: frame})
+	frame := b.machine[2].node.Frame(wire.KindReplicate,
+		&wire.Replicate{Entries: []wire.Entry{
+			{Path: "a", Record: encodeRecord("a", &slot.Record{TS: 1 << 60, UUID: slot.UUID{1}, Value: []byte("v")})}}})
+	b.step(0, &contract.Remove{ID: b.machine[2].node.Self, Force: true})
+	b.step(0, &contract.Frame{Data: frame})
 	b.run(time.Second, nil)
 	require.Empty(t, b.shows(0, "a"))
 }
@@ -100,59 +107,60 @@ func TestFramesOfTheRemovedAreRefused(t *testing.T) {
 func TestRemovalIsKept(t *testing.T) {
 	b := newBench(t, 3)
 	b.run(5*time.Second, func() bool { return b.members(3) })
-	id := b.machine[2].node.id
-	b.step(0, &Remove{ID: id, Force: true})
-	b.run(20*time.Second, func() bool { return b.machine[2].node.gone() && b.state(1, id) == "removed" })
+	id := b.machine[2].node.Self
+	b.step(0, &contract.Remove{ID: id, Force: true})
+	b.run(20*time.Second, func() bool { return b.machine[2].node.membership.Gone() && b.state(1, id) == "removed" })
 	b.run(time.Second, nil)
 	for i := range 3 {
 		b.crash(i)
 		b.start(i)
 		require.Equal(t, "removed", b.state(i, id))
 		require.Len(t, b.machine[i].electorate.Members(), 2)
-		require.Nil(t, b.machine[i].node.peer(id))
+		require.Nil(t, b.machine[i].node.Peer(id))
 	}
-	require.True(t, b.machine[2].node.gone())
-	require.Empty(t, b.machine[2].node.peers)
+	require.True(t, b.machine[2].node.membership.Gone())
+	require.Empty(t, b.machine[2].node.Peers)
 }
 
 // A member that leaves hands over first; afterwards the others count without it.
 func TestLeaving(t *testing.T) {
 	b := founded(t, 3)
 	b.cut = func(from, to string) bool { return from == "n3" || to == "n3" }
-	b.do(2, OpPut, "a", "v")
+	b.do(2, contract.OpPut, "a", "v")
 	have, need := b.machine[2].node.handedOver()
 	require.Equal(t, 0, have)
 	require.Equal(t, 2, need)
 	b.cut = nil
 	b.run(20*time.Second, func() bool { have, need := b.machine[2].node.handedOver(); return have >= need })
 	require.Equal(t, "v", b.shows(0, "a"))
-	b.step(2, Leave{})
+	b.step(2, contract.Leave{})
 	b.run(10*time.Second, func() bool { s := b.machine[2].node.Status(); return s.Left && s.Booked })
 	b.run(10*time.Second, func() bool {
-		return b.state(0, b.machine[2].node.id) == "left" && b.state(1, b.machine[2].node.id) == "left"
+		return b.state(0, b.machine[2].node.Self) == "left" && b.state(1, b.machine[2].node.Self) == "left"
 	})
-	b.run(time.Minute, func() bool { return len(b.machine[0].node.config.Voters) == 2 })
+	b.run(time.Minute, func() bool { return len(b.machine[0].node.InForce.Voters) == 2 })
 	b.crash(1)
-	require.Equal(t, CodeNoQuorum, b.doQuorum(0, OpPut, "b", "v").Code, "one of two that count")
+	require.Equal(t, contract.CodeNoQuorum, b.doQuorum(0, contract.OpPut, "b", "v").Code, "one of two that count")
 	b.crash(2)
 	b.start(2)
 	require.True(t, b.hasSaid(2, "left the cluster for good on"))
-	require.Empty(t, b.machine[2].node.peers)
+	require.Empty(t, b.machine[2].node.Peers)
 }
 
 // Of a cluster of two the one that left would be a majority of those that it still counts.
 func TestWhoLeftAnswersNoQuorumRead(t *testing.T) {
 	b := founded(t, 2)
-	require.Equal(t, CodeCreated, b.doQuorum(0, OpPut, "a", "one").Code)
-	require.Equal(t, "one", string(b.doQuorum(1, OpGet, "a", "").Record.Value))
+	require.Equal(t, contract.CodeCreated, b.doQuorum(0, contract.OpPut, "a", "one").Code)
+	require.Equal(t, "one", string(b.doQuorum(1, contract.OpGet, "a", "").Record.Value))
 	b.nextReq++ // it gives up its vote first, as kvs leave does.
-	b.step(1, &Request{ID: b.nextReq, Op: OpDemote, Level: Linearizable, Path: b.machine[1].node.id.String(), Deadline: b.now + 5*time.Second})
-	b.run(10*time.Second, func() bool { return len(b.machine[0].node.config.Voters) == 1 })
-	b.step(1, Leave{})
-	b.run(10*time.Second, func() bool { return b.state(0, b.machine[1].node.id) == "left" })
-	require.Equal(t, CodeOK, b.doQuorum(0, OpPut, "a", "two").Code)
-	r := b.doQuorum(1, OpGet, "a", "")
-	require.Equal(t, CodeNoQuorum, r.Code)
+	b.step(1, &contract.Request{ID: b.nextReq, Op: contract.OpDemote, Level: contract.Linearizable,
+		Path: b.machine[1].node.Self.String(), Deadline: b.now + 5*time.Second})
+	b.run(10*time.Second, func() bool { return len(b.machine[0].node.InForce.Voters) == 1 })
+	b.step(1, contract.Leave{})
+	b.run(10*time.Second, func() bool { return b.state(0, b.machine[1].node.Self) == "left" })
+	require.Equal(t, contract.CodeOK, b.doQuorum(0, contract.OpPut, "a", "two").Code)
+	r := b.doQuorum(1, contract.OpGet, "a", "")
+	require.Equal(t, contract.CodeNoQuorum, r.Code)
 	require.Contains(t, r.Detail, "left the cluster")
 }
 
@@ -160,14 +168,15 @@ func TestWhoLeftAnswersNoQuorumRead(t *testing.T) {
 func TestClashIsSaid(t *testing.T) {
 	b := newBench(t, 2)
 	b.run(5*time.Second, func() bool { return b.members(2) })
-	b.machine = append(b.machine, &machine{name: "n3", store: copyOf(b.machine[1].store), replies: map[uint64]Response{}})
+	b.add()
+	b.restore(2, b.machine[1].store)
 	b.start(2)
 	b.run(3*time.Minute, nil)
 	for _, i := range []int{1, 2} {
 		require.NotEmpty(t, b.machine[i].node.Status().Clash)
 		said := 0
 		for _, l := range b.machine[i].logs {
-			if l.Level == LogError && strings.Contains(l.Msg, "has the identity of this node") {
+			if l.Level == contract.LogError && strings.Contains(l.Msg, "has the identity of this node") {
 				said++
 			}
 		}
@@ -175,66 +184,23 @@ func TestClashIsSaid(t *testing.T) {
 	}
 }
 
-func copyOf(s *mapStore) *mapStore {
-	return &mapStore{m: maps.Clone(s.m), keys: slices.Clone(s.keys)}
-}
-
-// The address book of every format is read; those who are gone come first.
-func TestBookGolden(t *testing.T) {
-	b := newBench(t, 2)
-	b.run(5*time.Second, func() bool { return b.members(2) })
-	n := b.machine[0].node
-	n.swim.Tick(b.now, &swim.Output{})
-	require.NoError(t, n.swim.Remove(b.now, b.machine[1].node.id, true, 1_700_000_000_000, &swim.Output{}))
-	v2 := n.bookOp().Value
-	v1 := []byte{1, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, byte(swim.Suspect), 2, 0, 'n', '2', 4, 0, 'n', '2', ':', '1'}
-	v1 = sealMeta(keyMembers, v1)
-	golden(t, "book.hex", fmt.Appendf(nil, "1 %x\n2 %x\n", v1, v2))
-
-	for _, c := range []struct {
-		data []byte
-		want swim.Member
-	}{
-		{v1, swim.Member{ID: 2, Born: 9, State: swim.Suspect, Name: "n2", Addr: "n2:1"}},
-		{v2, swim.Member{ID: b.machine[1].node.id, Born: uint64(b.machine[1].node.born), State: swim.Removed, GoneAt: 1_700_000_000_000, Name: "n2", Addr: "n2"}},
-	} {
-		r, format, err := openMetaUpTo(keyMembers, c.data, bookFormat)
-		require.NoError(t, err)
-		book, ok := decodeBook(r, format, 1000)
-		require.True(t, ok)
-		require.Equal(t, []swim.Member{c.want}, book, hex.EncodeToString(c.data))
-	}
-}
-
-func FuzzBook(f *testing.F) {
-	f.Add([]byte{1, 0, 0, 0}, byte(2))
-	f.Fuzz(func(t *testing.T, data []byte, format byte) {
-		book, ok := decodeBook(&wireReader{b: data}, format, 1000)
-		if !ok {
-			return
-		}
-		for _, m := range book {
-			require.LessOrEqual(t, m.State, swim.Removed)
-			require.Equal(t, m.State.Gone(), m.GoneAt != 0)
-		}
-	})
-}
-
 // One of three that sees nobody may be the one that is cut off: it does not retire the two others.
 func TestAMinorityRemovesNoVoter(t *testing.T) {
 	b := founded(t, 3)
 	b.crash(1)
 	b.crash(2)
-	second := b.machine[1].node.id
-	b.run(time.Minute, func() bool { return b.state(0, second) == "dead" && b.machine[0].node.votersAlive() == 1 })
+	second := b.machine[1].node.Self
+	b.run(time.Minute, func() bool {
+		return b.state(0, second) == "dead" && b.machine[0].node.VotersAlive() == 1
+	})
 	require.ErrorIs(t, b.machine[0].node.CanRemove(second, false), ErrVotersAway)
-	b.step(0, &Remove{ID: second})
+	b.step(0, &contract.Remove{ID: second})
 	require.Equal(t, "dead", b.state(0, second))
 	b.start(2)
-	b.run(time.Minute, func() bool { return b.machine[0].node.votersAlive() == 2 })
+	b.run(time.Minute, func() bool { return b.machine[0].node.VotersAlive() == 2 })
 	require.NoError(t, b.machine[0].node.CanRemove(second, false), "two of three can do without it")
 	b.crash(2)
-	b.run(time.Minute, func() bool { return b.machine[0].node.votersAlive() == 1 })
-	b.step(0, &Remove{ID: second, Force: true})
+	b.run(time.Minute, func() bool { return b.machine[0].node.VotersAlive() == 1 })
+	b.step(0, &contract.Remove{ID: second, Force: true})
 	require.Equal(t, "removed", b.state(0, second))
 }

@@ -1,141 +1,55 @@
 package node
 
 import (
-	"slices"
-	"time"
+	"kvs/node/contract"
+	"kvs/node/invariant"
+	"kvs/node/slot"
 )
 
-// OpKind is what a client asks for.
-type OpKind uint8
-
-// The client operations.
-const (
-	OpGet OpKind = iota
-	OpPut
-	OpDelete
-	OpPromote // make the member whose ID is the path a voter.
-	OpDemote  // make it none.
-	OpPolicy  // make Strong the strong prefixes; Path is not looked at.
-)
-
-var opNames = [...]string{"get", "put", "delete", "promote", "demote", "policy"}
-
-// String prints the word used in histories and logs.
-func (k OpKind) String() string { return opNames[k] }
-
-// Request is a client operation for the core. Eventual gets and lists do not pass here: View answers them.
-//
-// Path has been checked with CheckPath. Value passes into the node's ownership.
-type Request struct {
-	ID          uint64 // chosen by the world; the Reply repeats it. Unique among those unanswered.
-	Op          OpKind
-	Level       Level // never DefaultLevel: the edge has put the configured one.
-	Path        string
-	Value       []byte
-	ContentType string
-	TTL         time.Duration // of a put: how long the value lives; zero: for ever.
-	Condition   Condition     // of a put or delete at the linearizable level; the zero Condition always holds.
-	Key         UUID          // of a linearizable write: hash of the client's idempotency key; zero: none. See SetKey.
-	Fingerprint uint64        // of a write under a key: what tells it apart from another one under the same key.
-	Deadline    time.Duration // monotonic; zero: none. After it nobody waits for the answer.
-	Strong      []string      // of OpPolicy.
-	Hold        bool          // of OpDemote: the member does not promote itself again; somebody has to.
-	Epoch       uint64        // of OpPolicy: only if the configuration in force is that of this epoch; zero: whatever it is.
-}
-
-// Condition is what a write wants to find: RFC 9110 sections 13.1.1 and 13.1.2.
-type Condition struct {
-	Kind     ConditionKind
-	Any      bool      // "*": any live value.
-	Versions []Version // else one of these.
-}
-
-// ConditionKind is which header a condition came in.
-type ConditionKind uint8
-
-// The kinds of condition.
-const (
-	Unconditional ConditionKind = iota
-	IfMatch                     // the path shows one of the versions.
-	IfNoneMatch                 // it shows none of them; with Any: nothing at all.
-)
-
-// Holds reports whether a condition is met by what a path shows.
-func (c *Condition) Holds(r *Record) bool {
-	named := r.Live() && (c.Any || slices.Contains(c.Versions, r.Version()))
-	switch c.Kind {
-	case IfMatch:
-		return named
-	case IfNoneMatch:
-		return !named
+// request runs one client operation.
+func (n *Node) request(r *contract.Request) {
+	invariant.That(slot.CheckPath(r.Path) == nil && r.Level != contract.DefaultLevel &&
+		len(r.Value) <= slot.ValueBytesHardMax && len(r.ContentType) <= slot.ContentTypeBytesMax,
+		"the edge let a bad request in", "path", r.Path, "level", r.Level, "bytes", len(r.Value))
+	invariant.That(r.Condition.Kind == contract.Unconditional ||
+		r.Level == contract.Linearizable && r.Op != contract.OpGet,
+		"a condition where none can be kept", "path", r.Path, "level", r.Level)
+	if n.syncing() {
+		n.Refuse(r, contract.CodeSyncing,
+			"this node does not serve yet ("+n.syncingReason()+"): ask another member")
+		return
 	}
-	return true
-}
-
-// Code says how a request ended. Its String is the `code` of the REST API's problem documents.
-type Code uint8
-
-// The codes.
-const (
-	CodeOK           Code = iota // found, updated or deleted.
-	CodeCreated                  // a put on a path that showed nothing before.
-	CodeNotFound                 // no live value.
-	CodeReadOnly                 // the node is read-only; the reply's Detail says why.
-	CodeSyncing                  // the node is bootstrapping.
-	CodeFailed                   // the node stopped trusting its disk.
-	CodeOverloaded               // a bound was reached; try again later.
-	CodeCorrupt                  // the stored record failed its checksum.
-	CodeStorage                  // the store returned an error.
-	CodeClock                    // the hybrid clock is exhausted: see hlc.
-	CodeDiskFull                 // read-only because the disk is nearly full.
-	CodeNoQuorum                 // too few members took part.
-	CodePrecondition             // the condition is false; the reply shows the version that is there.
-	CodeConflict                 // other writers were faster until the time was up.
-	CodeKeyReused                // another request has used this idempotency key on the path.
-	codeCount
-)
-
-var codeNames = [...]string{
-	"ok", "created", "not_found", "read_only", "syncing", "storage_failed", "overloaded",
-	"storage_corrupt", "storage_error", "clock_exhausted", "disk_full", "no_quorum",
-	"precondition_failed", "conflict_retry", "idempotency_key_reused",
-}
-
-// Codes returns all codes, so that whoever translates them can prove to know each.
-func Codes() []Code {
-	all := make([]Code, codeCount)
-	for i := range all {
-		all[i] = Code(i)
+	if r.Op == contract.OpGet {
+		n.Counters.Reads++
+		n.begin(r)
+		return
 	}
-	return all
+	if r.Op == contract.OpPromote || r.Op == contract.OpDemote {
+		n.configuration.VoterRequest(r)
+		return
+	}
+	if r.Op == contract.OpPolicy {
+		n.configuration.PolicyRequest(r)
+		return
+	}
+	n.Counters.Writes++
+	if code, detail, refused := n.modes.RefusesWrite(r.Op); refused {
+		n.Refuse(r, code, detail)
+		return
+	}
+	if r.Level != contract.Linearizable && n.configuration.Strong(r.Path) {
+		strong := *r
+		strong.Level = contract.Linearizable
+		r = &strong
+	}
+	n.begin(r)
 }
 
-// String prints the code as in the REST API.
-func (c Code) String() string { return codeNames[c] }
-
-// Outcome is what is certain about a write that did not succeed.
-type Outcome uint8
-
-// The outcomes.
-const (
-	OutcomeApplied    Outcome = iota // a success.
-	OutcomeNotApplied                // it certainly did not and will not happen.
-	OutcomeUnknown                   // it may have happened or may happen yet.
-)
-
-var outcomeNames = [...]string{"applied", "not_applied", "unknown"}
-
-// String prints the outcome as in the REST API.
-func (o Outcome) String() string { return outcomeNames[o] }
-
-// Response is the answer to one Request.
-type Response struct {
-	ID         uint64
-	Code       Code
-	Outcome    Outcome
-	Level      Level  // the level the operation was run at.
-	Record     Record // what a get found; what a put or delete wrote.
-	Detail     string // for people: what went wrong and what to do.
-	RetryAfter time.Duration
-	Since      bool // of a false condition: an earlier attempt found it so, and Record is what is there since, not what was in the way.
+// begin hands an operation to the machine of its level.
+func (n *Node) begin(r *contract.Request) {
+	if r.Level == contract.Linearizable {
+		n.register.Begin(r)
+		return
+	}
+	n.quorum.Begin(r)
 }

@@ -7,14 +7,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/node/contract"
 	"kvs/node/hlc"
+	"kvs/node/schema"
+	"kvs/node/slot"
 )
 
 // cost is what one linearizable operation costs. The table in ARCHITECTURE.md says the same.
 type cost struct {
-	looks, prepares, accepts uint64        // questions to all voters: one round trip each.
-	persists                 int           // changes of the path on each voter's disk; one fsync each if nothing shares it.
-	latency                  time.Duration // with a millisecond a message and two an fsync.
+	looks, prepares, accepts uint64 // questions to all voters: one round trip each.
+	// changes of the path on each voter's disk; one fsync each if nothing shares it.
+	persists int
+	latency  time.Duration // with a millisecond a message and two an fsync.
 }
 
 // A round trip without a persist, and with one before the answer.
@@ -29,43 +33,47 @@ var (
 	costIdentityRead = cost{looks: 1, prepares: 1, accepts: 1, persists: 2, latency: tripRead + 2*tripWrite}
 	costWrite        = cost{prepares: 1, accepts: 1, persists: 2, latency: 2 * tripWrite}
 	costRefused      = cost{prepares: 1, persists: 1, latency: tripWrite}
-	// A ballot travels alone, so the clock's bound has to be on disk before it: the first write in a second waits for that as well.
+	// A ballot travels alone, so the clock's bound has to be on disk before it: the first write in a second waits for
+	// that as well.
 	costWriteAfterPause = cost{prepares: 1, accepts: 1, persists: 2, latency: persistTime + 2*tripWrite}
 )
 
-// costs runs one operation on member i, whose clock's bound is well ahead, and wants its answer and its price, on every voter
-// that is up.
-func (b *bench) costs(i int, op OpKind, c Condition, code Code, want cost) Response {
+// costs runs one operation on member i, whose clock's bound is well ahead, and wants its answer and its price, on every
+// voter that is up.
+func (b *bench) costs(i int, op contract.OpKind, c contract.Condition, code contract.Code,
+	want cost) contract.Response {
 	b.t.Helper()
-	b.do(i, OpPut, "bound", "")
+	b.do(i, contract.OpPut, "bound", "")
 	b.run(50*time.Millisecond, nil)
 	return b.costsNow(i, op, c, code, want)
 }
 
-func (b *bench) costsNow(i int, op OpKind, c Condition, code Code, want cost) Response {
+func (b *bench) costsNow(i int, op contract.OpKind, c contract.Condition, code contract.Code,
+	want cost) contract.Response {
 	b.t.Helper()
 	const path = "a"
 	persists := map[string]int{}
-	b.watch = func(at string, p *Persist) {
-		for _, o := range p.Ops {
-			if o.Key == recordKey(path) {
+	b.watch = func(at string, p *contract.Persist) {
+		for _, o := range p.Changes {
+			if o.Key == schema.RecordKey(path) {
 				persists[at]++
 			}
 		}
 	}
-	before, from := b.machine[i].node.counters, b.now
+	before, from := b.machine[i].node.Counters, b.now
 	id := b.linear(i, op, path, fmt.Sprint(b.nextReq), c)
 	b.run(10*time.Second, func() bool { _, ok := b.machine[i].replies[id]; return ok })
-	took, after := b.now-from, b.machine[i].node.counters
+	took, after := b.now-from, b.machine[i].node.Counters
 	b.run(100*time.Millisecond, nil) // those who were not waited for.
 	b.watch = nil
 	require.Equal(b.t, code, b.machine[i].replies[id].Code)
 	got := cost{
-		looks: after.RoundLooks - before.RoundLooks, prepares: after.RoundPrepares - before.RoundPrepares, accepts: after.RoundAccepts - before.RoundAccepts,
+		looks: after.RoundLooks - before.RoundLooks, prepares: after.RoundPrepares - before.RoundPrepares,
+		accepts: after.RoundAccepts - before.RoundAccepts,
 		latency: took,
 	}
 	for _, m := range b.machine {
-		if m.up {
+		if m.replica.Up() {
 			got.persists = persists[m.name]
 			require.Equal(b.t, want, got, "%s on %s, as seen on %s", op, b.machine[i].name, m.name)
 		}
@@ -77,49 +85,52 @@ func (b *bench) costsNow(i int, op OpKind, c Condition, code Code, want cost) Re
 func TestRoundCosts(t *testing.T) {
 	b := founded(t, 3)
 	b.run(2*time.Second, nil) // the configuration is on all disks.
-	absent := Condition{Kind: IfNoneMatch, Any: true}
-	b.costs(0, OpGet, always, CodeNotFound, costFastRead)
-	b.costs(1, OpDelete, always, CodeOK, costRefused) // there is nothing to delete.
-	b.costs(0, OpPut, absent, CodeCreated, costWrite)
+	absent := contract.Condition{Kind: contract.IfNoneMatch, Any: true}
+	b.costs(0, contract.OpGet, always, contract.CodeNotFound, costFastRead)
+	b.costs(1, contract.OpDelete, always, contract.CodeOK, costRefused) // there is nothing to delete.
+	b.costs(0, contract.OpPut, absent, contract.CodeCreated, costWrite)
 	for i := range b.machine {
-		b.costs(i, OpGet, always, CodeOK, costFastRead)
+		b.costs(i, contract.OpGet, always, contract.CodeOK, costFastRead)
 	}
-	b.costs(1, OpPut, absent, CodePrecondition, costRefused)
-	written := b.costs(2, OpPut, always, CodeOK, costWrite).Record
+	b.costs(1, contract.OpPut, absent, contract.CodePrecondition, costRefused)
+	written := b.costs(2, contract.OpPut, always, contract.CodeOK, costWrite).Record
 	version := written.Version()
-	b.costs(1, OpPut, Condition{Kind: IfMatch, Versions: []Version{version}}, CodeOK, costWrite)
-	b.costs(2, OpPut, Condition{Kind: IfMatch, Versions: []Version{version}}, CodePrecondition, costRefused)
+	b.costs(1, contract.OpPut, contract.Condition{Kind: contract.IfMatch, Versions: []slot.Version{version}},
+		contract.CodeOK, costWrite)
+	b.costs(2, contract.OpPut, contract.Condition{Kind: contract.IfMatch, Versions: []slot.Version{version}},
+		contract.CodePrecondition, costRefused)
 
-	require.Equal(t, CodeOK, b.do(2, OpPut, "a", "eventual").Code)
+	require.Equal(t, contract.CodeOK, b.do(2, contract.OpPut, "a", "eventual").Code)
 	b.run(time.Minute, b.same)
-	b.costs(0, OpGet, always, CodeOK, costIdentityRead) // it makes chosen what no round has chosen.
-	b.costs(1, OpGet, always, CodeOK, costFastRead)
-	require.Equal(t, CodeOK, b.do(0, OpPut, "a", "eventual again").Code)
+	b.costs(0, contract.OpGet, always, contract.CodeOK, costIdentityRead) // it makes chosen what no round has chosen.
+	b.costs(1, contract.OpGet, always, contract.CodeOK, costFastRead)
+	require.Equal(t, contract.CodeOK, b.do(0, contract.OpPut, "a", "eventual again").Code)
 	b.run(time.Minute, b.same)
-	b.costs(1, OpPut, absent, CodePrecondition, costWrite) // so does a refusal, before it is answered.
+	// so does a refusal, before it is answered.
+	b.costs(1, contract.OpPut, absent, contract.CodePrecondition, costWrite)
 
-	b.costs(0, OpDelete, always, CodeOK, costWrite)
-	b.costs(2, OpGet, always, CodeNotFound, costFastRead)
+	b.costs(0, contract.OpDelete, always, contract.CodeOK, costWrite)
+	b.costs(2, contract.OpGet, always, contract.CodeNotFound, costFastRead)
 
 	b.run(2*hlc.BoundWindowMillis*time.Millisecond, nil)
-	b.costsNow(0, OpPut, always, CodeCreated, costWriteAfterPause)
-	b.costsNow(0, OpPut, always, CodeOK, costWrite)
+	b.costsNow(0, contract.OpPut, always, contract.CodeCreated, costWriteAfterPause)
+	b.costsNow(0, contract.OpPut, always, contract.CodeOK, costWrite)
 }
 
-// A member that has just died costs the others nothing, whoever it was: there is no leader, all voters are asked at once, and the
-// first majority decides. The others do not know of the death yet.
+// A member that has just died costs the others nothing, whoever it was: there is no leader, all voters are asked at
+// once, and the first majority decides. The others do not know of the death yet.
 func TestRoundCostsAfterADeath(t *testing.T) {
 	for dead := range 3 {
 		b := founded(t, 3)
 		b.run(2*time.Second, nil)
-		b.costs(dead, OpPut, always, CodeCreated, costWrite)
+		b.costs(dead, contract.OpPut, always, contract.CodeCreated, costWrite)
 		b.crash(dead)
 		for i := range b.machine {
 			if i != dead {
-				b.costs(i, OpGet, always, CodeOK, costFastRead)
-				b.costs(i, OpPut, always, CodeOK, costWrite)
-				for _, p := range b.machine[i].node.peers {
-					require.False(t, p.dead(), "or this shows nothing")
+				b.costs(i, contract.OpGet, always, contract.CodeOK, costFastRead)
+				b.costs(i, contract.OpPut, always, contract.CodeOK, costWrite)
+				for _, p := range b.machine[i].node.Peers {
+					require.False(t, p.Dead(), "or this shows nothing")
 				}
 			}
 		}

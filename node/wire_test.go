@@ -7,230 +7,157 @@ import (
 	"testing"
 	"time"
 
+	"kvs/node/codec"
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/voting"
+	"kvs/node/wire"
+
 	"github.com/stretchr/testify/require"
 )
 
-func sampleNode() *Node { return &Node{id: 0xabc, cluster: clusterHash("kvs")} }
+func sampleNode() *Node {
+	return &Node{Shared: step.Shared{Self: 0xabc, Cluster: wire.ClusterHash("kvs")}}
+}
 
 // sampleMessages is one sealed message of every kind that this package encodes.
 func sampleMessages() map[string][]byte {
 	n := sampleNode()
 	r := sampleRecord()
-	e := []entry{{"a/b", encodeRecord("a/b", &r)}, {"c", encodeRecord("c", &r)}}
-	q := question{round: 6, epoch: 2, path: "a/b", ballot: Ballot{2, r.TS + 1, 3}}
+	e := []wire.Entry{{Path: "a/b", Record: encodeRecord("a/b", &r)}, {Path: "c", Record: encodeRecord("c", &r)}}
+	q := wire.Question{Round: 6, Epoch: 2, Path: "a/b", Ballot: slot.Ballot{Epoch: 2, TS: r.TS + 1, Member: 3}}
 	return map[string][]byte{
-		"replicate":     n.encodeReplicate(&replicate{seq: 5, entries: e}),
-		"replicate-ack": n.encodeReplicateAck(5),
-		"tree-ask":      n.encodeTreeAsk(&treeAsk{session: 9, level: 2, digest: 77, nodes: []uint32{3, 255}}),
-		"tree-answer":   n.encodeTreeAnswer(&treeAnswer{session: 9, level: 2, digest: 78, nodes: []uint32{3}, children: [][16]uint64{{1, 2, 3}}}),
-		"tree-equal":    n.encodeTreeAnswer(&treeAnswer{session: 9, level: 0, digest: 77}),
-		"leaf-ask":      n.encodeLeafAsk(9, []uint32{7, 65535}),
-		"leaf-answer":   n.encodeLeafAnswer(&leafAnswer{session: 9, leaves: 2, keys: []heldVersion{{"a/b", r.Version()}}}),
-		"sync-pull":     n.encodeSyncPull([]string{"a/b", "c"}),
-		"store":         n.encodeStore(&storeMessage{op: 7, epoch: 2, entry: e[0]}),
-		"stored":        n.encodeStored(7, 2),
-		"fetch":         n.encodeFetch(&fetchMessage{7, 2, "a/b"}),
-		"fetched":       n.encodeFetched(&storeMessage{op: 7, epoch: 2, entry: e[0]}),
-		"config-ask":    n.encodeConfigAsk(),
-		"config-none":   n.encodeConfigIs(nil),
-		"config-is":     n.encodeConfigIs(&Config{Epoch: 2, Founding: r.UUID, Previous: []ID{1, 2}, Voters: []ID{1, 2, 3}}),
-		"prepare":       n.encodePrepare(&q),
-		"look":          n.encodeLook(&question{round: 6, epoch: 2, path: "a/b"}),
-		"accept":        n.encodeAccept(&q, &Consensus{Promised: q.ballot, Ballot: q.ballot, Record: r, Applied: []Applied{{r.UUID, r.Version()}}}),
-		"promised":      n.encodePromised(q, &vote{ok: true, record: e[0].record}),
-		"refused":       n.encodePromised(q, &vote{promised: q.ballot}),
-		"accepted":      n.encodeAccepted(q, &vote{ok: true}),
-		"hello":         n.encodeHello(&hello{standing: standingPulling, answer: true}),
-		"plan-ask":      n.encodePlanAsk(3),
-		"plan":          n.encodePlan(&planMessage{ready: true, bootPlan: bootPlan{10, 1000, []Timestamp{77, 5, 0}}}),
-		"plan-not-yet":  n.encodePlan(&planMessage{bootPlan: bootPlan{keys: 10, bytes: 1000}}),
-		"page-ask":      n.encodePageAsk(&pageAsk{seq: 4, lo: 5, hi: 77, from: "a/b", bytesMax: 1 << 18}),
-		"page":          n.encodePage(&page{seq: 4, next: "d", scanned: 99, entries: e}),
-		"epoch":         n.encodeEpoch(msgEpoch, 3),
-		"passed-ask":    n.encodeEpoch(msgPassedAsk, 3),
-		"passed-is":     n.encodeEpoch(msgPassedIs, 3),
-		"adopted-ask":   n.encodeEpoch(msgAdoptedAsk, 3),
-		"adopted-is":    n.encodeEpoch(msgAdoptedIs, 3),
-		"word-ask":      n.encodeWord(msgWordAsk, 8),
-		"word":          n.encodeWord(msgWord, 8),
-		"word-back":     n.encodeWord(msgWordBack, 8),
-		"catch-range":   n.encodeCatchRange(&catchRange{round: 9, epoch: 3, keyRange: keyRange{"a", "z"}, sum: rangeSum{3, 77}}),
-		"catch-keys":    n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", ""}, keys: []heldVersion{{"a/b", r.Version()}}}),
-		"catch-equal":   n.encodeCatchKeys(&catchKeys{round: 9, keyRange: keyRange{"a", "b"}, equal: true}),
-		"catch-pull":    n.encodeCatchPull(9, []string{"a/b", "c"}),
-		"catch-slots":   n.encodeCatchSlots(&replicate{seq: 9, entries: []entry{e[0], {path: "gone"}}}),
-		"fetched-none":  n.encodeFetched(&storeMessage{op: 7, epoch: 2, entry: entry{path: "a/b"}}),
-		"gossip":        sealEnvelope(appendPulse(n.beginEnvelope(msgGossip, pulseBytes), &pulse{ModeReadOnly, 1_700_000_000_123, 77, 66, 1500 * time.Microsecond, 99})),
-		"gone-ask":      n.encodeGone(&goneAsk{round: 3, roster: 4, paths: []heldVersion{{"a/b", r.Version()}}}),
-		"gone-answer":   n.encodeGoneAnswer(&goneAnswer{round: 3, roster: 4, upTo: 9, fence: r.TS, held: []bool{true, false}}),
-		"gone-word":     n.encodeGoneWord(&gone{fence: r.TS, floors: []floor{{1, 2}, {3, 4}}, paths: []heldVersion{{"a/b", r.Version()}}}),
+		"replicate":     n.Frame(wire.KindReplicate, &wire.Replicate{Seq: 5, Entries: e}),
+		"replicate-ack": n.Frame(wire.KindReplicateAck, &wire.ReplicateAck{Seq: 5}),
+		"tree-ask": n.Frame(wire.KindTreeAsk,
+			&wire.TreeAsk{Session: 9, Level: 2, Digest: 77, Nodes: []uint32{3, 255}}),
+		"tree-answer": n.Frame(wire.KindTreeAnswer,
+			&wire.TreeAnswer{Session: 9, Level: 2, Digest: 78, Nodes: []uint32{3}, Children: [][16]uint64{{1, 2, 3}}}),
+		"tree-equal": n.Frame(wire.KindTreeAnswer, &wire.TreeAnswer{Session: 9, Level: 0, Digest: 77}),
+		"leaf-ask":   n.Frame(wire.KindLeafAsk, &wire.LeafAsk{Session: 9, Leaves: []uint32{7, 65535}}),
+		"leaf-answer": n.Frame(wire.KindLeafAnswer,
+			&wire.LeafAnswer{Session: 9, Leaves: 2, Keys: []wire.HeldVersion{{Path: "a/b", Version: r.Version()}}}),
+		"sync-pull":   n.Frame(wire.KindSyncPull, &wire.SyncPull{Paths: []string{"a/b", "c"}}),
+		"store":       n.Frame(wire.KindStore, &wire.Store{Op: 7, Epoch: 2, Entry: e[0]}),
+		"stored":      n.Frame(wire.KindStored, &wire.Stored{Op: 7, Epoch: 2}),
+		"fetch":       n.Frame(wire.KindFetch, &wire.Fetch{Op: 7, Epoch: 2, Path: "a/b"}),
+		"fetched":     n.Frame(wire.KindFetched, &wire.Fetched{Op: 7, Epoch: 2, Entry: e[0]}),
+		"config-ask":  n.Frame(wire.KindConfigAsk, &wire.ConfigAsk{}),
+		"config-none": n.Frame(wire.KindConfigIs, &wire.ConfigIs{}),
+		"config-is": n.Frame(wire.KindConfigIs, &wire.ConfigIs{
+			Config: &voting.Config{Epoch: 2, Founding: r.UUID, Previous: []slot.ID{1, 2}, Voters: []slot.ID{1, 2, 3}}}),
+		"prepare": n.Frame(wire.KindPrepare, &q),
+		"look":    n.Frame(wire.KindLook, &wire.Question{Round: 6, Epoch: 2, Path: "a/b"}),
+		"accept": n.Frame(wire.KindAccept,
+			&wire.Accept{Question: q, Consensus: &slot.Consensus{Promised: q.Ballot, Ballot: q.Ballot, Record: r,
+				Applied: []slot.Applied{{Key: r.UUID, Version: r.Version()}}}}),
+		"promised": n.Frame(wire.KindPromised,
+			&wire.Promised{Answer: wire.Answer{Round: q.Round, Epoch: q.Epoch, OK: true}, Record: e[0].Record}),
+		"refused": n.Frame(wire.KindPromised,
+			&wire.Promised{Answer: wire.Answer{Round: q.Round, Epoch: q.Epoch, Promised: q.Ballot}}),
+		"accepted": n.Frame(wire.KindAccepted,
+			&wire.Accepted{Answer: wire.Answer{Round: q.Round, Epoch: q.Epoch, OK: true}}),
+		"hello":       n.Frame(wire.KindHello, &wire.Hello{Standing: wire.StandingPulling, Asks: 5, Answers: 6}),
+		"confirm-ask": n.Frame(wire.KindConfirmAsk, &wire.ConfirmAsk{Question: 5, Stamp: 6, Sum: 7}),
+		"confirm-is":  n.Frame(wire.KindConfirmIs, &wire.ConfirmIs{Question: 5, Sealed: true, Clock: r.TS}),
+		"plan-ask":    n.Frame(wire.KindPlanAsk, &wire.PlanAsk{Seq: 3}),
+		"plan": n.Frame(wire.KindPlan,
+			&wire.Plan{Ready: true, Bands: wire.Bands{Keys: 10, Bytes: 1000, Bounds: []slot.Timestamp{77, 5, 0}}}),
+		"plan-not-yet": n.Frame(wire.KindPlan, &wire.Plan{Bands: wire.Bands{Keys: 10, Bytes: 1000}}),
+		"page-ask": n.Frame(wire.KindPageAsk,
+			&wire.PageAsk{Seq: 4, Lo: 5, Hi: 77, From: "a/b", BytesMax: 1 << 18}),
+		"page":        n.Frame(wire.KindPage, &wire.Page{Seq: 4, Next: "d", Scanned: 99, Entries: e}),
+		"epoch":       n.Frame(wire.KindEpoch, &wire.Epoch{Epoch: 3}),
+		"passed-ask":  n.Frame(wire.KindPassedAsk, &wire.Epoch{Epoch: 3}),
+		"passed-is":   n.Frame(wire.KindPassedIs, &wire.Epoch{Epoch: 3}),
+		"adopted-ask": n.Frame(wire.KindAdoptedAsk, &wire.Epoch{Epoch: 3}),
+		"adopted-is":  n.Frame(wire.KindAdoptedIs, &wire.Epoch{Epoch: 3}),
+		"word-ask":    n.Frame(wire.KindWordAsk, &wire.Word{Attempt: 8}),
+		"word":        n.Frame(wire.KindWord, &wire.Word{Attempt: 8}),
+		"word-back":   n.Frame(wire.KindWordBack, &wire.Word{Attempt: 8}),
+		"catch-range": n.Frame(wire.KindCatchRange, &wire.CatchRange{Round: 9, Epoch: 3,
+			KeyRange: wire.KeyRange{From: "a", To: "z"}, Sum: wire.RangeSum{Keys: 3, Hash: 77}}),
+		"catch-keys": n.Frame(wire.KindCatchKeys,
+			&wire.CatchKeys{Round: 9, KeyRange: wire.KeyRange{From: "a", To: ""},
+				Keys: []wire.HeldVersion{{Path: "a/b", Version: r.Version()}}}),
+		"catch-equal": n.Frame(wire.KindCatchKeys,
+			&wire.CatchKeys{Round: 9, KeyRange: wire.KeyRange{From: "a", To: "b"}, Equal: true}),
+		"catch-pull": n.Frame(wire.KindCatchPull, &wire.CatchPull{Round: 9, Paths: []string{"a/b", "c"}}),
+		"catch-slots": n.Frame(wire.KindCatchSlots,
+			&wire.CatchSlots{Round: 9, Entries: []wire.Entry{e[0], {Path: "gone"}}}),
+		"fetched-none": n.Frame(wire.KindFetched, &wire.Fetched{Op: 7, Epoch: 2, Entry: wire.Entry{Path: "a/b"}}),
+		"gossip": n.Frame(wire.KindGossip,
+			&wire.Gossip{Pulse: wire.Pulse{Mode: contract.ModeReadOnly, Wall: 1_700_000_000_123, Stamp: 77, Echo: 66,
+				Held: 1500 * time.Microsecond, Digest: 99}}),
+		"collect-ask": n.Frame(wire.KindCollectAsk,
+			&wire.CollectAsk{Round: 3, Roster: 4, Paths: []wire.HeldVersion{{Path: "a/b", Version: r.Version()}}}),
+		"collect-answer": n.Frame(wire.KindCollectAnswer,
+			&wire.CollectAnswer{Round: 3, Roster: 4, UpTo: 9, Fence: r.TS, Held: []bool{true, false}}),
+		"collected": n.Frame(wire.KindCollected,
+			&wire.Collected{Fence: r.TS, Floors: []wire.Floor{{Member: 1, Stamp: 2}, {Member: 3, Stamp: 4}},
+				Paths: []wire.HeldVersion{{Path: "a/b", Version: r.Version()}}}),
 	}
 }
 
 func TestMessagesGolden(t *testing.T) {
 	m := sampleMessages()
 	var b strings.Builder
-	for _, name := range []string{"replicate", "replicate-ack", "tree-ask", "tree-answer", "tree-equal", "leaf-ask", "leaf-answer", "sync-pull", "store", "stored", "fetch", "fetched", "fetched-none",
+	for _, name := range []string{"replicate", "replicate-ack", "tree-ask", "tree-answer", "tree-equal", "leaf-ask",
+		"leaf-answer", "sync-pull", "store", "stored", "fetch", "fetched", "fetched-none",
 		"config-ask", "config-none", "config-is", "prepare", "look", "accept", "promised", "refused", "accepted",
-		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal", "catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip", "gone-ask", "gone-answer", "gone-word"} {
+		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal",
+		"catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip",
+		"collect-ask", "collect-answer", "collected",
+		"confirm-ask", "confirm-is"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
 	golden(t, "messages-v2.hex", []byte(b.String()))
 }
 
 // decodeAny decodes a body of any kind and encodes it again.
-func decodeAny(n *Node, kind msgKind, body []byte) (again []byte, err error) {
-	switch kind {
-	case msgGossip:
-		m, rest, err := decodePulse(body)
-		return encodeIf(err, func() []byte { return sealEnvelope(append(appendPulse(n.beginEnvelope(kind, 0), &m), rest...)) })
-	case msgReplicate:
-		m, err := decodeReplicate(body)
-		return encodeIf(err, func() []byte { return n.encodeReplicate(&m) })
-	case msgReplicateAck:
-		seq, err := decodeReplicateAck(body)
-		return encodeIf(err, func() []byte { return n.encodeReplicateAck(seq) })
-	case msgTreeAsk:
-		m, err := decodeTreeAsk(body)
-		return encodeIf(err, func() []byte { return n.encodeTreeAsk(&m) })
-	case msgTreeAnswer:
-		m, err := decodeTreeAnswer(body)
-		return encodeIf(err, func() []byte { return n.encodeTreeAnswer(&m) })
-	case msgLeafAsk:
-		session, leaves, err := decodeLeafAsk(body)
-		return encodeIf(err, func() []byte { return n.encodeLeafAsk(session, leaves) })
-	case msgLeafAnswer:
-		m, err := decodeLeafAnswer(body)
-		return encodeIf(err, func() []byte { return n.encodeLeafAnswer(&m) })
-	case msgSyncPull:
-		m, err := decodeSyncPull(body)
-		return encodeIf(err, func() []byte { return n.encodeSyncPull(m) })
-	case msgStore:
-		m, err := decodeStore(body)
-		return encodeIf(err, func() []byte { return n.encodeStore(&m) })
-	case msgStored:
-		op, epoch, err := decodeStored(body)
-		return encodeIf(err, func() []byte { return n.encodeStored(op, epoch) })
-	case msgFetch:
-		m, err := decodeFetch(body)
-		return encodeIf(err, func() []byte { return n.encodeFetch(&m) })
-	case msgFetched:
-		m, err := decodeFetched(body)
-		return encodeIf(err, func() []byte { return n.encodeFetched(&m) })
-	case msgEpoch, msgPassedAsk, msgPassedIs, msgAdoptedAsk, msgAdoptedIs, msgWordAsk, msgWord, msgWordBack:
-		epoch, err := decodeEpoch(body)
-		return encodeIf(err, func() []byte { return n.encodeEpoch(kind, epoch) })
-	case msgCatchRange:
-		m, err := decodeCatchRange(body)
-		return encodeIf(err, func() []byte { return n.encodeCatchRange(&m) })
-	case msgCatchKeys:
-		m, err := decodeCatchKeys(body)
-		return encodeIf(err, func() []byte { return n.encodeCatchKeys(&m) })
-	case msgCatchPull:
-		round, paths, err := decodeCatchPull(body)
-		return encodeIf(err, func() []byte { return n.encodeCatchPull(round, paths) })
-	case msgCatchSlots:
-		m, err := decodeCatchSlots(body)
-		return encodeIf(err, func() []byte { return n.encodeCatchSlots(&m) })
-	case msgConfigAsk:
-		return encodeIf(decodeConfigAsk(body), n.encodeConfigAsk)
-	case msgConfigIs:
-		c, err := decodeConfigIs(body)
-		return encodeIf(err, func() []byte { return n.encodeConfigIs(c) })
-	case msgPrepare:
-		q, err := decodePrepare(body)
-		return encodeIf(err, func() []byte { return n.encodePrepare(&q) })
-	case msgLook:
-		q, err := decodePrepare(body)
-		return encodeIf(err, func() []byte { return n.encodeLook(&q) })
-	case msgAccept:
-		q, c, err := decodeAccept(body)
-		return encodeIf(err, func() []byte { return n.encodeAccept(&q, c) })
-	case msgPromised:
-		a, err := decodePromised(body)
-		return encodeIf(err, func() []byte {
-			return n.encodePromised(question{round: a.round, epoch: a.epoch}, &vote{ok: a.ok, promised: a.promised, record: a.record})
-		})
-	case msgAccepted:
-		a, err := decodeAccepted(body)
-		return encodeIf(err, func() []byte {
-			return n.encodeAccepted(question{round: a.round, epoch: a.epoch}, &vote{ok: a.ok, promised: a.promised})
-		})
-	case msgGoneAsk:
-		m, err := decodeGoneAsk(body)
-		return encodeIf(err, func() []byte { return n.encodeGone(&m) })
-	case msgGoneAnswer:
-		m, err := decodeGoneAnswer(body)
-		return encodeIf(err, func() []byte { return n.encodeGoneAnswer(&m) })
-	case msgGoneWord:
-		m, err := decodeGoneWord(body)
-		return encodeIf(err, func() []byte { return n.encodeGoneWord(&m) })
-	}
-	return decodeAnyBootstrap(n, kind, body)
-}
-
-func decodeAnyBootstrap(n *Node, kind msgKind, body []byte) (again []byte, err error) {
-	switch kind {
-	case msgHello:
-		m, err := decodeHello(body)
-		return encodeIf(err, func() []byte { return n.encodeHello(&m) })
-	case msgPlanAsk:
-		seq, err := decodePlanAsk(body)
-		return encodeIf(err, func() []byte { return n.encodePlanAsk(seq) })
-	case msgPlan:
-		m, err := decodePlan(body)
-		return encodeIf(err, func() []byte { return n.encodePlan(&m) })
-	case msgPageAsk:
-		m, err := decodePageAsk(body)
-		return encodeIf(err, func() []byte { return n.encodePageAsk(&m) })
-	case msgPage:
-		m, err := decodePage(body)
-		return encodeIf(err, func() []byte { return n.encodePage(&m) })
-	}
-	return nil, ErrBadMessage
-}
-
-func encodeIf(err error, f func() []byte) ([]byte, error) {
+func decodeAny(n *Node, kind wire.Kind, body []byte) (again []byte, err error) {
+	m, err := kind.Decode(body)
 	if err != nil {
 		return nil, err
 	}
-	return f(), nil
+	return n.Frame(kind, m), nil
 }
 
 func TestMessagesRoundTripAndRefuseCuts(t *testing.T) {
 	n := sampleNode()
 	for name, b := range sampleMessages() {
-		kind, from, body, err := openEnvelope(b, n.cluster)
+		kind, from, body, err := wire.Open(b, n.Cluster)
 		require.NoError(t, err, name)
-		require.Equal(t, n.id, from)
+		require.Equal(t, n.Self, from)
 		again, err := decodeAny(n, kind, body)
 		require.NoError(t, err, name)
-		require.Equal(t, body, again[envelopeHeader:len(again)-4], name)
+		require.Equal(t, body, again[wire.HeaderBytes:len(again)-4], name)
 		for i := range body {
 			_, err := decodeAny(n, kind, body[:i])
-			require.ErrorIs(t, err, ErrBadMessage, "%s cut to %d", name, i)
+			require.ErrorIs(t, err, codec.ErrBadMessage, "%s cut to %d", name, i)
 		}
-		if kind == msgGossip {
+		if kind == wire.KindGossip {
 			continue // what follows the pulse is swim's.
 		}
 		_, err = decodeAny(n, kind, append(body[:len(body):len(body)], 0))
-		require.ErrorIs(t, err, ErrBadMessage, "%s with a tail", name)
+		require.ErrorIs(t, err, codec.ErrBadMessage, "%s with a tail", name)
 	}
 }
 
 func TestEnvelopeRefuses(t *testing.T) {
 	n := sampleNode()
-	good := n.encodeReplicateAck(1)
+	good := n.Frame(wire.KindReplicateAck, &wire.ReplicateAck{Seq: 1})
 	for i := range len(good) * 8 {
 		bad := append([]byte{}, good...)
 		bad[i/8] ^= 1 << (i % 8)
-		_, _, _, err := openEnvelope(bad, n.cluster)
-		require.ErrorIs(t, err, ErrBadMessage, "bit %d", i)
+		_, _, _, err := wire.Open(bad, n.Cluster)
+		require.ErrorIs(t, err, codec.ErrBadMessage, "bit %d", i)
 	}
-	_, _, _, err := openEnvelope(good, clusterHash("other"))
-	require.ErrorIs(t, err, errOtherCluster)
-	future := sealEnvelope(append([]byte{wireVersion + 1}, good[1:len(good)-4]...))
-	_, _, _, err = openEnvelope(future, n.cluster)
+	_, _, _, err := wire.Open(good, wire.ClusterHash("other"))
+	require.ErrorIs(t, err, wire.ErrOtherCluster)
+	future := wire.Seal(append([]byte{wire.Version + 1}, good[1:len(good)-4]...))
+	_, _, _, err = wire.Open(future, n.Cluster)
 	require.ErrorContains(t, err, "wire version 3")
 }
 
@@ -240,44 +167,51 @@ func TestFrameDetail(t *testing.T) {
 	etag := rec.Version().ETag()
 	m := sampleMessages()
 	for name, want := range map[string][]string{
-		"replicate": {"batch 5", "a/b version " + etag, "c version"}, "replicate-ack": {"batch 5"}, "sync-pull": {"a/b, c"},
-		"store": {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"}, "fetch": {"a/b"}, "fetched-none": {"a/b nothing"},
-		"prepare": {"round 6", "a/b", "ballot 2/"}, "look": {"epoch 2", "a/b"}, "accept": {"round 6", "a/b version " + etag, "ballot 2/"},
+		"replicate": {"batch 5", "a/b version " + etag, "c version"}, "replicate-ack": {"batch 5"},
+		"sync-pull": {"a/b, c"},
+		"store":     {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"}, "fetch": {"a/b"},
+		"fetched-none": {"a/b nothing"},
+		"prepare":      {"round 6", "a/b", "ballot 2/"}, "look": {"epoch 2", "a/b"},
+		"accept":   {"round 6", "a/b version " + etag, "ballot 2/"},
 		"promised": {"round 6", "bytes"}, "refused": {"round 6", "refused, ballot 2/"}, "accepted": {"round 6"},
-		"leaf-answer": {"a/b at"}, "catch-keys": {"a/b at"}, "catch-pull": {"round 9: a/b, c"}, "catch-range": {"epoch 3", `"a" to "z"`}, "catch-slots": {"gone nothing"},
-		"gone-ask": {"round 3", "a/b at"}, "gone-answer": {"stamps up to 9"}, "gone-word": {"fence", "a/b at"}, "epoch": {"epoch 3"}, "config-is": {"epoch 2, voters"},
-		"page": {"page 4", "a/b version"}, "passed-ask": {"epoch 3"},
+		"leaf-answer": {"a/b at"}, "catch-keys": {"a/b at"}, "catch-pull": {"round 9: a/b, c"},
+		"catch-range": {"epoch 3", `"a" to "z"`}, "catch-slots": {"gone nothing"},
+		"collect-ask": {"round 3", "a/b at"}, "collect-answer": {"stamps up to 9"}, "collected": {"fence", "a/b at"},
+		"epoch": {"epoch 3"}, "config-is": {"epoch 2, voters"},
+		"page": {"page 4", "a/b version"}, "passed-ask": {"epoch 3"}, "hello": {"pulling"},
+		"confirm-ask": {"stamp 6"}, "confirm-is": {"sealed true"},
 	} {
-		got := FrameDetail(m[name])
+		got := wire.FrameDetail(m[name])
 		for _, part := range want {
 			require.Contains(t, got, part, name)
 		}
 		for i := range m[name] {
-			require.Empty(t, FrameDetail(m[name][:i]), "%s cut at %d", name, i)
+			require.Empty(t, wire.FrameDetail(m[name][:i]), "%s cut at %d", name, i)
 		}
-		require.Empty(t, FrameDetail(append(m[name][:len(m[name])-4:len(m[name])-4], 1, 2, 3, 4, 5)), "%s with a byte too many", name)
+		require.Empty(t, wire.FrameDetail(append(m[name][:len(m[name])-4:len(m[name])-4], 1, 2, 3, 4, 5)),
+			"%s with a byte too many", name)
 	}
-	for _, name := range []string{"gossip", "hello", "word", "config-none", "tree-ask"} {
-		require.Empty(t, FrameDetail(m[name]), name)
+	for _, name := range []string{"gossip", "word", "config-none", "tree-ask"} {
+		require.Empty(t, wire.FrameDetail(m[name]), name)
 	}
 }
 
-func frameOf(kind msgKind, body []byte) []byte {
-	return sealEnvelope(append(sampleNode().beginEnvelope(kind, len(body)), body...))
+func frameOf(kind wire.Kind, body []byte) []byte {
+	return wire.Seal(append(sampleNode().Begin(kind, len(body)), body...))
 }
 
 func FuzzMessage(f *testing.F) {
 	n := sampleNode()
 	for _, b := range sampleMessages() {
-		f.Add(b[1], b[envelopeHeader:len(b)-4])
+		f.Add(b[1], b[wire.HeaderBytes:len(b)-4])
 	}
-	f.Add(byte(msgLeafAsk), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+	f.Add(byte(wire.KindLeafAsk), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
-		FrameDetail(frameOf(msgKind(kind), body)) // of anything.
-		again, err := decodeAny(n, msgKind(kind), body)
+		wire.FrameDetail(frameOf(wire.Kind(kind), body)) // of anything.
+		again, err := decodeAny(n, wire.Kind(kind), body)
 		if err != nil {
 			return
 		}
-		require.Equal(t, body, again[envelopeHeader:len(again)-4])
+		require.Equal(t, body, again[wire.HeaderBytes:len(again)-4])
 	})
 }

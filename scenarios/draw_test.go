@@ -8,9 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/chaos"
+	"kvs/sim/scenario"
 )
 
-func draw(seed uint64, s Scenario) Scenario { return Draw(rand.New(rand.NewPCG(seed, 0)), s) }
+func draw(seed uint64, s scenario.Scenario) scenario.Scenario {
+	return scenario.Draw(rand.New(rand.NewPCG(seed, 0)), s)
+}
 
 func TestSwarmDrawsWithinItsBounds(t *testing.T) {
 	swarm, err := Load("swarm")
@@ -26,11 +29,11 @@ func TestSwarmDrawsWithinItsBounds(t *testing.T) {
 
 		require.LessOrEqual(t, s.Nodes, swarm.Nodes)
 		require.LessOrEqual(t, s.Clients, swarm.Clients)
-		require.LessOrEqual(t, s.Workload.Keys, swarm.Workload.Keys)
-		require.LessOrEqual(t, s.Workload.ThinkMax, swarm.Workload.ThinkMax)
-		require.LessOrEqual(t, s.Workload.ValueMax, swarm.Workload.ValueMax)
-		require.LessOrEqual(t, s.Workload.Hot, swarm.Workload.Hot)
-		require.Positive(t, s.Workload.Put)
+		require.LessOrEqual(t, Of(&s).Workload.Keys, Of(&swarm).Workload.Keys)
+		require.LessOrEqual(t, Of(&s).Workload.ThinkMax, Of(&swarm).Workload.ThinkMax)
+		require.LessOrEqual(t, Of(&s).Workload.ValueMax, Of(&swarm).Workload.ValueMax)
+		require.LessOrEqual(t, Of(&s).Workload.Hot, Of(&swarm).Workload.Hot)
+		require.Positive(t, Of(&s).Workload.Put)
 		require.GreaterOrEqual(t, s.Network.Delay, swarm.Network.Delay)
 		require.LessOrEqual(t, s.Network.DelayMax, swarm.Network.DelayMax)
 		require.LessOrEqual(t, s.Network.Loss, swarm.Network.Loss)
@@ -50,14 +53,14 @@ func TestSwarmDrawsAllThereIs(t *testing.T) {
 	for seed := range uint64(500) {
 		s := draw(seed, swarm)
 		nodes[s.Nodes]++
-		attach[s.Workload.Attach]++
+		attach[Of(&s).Workload.Attach]++
 		for _, k := range s.Plan.Kinds() {
 			kinds[k]++
 		}
 		if s.Network.Loss == 0 {
 			lossless++
 		}
-		if s.Workload.Delete == 0 {
+		if Of(&s).Workload.Delete == 0 {
 			noDeletes++
 		}
 		if len(s.Plan.Events) == 0 {
@@ -92,7 +95,7 @@ func TestDrawnStaysAsItIs(t *testing.T) {
 	require.NoError(t, err)
 	s := draw(42, swarm)
 	rng := rand.New(rand.NewPCG(7, 7))
-	again := Draw(rng, s)
+	again := scenario.Draw(rng, s)
 	require.Equal(t, s, again)
 	require.Equal(t, rand.New(rand.NewPCG(7, 7)).Uint64(), rng.Uint64())
 	again.Plan.Events[0].At = time.Hour
@@ -101,7 +104,8 @@ func TestDrawnStaysAsItIs(t *testing.T) {
 }
 
 func TestDrawMakesRandomPlans(t *testing.T) {
-	template, err := Parse("scenario x\nnodes 5\nclients 4\nexpect finished\nplan random kinds=crash every=1s majority=keep")
+	template,
+		err := Parse("scenario x\nnodes 5\nclients 4\nexpect finished\nplan random kinds=crash every=1s majority=keep")
 	require.NoError(t, err)
 	require.False(t, template.Drawn())
 	s := draw(1, template)
@@ -122,14 +126,15 @@ func TestEverythingDrawsAllThereIs(t *testing.T) {
 		back, err := Parse(s.String())
 		require.NoError(t, err)
 		require.Equal(t, s, back)
-		require.True(t, s.Workload.Mixed)
-		require.GreaterOrEqual(t, s.Workload.Keys, 4, "a path of each level")
+		require.True(t, Of(&s).Workload.Mixed)
+		require.GreaterOrEqual(t, Of(&s).Workload.Keys, 4, "a path of each level")
 		nodes[s.Nodes]++
 		for _, k := range s.Plan.Kinds() {
 			kinds[k]++
 		}
 		for count, on := range map[*int]bool{
-			&churn: s.Voters.Churn > 0, &depart: s.Voters.Depart > 0, &ends: s.Workload.TTLMax > 0, &busy: s.Disk.Busy, &founders: s.Voters.First == 0,
+			&churn: Of(&s).Voters.Churn > 0, &depart: Of(&s).Voters.Depart > 0, &ends: Of(&s).Workload.TTLMax > 0,
+			&busy: s.Disk.Busy, &founders: Of(&s).Voters.First == 0,
 		} {
 			if on {
 				*count++
@@ -140,7 +145,8 @@ func TestEverythingDrawsAllThereIs(t *testing.T) {
 	for _, k := range chaos.Disturbances() {
 		require.Greater(t, kinds[k], 50, k)
 	}
-	for name, count := range map[string]int{"churn": churn, "depart": depart, "ends": ends, "busy": busy, "founders": founders} {
+	for name, count := range map[string]int{"churn": churn, "depart": depart, "ends": ends, "busy": busy,
+		"founders": founders} {
 		require.InDelta(t, 300, count, 60, name)
 	}
 }

@@ -4,15 +4,17 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"kvs/sim/scenario"
 )
 
 func FuzzParse(f *testing.F) {
 	for _, name := range Names() {
-		text, err := files.ReadFile(name + extension)
+		text, err := Library.Text(name)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(string(text))
+		f.Add(text)
 	}
 	f.Add(whole)
 	f.Add(swarming)
@@ -28,7 +30,7 @@ func FuzzParse(f *testing.F) {
 		if !reflect.DeepEqual(s, again) {
 			t.Fatalf("printed and parsed again it is another scenario:\n%s\n%s", s, again)
 		}
-		drawn := Draw(rand.New(rand.NewPCG(1, 2)), s)
+		drawn := scenario.Draw(rand.New(rand.NewPCG(1, 2)), s)
 		if err := drawn.Validate(); err != nil || !drawn.Drawn() {
 			t.Fatalf("drawn from a valid scenario: %v\n%s", err, drawn)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/chaos"
+	"kvs/sim/scenario"
 )
 
 func TestEmbeddedScenarios(t *testing.T) {
@@ -33,8 +34,8 @@ func TestEmbeddedScenarios(t *testing.T) {
 	}
 }
 
-// The plans kept by hand leave nothing to the recovery at the end that they did not mean to: nodes are back and the network
-// is whole before it.
+// The plans kept by hand leave nothing to the recovery at the end that they did not mean to: nodes are back and the
+// network is whole before it.
 func TestEmbeddedPlansEnd(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Load(name)
@@ -49,16 +50,16 @@ func TestEmbeddedPlansEnd(t *testing.T) {
 
 func TestLoadFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mine.scenario")
-	_, err := LoadFile(file)
+	_, err := Library.LoadFile(file)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(file, []byte("scenario mine\nnodes 3\nnoodles 4\n"), 0o600))
-	_, err = LoadFile(file)
+	_, err = Library.LoadFile(file)
 	require.ErrorContains(t, err, "mine.scenario: line 3: unknown word \"noodles\"")
 	require.NoError(t, os.WriteFile(file, []byte("scenario mine\nexpect finished\n"), 0o600))
-	s, err := LoadFile(file)
+	s, err := Library.LoadFile(file)
 	require.NoError(t, err)
 	want := Default()
-	want.Name, want.Expect = "mine", []Promise{Finished}
+	want.Name, want.Expect = "mine", []scenario.Promise{Finished}
 	require.Equal(t, want, s)
 }
 
@@ -76,12 +77,14 @@ nodes    5
 clients  10
 duration 20s
 settle   1m
-workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256 core=0% retry=0% level=quorum attach=own ttl=0s timeout=2s
+workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256 ` +
+	`core=0% retry=0% level=quorum attach=own ttl=0s timeout=2s
 network  delay=1ms..10ms loss=0.5% duplicate=1% reorder=2% corrupt=0.0001%
 clocks   skew=0s..500ms drift=0ppm..100ppm
 disk     sync=1ms..5ms walk=no busy=no
 tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
 voters   first=0 operator=0s churn=0% depart=0% strong=no
+gossip   sealed=no strangers=0%
 expect   converged, no-lost-write, no-resurrection, hlc-monotone, membership-agreed, finished, linearizable
 plan
   at 2s partition n1,n2 | n3,n4,n5
@@ -94,12 +97,14 @@ nodes    3
 clients  5
 duration 20s
 settle   1m
-workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=0s value=16 core=0% retry=0% level=eventual attach=any ttl=0s timeout=2s
+workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=0s value=16 ` +
+	`core=0% retry=0% level=eventual attach=any ttl=0s timeout=2s
 network  delay=0s loss=0% duplicate=0% reorder=0% corrupt=0%
 clocks   skew=0s drift=0ppm
 disk     sync=1ms walk=no busy=no
 tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
 voters   first=0 operator=0s churn=0% depart=0% strong=no
+gossip   sealed=no strangers=0%
 expect   not-linearizable
 plan random kinds=crash,pause every=2s length=500ms..5s majority=keep patterns=no
 `
@@ -113,15 +118,16 @@ func TestPrintsAsItParses(t *testing.T) {
 }
 
 func TestParseIsFreeInOrderAndSpaces(t *testing.T) {
-	s, err := Parse("# mine\n\n scenario  x # really\nexpect finished ,converged\n\tnodes\t2\nplan   random   kinds=pause,crash  every=1s\n# end\n")
+	s, err := Parse("# mine\n\n scenario  x # really\nexpect finished ,converged\n\tnodes\t2\nplan   random   " +
+		"kinds=pause,crash  every=1s\n# end\n")
 	require.NoError(t, err)
-	require.Equal(t, []Promise{Converged, Finished}, s.Expect)
+	require.Equal(t, []scenario.Promise{Converged, Finished}, s.Expect)
 	require.Equal(t, 2, s.Nodes)
 	require.Equal(t, []chaos.Kind{chaos.Crash, chaos.Pause}, s.Random.Kinds)
 
 	s, err = Parse("scenario x\nexpect finished\nplan random")
 	require.NoError(t, err)
-	require.Equal(t, defaultRandom(), s.Random)
+	require.Equal(t, scenario.DefaultRandom(), s.Random)
 	require.Contains(t, s.String(), "kinds=all")
 	s, err = Parse("scenario x\nexpect finished\nplan random kinds=none")
 	require.NoError(t, err)
@@ -129,42 +135,63 @@ func TestParseIsFreeInOrderAndSpaces(t *testing.T) {
 	require.Contains(t, s.String(), "kinds=none")
 }
 
+// Strangers are told from members by the seal alone, and a member that proves its name keeps it.
+func TestSealedGossip(t *testing.T) {
+	s, err := Parse("scenario x\nexpect finished\ngossip sealed=yes strangers=5%")
+	require.NoError(t, err)
+	require.Equal(t, Gossip{Sealed: true, Strangers: 50_000}, Of(&s).Gossip)
+	for lines, reason := range map[string]string{
+		"gossip strangers=5%":                              "strangers need sealed=yes",
+		"gossip sealed=yes\nplan\n at 1s swap-disks n1,n2": "leave out swap-disks",
+		"gossip sealed=yes\nplan random":                   "leave out swap-disks",
+	} {
+		_, err := Parse("scenario x\nexpect finished\n" + lines)
+		require.ErrorContains(t, err, reason)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for text, reason := range map[string]string{
-		"":                                                    `scenario ""`,
-		"nodes 3":                                             "line 1: \"nodes 3\": a file begins with `scenario NAME`",
-		"swarm\nscenario x":                                   "line 1: \"swarm\": a file begins with",
-		"scenario":                                            "line 1: scenario: say what",
-		"scenario x\nscenario y":                              "line 2: scenario is given twice",
-		"scenario x\nnodes 3\nnodes 4":                        "line 3: nodes is given twice",
-		"scenario x\n\nnoodles 3":                             "line 3: unknown word \"noodles\": use scenario, about, seed, nodes",
-		"scenario x\nnodes":                                   "line 2: nodes: say what",
-		"scenario x\nnodes three":                             "line 2: nodes: \"three\" is no whole number",
-		"scenario x\nnodes -1":                                "is no whole number",
-		"scenario x\nseed 0":                                  "line 2: seed: \"0\" is no seed",
-		"scenario x\nduration 5":                              "line 2: duration: \"5\" is no duration",
-		"scenario x\nswarm\nswarm":                            "line 3: \"swarm\": swarm stands once",
-		"scenario x\nswarm bees":                              "line 2: \"swarm bees\": swarm stands once",
-		"scenario x\nworkload kees=5":                         "line 2: workload: unknown option \"kees\": use keys, get",
-		"scenario x\nworkload keys":                           "line 2: workload: \"keys\": options are written key=value",
-		"scenario x\nworkload keys=5 keys=6":                  "keys is given twice",
-		"scenario x\nworkload hot=2":                          "hot: \"2\" is no share",
-		"scenario x\nworkload level=strong":                   "unknown consistency level \"strong\"",
-		"scenario x\nworkload attach=two":                     "unknown way to attach \"two\": use one of any, one, own, apart",
-		"scenario x\nworkload value=9..x":                     "\"x\" is no whole number",
-		"scenario x\nclocks drift=5":                          "\"5\" is no rate",
-		"scenario x\nexpect fame":                             "line 2: expect: unknown promise \"fame\"",
-		"scenario x\nexpect finished, finished":               "finished is named twice",
-		"scenario x\nexpect finished,":                        "unknown promise \"\"",
-		"scenario x\nplan b":                                  "line 2: plan b: write faults on the lines below",
-		"scenario x\nplan random kinds=heal":                  "heal: name each kind that begins a fault once",
-		"scenario x\nplan random kinds=cut,cut":               "cut: name each kind that begins a fault once",
-		"scenario x\nplan random kinds=boom":                  "unknown fault \"boom\"",
-		"scenario x\nplan random majority=maybe":              "\"maybe\": write lose or keep",
-		"scenario x\nplan random\nat 1s heal":                 "line 3: \"at 1s heal\": nothing follows `plan random`",
-		"scenario x\nplan\nat 1s heal\nnodes 3":               "line 4: \"nodes 3\": a line of a plan reads like",
-		"scenario x\nplan\n\nat 1s crash n1 now":              "line 4: crash:",
-		"scenario x\nexpect finished\nplan\nat 1s restart n1": "scenario \"x\": plan: `at 1s restart n1`: n1 is up then",
+		"": `scenario ""`,
+		"nodes 3": "line 1: \"nodes 3\": a file begins with " +
+			"`scenario NAME`",
+		"swarm\nscenario x":            "line 1: \"swarm\": a file begins with",
+		"scenario":                     "line 1: scenario: say what",
+		"scenario x\nscenario y":       "line 2: scenario is given twice",
+		"scenario x\nnodes 3\nnodes 4": "line 3: nodes is given twice",
+		"scenario x\n\nnoodles 3": "line 3: unknown word \"noodles\": use scenario, " +
+			"about, seed, nodes",
+		"scenario x\nnodes":        "line 2: nodes: say what",
+		"scenario x\nnodes three":  "line 2: nodes: \"three\" is no whole number",
+		"scenario x\nnodes -1":     "is no whole number",
+		"scenario x\nseed 0":       "line 2: seed: \"0\" is no seed",
+		"scenario x\nduration 5":   "line 2: duration: \"5\" is no duration",
+		"scenario x\nswarm\nswarm": "line 3: \"swarm\": swarm stands once",
+		"scenario x\nswarm bees":   "line 2: \"swarm bees\": swarm stands once",
+		"scenario x\nworkload kees=5": "line 2: workload: unknown option \"kees\": " +
+			"use keys, get",
+		"scenario x\nworkload keys": "line 2: workload: \"keys\": options are " +
+			"written key=value",
+		"scenario x\nworkload keys=5 keys=6": "keys is given twice",
+		"scenario x\nworkload hot=2":         "hot: \"2\" is no share",
+		"scenario x\nworkload level=strong":  "unknown consistency level \"strong\"",
+		"scenario x\nworkload attach=two": "unknown way to attach \"two\": use one of any, " +
+			"one, own, apart",
+		"scenario x\nworkload value=9..x":        "\"x\" is no whole number",
+		"scenario x\nclocks drift=5":             "\"5\" is no rate",
+		"scenario x\nexpect fame":                "line 2: expect: unknown promise \"fame\"",
+		"scenario x\nexpect finished, finished":  "finished is named twice",
+		"scenario x\nexpect finished,":           "unknown promise \"\"",
+		"scenario x\nplan b":                     "line 2: plan b: write faults on the lines below",
+		"scenario x\nplan random kinds=heal":     "heal: name each kind that begins a fault once",
+		"scenario x\nplan random kinds=cut,cut":  "cut: name each kind that begins a fault once",
+		"scenario x\nplan random kinds=boom":     "unknown fault \"boom\"",
+		"scenario x\nplan random majority=maybe": "\"maybe\": write lose or keep",
+		"scenario x\nplan random\nat 1s heal":    "line 3: \"at 1s heal\": nothing follows `plan random`",
+		"scenario x\nplan\nat 1s heal\nnodes 3":  "line 4: \"nodes 3\": a line of a plan reads like",
+		"scenario x\nplan\n\nat 1s crash n1 now": "line 4: crash:",
+		"scenario x\nexpect finished\nplan\nat 1s restart n1": "scenario \"x\": plan: `at 1s restart n1`: " +
+			"n1 is up then",
 	} {
 		_, err := Parse(text)
 		require.ErrorContains(t, err, reason, "%q", text)
@@ -219,20 +246,20 @@ func TestValidateRefuses(t *testing.T) {
 
 // Scenarios are also made in code, where the parser cannot watch.
 func TestValidateWatchesScenariosMadeInCode(t *testing.T) {
-	for reason, spoil := range map[string]func(*Scenario){
-		"either random or a list": func(s *Scenario) { s.Random = defaultRandom() },
-		"name promises once":      func(s *Scenario) { s.Expect = []Promise{Finished, Converged} },
-		"name kinds once": func(s *Scenario) {
-			s.Plan, s.Random = chaos.Plan{}, &Random{Kinds: []chaos.Kind{chaos.Crash, chaos.Crash}}
+	for reason, spoil := range map[string]func(*scenario.Scenario){
+		"either random or a list": func(s *scenario.Scenario) { s.Random = scenario.DefaultRandom() },
+		"name promises once":      func(s *scenario.Scenario) { s.Expect = []scenario.Promise{Finished, Converged} },
+		"name kinds once": func(s *scenario.Scenario) {
+			s.Plan, s.Random = chaos.Plan{}, &scenario.Random{Kinds: []chaos.Kind{chaos.Crash, chaos.Crash}}
 		},
-		"share is between":    func(s *Scenario) { s.Network.Loss = -1 },
-		"network: delay":      func(s *Scenario) { s.Network.DelayMax = 0 },
-		"clocks: skew":        func(s *Scenario) { s.Clocks.Skew = -1 },
-		"disk: sync":          func(s *Scenario) { s.Disk.SyncMax = 0 },
-		"level: use eventual": func(s *Scenario) { s.Workload.Level = 0 },
-		"attach: use one of":  func(s *Scenario) { s.Workload.Attach = attachEnd },
-		"hot: use 0% to 100%": func(s *Scenario) { s.Workload.Hot = -1 },
-		"is before the event": func(s *Scenario) { s.Plan.Events[0].At, s.Plan.Events[1].At = 5, 4 },
+		"share is between":    func(s *scenario.Scenario) { s.Network.Loss = -1 },
+		"network: delay":      func(s *scenario.Scenario) { s.Network.DelayMax = 0 },
+		"clocks: skew":        func(s *scenario.Scenario) { s.Clocks.Skew = -1 },
+		"disk: sync":          func(s *scenario.Scenario) { s.Disk.SyncMax = 0 },
+		"level: use eventual": func(s *scenario.Scenario) { Of(s).Workload.Level = 0 },
+		"attach: use one of":  func(s *scenario.Scenario) { Of(s).Workload.Attach = attachEnd },
+		"hot: use 0% to 100%": func(s *scenario.Scenario) { Of(s).Workload.Hot = -1 },
+		"is before the event": func(s *scenario.Scenario) { s.Plan.Events[0].At, s.Plan.Events[1].At = 5, 4 },
 	} {
 		s, err := Parse(whole)
 		require.NoError(t, err)

@@ -1,16 +1,15 @@
 package scenarios
 
 import (
-	"bytes"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
 
 	"kvs/chaos"
 	"kvs/node"
+	"kvs/node/slot"
+	"kvs/sim/scenario"
 )
 
 // Workload says what clients do.
@@ -20,16 +19,27 @@ type Workload struct {
 	CAS                    int // the same: compare-and-set, of what the client saw last; level=linearizable only.
 	CASDelete              int // the same, as a delete.
 	Hot                    int64
-	Retry                  int64         // share of the puts and compare-and-sets that carry an idempotency key and are tried again when their outcome is unknown; level=linearizable only.
-	Core                   int64         // share of the eventual reads that go through the node's loop instead of around it.
-	Think, ThinkMax        time.Duration // pause of a client before each operation.
-	Value, ValueMax        int           // bytes of a value.
-	Level                  node.Level
-	Mixed                  bool // paths are kept apart by level, in directories of their own: see PathLevel. Level is the linearizable one then.
-	Attach                 Attach
-	TTL, TTLMax            time.Duration // how long the values of half of all puts live; zero: all live for ever.
-	Timeout                time.Duration // after which a client gives up on an operation, its outcome unknown.
+	// share of the puts and compare-and-sets that carry an idempotency key and are tried again when their outcome
+	// is unknown; level=linearizable only.
+	Retry int64
+	// share of the eventual reads that go through the node's loop instead of around it.
+	Core            int64
+	Think, ThinkMax time.Duration // pause of a client before each operation.
+	Value, ValueMax int           // bytes of a value.
+	Level           node.Level
+	// paths are kept apart by level, in directories of their own: see PathLevel. Level is the linearizable one
+	// then.
+	Mixed       bool
+	Attach      Attach
+	TTL, TTLMax time.Duration // how long the values of half of all puts live; zero: all live for ever.
+	Timeout     time.Duration // after which a client gives up on an operation, its outcome unknown.
 }
+
+// Bounds of a workload. They keep a typing error from becoming a run that never ends; they are no limits of kvs.
+const (
+	KeysMax   = 100_000
+	WeightMax = 1_000_000
+)
 
 func defaultWorkload() Workload {
 	return Workload{
@@ -39,15 +49,115 @@ func defaultWorkload() Workload {
 	}
 }
 
+func (w *Workload) options() []scenario.Option {
+	return []scenario.Option{
+		scenario.Int("keys", &w.Keys),
+		scenario.Int("get", &w.Get), scenario.Int("put", &w.Put),
+		scenario.Int("delete", &w.Delete), scenario.Int("list", &w.List),
+		scenario.Int("cas", &w.CAS), scenario.Int("cas-delete", &w.CASDelete),
+		scenario.Ratio("hot", &w.Hot),
+		scenario.DurationRange("think", &w.Think, &w.ThinkMax),
+		scenario.IntRange("value", &w.Value, &w.ValueMax),
+		scenario.Ratio("core", &w.Core), scenario.Ratio("retry", &w.Retry),
+		{Key: "level", Print: func() string {
+			if w.Mixed {
+				return levelMixed
+			}
+			return w.Level.String()
+		}, Parse: func(v string) (err error) {
+			if w.Mixed = v == levelMixed; w.Mixed {
+				w.Level = node.Linearizable
+				return nil
+			}
+			w.Level, err = node.ParseLevel(v)
+			return err
+		}},
+		{Key: "attach", Print: func() string { return w.Attach.String() }, Parse: func(v string) (err error) {
+			w.Attach, err = ParseAttach(v)
+			return err
+		}},
+		scenario.DurationRange("ttl", &w.TTL, &w.TTLMax),
+		scenario.Duration("timeout", &w.Timeout),
+	}
+}
+
+// levelMixed is the word for a workload of all levels: see Workload.Mixed.
+const levelMixed = "mixed"
+
+func (w *Workload) check() error {
+	total := 0
+	for _, weight := range []int{w.Get, w.Put, w.Delete, w.List, w.CAS, w.CASDelete} {
+		if weight < 0 || weight > WeightMax {
+			return fmt.Errorf("weight %d: use 0 to %d", weight, WeightMax)
+		}
+		total += weight
+	}
+	switch {
+	case total == 0:
+		return fmt.Errorf("no operation has a weight: give get, put, delete, list, cas or cas-delete one")
+	case w.CAS+w.CASDelete > 0 && w.Level != node.Linearizable:
+		return fmt.Errorf("cas=%d cas-delete=%d: a compare-and-set is linearizable; say level=linearizable", w.CAS,
+			w.CASDelete)
+	case w.Retry < 0 || w.Retry > chaos.PPMAll || w.Retry > 0 && w.Level != node.Linearizable:
+		return fmt.Errorf("retry: use 0%% to 100%%, and level=linearizable")
+	case w.Keys < 1 || w.Keys > KeysMax:
+		return fmt.Errorf("keys=%d: use 1 to %d", w.Keys, KeysMax)
+	case w.Hot < 0 || w.Hot > chaos.PPMAll:
+		return fmt.Errorf("hot: use 0%% to 100%%")
+	case w.Core < 0 || w.Core > chaos.PPMAll:
+		return fmt.Errorf("core: use 0%% to 100%%")
+	case w.Think < 0 || w.ThinkMax < w.Think || w.ThinkMax > scenario.DurationMax:
+		return fmt.Errorf("think: write the smaller end first, nothing negative or beyond %s",
+			chaos.FormatDuration(scenario.DurationMax))
+	case w.Value < 1 || w.ValueMax < w.Value || w.ValueMax > slot.ValueBytesDefault:
+		return fmt.Errorf("value=%d..%d: use 1 to %d bytes, the smaller end first", w.Value, w.ValueMax,
+			slot.ValueBytesDefault)
+	case w.Level < node.Eventual || w.Level > node.Linearizable:
+		return fmt.Errorf("level: use eventual, quorum, linearizable or mixed")
+	case w.Mixed && w.Level != node.Linearizable:
+		return fmt.Errorf("level: a mixed workload has the level linearizable")
+	case w.Attach >= attachEnd:
+		return fmt.Errorf("attach: use one of %s", strings.Join(attachNames[:], ", "))
+	case w.Timeout <= 0 || w.Timeout > scenario.DurationMax:
+		return fmt.Errorf("timeout: use more than 0s and at most %s", chaos.FormatDuration(scenario.DurationMax))
+	}
+	return nil
+}
+
+// draw draws a workload within the bounds of w.
+func (w *Workload) draw(rng *rand.Rand) {
+	w.Keys = int(chaos.DrawLog(rng, 1, int64(w.Keys)))
+	for _, weight := range []*int{&w.Get, &w.Put, &w.Delete, &w.List, &w.CAS, &w.CASDelete} {
+		switch {
+		case *weight == 0:
+		case rng.IntN(4) == 0:
+			*weight = 0
+		default:
+			*weight = 1 + rng.IntN(100)
+		}
+	}
+	w.Put = max(w.Put, 1+rng.IntN(20))
+	w.Hot = scenario.DrawShare(rng, w.Hot)
+	w.Core = scenario.DrawShare(rng, w.Core)
+	w.Retry = scenario.DrawShare(rng, w.Retry)
+	w.Think, w.ThinkMax = scenario.DrawRange(rng, w.Think, w.ThinkMax, 100)
+	size := int(chaos.DrawLog(rng, int64(w.Value), int64(w.ValueMax)))
+	w.ValueMax = size
+	if w.Attach == AttachAny {
+		w.Attach = [...]Attach{AttachAny, AttachAny, AttachOwn, AttachOne}[rng.IntN(4)]
+	}
+}
+
 // Attach says which node a client talks to.
 type Attach uint8
 
 // The ways to attach.
 const (
-	AttachAny   Attach = iota // to a node drawn for each operation.
-	AttachOne                 // all clients to n1.
-	AttachOwn                 // each client to a node of its own, for good: client 1 to n1, client 2 to n2 and so on, around.
-	AttachApart               // writes to n1, reads to a node drawn from the others.
+	AttachAny Attach = iota // to a node drawn for each operation.
+	AttachOne               // all clients to n1.
+	// each client to a node of its own, for good: client 1 to n1, client 2 to n2 and so on, around.
+	AttachOwn
+	AttachApart // writes to n1, reads to a node drawn from the others.
 
 	attachEnd // not a way: how many there are.
 )
@@ -70,229 +180,4 @@ func ParseAttach(s string) (Attach, error) {
 		}
 	}
 	return 0, fmt.Errorf("unknown way to attach %q: use one of %s", s, strings.Join(attachNames[:], ", "))
-}
-
-// OpKind is what a client asks for.
-type OpKind uint8
-
-// The operations.
-const (
-	OpGet OpKind = iota
-	OpPut
-	OpDelete
-	OpList
-	OpCAS       // a put, if the path still shows what the client saw there last.
-	OpCASDelete // a delete, if it does; a plain one if the client saw nothing there.
-)
-
-var opNames = [...]string{"get", "put", "delete", "list", "cas", "cas-delete"}
-
-// String prints the word used in histories.
-func (k OpKind) String() string { return opNames[k] }
-
-// Conditional reports whether an operation of this kind is a compare-and-set.
-func (k OpKind) Conditional() bool { return k == OpCAS || k == OpCASDelete }
-
-// Op is one operation of a client.
-type Op struct {
-	Kind      OpKind
-	Path      string        // of a list: the directory, "" or ending in a slash.
-	Recursive bool          // of a list.
-	TTL       time.Duration // of a put: how long the value lives; zero: for ever.
-	Value     []byte        // of a put: fresh memory, different from every other value of the run. See Label.
-	Level     node.Level    // DefaultLevel: what Workload.PathLevel says.
-	Node      int           // the node to ask, from 1.
-	Think     time.Duration
-}
-
-// Generator makes the operations of one client. The same rng state, workload and client give the same operations. It is not
-// safe for concurrent use.
-type Generator struct {
-	rng    *rand.Rand
-	w      Workload
-	nodes  int
-	client int
-	drawn  int // operations.
-	puts   int
-	paths  []string
-}
-
-// NewGenerator returns the generator of a client, numbered from 1, in a cluster of nodes. Each client needs an rng of its own:
-// then no client's operations depend on how fast another one is.
-func NewGenerator(rng *rand.Rand, w Workload, nodes, client int) *Generator {
-	if err := w.check(); err != nil {
-		panic("scenarios: a workload that Validate refuses: " + err.Error())
-	}
-	g := &Generator{rng: rng, w: w, nodes: nodes, client: client, paths: Paths(w.Keys)}
-	if w.Mixed {
-		for i := range g.paths {
-			g.paths[i] = mixedDirs[i%len(mixedDirs)] + g.paths[i]
-		}
-	}
-	return g
-}
-
-// Next returns the client's next operation.
-func (g *Generator) Next() Op {
-	g.drawn++
-	op := Op{Kind: g.kind(), Think: chaos.DrawDuration(g.rng, g.w.Think, g.w.ThinkMax)}
-	op.Node = g.node(op.Kind)
-	op.Path = g.path()
-	op.Level = g.w.PathLevel(op.Path)
-	if g.w.Mixed {
-		g.mix(&op)
-	}
-	switch op.Kind {
-	case OpPut, OpCAS:
-		op.Value = g.value()
-		if g.w.TTLMax > 0 && g.rng.IntN(2) == 0 {
-			op.TTL = g.ttl(&op)
-		}
-	case OpList:
-		op.Path = directory(g.rng, op.Path)
-		op.Recursive = g.rng.IntN(2) == 0
-	}
-	return op
-}
-
-// The directories of a mixed workload. In MixedDir every operation has a level of its own.
-const (
-	EventualDir     = "e/"
-	QuorumDir       = "q/"
-	LinearizableDir = "l/"
-	MixedDir        = "m/"
-)
-
-var mixedDirs = [...]string{LinearizableDir, EventualDir, QuorumDir, MixedDir}
-
-// PathLevel is the level of the operations on a path; of those in MixedDir, that of most.
-func (w *Workload) PathLevel(path string) node.Level {
-	switch {
-	case w.Mixed && strings.HasPrefix(path, EventualDir):
-		return node.Eventual
-	case w.Mixed && strings.HasPrefix(path, QuorumDir):
-		return node.Quorum
-	}
-	return w.Level
-}
-
-// LinearizablePrefix is what the paths begin with whose histories are linearizable when the scenario says so.
-func (w *Workload) LinearizablePrefix() string {
-	if w.Mixed {
-		return LinearizableDir
-	}
-	return ""
-}
-
-// mix makes an operation one that its path can have: a compare-and-set is linearizable.
-func (g *Generator) mix(op *Op) {
-	switch {
-	case op.Kind == OpCAS && op.Level != node.Linearizable:
-		op.Kind = OpPut
-	case op.Kind == OpCASDelete && op.Level != node.Linearizable:
-		op.Kind = OpDelete
-	case !op.Kind.Conditional() && strings.HasPrefix(op.Path, MixedDir):
-		op.Level = [...]node.Level{node.Eventual, node.Quorum, node.Linearizable}[g.rng.IntN(3)]
-	}
-}
-
-func (g *Generator) kind() OpKind {
-	weights := [...]int{OpGet: g.w.Get, OpPut: g.w.Put, OpDelete: g.w.Delete, OpList: g.w.List, OpCAS: g.w.CAS, OpCASDelete: g.w.CASDelete}
-	total := 0
-	for _, w := range weights {
-		total += w
-	}
-	n := g.rng.IntN(total)
-	for k, w := range weights {
-		if n < w {
-			return OpKind(k)
-		}
-		n -= w
-	}
-	panic("scenarios: weights that do not add up")
-}
-
-func (g *Generator) node(k OpKind) int {
-	reads := k == OpGet || k == OpList
-	switch {
-	case g.nodes == 1 || g.w.Attach == AttachOne:
-		return 1
-	case g.w.Attach == AttachOwn:
-		return (g.client-1)%g.nodes + 1
-	case g.w.Attach == AttachApart && reads:
-		return 2 + g.rng.IntN(g.nodes-1)
-	case g.w.Attach == AttachApart:
-		return 1
-	}
-	return 1 + g.rng.IntN(g.nodes)
-}
-
-// ttl is how long the value of a put lives. In a mixed workload that of a linearizable path comes out of the value's label: until these
-// had one too, nothing was drawn for them, and whatever else a seed draws stays what it was.
-func (g *Generator) ttl(op *Op) time.Duration {
-	rng := g.rng
-	if g.w.Mixed && g.w.PathLevel(op.Path) == node.Linearizable {
-		h := fnv.New64a()
-		h.Write([]byte(Label(op.Value)))
-		rng = rand.New(rand.NewPCG(h.Sum64(), 0))
-	}
-	return max(chaos.DrawDuration(rng, g.w.TTL, g.w.TTLMax), time.Millisecond)
-}
-
-// HotKeys is the number of hot ones among keys: a tenth, but one at least.
-func HotKeys(keys int) int { return max(1, keys/10) }
-
-func (g *Generator) path() string {
-	if chaos.Chance(g.rng, g.w.Hot) {
-		return g.paths[g.rng.IntN(HotKeys(len(g.paths)))]
-	}
-	return g.paths[g.rng.IntN(len(g.paths))]
-}
-
-// value returns a value that no other put of the run writes: "c3.17" is the 17th of client 3, filled up with dots. A value
-// that is too short for its label is as long as the label.
-func (g *Generator) value() []byte {
-	g.puts++
-	size := g.w.Value + g.rng.IntN(g.w.ValueMax-g.w.Value+1)
-	b := make([]byte, 0, max(size, 24))
-	b = append(b, 'c')
-	b = strconv.AppendInt(b, int64(g.client), 10)
-	b = append(b, '.')
-	b = strconv.AppendInt(b, int64(g.puts), 10)
-	for len(b) < size {
-		b = append(b, '.')
-	}
-	return b
-}
-
-// Label is the part of a generated value that tells it from the others: short enough for histories.
-func Label(value []byte) string { return string(bytes.TrimRight(value, ".")) }
-
-// segments are the names of every level of the tree. "a-" and "a0" sort right before and right after what is below "a/",
-// which is where a listing that compares carelessly goes wrong.
-var segments = [...]string{"a", "a-", "a0", "b"}
-
-// Paths returns the first n paths of a tree in which every node has a value and four children: a, a-, a0, b, a/a, a/a- and so
-// on. 20 paths are two levels of it, 84 are three.
-func Paths(n int) []string {
-	out := make([]string, 0, n)
-	for i := range n {
-		if i < len(segments) {
-			out = append(out, segments[i])
-			continue
-		}
-		out = append(out, out[i/len(segments)-1]+"/"+segments[i%len(segments)])
-	}
-	return out
-}
-
-// directory returns a directory on the way to path: the root, one above it, or path itself with what is below it.
-func directory(rng *rand.Rand, path string) string {
-	path += "/"
-	depth := rng.IntN(strings.Count(path, "/") + 1)
-	end := 0
-	for range depth {
-		end += strings.IndexByte(path[end:], '/') + 1
-	}
-	return path[:end]
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node"
+	"kvs/node/slot"
 )
 
 func generate(w Workload, nodes, client, n int) []Op {
@@ -31,7 +32,7 @@ func TestGeneratorKeepsItsBounds(t *testing.T) {
 		require.GreaterOrEqual(t, op.Node, 1)
 		require.LessOrEqual(t, op.Node, 5)
 		if op.Kind == OpList {
-			require.NoError(t, node.CheckDirectory(op.Path))
+			require.NoError(t, slot.CheckDirectory(op.Path))
 		} else {
 			require.Contains(t, paths, op.Path)
 		}
@@ -146,18 +147,18 @@ func TestPaths(t *testing.T) {
 	paths := Paths(400)
 	seen, deepest := map[string]bool{}, 0
 	for _, p := range paths {
-		require.NoError(t, node.CheckPath(p))
+		require.NoError(t, slot.CheckPath(p))
 		require.False(t, seen[p], p)
 		seen[p] = true
 		deepest = max(deepest, strings.Count(p, "/"))
 	}
 	require.Equal(t, 4, deepest)
 	require.True(t, seen["a/a/a"] && seen["a/a"] && seen["a"], "a path is a value and a directory")
-	require.NoError(t, node.CheckPath(Paths(KeysMax)[KeysMax-1]))
+	require.NoError(t, slot.CheckPath(Paths(KeysMax)[KeysMax-1]))
 }
 
-// A mixed workload keeps the levels apart by directory, but for one in which all meet; compare-and-sets are linearizable, and
-// values of all levels end.
+// A mixed workload keeps the levels apart by directory, but for one in which all meet; compare-and-sets are
+// linearizable, and values of all levels end.
 func TestMixedWorkload(t *testing.T) {
 	w := defaultWorkload()
 	w.Keys, w.CAS, w.Level, w.Mixed, w.TTL, w.TTLMax = 40, 30, node.Linearizable, true, time.Second, 2*time.Second

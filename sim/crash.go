@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	busyFactor   = 10 // how much likelier a crash is with persists in flight: see scenarios.Disk.
+	busyFactor   = 10 // how much likelier a crash is with persists in flight: see scenario.Disk.
 	busyTriesMax = 100
 	busyStepMax  = 20 * time.Millisecond
 )
 
 // crashFor is a crash of the plan.
-func (w *world) crashFor(r *replica) {
+func (w *World) crashFor(r *Replica) {
 	if w.sc.Disk.Busy {
 		w.crashBusy(r)
 		return
@@ -21,26 +21,26 @@ func (w *world) crashFor(r *replica) {
 	w.crashCounted(r)
 }
 
-func (w *world) crashCounted(r *replica) {
+func (w *World) crashCounted(r *Replica) {
 	w.stats.crashes++
-	if len(r.disk.waiting) > 0 {
+	if len(r.disk.Waiting) > 0 {
 		w.stats.torn++
 	}
 	w.crash(r)
 }
 
 // crashBusy looks at one moment after the other, and crashes at a quiet one only now and then.
-func (w *world) crashBusy(r *replica) {
+func (w *World) crashBusy(r *Replica) {
 	r.doomed++
-	if len(r.disk.waiting) > 0 || r.doomed > busyTriesMax || w.rng.IntN(busyFactor) == 0 {
+	if len(r.disk.Waiting) > 0 || r.doomed > busyTriesMax || w.rng.IntN(busyFactor) == 0 {
 		w.crashCounted(r)
 		return
 	}
-	w.at(w.now+chaos.DrawDuration(w.rng, 0, busyStepMax), event{kind: eventCrash, node: uint8(r.number), run: r.run})
+	w.at(w.now+chaos.DrawDuration(w.rng, 0, busyStepMax), entry{kind: entryCrash, node: uint8(r.Number), run: r.run})
 }
 
 // meetDoom carries out the crash that is to come, before something else happens to the process.
-func (w *world) meetDoom(r *replica) {
+func (w *World) meetDoom(r *Replica) {
 	if r.doomed > 0 {
 		w.crashCounted(r)
 	}

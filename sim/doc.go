@@ -1,16 +1,19 @@
-// Package sim is the virtual world: a whole cluster lifetime in one thread, drawn from one seed, that runs the same node
-// code as production.
+// Package sim is a framework that runs deterministic state machines in a virtual world: a whole cluster's run in
+// one thread, drawn from one seed. It knows no store; kvs is one system that it runs, in sim/kvs.
 //
-// Run takes a seed and a drawn scenario. It makes the replicas, their clocks and disks, the network between them, clients
-// and a nemesis, and lets them live in virtual time, one event after another in the order of (time, sequence). There is a
-// safety phase with load and faults, and a liveness phase in which everything is healed and everything has to finish and
-// to agree. Checkers, one file a promise, then judge what the run left behind.
+// A Machine is anything with Step(now, input, effects). A System says how machines start, what clients do and what
+// has to hold. Run takes a system, a seed and a drawn scenario. It makes the replicas, their clocks and disks, the
+// network between them, clients and a nemesis, and lets one event after another happen, in the order of (time,
+// sequence). There is a safety phase with load and faults, perhaps a phase in which only a majority is healed, and
+// a liveness phase in which everything is healed, and everything has to finish and to agree. Checkers, one a
+// promise, hear of the events that they are subscribed to, and judge what the run left behind.
 //
-// The same seed, scenario, commit and toolchain give the same run, in every process and whatever the Go runtime does; the
-// trace hash in the result is the proof.
+// The same seed, scenario, commit and toolchain give the same run, in every process and whatever the Go runtime
+// does; the trace hash in the result is the proof.
 //
-// It is not a model of the node: it contains no copy of its logic but the oracles of the checkers. It does no I/O; cmd/kvsim
-// prints, keeps files and runs many seeds.
+// It does no I/O: sim/simcmd prints, keeps files and runs many seeds, and sim/simtest runs seeds under go test.
 //
-// Begin with run.go, then world.go (the loop), replica.go (how effects are carried out), and evidence.go (what is judged).
+// Begin with machine.go, system.go and checker.go, which are the contract, and toy_test.go, a system of a page.
+// Then world.go (the loop), step.go (how effects are carried out), client.go (operations), and run.go (how a run is
+// judged).
 package sim

@@ -6,41 +6,44 @@ import (
 	"time"
 
 	"kvs/chaos"
-	"kvs/node"
+	"kvs/sim/pool"
 )
 
 // packet is a message in flight.
 type packet struct {
 	data       []byte
 	from, to   uint8
-	transport  node.Transport
+	transport  Transport
 	loose      bool   // a frame outside the usual connection: nothing orders it.
 	recorded   int32  // in the recording, from 1; zero: it is not.
 	number     uint32 // among those of its sender to its receiver, by transport.
 	connection uint32 // the connection it travels on; when that breaks, the packet is lost.
 }
 
-// network carries messages between replicas as the links' state says. What a link does without faults comes from the
-// scenario; faults come on top. Datagrams are lost, doubled, delayed, reordered and corrupted one by one. Frames travel on
-// one connection for each direction of each pair, in order; loss only delays them, as retransmission does, until too
-// much of it, a cut or a reset breaks the connection, and everything in flight on it is gone. What arrives at a clogged link waits
-// at its end until that is clear: then frames arrive in their order, and datagrams as the delay draws.
+// network carries messages between replicas as the links' state says. What a link does without faults comes from
+// the scenario; faults come on top. Datagrams are lost, doubled, delayed, reordered and corrupted one by one.
+// Frames travel on one connection for each direction of each pair, in order; loss only delays them, as
+// retransmission does, until too much of it, a cut or a reset breaks the connection, and everything in flight on it
+// is gone. What arrives at a clogged link waits at its end until that is clear: then frames arrive in their order,
+// and datagrams as the delay draws.
 type network struct {
 	links   *chaos.Links
 	rng     *rand.Rand
-	packets pool[packet]
+	packets pool.Pool[packet]
 
-	clogged    []event // what has arrived at a clogged link, in the order of arrival.
+	clogged    []entry // what has arrived at a clogged link, in the order of arrival.
 	connection [chaos.NodesMax + 1][chaos.NodesMax + 1]uint32
-	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration  // arrival of the latest frame in order.
-	scratch    [node.DatagramBytesMax + 64]byte                       // datagrams are only lent to the node.
+	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration // arrival of the latest frame in order.
+	overheard  overheard
+	scratch    [DatagramBytesMax + 64]byte                            // datagrams are only lent to the machine.
 	last       [2][chaos.NodesMax + 1][chaos.NodesMax + 1]lastMessage // by transport, sender and receiver.
 }
 
-// lastMessage is the latest one that somebody sent to somebody, and what became of it: for those who ask why something is not over.
+// lastMessage is the latest one that somebody sent to somebody, and what became of it: for those who ask why
+// something is not over.
 type lastMessage struct {
 	number    uint32
-	kind      byte // as in messageKinds.
+	data      []byte
 	fate      messageFate
 	sent, end time.Duration
 }
@@ -56,16 +59,15 @@ const (
 )
 
 var messageFateWords = [...]string{
-	fateOnItsWay: "on its way", fateBlocked: "lost, the link is cut", fateLost: "lost", fateNobody: "lost, nobody was there", fateArrived: "arrived",
+	fateOnItsWay: "on its way", fateBlocked: "lost, the link is cut", fateLost: "lost",
+	fateNobody: "lost, nobody was there", fateArrived: "arrived",
 }
 
 // note remembers a message that is being sent.
 func (n *network) note(p *packet, now time.Duration) {
 	last := &n.last[p.transport][p.from][p.to]
 	*last = lastMessage{number: last.number + 1, sent: now, end: now}
-	if len(p.data) > 1 {
-		last.kind = p.data[1]
-	}
+	last.data = p.data
 	p.number = last.number
 }
 
@@ -80,16 +82,27 @@ const (
 	loopbackDelay    = 50 * time.Microsecond
 	reorderDelayMin  = 5 * time.Millisecond // how far a reordered message falls behind.
 	reorderDelayMax  = 250 * time.Millisecond
+	straggleDelayMax = 3 * time.Second // and one in straggleOneIn of those.
+	straggleOneIn    = 16
 	retransmitDelay  = 200 * time.Millisecond // TCP's first retransmission; it doubles each time.
 	retransmitsMax   = 5                      // after so many the connection is given up.
 	corruptedBitsMax = 4
 	cloggedMax       = 16384 // messages on clogged links; beyond it they are lost, as in a router.
 )
 
-// address of a replica.
-func address(n int) string { return nodeName(n) + ":7946" }
+// Address of a replica.
+func Address(n int) string { return addresses[n] }
 
-func nodeName(n int) string { return "n" + string(rune('0'+n)) }
+// NodeName is the name of a replica, in plans and in everything for people.
+func NodeName(n int) string { return "n" + string(rune('0'+n)) }
+
+// addresses of replicas, by number.
+var addresses = func() (a [chaos.NodesMax + 1]string) {
+	for n := range a {
+		a[n] = NodeName(n) + ":7946"
+	}
+	return a
+}()
 
 // replicaAt is the number of the replica at an address, or zero.
 func replicaAt(addr string, nodes int) int {
@@ -102,13 +115,13 @@ func replicaAt(addr string, nodes int) int {
 }
 
 // send puts a message on its way, or loses it.
-func (w *world) send(from int, s *node.Send) {
+func (w *World) send(from int, s *Send) {
 	to := replicaAt(s.To, w.nodes)
 	if to == 0 {
 		return
 	}
-	if s.Transport == node.TransportDatagram && len(s.Data) > node.DatagramBytesMax {
-		w.violate(Violation{Promise: promiseBounded, Node: from, Detail: "a datagram is longer than DatagramBytesMax"})
+	if s.Transport == TransportDatagram && len(s.Data) > DatagramBytesMax {
+		w.Violate(Violation{Promise: PromiseBounded, Node: from, Detail: "a datagram is longer than DatagramBytesMax"})
 	}
 	net := &w.net
 	w.stats.sent++
@@ -121,6 +134,9 @@ func (w *world) send(from int, s *node.Send) {
 		return
 	}
 	link := net.links.Link(from, to)
+	if link.Forge > 0 {
+		w.outsider(from, to, s, &link)
+	}
 	if from == to {
 		link = chaos.Link{Delay: loopbackDelay, DelayMax: loopbackDelay}
 	}
@@ -132,7 +148,7 @@ func (w *world) send(from int, s *node.Send) {
 		p := packet{data: s.Data, from: uint8(from), to: uint8(to), transport: s.Transport, loose: i > 0}
 		net.note(&p, w.now)
 		p.recorded = w.recordSent(&p)
-		if s.Transport == node.TransportFrame {
+		if s.Transport == TransportFrame {
 			w.sendFrame(p, &link)
 		} else {
 			w.sendDatagram(p, &link)
@@ -140,7 +156,7 @@ func (w *world) send(from int, s *node.Send) {
 	}
 }
 
-func (w *world) sendDatagram(p packet, link *chaos.Link) {
+func (w *World) sendDatagram(p packet, link *chaos.Link) {
 	rng := w.net.rng
 	if chaos.Chance(rng, link.Loss) {
 		w.net.end(&p, fateLost, w.now)
@@ -149,22 +165,22 @@ func (w *world) sendDatagram(p packet, link *chaos.Link) {
 	}
 	delay := chaos.DrawDuration(rng, link.Delay, link.DelayMax)
 	if chaos.Chance(rng, link.Reorder) {
-		delay += chaos.DrawDuration(rng, reorderDelayMin, reorderDelayMax)
+		delay += reorderDelay(rng)
 	}
 	if chaos.Chance(rng, link.Corrupt) {
 		p.data = corrupt(rng, p.data)
 	}
-	w.at(w.now+delay, event{kind: eventPacket, node: p.to, slot: w.net.packets.put(p)})
+	w.at(w.now+delay, entry{kind: entryPacket, node: p.to, slot: w.net.packets.Put(p)})
 }
 
-func (w *world) sendFrame(p packet, link *chaos.Link) {
+func (w *World) sendFrame(p packet, link *chaos.Link) {
 	rng := w.net.rng
 	delay := chaos.DrawDuration(rng, link.Delay, link.DelayMax)
 	wait := retransmitDelay
 	for tries := 0; chaos.Chance(rng, link.Loss); tries++ {
 		if tries == retransmitsMax {
 			w.net.end(&p, fateLost, w.now)
-			w.lose(int(p.from), int(p.to), node.TransportFrame)
+			w.lose(int(p.from), int(p.to), TransportFrame)
 			return
 		}
 		delay += wait
@@ -172,7 +188,7 @@ func (w *world) sendFrame(p packet, link *chaos.Link) {
 	}
 	if chaos.Chance(rng, link.Reorder) {
 		p.loose = true // it took another connection, which was slower.
-		delay += chaos.DrawDuration(rng, reorderDelayMin, reorderDelayMax)
+		delay += reorderDelay(rng)
 	}
 	at := w.now + delay
 	if !p.loose {
@@ -181,13 +197,22 @@ func (w *world) sendFrame(p packet, link *chaos.Link) {
 		*last = at
 		p.connection = w.net.connection[p.from][p.to]
 	}
-	w.at(at, event{kind: eventPacket, node: p.to, slot: w.net.packets.put(p)})
+	w.at(at, entry{kind: entryPacket, node: p.to, slot: w.net.packets.Put(p)})
+}
+
+// reorderDelay is how far a reordered message falls behind: now and then so far that both its ends have been restarted.
+func reorderDelay(rng *rand.Rand) time.Duration {
+	longest := reorderDelayMax
+	if rng.IntN(straggleOneIn) == 0 {
+		longest = straggleDelayMax
+	}
+	return chaos.DrawDuration(rng, reorderDelayMin, longest)
 }
 
 // lose counts a lost message; with a frame its connection breaks.
-func (w *world) lose(from, to int, t node.Transport) {
+func (w *World) lose(from, to int, t Transport) {
 	w.stats.lost++
-	if t == node.TransportFrame {
+	if t == TransportFrame {
 		w.net.breakConnection(from, to)
 	}
 }
@@ -198,19 +223,19 @@ func (n *network) breakConnection(from, to int) {
 }
 
 // arrives takes a packet out of the network and reports whether it reaches the other end.
-func (w *world) arrives(slot int32) (packet, bool) {
-	p := w.net.packets.take(slot)
+func (w *World) arrives(slot int32) (packet, bool) {
+	p := w.net.packets.Take(slot)
 	from, to := int(p.from), int(p.to)
 	switch {
 	case w.net.links.Blocked(from, to):
 		w.net.end(&p, fateBlocked, w.now)
 		w.lose(from, to, p.transport)
 		return p, false
-	case p.transport == node.TransportFrame && !p.loose && p.connection != w.net.connection[from][to]:
+	case p.transport == TransportFrame && !p.loose && p.connection != w.net.connection[from][to]:
 		w.net.end(&p, fateLost, w.now)
 		w.stats.lost++
 		return p, false
-	case w.replicas[p.to].node == nil:
+	case w.replicas[p.to].machine == nil:
 		w.net.end(&p, fateNobody, w.now)
 	default:
 		w.net.end(&p, fateArrived, w.now)
@@ -219,8 +244,8 @@ func (w *world) arrives(slot int32) (packet, bool) {
 }
 
 // clog keeps a packet that arrives at the end of a clogged link, and reports whether it has.
-func (w *world) clog(e event) bool {
-	p := w.net.packets.at(e.slot)
+func (w *World) clog(e entry) bool {
+	p := w.net.packets.At(e.slot)
 	if !w.net.links.Clogged(int(p.from), int(p.to)) {
 		return false
 	}
@@ -233,18 +258,18 @@ func (w *world) clog(e event) bool {
 }
 
 // unclog lets go what waits on links that are clear again.
-func (w *world) unclog() {
+func (w *World) unclog() {
 	net := &w.net
 	still := net.clogged[:0]
 	for _, e := range net.clogged {
-		p := net.packets.at(e.slot)
+		p := net.packets.At(e.slot)
 		from, to := int(p.from), int(p.to)
 		if net.links.Clogged(from, to) {
 			still = append(still, e)
 			continue
 		}
 		at := w.now
-		if p.transport == node.TransportDatagram || p.loose { // no frame in flight may overtake those that have waited.
+		if p.transport == TransportDatagram || p.loose { // no frame in flight may overtake those that have waited.
 			link := net.links.Link(from, to)
 			at += chaos.DrawDuration(net.rng, link.Delay, link.DelayMax)
 		}

@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"kvs/chaos"
-	"kvs/node"
 )
 
-// Recording is what a run looked like from outside: what the report page draws. It only listens: with it a run is the same run,
-// a little slower.
+// Recording is what a run looked like from outside: what the report page draws. It only listens: with it a run is
+// the same run, a little slower.
 type Recording struct {
 	Messages []RecordedMessage // in order of Sent.
 	Marks    []Mark            // in order of At.
 	Faults   []chaos.Event     // as they happened, those of the plan and the end of all.
 
-	// EventsMax bounds the messages, and the marks of persists and log lines; the oldest half of one sort makes room when they are as many.
-	// All other marks are kept, so that whatever breaks is there, with what came before it. Default: 200,000.
+	// EventsMax bounds the messages, and the marks of persists and log lines; the oldest half of one sort makes
+	// room when they are as many. All other marks are kept, so that whatever breaks is there, with what came before
+	// it. Default: 200,000.
 	EventsMax int
 	Left      int // not kept.
 
@@ -34,7 +34,7 @@ type RecordedMessage struct {
 	Lost     bool          // on its way, or because nobody was there. Also of what is still in flight at the end.
 	Frame    bool          // else a datagram.
 	Kind     string
-	Detail   string // what it is about, see node.FrameDetail; empty: its kind says it all.
+	Detail   string // what it is about, see Cluster.Describe; empty: its kind says it all.
 	Bytes    int
 }
 
@@ -48,7 +48,7 @@ const (
 	MarkPause                    // it stands still from here,
 	MarkResume                   // to here.
 	MarkPersist                  // changes become durable.
-	MarkDecision                 // a conflict is decided.
+	MarkDecision                 // the system has decided something.
 	MarkLog                      // a log line.
 	MarkBroken                   // a promise breaks.
 )
@@ -113,26 +113,30 @@ func (r *Recording) message(number int32) *RecordedMessage {
 	return &r.Messages[number-r.dropped-1]
 }
 
-// mark records something; a nil r records nothing. Texts are only made for those who listen: callers look first.
-func (w *world) mark(n int, kind MarkKind, text string) {
+// Recording reports whether anybody looks at the run: then marks are worth their texts.
+func (w *World) Recording() bool { return w.recording != nil }
+
+// Mark records something at a replica, if anybody looks. Texts are only made for those who do: ask Recording first.
+func (w *World) Mark(n int, kind MarkKind, text string) {
 	if w.recording != nil {
 		w.recording.addMark(Mark{w.now, n, kind, text})
 	}
 }
 
 // recordSent records a message and returns what tells it from others; zero: it is not recorded.
-func (w *world) recordSent(p *packet) int32 {
+func (w *World) recordSent(p *packet) int32 {
 	if w.recording == nil {
 		return 0
 	}
+	kind, detail := w.cluster.Describe(p.data)
 	return w.recording.addMessage(RecordedMessage{
-		From: int(p.from), To: int(p.to), Sent: w.now, Arrived: w.now, Lost: true, Frame: p.transport == node.TransportFrame,
-		Kind: messageKind(p.data), Detail: node.FrameDetail(p.data), Bytes: len(p.data),
+		From: int(p.from), To: int(p.to), Sent: w.now, Arrived: w.now, Lost: true, Frame: p.transport == TransportFrame,
+		Kind: kind, Detail: detail, Bytes: len(p.data),
 	})
 }
 
 // recordEnd records how a message ended.
-func (w *world) recordEnd(p *packet, arrived bool) {
+func (w *World) recordEnd(p *packet, arrived bool) {
 	if p.recorded == 0 {
 		return
 	}
@@ -141,44 +145,18 @@ func (w *world) recordEnd(p *packet, arrived bool) {
 	}
 }
 
-func (w *world) recordPersist(r *replica, p *node.Persist) {
+func (w *World) recordPersist(r *Replica, p *Persist) {
 	if w.recording == nil {
 		return
 	}
 	const keysMax = 6
 	var keys []string
-	for i := range p.Ops {
+	for i := range p.Changes {
 		if i == keysMax {
-			keys = append(keys, fmt.Sprintf("and %d more", len(p.Ops)-i))
+			keys = append(keys, fmt.Sprintf("and %d more", len(p.Changes)-i))
 			break
 		}
-		keys = append(keys, fmt.Sprintf("%q", p.Ops[i].Key))
+		keys = append(keys, fmt.Sprintf("%q", p.Changes[i].Key))
 	}
-	w.mark(r.number, MarkPersist, fmt.Sprintf("persist %d: %s", p.ID, strings.Join(keys, " ")))
-}
-
-func (w *world) recordDecision(r *replica, d *node.ConflictRecord) {
-	if w.recording != nil {
-		w.mark(r.number, MarkDecision, fmt.Sprintf("%q at %s: %s wins by %s, settled %t", d.Path, d.Slot.TS, d.Decision.Winner, d.Decision.Rule, d.Decision.Final))
-	}
-}
-
-// messageKinds are the names of what node/wire.go numbers. A number without a name is shown as it is.
-var messageKinds = map[byte]string{
-	1: "gossip", 2: "member-table", 3: "replicate", 4: "replicate-ack", 7: "sync-pull", 8: "tree-ask", 9: "tree-answer", 10: "leaf-ask", 11: "leaf-answer",
-	20: "store", 21: "stored", 22: "fetch", 23: "fetched",
-	24: "hello", 25: "plan-ask", 26: "plan", 27: "page-ask", 28: "page", 30: "gone-ask", 31: "gone-answer", 32: "gone-word",
-	40: "config-ask", 41: "config-is", 42: "prepare", 43: "look", 44: "promised", 45: "accept", 46: "accepted", 47: "epoch",
-	48: "passed-ask", 49: "passed-is", 50: "catch-range", 51: "catch-keys", 52: "catch-pull", 53: "catch-slots", 54: "adopted-ask", 55: "adopted-is",
-	56: "word-ask", 57: "word", 58: "word-back",
-}
-
-func messageKind(data []byte) string {
-	if len(data) < 2 {
-		return "cut short"
-	}
-	if name := messageKinds[data[1]]; name != "" {
-		return name
-	}
-	return fmt.Sprintf("kind %d", data[1])
+	w.Mark(r.Number, MarkPersist, fmt.Sprintf("persist %d: %s", p.ID, strings.Join(keys, " ")))
 }

@@ -1,23 +1,25 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"kvs/linearize"
-	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 // Options of Run.
 type Options struct {
+	System   System
 	Seed     uint64
-	Scenario *scenarios.Scenario // drawn: see Draw.
-	Commit   string              // goes into the history's header. Default: none.
-	Record   *Recording          // is filled with what happens. Default: nothing is recorded.
-	Trace    func(line string)   // hears of everything that happens. Default: nobody does.
-	Coverage *Coverage           // takes in the situations that the run comes through. Default: nothing does.
+	Scenario *scenario.Scenario // drawn: see Draw.
+	Commit   string             // goes into the history's header. Default: none.
+	Record   *Recording         // is filled with what happens. Default: nothing is recorded.
+	Trace    func(line string)  // hears of everything that happens. Default: nobody does.
 }
 
 // Result is how a run ended.
@@ -32,13 +34,10 @@ type Result struct {
 	SettledIn  time.Duration // virtual time from the end of the faults until everything had finished and agreed.
 	Events     uint64
 	Faults     int
-	Messages   uint64 // sent.
-	Lost       uint64 // of them.
-	Conflicts  int    // timestamps that two writes of one path claimed.
-	Ended      int    // tombstones dropped, on all disks together.
-	Joined     int    // newcomers that pulled data until they were in step.
-	Resumed    int    // starts of newcomers that went on where they had stopped.
-	OK         uint64 // operations by what the client learnt.
+	Messages   uint64  // sent.
+	Lost       uint64  // of them.
+	Counts     []Count // what the system counted.
+	OK         uint64  // operations by what the client learnt.
 	Failed     uint64
 	Unknown    uint64
 	Trace      string // hash over everything that happened.
@@ -49,76 +48,101 @@ type Result struct {
 }
 
 // Draw makes of a scenario the one that a seed stands for. A scenario that is drawn already stays as it is.
-func Draw(seed uint64, s scenarios.Scenario) scenarios.Scenario {
+func Draw(seed uint64, s scenario.Scenario) scenario.Scenario {
 	const streamDraw = 0x64726177 // used for nothing else: a drawn scenario run with the same seed is the same run.
-	d := scenarios.Draw(rand.New(rand.NewPCG(splitMix(seed), splitMix(seed^splitMix(streamDraw)))), s)
+	d := scenario.Draw(rand.New(rand.NewPCG(splitMix(seed), splitMix(seed^splitMix(streamDraw)))), s)
 	d.Seed = seed
 	return d
 }
 
-// Run lets one world live and judges it. A panic inside the node is a violation like others.
+// Run runs one world and judges it. A panic inside of a machine is a violation like others.
 func Run(o Options) (*Result, error) {
+	if o.System == nil {
+		return nil, errors.New("sim: no system to run: set Options.System")
+	}
 	if err := o.Scenario.Validate(); err != nil {
 		return nil, err
 	}
 	if !o.Scenario.Drawn() {
 		return nil, fmt.Errorf("scenario %q: it is not drawn; call Draw first", o.Scenario.Name)
 	}
-	w := newWorld(o)
+	return NewWorld(o).Run(), nil
+}
+
+// Run runs the world to its end and judges it. It may be called once.
+func (w *World) Run() *Result {
 	stack := w.liveOrPanic()
 	res := &Result{
-		Seed: o.Seed, Scenario: o.Scenario.Name, Operations: w.operations, Simulated: w.now, Settled: w.settled,
+		Seed: w.runSeed, Scenario: w.sc.Name, Operations: w.operations, Simulated: w.now, Settled: w.settled,
 		Events: w.stats.events, Faults: w.stats.faults, Messages: w.stats.sent, Lost: w.stats.lost,
-		OK: w.stats.answers[linearize.OK], Failed: w.stats.answers[linearize.Fail], Unknown: w.stats.answers[linearize.Info],
-		Joined: w.joins.joined, Resumed: w.joins.resumed, Conflicts: len(w.conflict.conflicts), Ended: w.ends.count, Trace: w.trace.String(), Stack: stack,
+		OK: w.stats.answers[linearize.OK], Failed: w.stats.answers[linearize.Fail],
+		Unknown: w.stats.answers[linearize.Info],
+		Trace:   w.hash.String(), Stack: stack,
+	}
+	if w.hooks.counter != nil {
+		res.Counts = w.hooks.counter.Counts()
 	}
 	if w.settled {
 		res.SettledIn = w.now - w.recovered
 	}
-	for i := range w.clients {
-		if c := &w.clients[i]; !c.probe && !c.scripted {
+	for _, c := range w.callers {
+		if c.role == RoleLoad {
 			res.Begun = append(res.Begun, int(c.count))
 		}
 	}
 	res.History = w.recorder.Finish(int64(w.now))
-	w.withEnds(res.History)
+	if w.hooks.historian != nil {
+		w.hooks.historian.Complete(res.History)
+	}
 	if stack == "" {
-		w.violate(w.evidence().judge()...)
-		w.violate(w.checkLosers()...)
-		w.violate(w.checkCreations()...)
+		w.Finish()
 		w.judgeHistory(res)
 	}
-	w.gather()
 	res.Violations = w.violations
-	return res, nil
+	return res
 }
 
 // liveOrPanic runs the world and returns the stack of the panic that ended it, if one did.
-func (w *world) liveOrPanic() (stack string) {
+func (w *World) liveOrPanic() (stack string) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.gather()
 			stack = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
-			w.violate(Violation{Promise: promisePanic, Detail: fmt.Sprint(p)})
+			w.Violate(Violation{Promise: PromisePanic, Detail: fmt.Sprint(p)})
 		}
 	}()
 	w.live()
 	return ""
 }
 
-// judgeHistory asks porcupine, when the scenario expects anything of it.
-func (w *world) judgeHistory(res *Result) {
-	must, mustNot := w.sc.Expects(scenarios.Linearizable), w.sc.Expects(scenarios.NotLinearizable)
+// Finish lets the checkers judge what the run left behind. Run calls it.
+func (w *World) Finish() {
+	if !w.settled && w.sc.Expects(scenario.Finished) {
+		w.Violate(Violation{Promise: scenario.Finished.String(),
+			Detail: fmt.Sprintf("%s after the faults ended it is not over: %s\n  %s",
+				w.sc.Settle, w.unsettled(), w.holdup(w.all()))})
+	}
+	for _, c := range w.bus.checkers {
+		c.Finish()
+	}
+}
+
+// judgeHistory asks the judge, when the scenario expects anything of it.
+func (w *World) judgeHistory(res *Result) {
+	must, mustNot := w.sc.Expects(scenario.Linearizable), w.sc.Expects(scenario.NotLinearizable)
 	if !must && !mustNot {
 		return
 	}
-	res.Linearized = linearize.Check(res.History, linearize.Options{Prefix: w.sc.Workload.LinearizablePrefix()})
-	promise, want := scenarios.Linearizable, linearize.Linearizable
+	if w.hooks.historian != nil {
+		res.Linearized = w.hooks.historian.Judge(res.History)
+	} else {
+		res.Linearized = linearize.Check(res.History, linearize.Options{})
+	}
+	promise, want := scenario.Linearizable, linearize.Linearizable
 	if mustNot {
-		promise, want = scenarios.NotLinearizable, linearize.Violation
+		promise, want = scenario.NotLinearizable, linearize.Violation
 	}
 	if got := res.Linearized.Verdict; got != want {
-		w.violate(Violation{Promise: promise.String(), Path: offendingPath(res.Linearized),
+		w.Violate(Violation{Promise: promise.String(), Path: offendingPath(res.Linearized),
 			Detail: fmt.Sprintf("the history of %d operations is judged: %s", len(res.History.Ops), got)})
 	}
 }
@@ -128,6 +152,16 @@ func offendingPath(r *linearize.Result) string {
 		return ""
 	}
 	return r.Keys[r.Offending].Path
+}
+
+// Count is the number with a name that the system counted; zero if there is none.
+func (r *Result) Count(name string) int {
+	for _, c := range r.Counts {
+		if c.Name == name {
+			return c.N
+		}
+	}
+	return 0
 }
 
 // Verdict is "ok", or the broken promises.
@@ -157,8 +191,15 @@ func (r *Result) String() string {
 	if r.Settled {
 		settled = seconds(r.SettledIn)
 	}
-	return fmt.Sprintf("seed=%d scenario=%s verdict=%s operations=%d ok=%d failed=%d unknown=%d simulated=%s settled=%s events=%d messages=%d lost=%d conflicts=%d joined=%d ended=%d faults=%d trace=%s",
-		r.Seed, r.Scenario, r.Verdict(), r.Operations, r.OK, r.Failed, r.Unknown, seconds(r.Simulated), settled, r.Events, r.Messages, r.Lost, r.Conflicts, r.Joined, r.Ended, r.Faults, r.Trace)
+	var counts strings.Builder
+	for _, c := range r.Counts {
+		fmt.Fprintf(&counts, "%s=%d ", c.Name, c.N)
+	}
+	return fmt.Sprintf("seed=%d scenario=%s verdict=%s operations=%d ok=%d failed=%d unknown=%d "+
+		"simulated=%s settled=%s ",
+		r.Seed, r.Scenario, r.Verdict(), r.Operations, r.OK, r.Failed, r.Unknown, seconds(r.Simulated), settled) +
+		fmt.Sprintf("events=%d messages=%d lost=%d %sfaults=%d trace=%s",
+			r.Events, r.Messages, r.Lost, counts.String(), r.Faults, r.Trace)
 }
 
 // seconds prints a time with three decimals.

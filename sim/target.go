@@ -2,25 +2,28 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 
 	"kvs/chaos"
-	"kvs/node"
 )
 
 // The world is the nemesis's target. Everything it does is in force when Apply returns.
-var _ chaos.Target = (*world)(nil)
+var _ chaos.Target = (*World)(nil)
 
-// Nodes implements chaos.Target.
-func (w *world) Nodes() int { return w.nodes }
-
-// Supports implements chaos.Target: the virtual world can do everything.
-func (w *world) Supports(chaos.Kind) bool { return true }
+// Supports implements chaos.Target: the virtual world can do everything, but that nothing rots of a system which
+// does not say what may.
+func (w *World) Supports(k chaos.Kind) bool {
+	return (k != chaos.Rot || w.hooks.rotter != nil) && (k != chaos.Forge || w.hooks.forger != nil)
+}
 
 // Apply implements chaos.Target.
-func (w *world) Apply(f chaos.Fault) error {
+func (w *World) Apply(f chaos.Fault) error {
 	if w.tracer != nil {
 		w.tracer(fmt.Sprintf("%s fault %s", w.now, f))
+	}
+	if w.bus.heard(EventFault) {
+		e := w.bus.event(EventFault, nil)
+		e.Fault = f
+		w.bus.tell(e)
 	}
 	if w.recording != nil {
 		w.recording.Faults = append(w.recording.Faults, chaos.Event{At: w.now, Fault: f})
@@ -57,27 +60,26 @@ func (w *world) Apply(f chaos.Fault) error {
 	return nil
 }
 
-func (w *world) applyTo(r *replica, f chaos.Fault) error {
-	w.coverFault(r, f.Kind)
+func (w *World) applyTo(r *Replica, f chaos.Fault) error {
 	c, d := &r.clock, &r.disk
 	if f.Kind.Class() == chaos.Process {
 		w.meetDoom(r)
 	}
 	switch f.Kind {
 	case chaos.Skew:
-		c.skew(w.now, f.Amount)
+		c.Skew(w.now, f.Amount)
 	case chaos.Jump:
-		c.jump(w.now, f.Amount)
+		c.Jump(w.now, f.Amount)
 	case chaos.Drift:
-		c.drift(w.now, f.PPM)
+		c.Drift(w.now, f.PPM)
 	case chaos.FreezeClock:
-		c.freeze(w.now)
+		c.Freeze(w.now)
 	case chaos.ThawClock:
-		c.thaw(w.now)
+		c.Thaw(w.now)
 	case chaos.HealClocks:
-		c.heal(w.now)
+		c.Heal(w.now)
 	case chaos.Crash:
-		if r.node != nil { // else a crash that was to come has come just now.
+		if r.machine != nil { // else a crash that was to come has come just now.
 			w.crashFor(r)
 		}
 	case chaos.Restart:
@@ -87,20 +89,22 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 	case chaos.Resume:
 		w.resume(r)
 	case chaos.Wipe:
-		w.wipeSpared(r)
+		w.wipeSpared(r, false)
+	case chaos.LoseTail:
+		w.wipeSpared(r, true)
 	case chaos.DiskSlow:
-		d.slow = f.Amount
+		d.Slow = f.Amount
 	case chaos.DiskError:
-		d.errorPPM = f.PPM
+		d.ErrorPPM = f.PPM
 	case chaos.DiskReadError:
-		d.readErrorPPM = f.PPM
+		d.ReadErrorPPM = f.PPM
 	case chaos.DiskFull:
-		d.fill(w.rng)
+		d.Fill(w.rng)
 		w.guard(r)
 	case chaos.Rot:
 		w.rot(r)
 	case chaos.HealDisks:
-		d.heal()
+		d.Heal()
 		w.guard(r)
 	default:
 		return fmt.Errorf("the simulator does not know the fault %s", f.Kind)
@@ -109,7 +113,7 @@ func (w *world) applyTo(r *replica, f chaos.Fault) error {
 }
 
 // recover ends every fault.
-func (w *world) recover() {
+func (w *World) recover() {
 	w.net.links.Apply(chaos.Fault{Kind: chaos.Recover})
 	w.unclog()
 	for n := 1; n <= w.nodes; n++ {
@@ -118,69 +122,34 @@ func (w *world) recover() {
 }
 
 // repair ends what ails a replica itself: everything but the network.
-func (w *world) repair(r *replica) {
+func (w *World) repair(r *Replica) {
 	w.meetDoom(r)
-	r.clock.heal(w.now)
-	r.disk.heal()
+	r.clock.Heal(w.now)
+	r.disk.Heal()
 	if r.paused {
 		w.resume(r)
 	}
-	if r.disk.broken { // it stopped trusting its disk, and a restart is the only cure.
+	if r.disk.Broken { // it stopped trusting its disk, and a restart is the only cure.
 		w.crash(r)
 	}
-	if r.node == nil {
+	if r.machine == nil {
 		w.start(r)
 	}
 	w.guard(r)
 }
 
-// rot damages one stored record of which another member has a good copy: the loss of the only one is nobody's promise. What the
-// member had voted for there it cannot know any more.
-func (w *world) rot(r *replica) {
-	var keys []string
-	err := r.disk.store.Scan(recordPrefix, "", func(key string, _ []byte) bool {
-		keys = append(keys, key)
-		return true
-	})
-	if err != nil {
-		panic("sim: the memory store cannot be scanned: " + err.Error())
+// rot damages one stored value, of those that the cluster can do without: see Rotter.
+func (w *World) rot(r *Replica) {
+	if w.hooks.rotter == nil {
+		return
 	}
-	keys = slices.DeleteFunc(keys, func(key string) bool {
-		path, _ := cutRecordPrefix(key)
-		return !w.elsewhere(r, key) || !w.mayRot(r, path)
-	})
+	keys := w.hooks.rotter.MayRot(r)
 	if len(keys) == 0 {
 		return
 	}
 	key := keys[w.rng.IntN(len(keys))]
-	path, _ := cutRecordPrefix(key)
-	w.damaged(r, path)
-	r.disk.store.FlipBitIn(w.rng, key)
-	r.rotten[path] = true
-	w.conflict.forget(r.id, path)
-	w.delivery.rotted(r, path)
-	delete(r.shown, path)
-	w.overdue.forget(r.number, path)
-}
-
-// elsewhere reports whether another replica has what r holds under key, or something newer, where it can be read.
-func (w *world) elsewhere(r *replica, key string) bool {
-	path, _ := cutRecordPrefix(key)
-	ours, ok := readSlot(r, path)
-	for n := 1; ok && n <= w.nodes; n++ {
-		if theirs, readable := readSlot(&w.replicas[n], path); n != r.number && readable && theirs.Top() >= ours.Top() {
-			return true
-		}
-	}
-	return false
-}
-
-// readSlot reads what is on a replica's disk.
-func readSlot(r *replica, path string) (node.Slot, bool) {
-	b, found, err := r.disk.store.Get(recordPrefix + path)
-	if err != nil || !found {
-		return node.Slot{}, false
-	}
-	slot, err := node.DecodeSlot(path, b)
-	return slot, err == nil
+	e := w.bus.event(EventRotten, r)
+	e.Key = key
+	w.bus.tell(e)
+	r.disk.Store.FlipBitIn(w.rng, key)
 }

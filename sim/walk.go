@@ -5,10 +5,10 @@ import (
 	"math"
 	"time"
 
-	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
-// walk is a crash at one persist of one node: see scenarios.Disk.
+// walk is a crash at one persist of one node: see scenario.Disk.
 type walk struct {
 	node    int // zero: there is none.
 	persist int // it crashes with this one, counted from 1 over all runs of its process.
@@ -19,7 +19,7 @@ type walk struct {
 
 const walkRestart = 300 * time.Millisecond
 
-func newWalk(seed uint64, sc *scenarios.Scenario) walk {
+func newWalk(seed uint64, sc *scenario.Scenario) walk {
 	if !sc.Disk.Walk {
 		return walk{}
 	}
@@ -33,9 +33,9 @@ func walkOf(seed uint64, nodes int) (node, persist int, keep bool) {
 	return 1 + i%nodes, 1 + i/nodes/2, i/nodes%2 == 1
 }
 
-// WalkPersists lives the run of a walk without any crash, and returns how many persists each node made in it. Up to its crash, every
-// run of the walk is this one: so these are all the persists at which there can be one.
-func WalkPersists(s scenarios.Scenario) ([]int, error) {
+// WalkPersists runs a walk without any crash, and returns how many persists each node made in it. Up to its crash,
+// every run of the walk is this one: so these are all the persists at which there can be one.
+func WalkPersists(system System, s scenario.Scenario) ([]int, error) {
 	if !s.Disk.Walk {
 		return nil, fmt.Errorf("scenario %q is no walk: its disks do not say walk=yes", s.Name)
 	}
@@ -44,7 +44,7 @@ func WalkPersists(s scenarios.Scenario) ([]int, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	w := newWorld(Options{Seed: beyond, Scenario: &d})
+	w := NewWorld(Options{System: system, Seed: beyond, Scenario: &d})
 	if stack := w.liveOrPanic(); stack != "" {
 		return nil, fmt.Errorf("the run without a crash: %s", stack)
 	}
@@ -58,35 +58,35 @@ func InWalk(seed uint64, persists []int) bool {
 }
 
 // walkStep counts the persists; at the right one of the right node that goes down before anything else happens.
-func (w *world) walkStep(r *replica) {
+func (w *World) walkStep(r *Replica) {
 	k := &w.walk
 	if k.node == 0 {
 		return
 	}
-	if k.seen[r.number]++; r.number == k.node && k.seen[r.number] == k.persist {
-		w.at(w.now, event{kind: eventWalk})
+	if k.seen[r.Number]++; r.Number == k.node && k.seen[r.Number] == k.persist {
+		w.at(w.now, entry{kind: entryWalk})
 	}
 }
 
 // walkOn takes the node down, and then up again.
-func (w *world) walkOn() {
+func (w *World) walkOn() {
 	k, r := &w.walk, &w.replicas[w.walk.node]
 	if k.down {
-		if k.down = false; r.node == nil {
+		if k.down = false; r.machine == nil {
 			w.start(r)
 		}
 		return
 	}
-	if r.node == nil || r.paused {
+	if r.machine == nil || r.paused {
 		return
 	}
-	r.disk.keepAtCrash = -1
+	r.disk.KeepAtCrash = -1
 	if k.keep {
-		r.disk.keepAtCrash = 1
+		r.disk.KeepAtCrash = 1
 	}
 	w.crash(r)
-	r.disk.keepAtCrash = 0
+	r.disk.KeepAtCrash = 0
 	w.stats.faults++
 	k.down = true
-	w.at(w.now+walkRestart, event{kind: eventWalk})
+	w.at(w.now+walkRestart, entry{kind: entryWalk})
 }

@@ -7,69 +7,54 @@ import (
 
 	"kvs/chaos"
 	"kvs/linearize"
-	"kvs/node"
-	"kvs/node/swim"
-	"kvs/scenarios"
+	"kvs/sim/pool"
+	"kvs/sim/scenario"
 )
 
-// world is everything there is during one run.
-type world struct {
-	sc    *scenarios.Scenario
-	seed  uint64
-	nodes int
-	names []string // by number of the replica.
+// World is everything there is during one run. Its exported methods are for the run's Cluster and its checkers.
+type World struct {
+	sc      *scenario.Scenario
+	seed    uint64 // of randomness: see scenario.Disk.Walk.
+	runSeed uint64
+	nodes   int
+	names   []string // by number of the replica.
+	system  System
+	cluster Cluster
+	hooks   hooks
+	bus     bus
 
 	now    time.Duration
 	seq    uint64
-	heap   eventHeap
-	trace  trace
+	agenda agenda
+	hash   Hash
 	tracer func(line string) // nil: nobody listens.
 
 	recording *Recording // nil: nobody looks.
-	coverage  *Coverage  // the same.
+	stage     *Stage     // nil: the world takes its course.
 
 	rng       *rand.Rand // of replicas, disks and crashes.
 	clientRNG *rand.Rand
 	net       network
-	frames    slab
-	replicas  []replica // by number, from 1.
+	frames    pool.Slab
+	replicas  []Replica // by number, from 1.
 	walk      walk
-	clients   []client
-	calls     pool[call]
+	callers   []*Caller
+	calls     pool.Pool[Call]
+	answer    Answer // of the operation that ends.
 	requests  uint64
-	unknown   map[string]int // linearizable writes of unknown outcome, by path.
-	keyed     keyedWrites
-	eff       node.Effects
-	logLevel  node.LogLevel
+	in        Input
+	eff       Effects
 
-	recorder     *linearize.Recorder
-	ledger       ledger
-	hlc          hlcCheck
-	conflict     conflictCheck
-	delivery     deliveryCheck
-	netSince     time.Duration      // of the last change of the network.
-	born         map[node.ID]uint64 // of every identity there ever was.
-	recency      recency
-	ends         endCheck
-	persistFirst persistCheck
-	clocks       clockCheck
-	overdue      overdueCheck
-	lineage      lineage
-	violations   []Violation
-
-	founders bool // nodes with empty disks begin a cluster instead of looking for one: in tests of something else.
-	joins    joinCheck
-
-	damages   damages
-	departing departure // the member on its way out.
+	recorder   *linearize.Recorder
+	netSince   time.Duration // of the last change of the network.
+	violations []Violation
 
 	operations int
 	stats      stats
-	core       *core // nil: it is not its phase.
-	recovering bool
+	phase      Phase
+	core       *core         // nil: it is not its phase.
 	recovered  time.Duration // when the liveness phase began.
 	settled    bool
-	spare      []swim.Member
 }
 
 // stats are numbers for people, and for tests that want to know that something happened at all.
@@ -82,53 +67,48 @@ type stats struct {
 	answers    [4]uint64 // by linearize.Status.
 }
 
-// Streams of randomness: each part of the world draws from its own, so that one more draw here does not change everything
-// there.
-const (
-	streamWorld  = 1
-	streamNet    = 2
-	streamClient = 3
-	streamCore   = 4
-	streamLoad   = 1 << 16 // plus the number of the client.
-	streamReads  = 1 << 17 // plus the number of the replica: which reads of a disk fail.
-	streamNode   = 1 << 24 // plus number and run of the replica.
-)
-
-// derive returns the stream with a number. Both words of PCG's state come out of SplitMix64, so that neighbouring seeds and
-// streams have nothing in common.
-func (w *world) derive(stream uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(splitMix(w.seed), splitMix(w.seed^splitMix(stream))))
+// hooks are what else a cluster implements; nil: it does not.
+type hooks struct {
+	operator  Operator
+	guard     Guard
+	sparer    Sparer
+	rotter    Rotter
+	forger    Forger
+	core      CoreChooser
+	explainer Explainer
+	counter   Counter
+	historian Historian
+	failer    Failer
 }
 
-// splitMix is SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
-func splitMix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+func hooksOf(c Cluster) (h hooks) {
+	h.operator, _ = c.(Operator)
+	h.guard, _ = c.(Guard)
+	h.sparer, _ = c.(Sparer)
+	h.rotter, _ = c.(Rotter)
+	h.forger, _ = c.(Forger)
+	h.core, _ = c.(CoreChooser)
+	h.explainer, _ = c.(Explainer)
+	h.counter, _ = c.(Counter)
+	h.historian, _ = c.(Historian)
+	h.failer, _ = c.(Failer)
+	return h
 }
 
 const (
 	watchEvery   = 500 * time.Millisecond
 	verifyEvery  = 50 * time.Millisecond
 	bootSpread   = 100 * time.Millisecond // the cluster starts within it.
-	monoPPMMax   = 50
-	eventsPerSec = 1_000_000 // more events in one virtual second mean that something feeds itself.
+	eventsPerSec = 1_000_000              // more events in one virtual second mean that something feeds itself.
 )
 
-func newWorld(o Options) *world {
+// NewWorld makes a world in which nothing has happened yet. Most callers want Run.
+func NewWorld(o Options) *World {
 	sc := o.Scenario
-	w := &world{
-		sc: sc, seed: o.Seed, walk: newWalk(o.Seed, sc), nodes: sc.Nodes, trace: newTrace(o.Seed), tracer: o.Trace, logLevel: node.LogError + 1,
-		ledger: newLedger(), hlc: newHLCCheck(), conflict: newConflictCheck(), delivery: newDeliveryCheck(), born: make(map[node.ID]uint64), recency: newRecency(), unknown: make(map[string]int),
-		ends: newEndCheck(sc.Nodes), persistFirst: newPersistCheck(), clocks: newClockCheck(sc.Nodes), overdue: newOverdueCheck(sc.Nodes), lineage: make(lineage),
-	}
-	w.recording, w.coverage = o.Record, o.Coverage
-	switch {
-	case w.tracer != nil:
-		w.logLevel = node.LogDebug
-	case w.recording != nil:
-		w.logLevel = node.LogInfo
+	w := &World{
+		sc: sc, seed: o.Seed, runSeed: o.Seed, system: o.System, walk: newWalk(o.Seed,
+			sc), nodes: sc.Nodes, hash: newHash(o.Seed),
+		tracer: o.Trace, recording: o.Record,
 	}
 	if sc.Disk.Walk {
 		w.seed = 1 // the seed says where to crash, and nothing else.
@@ -136,72 +116,86 @@ func newWorld(o Options) *world {
 	w.rng, w.clientRNG = w.derive(streamWorld), w.derive(streamClient)
 	w.net = network{links: chaos.NewLinks(w.nodes, sc.Network), rng: w.derive(streamNet)}
 	header := linearize.Header{World: "sim", Seed: o.Seed, Scenario: sc.Name, Commit: o.Commit, Plan: sc.Plan.String()}
+	for _, p := range sc.Expect {
+		header.Promises = append(header.Promises, linearize.Promise{Name: p.String()})
+	}
+	if m, ok := o.System.(Modeled); ok {
+		header.Model = m.Model().Name()
+	}
 	w.names = make([]string, w.nodes+1)
-	w.replicas = make([]replica, w.nodes+1)
+	w.replicas = make([]Replica, w.nodes+1)
 	for n := 1; n <= w.nodes; n++ {
-		w.names[n] = nodeName(n)
+		w.names[n] = NodeName(n)
 		header.Nodes = append(header.Nodes, w.names[n])
-		w.replicas[n] = w.newReplica(n)
-		w.at(chaos.DrawDuration(w.rng, 0, bootSpread), event{kind: eventBoot, node: uint8(n)})
+		w.makeReplica(n)
+		w.at(chaos.DrawDuration(w.rng, 0, bootSpread), entry{kind: entryBoot, node: uint8(n)})
 	}
 	w.recorder = linearize.NewRecorder(header)
+	w.cluster = o.System.New(w)
+	w.hooks = hooksOf(w.cluster)
+	w.bus.subscribe(w.cluster)
 	for c := 1; c <= sc.Clients; c++ {
-		w.clients = append(w.clients, client{
-			number: c, process: w.recorder.NewProcess(), write: noWrite,
-			generator: scenarios.NewGenerator(w.derive(streamLoad+uint64(c)), sc.Workload, w.nodes, c),
-		})
-		w.plan(int32(c - 1))
+		w.AddClient(w.cluster.Client(c), c, 0, RoleLoad)
 	}
 	for i := range sc.Plan.Events {
-		w.at(sc.Plan.Events[i].At, event{kind: eventFault, slot: int32(i)})
+		w.at(sc.Plan.Events[i].At, entry{kind: entryFault, slot: int32(i)})
 	}
-	w.at(watchEvery, event{kind: eventWatch})
-	if w.sc.Voters.Operator > 0 {
-		w.at(w.sc.Voters.Operator, event{kind: eventOperator})
+	w.at(watchEvery, entry{kind: entryWatch})
+	if w.operatorEvery() > 0 {
+		w.at(w.operatorEvery(), entry{kind: entryOperator})
 	}
-	w.at(sc.Duration, event{kind: eventRecovery})
+	w.at(sc.Duration, entry{kind: entryRecovery})
 	return w
 }
 
-func (w *world) newReplica(n int) replica {
-	r := replica{number: n, disk: newDisk(w.sc.Disk.Sync, w.sc.Disk.SyncMax), shown: make(map[string]node.Version), rotten: make(map[string]bool)}
-	r.disk.readRNG = w.derive(streamReads + uint64(n))
-	r.clock.naturalOffset = chaos.DrawDuration(w.rng, w.sc.Clocks.Skew, w.sc.Clocks.SkewMax)
-	if w.rng.IntN(2) == 0 {
-		r.clock.naturalOffset = -r.clock.naturalOffset
+func (w *World) operatorEvery() time.Duration {
+	if w.hooks.operator == nil {
+		return 0
 	}
-	r.clock.naturalPPM = w.sc.Clocks.Drift + w.rng.Int64N(w.sc.Clocks.DriftMax-w.sc.Clocks.Drift+1)
-	if w.rng.IntN(2) == 0 {
-		r.clock.naturalPPM = -r.clock.naturalPPM
-	}
-	r.clock.monoPPM = w.rng.Int64N(2*monoPPMMax+1) - monoPPMMax
-	return r
+	return w.hooks.operator.OperateEvery()
 }
 
-// seeds are the addresses in the configuration of replica n.
-func (w *world) seeds(n int) []string {
-	var out []string
-	for other := 1; other <= min(w.nodes, w.sc.Tuning.Seeds); other++ {
-		if other != n {
-			out = append(out, address(other))
-		}
-	}
-	return out
-}
+// Now is the virtual time since the beginning of the run.
+func (w *World) Now() time.Duration { return w.now }
 
-// at puts an event on the heap.
-func (w *world) at(at time.Duration, e event) {
+// Scenario is the one that is run. Nobody may change it.
+func (w *World) Scenario() *scenario.Scenario { return w.sc }
+
+// Nodes is the number of replicas. It implements chaos.Target.
+func (w *World) Nodes() int { return w.nodes }
+
+// Replica returns the one with a number, from 1.
+func (w *World) Replica(n int) *Replica { return &w.replicas[n] }
+
+// Phase is the present one.
+func (w *World) Phase() Phase { return w.phase }
+
+// Settled reports whether everything has come to its end.
+func (w *World) Settled() bool { return w.settled }
+
+// Hash is the trace hash: what a Cluster adds to it tells runs apart.
+func (w *World) Hash() *Hash { return &w.hash }
+
+// Cluster is the system's part of the run.
+func (w *World) Cluster() Cluster { return w.cluster }
+
+// at puts an entry on the agenda.
+func (w *World) at(at time.Duration, e entry) {
 	w.seq++
 	e.at, e.seq = at, w.seq
-	w.heap.push(e)
+	if w.stage != nil {
+		w.stage.take(e)
+		return
+	}
+	w.agenda.push(e)
 }
 
 // live runs the world to its end: until all has settled, or time is up.
-func (w *world) live() {
+func (w *World) live() {
 	end := w.sc.Duration + w.sc.Core + w.sc.Settle
 	second, inSecond := time.Duration(-1), 0
-	for w.heap.len() > 0 && !w.settled {
-		e := w.heap.pop()
+	for w.agenda.len() > 0 && !w.settled {
+		e := w.agenda.pop()
 		if e.at > end {
 			w.now = end
 			return
@@ -211,190 +205,129 @@ func (w *world) live() {
 		}
 		inSecond++
 		if inSecond > eventsPerSec {
-			panic(fmt.Sprintf("sim: more than %d events in the second from %s on, the last one a %s at n%d: something feeds itself",
+			panic(fmt.Sprintf("sim: more than %d events in the second from %s on, "+
+				"the last one a %s at n%d: something feeds itself",
 				eventsPerSec, second*time.Second, e.kind, e.node))
 		}
 		w.now = e.at
 		w.stats.events++
-		w.trace.word(uint64(e.at))
-		w.trace.word(uint64(e.kind)<<48 | uint64(e.node)<<40 | uint64(uint32(e.slot)))
+		w.hash.Word(uint64(e.at))
+		w.hash.Word(uint64(e.kind)<<48 | uint64(e.node)<<40 | uint64(uint32(e.slot)))
 		w.happen(e)
-		w.gather()
 	}
 }
 
-func (w *world) happen(e event) {
-	if w.tracer != nil && e.kind != eventVerify && e.kind != eventWatch {
-		w.tracer(fmt.Sprintf("%s %s node=%d slot=%d run=%d hash=%s", w.now, e.kind, e.node, e.slot, e.run, w.trace))
+func (w *World) happen(e entry) {
+	if w.tracer != nil && e.kind != entryVerify && e.kind != entryWatch {
+		w.tracer(fmt.Sprintf("%s %s node=%d slot=%d run=%d hash=%s", w.now, e.kind, e.node, e.slot, e.run, w.hash))
 	}
 	switch e.kind {
-	case eventTick, eventPacket, eventSynced, eventRequest:
+	case entryTick, entryPacket, entrySynced, entryRequest:
 		w.input(e)
-	case eventThink:
+	case entryThink:
 		w.think(e.slot)
-	case eventAnswer:
+	case entryAnswer:
 		w.answered(e)
-	case eventGiveUp:
+	case entryGiveUp:
 		w.giveUp(e)
-	case eventBoot:
+	case entryBoot:
 		if r := &w.replicas[e.node]; r.run == 0 { // else a fault of the first moments came before.
 			w.start(r)
 		}
-	case eventFault:
+	case entryFault:
 		w.fault(w.sc.Plan.Events[e.slot].Fault)
-	case eventWatch:
-		w.watch()
-		w.at(w.now+watchEvery, event{kind: eventWatch})
-	case eventOperator:
-		w.operate()
-		w.at(w.now+w.sc.Voters.Operator, event{kind: eventOperator})
-	case eventWalk:
+	case entryWatch:
+		w.bus.tell(w.bus.event(EventWatch, nil))
+		w.at(w.now+watchEvery, entry{kind: entryWatch})
+	case entryOperator:
+		w.hooks.operator.Operate()
+		w.at(w.now+w.operatorEvery(), entry{kind: entryOperator})
+	case entryWalk:
 		w.walkOn()
-	case eventCrash:
+	case entryCrash:
 		if r := &w.replicas[e.node]; r.doomed > 0 && e.run == r.run {
 			w.crashBusy(r)
 		}
-	case eventRecovery:
+	case entryRecovery:
 		if w.sc.Core == 0 || !w.beginCore() {
 			w.beginLiveness()
 		}
-	case eventVerify:
-		if w.core != nil {
-			w.verifyCore()
-			return
-		}
-		if w.unsettled() == "" {
-			w.settled = true
-			return
-		}
-		w.at(w.now+verifyEvery, event{kind: eventVerify})
+	case entryVerify:
+		w.verify()
 	}
 }
 
-func (w *world) fault(f chaos.Fault) {
+// WatchEvery is the virtual time from one EventWatch to the next.
+const WatchEvery = watchEvery
+
+func (w *World) fault(f chaos.Fault) {
 	w.stats.faults++
 	if err := w.Apply(f); err != nil {
 		panic("sim: " + err.Error()) // the plan was validated, and the world supports everything.
 	}
 }
 
-// beginLiveness ends all faults. Clients finish what they have begun; a probe for each replica proves that it serves.
-func (w *world) beginLiveness() {
-	w.recovering, w.recovered = true, w.now
+// setPhase enters a phase.
+func (w *World) setPhase(p Phase) {
+	w.phase = p
+	w.bus.tell(w.bus.event(EventPhase, nil))
+}
+
+// beginLiveness ends all faults. Clients finish what they have begun; those that the cluster adds prove that each
+// replica serves.
+func (w *World) beginLiveness() {
+	w.setPhase(PhaseLiveness)
+	w.recovered = w.now
 	if err := w.Apply(chaos.Fault{Kind: chaos.Recover}); err != nil {
 		panic("sim: " + err.Error())
 	}
-	for n := 1; n <= w.nodes; n++ {
-		w.addProbe(n, w.sc.Clients+n)
-	}
-	w.at(w.now+verifyEvery, event{kind: eventVerify})
+	w.cluster.Probe(w.all())
+	w.at(w.now+verifyEvery, entry{kind: entryVerify})
 }
 
-func (w *world) addProbe(n, number int) {
-	w.clients = append(w.clients, client{
-		number: number, probe: true, write: noWrite,
-		op: scenarios.Op{Kind: scenarios.OpPut, Path: probeDir + w.names[n], Node: n},
-	})
-	w.plan(int32(len(w.clients) - 1))
+// all are the numbers of all replicas.
+func (w *World) all() []int {
+	all := make([]int, w.nodes)
+	for i := range all {
+		all[i] = i + 1
+	}
+	return all
+}
+
+// verify ends a phase when everything has come to its end.
+func (w *World) verify() {
+	switch {
+	case w.core != nil:
+		w.verifyCore()
+	case w.unsettled() == "":
+		w.settled = true
+	default:
+		w.at(w.now+verifyEvery, entry{kind: entryVerify})
+	}
 }
 
 // unsettled says what is still missing at the end of the liveness phase; nothing when all has been reached.
-func (w *world) unsettled() string {
-	for i := range w.clients {
-		c := &w.clients[i]
+func (w *World) unsettled() string {
+	for _, c := range w.callers {
 		switch {
-		case c.scripted && !c.done:
-			return fmt.Sprintf("client %d still has to %s %q at n%d", c.number, c.op.Kind, c.op.Path, c.op.Node)
-		case c.probe && !c.done:
-			return fmt.Sprintf("n%d has not served a write since the faults ended", c.op.Node)
+		case c.role == RoleScript && !c.done:
+			return fmt.Sprintf("client %d still has to %s %q at n%d", c.Number, c.Op.Kind, c.Op.Subject, c.node)
+		case c.role == RoleProbe && !c.done:
+			return fmt.Sprintf("n%d has not served a write since the faults ended", c.node)
 		case c.busy:
-			return fmt.Sprintf("client %d waits for a %s of %q at n%d", c.number, c.op.Kind, c.op.Path, c.op.Node)
+			return c.waits()
 		}
 	}
 	for n := 1; n <= w.nodes; n++ {
-		switch r := &w.replicas[n]; {
-		case r.node == nil:
-			return fmt.Sprintf("n%d is down", n)
-		case len(r.disk.waiting) > 0:
-			return fmt.Sprintf("n%d has not stored everything", n)
+		if left := w.replicas[n].unsettled(); left != "" {
+			return left
 		}
 	}
-	if v := checkMembership(w.members()); len(v) > 0 {
-		return v[0].String()
-	}
-	first := w.digest(1)
-	for n := 2; n <= w.nodes; n++ {
-		if w.digest(n) != first {
-			return fmt.Sprintf("n1 and n%d hold different records", n)
-		}
-	}
-	if detail := w.digestsDiffer(); detail != "" {
-		return detail
-	}
-	if left := w.expiringLeft(); left != "" {
-		return left
-	}
-	if w.sc.Expects(scenarios.TombstonesEnd) {
-		return w.tombstonesLeft()
-	}
-	return ""
+	return w.cluster.Unsettled(w.all())
 }
 
-// digestsDiffer compares what members say of all that they hold, their hash trees, once they hold the same.
-func (w *world) digestsDiffer() string {
-	for n := 1; n <= w.nodes; n++ {
-		if len(w.replicas[n].rotten) > 0 {
-			return "" // what has rotted for good is not in the tree of its member.
-		}
-	}
-	first := w.replicas[1].node.Status().Digest
-	for n := 2; n <= w.nodes; n++ {
-		if d := w.replicas[n].node.Status().Digest; d != first {
-			return fmt.Sprintf("n1 and n%d hold the same, and show the digests %016x and %016x", n, first, d)
-		}
-	}
-	return ""
-}
-
-// digest stands for the records on a replica's disk that it should have in common with the others.
-func (w *world) digest(n int) uint64 {
-	r := &w.replicas[n]
-	if now := r.disk.store.Changes() + 1; r.digestAt != now || len(r.rotten) > 0 {
-		r.digestAt = now
-		r.digest = r.disk.store.DigestOf(recordPrefix, func(key string, value []byte) []byte {
-			if path := key[len(recordPrefix):]; r.rotten[path] && w.nothingToRepair(r, path) {
-				return nil
-			}
-			return node.Common(key[len(recordPrefix):], value)
-		})
-	}
-	return r.digest
-}
-
-// watch looks at what must never grow beyond its bound, and at what must become known in time.
-func (w *world) watch() {
-	w.clocks.look(w)
-	if w.sc.Expects(scenarios.FailuresDetected) && !w.recovering {
-		w.checkDetection()
-	}
-	for n := 1; n <= w.nodes; n++ {
-		r := &w.replicas[n]
-		if r.node == nil {
-			continue
-		}
-		s := r.node.Status()
-		if w.ableTo(r) {
-			w.violate(w.overdue.look(n, watchEvery)...)
-		}
-		if !r.paused {
-			w.delivery.idle(r, &s)
-		}
-		w.violate(checkBounds(n, &s, backlog{gate: r.gate.Waiting(), disk: len(r.disk.waiting), inbox: len(r.inbox)}, w.tuning())...)
-	}
-}
-
-// violate keeps violations, but not thousands of one kind.
-func (w *world) violate(list ...Violation) {
+// Violate keeps violations, but not thousands of one kind.
+func (w *World) Violate(list ...Violation) {
 	const perPromiseMax = 10
 	for _, v := range list {
 		same := 0
@@ -409,75 +342,38 @@ func (w *world) violate(list ...Violation) {
 		v.At = w.now
 		w.violations = append(w.violations, v)
 		if w.recording != nil {
-			w.mark(v.Node, MarkBroken, v.String())
+			w.Mark(v.Node, MarkBroken, v.String())
 		}
-		if w.tracer != nil {
-			w.tracer(fmt.Sprintf("%s VIOLATION %s", w.now, v))
-		}
+		w.Trace("VIOLATION %s", v)
 	}
 }
 
-// gather takes over what checkers of single moments have found, in the event in which they did: a violation carries its time.
-func (w *world) gather() {
-	for _, found := range [...]*[]Violation{&w.persistFirst.violations, &w.conflict.violations, &w.delivery.violations, &w.hlc.violations} {
-		if len(*found) == 0 {
-			continue
-		}
-		if found != &w.hlc.violations || w.sc.Expects(scenarios.HLCMonotone) {
-			w.violate(*found...)
-		}
-		*found = nil
+// Violations are those found so far.
+func (w *World) Violations() []Violation { return w.violations }
+
+// Tracing reports whether anybody listens to what Trace says.
+func (w *World) Tracing() bool { return w.tracer != nil }
+
+// Trace says something to whoever listens to the run. Where it is called often, ask Tracing first.
+func (w *World) Trace(format string, args ...any) {
+	if w.tracer != nil {
+		w.tracer(fmt.Sprintf("%s "+format, append([]any{w.now}, args...)...))
 	}
 }
 
-// members is what every replica thinks of the others.
-func (w *world) members() []NodeEvidence {
-	out := make([]NodeEvidence, 0, w.nodes)
-	for n := 1; n <= w.nodes; n++ {
-		r := &w.replicas[n]
-		e := NodeEvidence{Number: n, ID: r.id, Up: r.node != nil, Electorate: r.electorate}
-		if e.Up {
-			s := r.node.Status()
-			e.Members, e.Status = s.Members, s
-		}
-		out = append(out, e)
+// LogLevel is the lowest level of the log lines that anybody listens to: machines need not make others.
+func (w *World) LogLevel() LogLevel {
+	switch {
+	case w.tracer != nil:
+		return LogDebug
+	case w.recording != nil:
+		return LogInfo
 	}
-	return out
+	return LogError + 1
 }
 
-// evidence collects what the run leaves behind.
-func (w *world) evidence() *Evidence {
-	e := &Evidence{Scenario: w.sc, Nodes: w.members(), ledger: &w.ledger, collected: w.ends.highest, Settled: w.settled}
-	if !w.settled {
-		all := make([]int, w.nodes)
-		for i := range all {
-			all[i] = i + 1
-		}
-		e.Unsettled = w.unsettled() + "\n  " + w.holdup(all)
-	}
-	for i := range e.Nodes {
-		ne := &e.Nodes[i]
-		w.violate(w.checkIndex(&w.replicas[ne.Number])...)
-		ne.ended, ne.noted = w.ends.ended[ne.Number], w.noted(ne.Number)
-		ne.promises = w.promisesLeft(ne.Number)
-		err := w.replicas[ne.Number].disk.store.Scan(recordPrefix, "", func(key string, value []byte) bool {
-			path, _ := cutRecordPrefix(key)
-			slot, err := node.DecodeSlot(path, value) // a memstore.Store never writes to a value again.
-			if err != nil {
-				if r := &w.replicas[ne.Number]; !r.rotten[path] || !w.nothingToRepair(r, path) {
-					w.violate(Violation{Promise: promiseStarts, Node: ne.Number, Path: path, Detail: err.Error()})
-				}
-				return true
-			}
-			if !slot.Exists() {
-				return true // promised, and no more.
-			}
-			ne.Records = append(ne.Records, PathRecord{path, e.Nodes[i].Electorate.Visible(&slot), slot})
-			return true
-		})
-		if err != nil {
-			panic("sim: the memory store cannot be scanned: " + err.Error())
-		}
-	}
-	return e
-}
+// Links is what the network does at the moment. Nobody but faults may change it.
+func (w *World) Links() *chaos.Links { return w.net.links }
+
+// NetSince is when a fault changed the network last; zero: none has.
+func (w *World) NetSince() time.Duration { return w.netSince }

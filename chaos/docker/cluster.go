@@ -26,8 +26,9 @@ const (
 
 // Options of Start.
 type Options struct {
-	Nodes     int
-	Idle      int                // how many of them, the last ones, are not started, and not known to the others: they join later.
+	Nodes int
+	// how many of them, the last ones, are not started, and not known to the others: they join later.
+	Idle      int
 	Image     string             // as BuildImage named it.
 	Dir       string             // for the configurations; it must exist until Close, because the containers see it.
 	Config    string             // lines that end every node's configuration, such as "log:\n  level: debug\n".
@@ -37,7 +38,16 @@ type Options struct {
 	Clocks    bool               // each node has a clock of its own, which can be wrong.
 	Natural   []chaos.ClockError // by node: how wrong without any fault; empty: not at all.
 	DiskBytes int64              // size of every node's disk, which can then be filled; zero: a volume without a bound.
+
+	// Secure makes what the node of this name proves itself with, which is reached at host, and returns its
+	// configuration with what it takes; nil: nodes prove nothing to each other. Files are below Secrets on this
+	// machine, and below SecretsInside for the nodes.
+	Secure  func(cluster, name, host, config string) (string, error)
+	Secrets string
 }
+
+// SecretsInside is where nodes find the folder Options.Secrets. It is theirs to change.
+const SecretsInside = "/etc/kvs/secrets"
 
 // Cluster is a running cluster. It is for one goroutine at a time, but for its accessors.
 type Cluster struct {
@@ -66,16 +76,17 @@ type member struct {
 
 var runs atomic.Int64
 
-// Start removes leftovers and starts a cluster. The nodes are processes when it returns; they may not answer yet. After an
-// error nothing is left.
+// Start removes leftovers and starts a cluster. The nodes are processes when it returns; they may not answer yet. After
+// an error nothing is left.
 func Start(o Options) (*Cluster, error) {
 	switch {
 	case o.Nodes < 1 || o.Nodes > chaos.NodesMax:
 		return nil, fmt.Errorf("a cluster of %d nodes; choose 1 to %d", o.Nodes, chaos.NodesMax)
 	case o.Idle < 0 || o.Idle >= o.Nodes:
-		return nil, fmt.Errorf("%d idle nodes of %d; somebody has to be there from the beginning", o.Idle, o.Nodes)
+		return nil, fmt.Errorf("%d idle nodes of %d: at least one node has to run from the beginning", o.Idle, o.Nodes)
 	case o.Base.Duplicate != 0 || o.Base.Reorder != 0 || o.Base.Corrupt != 0:
-		return nil, errors.New("the Docker target has no duplicate, reorder or corrupt; take them out of the scenario's network line")
+		return nil, errors.New("the Docker target has no duplicate, reorder or corrupt; take them out of the " +
+			"scenario's network line")
 	}
 	client, err := connect()
 	if err != nil {
@@ -107,6 +118,9 @@ func (c *Cluster) Close() error {
 // Endpoint is where node i answers REST: "127.0.0.1:port".
 func (c *Cluster) Endpoint(i int) string { return c.nodes[i-1].endpoint }
 
+// Gossip is where node i hears datagrams: an address in the network of the nodes, which this machine is in, too.
+func (c *Cluster) Gossip(i int) string { return c.nodes[i-1].ip + ":" + port }
+
 // Endpoints of all nodes.
 func (c *Cluster) Endpoints() (all []string) {
 	for _, n := range c.nodes {
@@ -118,7 +132,8 @@ func (c *Cluster) Endpoints() (all []string) {
 // Log returns what node i has logged since it was created.
 func (c *Cluster) Log(i int) (string, error) {
 	var b bytes.Buffer
-	err := c.client.Logs(dc.LogsOptions{Container: c.nodes[i-1].id, OutputStream: &b, ErrorStream: &b, Stdout: true, Stderr: true})
+	err := c.client.Logs(dc.LogsOptions{Container: c.nodes[i-1].id, OutputStream: &b, ErrorStream: &b, Stdout: true,
+		Stderr: true})
 	return b.String(), err
 }
 
@@ -167,16 +182,17 @@ func (c *Cluster) create() error {
 	return nil
 }
 
-// createNetwork takes the first free /24 of 198.18.0.0/16, counted from one that differs between processes. 198.18.0.0/15 is
-// for testing networks (RFC 2544), so nothing real is hidden.
+// createNetwork takes the first free /24 of 198.18.0.0/16, counted from one that differs between processes.
+// 198.18.0.0/15 is for testing networks (RFC 2544), so nothing real is hidden.
 func (c *Cluster) createNetwork() (prefix, id string, err error) {
 	for try := range subnetsTried {
 		prefix = fmt.Sprintf("198.18.%d", (os.Getpid()+try)%256)
 		n, err := c.client.CreateNetwork(dc.CreateNetworkOptions{
-			Name:    "kvs-" + c.run,
-			Driver:  "bridge",
-			Labels:  c.labels(),
-			IPAM:    &dc.IPAMOptions{Driver: "default", Config: []dc.IPAMConfig{{Subnet: prefix + ".0/24", Gateway: prefix + ".1"}}},
+			Name:   "kvs-" + c.run,
+			Driver: "bridge",
+			Labels: c.labels(),
+			IPAM: &dc.IPAMOptions{Driver: "default",
+				Config: []dc.IPAMConfig{{Subnet: prefix + ".0/24", Gateway: prefix + ".1"}}},
 			Options: map[string]any{"com.docker.network.bridge.enable_ip_masquerade": "false"},
 		})
 		if err == nil {
@@ -186,7 +202,8 @@ func (c *Cluster) createNetwork() (prefix, id string, err error) {
 			return "", "", fmt.Errorf("create a network: %w", err)
 		}
 	}
-	return "", "", fmt.Errorf("no free network among %d in 198.18.0.0/16; remove some (docker network ls)", subnetsTried)
+	return "", "", fmt.Errorf("no free network among %d in 198.18.0.0/16; remove some (docker network ls)",
+		subnetsTried)
 }
 
 // createNode makes a node's configuration, disk and container.
@@ -216,11 +233,12 @@ func (c *Cluster) createContainer(n *member, image string) error {
 	container, err := c.client.CreateContainer(dc.CreateContainerOptions{
 		Name: c.unique(n),
 		Config: &dc.Config{
-			Image: image, Hostname: n.name, Labels: c.labels(), StopSignal: "SIGTERM", Env: []string{"KVS_TEST_FAULTS=1"},
+			Image: image, Hostname: n.name, Labels: c.labels(), StopSignal: "SIGTERM",
+			Env:          []string{"KVS_TEST_FAULTS=1"},
 			ExposedPorts: map[dc.Port]struct{}{inside: {}},
 		},
 		HostConfig: &dc.HostConfig{
-			Binds:        []string{n.disk + ":/data", n.config + ":/etc/kvs/node.yaml:ro", n.clockFile + ":/etc/kvs/clock:ro"},
+			Binds:        c.binds(n),
 			PortBindings: map[dc.Port][]dc.PortBinding{inside: {{HostIP: "127.0.0.1", HostPort: hostPort}}},
 		},
 		NetworkingConfig: &dc.NetworkingConfig{EndpointsConfig: map[string]*dc.EndpointConfig{
@@ -234,27 +252,47 @@ func (c *Cluster) createContainer(n *member, image string) error {
 	return nil
 }
 
-// endpoint is a node's place in the network. Addresses are fixed and literal: the engine hands out dynamic ones anew at each
-// start, and its name service keeps a resolver waiting for ten seconds for a node that is down.
+// binds are what a container sees of this machine.
+func (c *Cluster) binds(n *member) []string {
+	all := []string{n.disk + ":/data", n.config + ":/etc/kvs/node.yaml:ro", n.clockFile + ":/etc/kvs/clock:ro"}
+	if c.o.Secrets != "" {
+		all = append(all, c.o.Secrets+":"+SecretsInside)
+	}
+	return all
+}
+
+// endpoint is a node's place in the network. Addresses are fixed and literal: the engine hands out dynamic ones anew at
+// each start, and its name service keeps a resolver waiting for ten seconds for a node that is down.
 func (c *Cluster) endpoint(n *member) *dc.EndpointConfig {
 	return &dc.EndpointConfig{NetworkID: c.networkID, IPAMConfig: &dc.EndpointIPAMConfig{IPv4Address: n.ip}}
 }
 
-// configure writes a node's configuration; it reads it when it starts. It keeps the file: a container sees the file it was
-// given, not its name.
+// configure writes a node's configuration; it reads it when it starts. It keeps the file: a container sees the file it
+// was given, not its name.
 func (c *Cluster) configure(n *member, more string) error {
 	var seeds []string
 	started := c.o.Nodes - c.o.Idle
 	for _, ip := range c.network.ips[:chaos.AtMost(c.o.Seeds, started)] {
 		seeds = append(seeds, ip+":"+port)
 	}
-	text := fmt.Sprintf("name: %s\ncluster: chaos-%s\nlisten: 0.0.0.0:%s\nadvertise: %s:%s\ndata_dir: /data\nseeds: [%s]\nexpected_members: %d\n",
-		n.name, c.run, port, n.ip, port, strings.Join(seeds, ", "), chaos.AtMost(c.o.Voters, started))
+	cluster := "chaos-" + c.run
+	text := fmt.Sprintf("name: %s\ncluster: %s\nlisten: 0.0.0.0:%s\nadvertise: %s:%s\ndata_dir: /data\nseeds: [%s]\n"+
+		"expected_members: %d\n",
+		n.name, cluster, port, n.ip, port, strings.Join(seeds, ", "), chaos.AtMost(c.o.Voters, started))
 	if c.o.DiskBytes > 0 {
 		text += diskConfig
 	}
 	if c.o.Clocks {
 		text += "test_clock_file: /etc/kvs/clock\n"
 	}
-	return os.WriteFile(n.config, []byte(text+c.o.Config+more), 0o644)
+	text += c.o.Config + more
+	if c.o.Secure == nil {
+		text += "insecure: true\n"
+	} else {
+		var err error
+		if text, err = c.o.Secure(cluster, n.name, n.ip, text); err != nil {
+			return fmt.Errorf("secure %s: %w", n.name, err)
+		}
+	}
+	return os.WriteFile(n.config, []byte(text), 0o644)
 }

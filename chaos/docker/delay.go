@@ -9,8 +9,8 @@ import (
 	"kvs/chaos"
 )
 
-// delayer holds packets between nodes for as long as the links say: the rules send them to a queue of the kernel, which it
-// serves. The kernel's own netem is often not there, and this works wherever NFQUEUE does.
+// delayer holds packets between nodes for as long as the links say: the rules send them to a queue of the kernel, which
+// it serves. The kernel's own netem is often not there, and this works wherever NFQUEUE does.
 //
 // Packets of TCP keep their order on each link; datagrams overtake each other, as in the simulator.
 type delayer struct {

@@ -52,7 +52,8 @@ func (c *Cluster) path(n *member) (string, error) {
 	return v.Mountpoint, nil
 }
 
-// wipe takes everything off the disk of a node that is down. The disk itself stays: a container sees the one it was given.
+// wipe takes everything off the disk of a node that is down. The disk itself stays: a container sees the one it was
+// given.
 func (c *Cluster) wipe(n *member) error {
 	path, err := c.path(n)
 	if err != nil {

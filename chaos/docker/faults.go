@@ -23,7 +23,8 @@ func (c *Cluster) Nodes() int { return len(c.nodes) }
 func Supports(k chaos.Kind) bool {
 	switch k {
 	case chaos.Partition, chaos.HealPartition, chaos.Cut, chaos.HealCut, chaos.Loss, chaos.Delay, chaos.Heal,
-		chaos.Crash, chaos.Restart, chaos.Pause, chaos.Resume, chaos.Wipe, chaos.DiskFull, chaos.HealDisks, chaos.Recover:
+		chaos.Crash, chaos.Restart, chaos.Pause, chaos.Resume, chaos.Wipe, chaos.DiskFull, chaos.HealDisks,
+		chaos.Recover:
 		return true
 	}
 	return k.Class() == chaos.Clock
@@ -42,8 +43,8 @@ func (c *Cluster) Supports(k chaos.Kind) bool {
 
 // Apply puts f in force. A node that is started is a process when it returns; it may not answer yet.
 //
-// A partition or cut is made of IP packets: a one-way cut takes the TCP connections of both directions down, for want of
-// acknowledgements, and only gossip goes one way.
+// A partition or cut is made of IP packets: a one-way cut takes the TCP connections of both directions down, for want
+// of acknowledgements, and only gossip goes one way.
 func (c *Cluster) Apply(f chaos.Fault) error {
 	if !c.Supports(f.Kind) {
 		return fmt.Errorf("`%s`: the Docker target has no %s; take the line out of the plan", f, f.Kind)
@@ -97,8 +98,8 @@ func (c *Cluster) apply(f chaos.Fault) error {
 	return nil
 }
 
-// setClocks does to the clocks what f says, if it concerns them. All get the same moment: clocks that are frozen together show
-// the same.
+// setClocks does to the clocks what f says, if it concerns them. All get the same moment: clocks that are frozen
+// together show the same.
 func (c *Cluster) setClocks(f chaos.Fault) error {
 	nodes := f.Nodes
 	if len(nodes) == 0 {
@@ -132,8 +133,8 @@ func (c *Cluster) recover() error {
 	return errors.Join(errs...)
 }
 
-// Stop asks a node to end, as an operator does, and waits until it has; a process that takes too long is killed, which is
-// an error.
+// Stop asks a node to end, as an operator does, and waits until it has; a process that takes too long is killed, which
+// is an error.
 func (c *Cluster) Stop(i int) error {
 	n := c.nodes[i-1]
 	if _, err := c.inspect(n); err != nil {
@@ -153,8 +154,8 @@ func (c *Cluster) Stop(i int) error {
 	return nil
 }
 
-// Disconnect takes a node out of the network, as if its cable was pulled: its own addresses are gone, and clients do not reach
-// it either. Connect plugs it in again.
+// Disconnect takes a node out of the network, as if its cable was pulled: its own addresses are gone, and clients do
+// not reach it either. Connect plugs it in again.
 func (c *Cluster) Disconnect(i int) error {
 	return c.client.DisconnectNetwork(c.networkID, dc.NetworkConnectionOptions{Container: c.nodes[i-1].id, Force: true})
 }
@@ -162,25 +163,13 @@ func (c *Cluster) Disconnect(i int) error {
 // Connect ends what Disconnect began, with the address that the node had.
 func (c *Cluster) Connect(i int) error {
 	n := c.nodes[i-1]
-	return c.client.ConnectNetwork(c.networkID, dc.NetworkConnectionOptions{Container: n.id, EndpointConfig: c.endpoint(n)})
+	return c.client.ConnectNetwork(c.networkID,
+		dc.NetworkConnectionOptions{Container: n.id, EndpointConfig: c.endpoint(n)})
 }
 
-// Reconfigure adds lines to a node's configuration, in place of those of the last Reconfigure. They hold from its next start.
+// Reconfigure adds lines to a node's configuration, in place of those of the last Reconfigure. They hold from its next
+// start.
 func (c *Cluster) Reconfigure(i int, lines string) error { return c.configure(c.nodes[i-1], lines) }
-
-// Upgrade stops a node as an operator does and starts another program on its data.
-func (c *Cluster) Upgrade(i int, image string) error {
-	if err := c.Stop(i); err != nil {
-		return err
-	}
-	making.RLock()
-	defer making.RUnlock()
-	n := c.nodes[i-1]
-	if err := c.client.RemoveContainer(dc.RemoveContainerOptions{ID: n.id}); err != nil {
-		return err
-	}
-	return errors.Join(c.createContainer(n, image), c.start(n))
-}
 
 // Signal sends the process of a node a signal that the cluster is not told of: an accident.
 func (c *Cluster) Signal(i int, s syscall.Signal) error {
@@ -207,8 +196,8 @@ func (n *member) ended(code int) {
 	n.up = false
 }
 
-// kill ends the process with SIGKILL and waits until it is gone. The engine thaws a paused process itself so that the signal
-// is heeded. A process that is gone by itself already is as good for the plan; Failures tells of it.
+// kill ends the process with SIGKILL and waits until it is gone. The engine thaws a paused process itself so that the
+// signal is heeded. A process that is gone by itself already is as good for the plan; Failures tells of it.
 func (c *Cluster) kill(n *member) error {
 	expected := n.up
 	state, err := c.inspect(n)
@@ -239,7 +228,8 @@ func (c *Cluster) start(n *member) error {
 	return err
 }
 
-// Failures are nodes that have ended without having been told to, since the cluster was started: also those that run again.
+// Failures are nodes that have ended without having been told to, since the cluster was started: also those that run
+// again.
 func (c *Cluster) Failures() error {
 	var errs []error
 	for _, n := range c.nodes {

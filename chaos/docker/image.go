@@ -9,8 +9,8 @@ import (
 	dc "github.com/ory/dockertest/v3/docker"
 )
 
-// BuildImage builds an image from a static binary of kvs and a Dockerfile. Dir is an empty folder that becomes the context:
-// the engine is sent nothing but these two files.
+// BuildImage builds an image from a static binary of kvs and a Dockerfile. Dir is an empty folder that becomes the
+// context: the engine is sent nothing but these two files.
 func BuildImage(name, binary, dockerfile, dir string) error {
 	client, err := connect()
 	if err != nil {
@@ -29,8 +29,10 @@ func BuildImage(name, binary, dockerfile, dir string) error {
 	defer making.RUnlock()
 	var log bytes.Buffer
 	err = client.BuildImage(dc.BuildImageOptions{
-		Name: name, ContextDir: dir, Dockerfile: "Dockerfile", OutputStream: &log, RmTmpContainer: true, ForceRmTmpContainer: true,
-		Labels: map[string]string{label: fmt.Sprintf("%d-image", os.Getpid())}, // makes it another image than that of another process.
+		Name: name, ContextDir: dir, Dockerfile: "Dockerfile", OutputStream: &log, RmTmpContainer: true,
+		ForceRmTmpContainer: true,
+		// makes it another image than that of another process.
+		Labels: map[string]string{label: fmt.Sprintf("%d-image", os.Getpid())},
 	})
 	if err != nil {
 		return fmt.Errorf("build image %s: %w\n%s", name, err, log.String())

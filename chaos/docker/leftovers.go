@@ -35,8 +35,8 @@ func RemoveLeftovers() error {
 	return removeLeftovers(client)
 }
 
-// removeLeftovers is one process's at a time, and one goroutine's: who comes second finds nothing instead of stumbling over what the
-// first has begun to remove.
+// removeLeftovers is one process's at a time, and one goroutine's: who comes second finds nothing instead of stumbling
+// over what the first has begun to remove.
 func removeLeftovers(client *dc.Client) error {
 	root, err := os.Open("/") // any folder that all processes see can carry the lock, and no file is left.
 	if err != nil {
@@ -52,8 +52,9 @@ func removeLeftovers(client *dc.Client) error {
 // making is held by whoever makes something: many at a time, and nobody once RemoveOwn has begun.
 var making sync.RWMutex
 
-// RemoveOwn removes everything that this process made and has not closed: what a program does that is told to end at once. Whoever wants
-// to make something afterwards, such as a test that does not know yet, waits for ever, that is until the process ends.
+// RemoveOwn removes everything that this process made and has not closed: what a program does that is told to end at
+// once. Whoever wants to make something afterwards, such as a test that does not know yet, waits for ever, that is
+// until the process ends.
 func RemoveOwn() error {
 	making.Lock()
 	client, err := connect()
@@ -64,7 +65,8 @@ func RemoveOwn() error {
 	return remove(client, func(run string) bool { number, _, _ := strings.Cut(run, "-"); return number == own })
 }
 
-// RemoveFolders removes the folders that runs left whose process is gone: those in parent called prefix, PID, a dash and anything.
+// RemoveFolders removes the folders that runs left whose process is gone: those in parent called prefix, PID, a dash
+// and anything.
 func RemoveFolders(parent, prefix string) error {
 	found, err := filepath.Glob(filepath.Join(parent, prefix+"*-*"))
 	errs := []error{err}
@@ -78,8 +80,8 @@ func RemoveFolders(parent, prefix string) error {
 	return errors.Join(errs...)
 }
 
-// ownerLives says whether the process lives that a run is named after. A process of another program that has got the same
-// number keeps a leftover alive until it ends, too: better than to pull a cluster from under a living test.
+// ownerLives says whether the process lives that a run is named after. A process of another program that has got the
+// same number keeps a leftover alive until it ends, too: better than to pull a cluster from under a living test.
 func ownerLives(run string) bool {
 	number, _, _ := strings.Cut(run, "-")
 	pid, err := strconv.Atoi(number)
@@ -92,15 +94,16 @@ func ownerLives(run string) bool {
 	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
-// remove takes away all containers, volumes, networks, images and rules of the runs that which chooses, in the order in which they
-// let go of each other. It goes on after an error.
+// remove takes away all containers, volumes, networks, images and rules of the runs that which chooses, in the order in
+// which they let go of each other. It goes on after an error.
 func remove(client *dc.Client, which func(run string) bool) error {
 	return errors.Join(removeContainers(client, which), removeVolumes(client, which), removeNetworks(client, which),
 		removeImages(client, which), removeMounts(which), removeRules(which))
 }
 
 func removeContainers(client *dc.Client, which func(string) bool) error {
-	list, err := client.ListContainers(dc.ListContainersOptions{All: true, Filters: map[string][]string{"label": {label}}})
+	list, err := client.ListContainers(
+		dc.ListContainersOptions{All: true, Filters: map[string][]string{"label": {label}}})
 	errs := []error{err}
 	for _, c := range list {
 		if !which(c.Labels[label]) {
@@ -109,7 +112,8 @@ func removeContainers(client *dc.Client, which func(string) bool) error {
 		if c.State == "paused" {
 			errs = append(errs, client.UnpauseContainer(c.ID))
 		}
-		errs = append(errs, client.RemoveContainer(dc.RemoveContainerOptions{ID: c.ID, Force: true, RemoveVolumes: true}))
+		errs = append(errs,
+			client.RemoveContainer(dc.RemoveContainerOptions{ID: c.ID, Force: true, RemoveVolumes: true}))
 	}
 	return errors.Join(errs...)
 }

@@ -11,14 +11,14 @@ type packet struct {
 	header []byte // of IP.
 }
 
-// Netlink messages of the netfilter queue are those of linux/netfilter/nfnetlink_queue.h: a header of 16 bytes in the byte
-// order of the machine (length, kind, flags, ...), a header of 4 bytes with the number of the queue, then attributes (length,
-// kind, value, padded to whole words). Numbers inside of attributes are big endian.
+// Netlink messages of the netfilter queue are those of linux/netfilter/nfnetlink_queue.h: a header of 16 bytes in the
+// byte order of the machine (length, kind, flags, ...), a header of 4 bytes with the number of the queue, then
+// attributes (length, kind, value, padded to whole words). Numbers inside of attributes are big endian.
 const (
 	netlinkBytes      = 16 + 4
 	queueSubsystem    = 3 << 8
-	messagePacket     = queueSubsystem | 0
-	attributePacketID = 1 // the number that the verdict names comes first in it.
+	messagePacket     = queueSubsystem // and kind 0.
+	attributePacketID = 1              // the number that the verdict names comes first in it.
 	attributePayload  = 10
 	attributeKindMask = 0x3fff // the other bits are flags.
 
@@ -26,8 +26,8 @@ const (
 	protocolTCP   = 6
 )
 
-// packets reads the netlink messages of one datagram from the kernel, and returns the packets among them. Whatever is not
-// understood is left out.
+// packets reads the netlink messages of one datagram from the kernel, and returns the packets among them. Whatever is
+// not understood is left out.
 func packets(b []byte) (out []packet) {
 	for len(b) >= netlinkBytes {
 		size := int(binary.NativeEndian.Uint32(b))
@@ -64,5 +64,6 @@ func ends(header []byte) (from, to netip.Addr, tcp, ok bool) {
 	if len(header) < ipHeaderBytes || header[0]>>4 != 4 {
 		return from, to, false, false
 	}
-	return netip.AddrFrom4([4]byte(header[12:16])), netip.AddrFrom4([4]byte(header[16:20])), header[9] == protocolTCP, true
+	return netip.AddrFrom4([4]byte(header[12:16])), netip.AddrFrom4([4]byte(header[16:20])), header[9] == protocolTCP,
+		true
 }

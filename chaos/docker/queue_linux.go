@@ -37,8 +37,8 @@ const (
 	receiveBytes = 4 << 20
 )
 
-// queue hands packets that a rule sends to it to decide, and lets each go on when decide's time has passed. Packets are never
-// changed. When this process ends, the kernel lets everything pass: rules say --queue-bypass.
+// queue hands packets that a rule sends to it to decide, and lets each go on when decide's time has passed. Packets are
+// never changed. When this process ends, the kernel lets everything pass: rules say --queue-bypass.
 type queue struct {
 	number uint16
 	file   *os.File
@@ -51,7 +51,8 @@ type queue struct {
 
 // openQueue binds the first free queue of the machine.
 func openQueue(decide func(ipHeader []byte) time.Duration) (*queue, error) {
-	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, netlinkNetfilter)
+	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK,
+		netlinkNetfilter)
 	if err != nil {
 		return nil, fmt.Errorf("netfilter queue: %w; delays need root on Linux", err)
 	}
@@ -61,7 +62,8 @@ func openQueue(decide func(ipHeader []byte) time.Duration) (*queue, error) {
 	}
 	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBytes) // less will do.
 	if err := q.bind(); err != nil {
-		return nil, errors.Join(fmt.Errorf("netfilter queue: %w; delays need root, and NFQUEUE in the kernel", err), q.file.Close())
+		return nil, errors.Join(fmt.Errorf("netfilter queue: %w; delays need root, and NFQUEUE in the kernel", err),
+			q.file.Close())
 	}
 	go q.serve()
 	return q, nil
@@ -165,7 +167,8 @@ func (q *queue) serve() {
 // release lets a packet go on. After close nobody listens, and the kernel has let it go itself.
 func (q *queue) release(id uint32) {
 	verdict := binary.BigEndian.AppendUint32(nil, accept)
-	_ = q.send(messageVerdict, syscall.NLM_F_REQUEST, attribute(attributeVerdict, binary.BigEndian.AppendUint32(verdict, id)))
+	_ = q.send(messageVerdict, syscall.NLM_F_REQUEST,
+		attribute(attributeVerdict, binary.BigEndian.AppendUint32(verdict, id)))
 }
 
 func (q *queue) close() error {

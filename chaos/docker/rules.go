@@ -24,8 +24,8 @@ type network struct {
 	delay  *delayer // nil until a delay is asked for.
 }
 
-// bridgeRules is where the kernel says whether packets between the ports of a bridge, such as containers of one network, meet
-// the rules of iptables. It is not there while the module br_netfilter is not.
+// bridgeRules is where the kernel says whether packets between the ports of a bridge, such as containers of one
+// network, meet the rules of iptables. It is not there while the module br_netfilter is not.
 const bridgeRules = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 // rulesHold returns an error if rules would be made and nothing would heed them.
@@ -49,7 +49,8 @@ func (n *network) install() error {
 	if err := iptables("-N", n.chain); err != nil {
 		return err
 	}
-	return iptables("-I", "PREROUTING", "-s", n.subnet, "-d", n.subnet, "-m", "comment", "--comment", n.chain, "-j", n.chain)
+	return iptables("-I", "PREROUTING", "-s", n.subnet, "-d", n.subnet, "-m", "comment", "--comment", n.chain, "-j",
+		n.chain)
 }
 
 // enforce replaces all rules at once, so that no packet sees half of a partition.
@@ -83,7 +84,8 @@ func (n *network) restore(links *chaos.Links) string {
 			}
 			l := links.Link(i+1, j+1)
 			if l.Loss > 0 {
-				fmt.Fprintf(&b, "%s -m statistic --mode random --probability %d.%06d -j DROP\n", rule, l.Loss/chaos.PPMAll, l.Loss%chaos.PPMAll)
+				fmt.Fprintf(&b, "%s -m statistic --mode random --probability %d.%06d -j DROP\n", rule,
+					l.Loss/chaos.PPMAll, l.Loss%chaos.PPMAll)
 			}
 			if l.DelayMax > 0 && n.delay != nil {
 				fmt.Fprintf(&b, "%s -j NFQUEUE --queue-num %d --queue-bypass\n", rule, n.delay.q.number)
@@ -137,7 +139,8 @@ func output(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s; rules need root and the package iptables", strings.Join(cmd.Args, " "), err, strings.TrimSpace(stderr.String()))
+		return "", fmt.Errorf("%s: %w: %s; rules need root and the package iptables", strings.Join(cmd.Args, " "), err,
+			strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
 }

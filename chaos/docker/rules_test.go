@@ -24,12 +24,16 @@ func TestRules(t *testing.T) {
 	}{
 		{nil, nil},
 		{[]string{"cut n1 -> n2"}, []string{"-s 198.18.7.11 -d 198.18.7.12 -j DROP"}},
-		{[]string{"partition n1 | n2"}, []string{"-s 198.18.7.11 -d 198.18.7.12 -j DROP", "-s 198.18.7.12 -d 198.18.7.11 -j DROP"}},
+		{[]string{"partition n1 | n2"},
+			[]string{"-s 198.18.7.11 -d 198.18.7.12 -j DROP", "-s 198.18.7.12 -d 198.18.7.11 -j DROP"}},
 		{[]string{"partition n1 | n2", "heal"}, nil},
-		{[]string{"loss n3 -> n1 30%"}, []string{"-s 198.18.7.13 -d 198.18.7.11 -m statistic --mode random --probability 0.300000 -j DROP"}},
-		{[]string{"loss n3 -> n1 100%"}, []string{"-s 198.18.7.13 -d 198.18.7.11 -m statistic --mode random --probability 1.000000 -j DROP"}},
+		{[]string{"loss n3 -> n1 30%"},
+			[]string{"-s 198.18.7.13 -d 198.18.7.11 -m statistic --mode random --probability 0.300000 -j DROP"}},
+		{[]string{"loss n3 -> n1 100%"},
+			[]string{"-s 198.18.7.13 -d 198.18.7.11 -m statistic --mode random --probability 1.000000 -j DROP"}},
 		{[]string{"loss n3 -> n1 30%", "loss n3 -> n1 0%"}, nil},
-		{[]string{"delay n2 -> n1 5ms..9ms"}, []string{"-s 198.18.7.12 -d 198.18.7.11 -j NFQUEUE --queue-num 77 --queue-bypass"}},
+		{[]string{"delay n2 -> n1 5ms..9ms"},
+			[]string{"-s 198.18.7.12 -d 198.18.7.11 -j NFQUEUE --queue-num 77 --queue-bypass"}},
 		{[]string{"delay n2 -> n1 5ms..9ms", "cut n2 -> n1"}, []string{"-s 198.18.7.12 -d 198.18.7.11 -j DROP"}},
 		{[]string{"delay n2 -> n1 5ms..9ms", "loss n2 -> n1 2%"}, []string{
 			"-s 198.18.7.12 -d 198.18.7.11 -m statistic --mode random --probability 0.020000 -j DROP",
@@ -85,7 +89,8 @@ func TestNodesAreConfiguredAsAsked(t *testing.T) {
 	for want, o := range map[string]Options{
 		"seeds: [198.18.7.11:7001, 198.18.7.12:7001, 198.18.7.13:7001]\nexpected_members: 3\n": {Nodes: 3},
 		"seeds: [198.18.7.11:7001, 198.18.7.12:7001]\nexpected_members: 2\n":                   {Nodes: 3, Idle: 1},
-		"seeds: [198.18.7.11:7001]\nexpected_members: 2\n":                                     {Nodes: 3, Seeds: 1, Voters: 2},
+		"seeds: [198.18.7.11:7001]\nexpected_members: 2\n": {Nodes: 3, Seeds: 1,
+			Voters: 2},
 	} {
 		c := &Cluster{o: o, network: network{ips: []string{"198.18.7.11", "198.18.7.12", "198.18.7.13"}}}
 		require.NoError(t, c.configure(n, ""))
@@ -128,7 +133,8 @@ func TestPackets(t *testing.T) {
 		b = append(binary.NativeEndian.AppendUint16(b, kind), value...)
 		return append(b, make([]byte, (4-len(b)%4)%4)...)
 	}
-	good := message(messagePacket, attribute(attributePacketID, 0, 0, 1, 2, 8, 0, 0), attribute(99, 1), attribute(attributePayload, header...))
+	good := message(messagePacket, attribute(attributePacketID, 0, 0, 1, 2, 8, 0, 0), attribute(99, 1),
+		attribute(attributePayload, header...))
 	other := message(messagePacket|2, attribute(attributePacketID, 0, 0, 0, 9, 0, 0, 0))
 	nameless := message(messagePacket, attribute(attributePayload, header...))
 	got := packets(bytes.Join([][]byte{good, other, nameless, good}, nil))

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,6 +27,10 @@ type Options struct {
 	Natural []chaos.ClockError // by node: how wrong without any fault; empty: not at all.
 	Base    chaos.Link         // what the network does without any fault: delay and loss.
 	Rand    *rand.Rand         // draws addresses, delays and losses.
+
+	// Secure makes what the node of this name proves itself with, which is reached at hosts, and returns its
+	// configuration with what it takes; nil: nodes prove nothing to each other.
+	Secure func(name string, hosts []string, config string) (string, error)
 }
 
 // Cluster is a chaos.Target over local processes. Its methods are for one goroutine at a time.
@@ -40,6 +43,7 @@ type Cluster struct {
 // member is one node: its files, and its process while it runs.
 type member struct {
 	name, config, log, data string
+	program                 string // of its next start.
 	clockFile               string
 	clock                   chaos.WallClock
 	run                     *run
@@ -59,7 +63,8 @@ type run struct {
 var supported = map[chaos.Kind]bool{
 	chaos.Partition: true, chaos.HealPartition: true, chaos.Cut: true, chaos.HealCut: true, chaos.Clog: true,
 	chaos.HealClog: true, chaos.Reset: true, chaos.Loss: true, chaos.Delay: true,
-	chaos.Heal: true, chaos.Crash: true, chaos.Restart: true, chaos.Pause: true, chaos.Resume: true, chaos.Wipe: true, chaos.SwapDisks: true, chaos.Recover: true,
+	chaos.Heal: true, chaos.Crash: true, chaos.Restart: true, chaos.Pause: true, chaos.Resume: true, chaos.Wipe: true,
+	chaos.SwapDisks: true, chaos.Recover: true,
 }
 
 // Start starts the nodes. It does not wait until they answer.
@@ -70,7 +75,8 @@ func Start(o Options) (*Cluster, error) {
 	case o.Nodes < 1 || o.Nodes > chaos.NodesMax:
 		return nil, fmt.Errorf("process cluster: %d nodes, want 1 to %d", o.Nodes, chaos.NodesMax)
 	case o.Base.Duplicate != 0 || o.Base.Reorder != 0 || o.Base.Corrupt != 0:
-		return nil, errors.New("process cluster: the relays have no duplicate, reorder or corrupt; take them out of the scenario's network line")
+		return nil, errors.New("process cluster: the relays have no duplicate, reorder or corrupt; take them out of " +
+			"the scenario's network line")
 	}
 	r, err := openRelays(o.Nodes, o.Base, o.Rand)
 	if err != nil {
@@ -90,37 +96,6 @@ func Start(o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func (c *Cluster) configure(i int) error {
-	name := fmt.Sprintf("n%d", i)
-	dir, err := filepath.Abs(filepath.Join(c.o.Dir, name))
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("folder of %s: %w; choose another one", name, err)
-	}
-	c.nodes[i] = &member{name: name, config: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"), data: filepath.Join(dir, "data")}
-	var text strings.Builder
-	fmt.Fprintf(&text, "name: %s\nlisten: %s\nadvertise: %s\ndata_dir: %q\nexpected_members: %d\nseeds:\n",
-		name, c.relays.addrs[i], c.relays.front[i], c.nodes[i].data, chaos.AtMost(c.o.Voters, c.o.Nodes))
-	for _, a := range c.relays.front[1 : 1+chaos.AtMost(c.o.Seeds, c.o.Nodes)] {
-		fmt.Fprintf(&text, "  - %s\n", a)
-	}
-	if c.o.Clocks {
-		m := c.nodes[i]
-		m.clockFile = filepath.Join(dir, "clock")
-		if i <= len(c.o.Natural) {
-			m.clock.Natural = c.o.Natural[i-1]
-		}
-		if err := os.WriteFile(m.clockFile, []byte(m.clock.String()), 0o644); err != nil {
-			return err
-		}
-		fmt.Fprintf(&text, "test_clock_file: %q\n", m.clockFile)
-	}
-	text.WriteString(c.o.Config)
-	return os.WriteFile(c.nodes[i].config, []byte(text.String()), 0o644)
-}
-
 func (c *Cluster) start(i int) error {
 	m := c.nodes[i]
 	log, err := os.OpenFile(m.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -128,7 +103,7 @@ func (c *Cluster) start(i int) error {
 		return err
 	}
 	defer log.Close()
-	r := &run{cmd: exec.Command(c.o.Program, m.config), ended: make(chan struct{})}
+	r := &run{cmd: exec.Command(m.program, m.config), ended: make(chan struct{})}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	r.cmd.Env = append(os.Environ(), "KVS_TEST_FAULTS=1", "KVS_HOME="+filepath.Join(filepath.Dir(m.config), "home"))
 	dieWithUs(r.cmd)
@@ -141,8 +116,8 @@ func (c *Cluster) start(i int) error {
 	return nil
 }
 
-// live starts the process and waits until it ends. The kernel ties the process to the thread that started it (see dieWithUs),
-// so that thread is kept until then.
+// live starts the process and waits until it ends. The kernel ties the process to the thread that started it (see
+// dieWithUs), so that thread is kept until then.
 func (r *run) live(m *member, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -168,7 +143,8 @@ func how(err error) string {
 	return err.Error()
 }
 
-// buried reports whether the process has ended by itself, and takes note of it: Failures tells of it whatever is done to the node then.
+// buried reports whether the process has ended by itself, and takes note of it: Failures tells of it whatever is done
+// to the node then.
 func (m *member) buried() bool {
 	if m.run == nil {
 		return false
@@ -184,7 +160,8 @@ func (m *member) buried() bool {
 	return true
 }
 
-// kill ends a process and waits until it is gone, its sockets with it. One that is gone by itself already is as good for the plan.
+// kill ends a process and waits until it is gone, its sockets with it. One that is gone by itself already is as good
+// for the plan.
 func (m *member) kill() {
 	if m.run == nil {
 		return
@@ -197,6 +174,70 @@ func (m *member) kill() {
 	<-r.ended
 	m.buried()
 	m.run, m.paused = nil, false
+}
+
+// PID is the process of node i, zero while it has none.
+func (c *Cluster) PID(i int) int {
+	if m := c.nodes[i]; m.run != nil {
+		return m.run.cmd.Process.Pid
+	}
+	return 0
+}
+
+// Expect says that the process of node i is going to end by itself, as that of a member that leaves: Failures does not
+// tell of it. With wanted false it takes that back.
+func (c *Cluster) Expect(i int, wanted bool) {
+	if r := c.nodes[i].run; r != nil {
+		r.mu.Lock()
+		r.wanted = wanted
+		r.mu.Unlock()
+	}
+}
+
+// Stop ends node i as an operator does, with SIGTERM, and waits for it, for so long at most.
+func (c *Cluster) Stop(i int, atMost time.Duration) error {
+	m := c.nodes[i]
+	if m.run == nil {
+		return fmt.Errorf("stop of %s: it has no process", m.name)
+	}
+	c.Expect(i, true)
+	if err := m.run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop of %s: %w", m.name, err)
+	}
+	if !c.AwaitEnd(i, atMost) {
+		return fmt.Errorf("stop of %s: its process has not ended after %s; read its log", m.name, atMost)
+	}
+	if code := m.run.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("stop of %s: it ended with %d; read its log", m.name, code)
+	}
+	m.run, m.paused = nil, false
+	return nil
+}
+
+// Upgrade starts another program on the files of node i, which is stopped. Later starts of the node use it, too.
+func (c *Cluster) Upgrade(i int, program string) error {
+	m := c.nodes[i]
+	if m.run != nil {
+		return fmt.Errorf("upgrade of %s: its process is still up; stop it before", m.name)
+	}
+	m.program = program
+	return c.start(i)
+}
+
+// AwaitEnd waits until the process of node i has ended, for so long at most, and reports whether it has.
+func (c *Cluster) AwaitEnd(i int, atMost time.Duration) bool {
+	r := c.nodes[i].run
+	if r == nil {
+		return true
+	}
+	t := time.NewTimer(atMost)
+	defer t.Stop()
+	select {
+	case <-r.ended:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // Nodes is the size of the cluster.
@@ -295,7 +336,8 @@ func (c *Cluster) Log(i int) (string, error) {
 	return string(b), err
 }
 
-// Failures are nodes whose process has ended without having been told to, since the cluster was started: also those that run again.
+// Failures are nodes whose process has ended without having been told to, since the cluster was started: also those
+// that run again.
 func (c *Cluster) Failures() error {
 	var errs []error
 	for _, m := range c.nodes[1:] {

@@ -4,8 +4,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,7 +38,8 @@ func TestNodesAreConfiguredAsAsked(t *testing.T) {
 		require.Contains(t, text, "expected_members: 3\n")
 		require.Empty(t, clocks[i])
 	}
-	c, configs, clocks := started(t, Options{Program: "cat", Seeds: 1, Voters: 2, Clocks: true, Natural: []chaos.ClockError{{Offset: 5}, {Offset: -7}, {PPM: 3}}})
+	c, configs, clocks := started(t, Options{Program: "cat", Seeds: 1, Voters: 2, Clocks: true,
+		Natural: []chaos.ClockError{{Offset: 5}, {Offset: -7}, {PPM: 3}}})
 	for i, text := range configs {
 		require.Contains(t, text, "seeds:\n  - "+c.relays.front[1].String()+"\ntest_clock_file", "n1 alone")
 		require.Contains(t, text, "expected_members: 2\n")
@@ -43,16 +47,55 @@ func TestNodesAreConfiguredAsAsked(t *testing.T) {
 	}
 }
 
-// A process that ends by itself is told of by Failures, also when it was crashed or started again afterwards, and by nobody else.
+// A process that ends by itself is told of by Failures, also when it was crashed or started again afterwards, and by
+// nobody else.
 func TestEndsByThemselvesStayKnown(t *testing.T) {
 	c, _, _ := started(t, Options{Program: "cat"}) // which ends at once.
 	for _, m := range c.nodes[1:] {
 		<-m.run.ended
 	}
 	require.NoError(t, c.Apply(chaos.Fault{Kind: chaos.Crash, Nodes: []int{1}}))
-	c.o.Program = "tac"
+	c.nodes[1].program, c.nodes[2].program, c.nodes[3].program = "tac", "tac", "tac"
 	require.NoError(t, c.Apply(chaos.Fault{Kind: chaos.Recover}))
 	for _, name := range []string{"n1", "n2", "n3"} {
 		require.ErrorContains(t, c.Failures(), name+" ended by itself: exit status 0")
 	}
+}
+
+// A node is stopped by SIGTERM, and its next start may be one of another program.
+func TestUpgradeStartsAnotherProgram(t *testing.T) {
+	dir := t.TempDir()
+	script := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o755))
+		return file
+	}
+	serve := "trap 'exit 0' TERM; echo up " // and then for as long as nobody says otherwise.
+	forever := "; while :; do read x <&9; done 9<>" + filepath.Join(dir, "never")
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "never"), 0o600))
+	c, _, _ := started(t, Options{Program: script("old", serve+"old"+forever)})
+	require.ErrorContains(t, c.Upgrade(2, "any"), "its process is still up")
+
+	says := func(word string) {
+		for deadline := time.Now().Add(time.Minute); ; {
+			log, err := c.Log(2)
+			require.NoError(t, err)
+			if strings.Contains(log, word) {
+				return
+			}
+			require.True(t, time.Now().Before(deadline), "the log has no %q: %s", word, log)
+			runtime.Gosched()
+		}
+	}
+	says("up old")
+	require.NoError(t, c.Stop(2, time.Minute))
+	require.ErrorContains(t, c.Stop(2, time.Minute), "it has no process")
+	require.NoError(t, c.Upgrade(2, script("new", serve+"new"+forever)))
+	says("up new")
+	require.NoError(t, c.Stop(2, time.Minute))
+	require.NoError(t, c.Failures())
+
+	require.NoError(t, c.Upgrade(2, script("bad", "trap 'exit 3' TERM; echo up bad"+forever)))
+	says("up bad")
+	require.ErrorContains(t, c.Stop(2, time.Minute), "it ended with 3")
 }

@@ -16,6 +16,7 @@ import (
 // Bounds of the relays. What does not fit is lost, as in any network.
 const (
 	heldMax     = 4096 // datagrams being delayed at once.
+	piecesMax   = 256  // pieces of a stream being delayed at once: then its sender waits.
 	connsMax    = 256  // connections between nodes at once.
 	chunkBytes  = 64 << 10
 	acceptPause = 10 * time.Millisecond
@@ -25,8 +26,9 @@ const (
 
 // relays is the network between the nodes: in front of each stands a relay, TCP and UDP on one address.
 //
-// A stream cannot have a hole. So a blocked piece of one silences the rest of its connection in that direction, and the
-// connection is reset when the links change next; a lost piece resets it at once. A clogged piece waits, and what comes behind it.
+// A stream cannot have a hole, and keeps its order; its pieces are delayed side by side, as on a long line. So a
+// blocked piece of one silences the rest of its connection in that direction, and the connection is reset when the
+// links change next; a lost piece resets it at once. A clogged piece waits, and what comes behind it.
 type relays struct {
 	addrs []netip.AddrPort // of the nodes, [0] unused.
 	front []netip.AddrPort // of their relays: what nodes advertise.
@@ -70,7 +72,8 @@ func openRelays(nodes int, base chaos.Link, rng *rand.Rand) (*relays, error) {
 	r := &relays{
 		addrs: make([]netip.AddrPort, nodes+1), front: make([]netip.AddrPort, nodes+1),
 		udp: make([]*net.UDPConn, nodes+1), tcp: make([]*net.TCPListener, nodes+1),
-		links: chaos.NewLinks(nodes, base), rng: rng, conns: map[*pair]bool{}, clear: make(chan struct{}), done: make(chan struct{}),
+		links: chaos.NewLinks(nodes, base), rng: rng, conns: map[*pair]bool{}, clear: make(chan struct{}),
+		done: make(chan struct{}),
 	}
 	block := byte(16 + rng.IntN(200))
 	for i := 1; i <= nodes; i++ {
@@ -301,10 +304,29 @@ func (r *relays) relay(p *pair) {
 	r.mu.Unlock()
 }
 
+// piece is a part of a stream, on its way until due.
+type piece struct {
+	data []byte
+	due  time.Time
+}
+
 // pump carries one direction, and ends both when it ends.
 func (r *relays) pump(p *pair, src io.Reader, dst io.Writer, from, to int) {
-	defer p.close()
+	line, broken := make(chan piece, piecesMax), make(chan struct{})
+	r.wg.Go(func() {
+		defer close(broken)
+		defer p.close()
+		r.deliver(line, dst)
+	})
+	r.enter(p, src, line, broken, from, to)
+	close(line)
+	<-broken // what has entered the line arrives, as long as the other end listens.
+}
+
+// enter reads what comes, and sends it on its way.
+func (r *relays) enter(p *pair, src io.Reader, line chan<- piece, broken <-chan struct{}, from, to int) {
 	buf := make([]byte, chunkBytes)
+	var last time.Time
 	silent := false
 	for {
 		n, err := src.Read(buf)
@@ -328,14 +350,28 @@ func (r *relays) pump(p *pair, src io.Reader, dst io.Writer, from, to int) {
 		if lost {
 			return
 		}
-		if delay > 0 {
+		if due := time.Now().Add(delay); due.After(last) {
+			last = due
+		}
+		select {
+		case line <- piece{append([]byte(nil), buf[:n]...), last}:
+		case <-broken:
+			return
+		}
+	}
+}
+
+// deliver writes each piece when it is due, until the line ends.
+func (r *relays) deliver(line <-chan piece, dst io.Writer) {
+	for next := range line {
+		if wait := time.Until(next.due); wait > 0 {
 			select {
-			case <-time.After(delay):
+			case <-time.After(wait):
 			case <-r.done:
 				return
 			}
 		}
-		if _, err := dst.Write(buf[:n]); err != nil {
+		if _, err := dst.Write(next.data); err != nil {
 			return
 		}
 	}

@@ -127,6 +127,35 @@ func TestStreamsAreSilencedAndResetAfterwards(t *testing.T) {
 	require.Equal(t, "new", string(buf))
 }
 
+// The pieces of a stream are delayed side by side, and keep their order.
+func TestStreamsAreDelayed(t *testing.T) {
+	r := newRelays(t)
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
+	require.NoError(t, err)
+	defer l.Close()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
+	near, err := d.Dial("tcp", r.front[2].String())
+	require.NoError(t, err)
+	defer near.Close()
+	far, err := l.Accept()
+	require.NoError(t, err)
+	defer far.Close()
+	require.NoError(t, far.SetDeadline(time.Now().Add(patience)))
+	apply(t, r, "delay n1 -> n2 5ms..50ms")
+	var want []byte
+	begin := time.Now()
+	for i := range 2 * piecesMax {
+		want = append(want, byte(i))
+		_, err := near.Write([]byte{byte(i)})
+		require.NoError(t, err)
+	}
+	require.NoError(t, near.(*net.TCPConn).CloseWrite()) // what is on its way arrives all the same.
+	got, err := io.ReadAll(far)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.GreaterOrEqual(t, time.Since(begin), 5*time.Millisecond)
+}
+
 func TestStreamsAreCloggedAndReset(t *testing.T) {
 	r := newRelays(t)
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
@@ -170,7 +199,8 @@ func TestDisksAreSwapped(t *testing.T) {
 	dir := t.TempDir()
 	c := &Cluster{o: Options{Nodes: 3}, nodes: []*member{nil}}
 	for i := 1; i <= 3; i++ {
-		c.nodes = append(c.nodes, &member{name: "n" + string(rune('0'+i)), data: filepath.Join(dir, string(rune('0'+i)))})
+		c.nodes = append(c.nodes,
+			&member{name: "n" + string(rune('0'+i)), data: filepath.Join(dir, string(rune('0'+i)))})
 	}
 	for i := 1; i <= 2; i++ {
 		require.NoError(t, os.Mkdir(c.nodes[i].data, 0o755))
@@ -198,6 +228,7 @@ func TestUnsupportedFaultsAreRefusedByName(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, chaos.CheckSupported(plan, c), "no skew")
 	require.ErrorContains(t, c.Apply(plan.Events[0].Fault), "no skew")
-	_, err = Start(Options{Program: "kvs", Dir: "x", Nodes: 3, Base: chaos.Link{Corrupt: 1}, Rand: rand.New(rand.NewPCG(1, 1))})
+	_, err = Start(Options{Program: "kvs", Dir: "x", Nodes: 3, Base: chaos.Link{Corrupt: 1},
+		Rand: rand.New(rand.NewPCG(1, 1))})
 	require.ErrorContains(t, err, "corrupt")
 }

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
+	"kvs/cmd/version"
+	"kvs/node/client/load"
 	"kvs/node/daemon"
 	"kvs/node/host/config"
 )
@@ -25,12 +28,22 @@ type app struct {
 	// notify makes c receive the signals that end a command, until stop is called.
 	notify func(c chan<- os.Signal) (stop func())
 
+	// notifyNode is notify for a node: SIGHUP asks it to read its log's settings anew, and nothing else ends it by
+	// accident.
+	notifyNode func(c chan<- os.Signal) (stop func())
+
 	daemon  func(say func(string)) (*daemon.Daemon, error)
-	connect func(endpoints []string) (cluster, error)
+	connect func(to access) (cluster, error)
 
-	identityAt func(ctx context.Context, address string) string // the ID of the node that answers there; empty: none does.
+	// connectLoad returns one store for each endpoint that is asked first; each keeps up to conns connections and tries
+	// nothing twice.
+	connectLoad func(to access, conns int, timeout time.Duration) ([]load.Store, error)
 
-	startNode func(context.Context, *config.Config, *slog.Logger) (runningNode, error)
+	// identityAt is the ID of the node that answers at an address, asked as the node of cfg; empty: none does.
+	identityAt func(ctx context.Context, cfg *config.Config, address string) string
+
+	startNode func(ctx context.Context, cfg *config.Config, log *slog.Logger, listening func(addr string)) (runningNode,
+		error)
 
 	mu    sync.Mutex // guards err: commands that work on several nodes at once comment on all of them.
 	drawn bool       // a bar is on the last line of err, see progress.go.
@@ -40,9 +53,14 @@ type app struct {
 func newApp() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, cwd: os.Getwd,
-		notify:  notifyEnd,
+		notify: notifyEnd,
+
+		notifyNode: notifyNode,
+
 		daemon:  newDaemon,
 		connect: connect,
+
+		connectLoad: connectLoad,
 
 		identityAt: identityAt,
 
@@ -50,14 +68,22 @@ func newApp() *app {
 	}
 }
 
-// notifyEnd listens to the signals that ask for an end in good order. A terminal that closes asks for it too, unless nohup says
-// that it shall not.
+// notifyEnd listens to the signals that ask for an end in good order. A terminal that closes asks for it too, unless
+// nohup says that it shall not.
 func notifyEnd(c chan<- os.Signal) func() {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signals = append(signals, syscall.SIGHUP)
 	}
 	signal.Notify(c, signals...)
+	return func() { signal.Stop(c) }
+}
+
+// notifyNode listens to SIGINT and SIGTERM, which end a node, and to SIGHUP, which does not, be it from log rotation or
+// from a terminal that closes. Nor does a reader of its outputs that has gone: it serves clients.
+func notifyNode(c chan<- os.Signal) func() {
+	signal.Ignore(syscall.SIGPIPE)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	return func() { signal.Stop(c) }
 }
 
@@ -73,7 +99,7 @@ func newDaemon(say func(string)) (*daemon.Daemon, error) {
 	}
 	return &daemon.Daemon{
 		Home: home, Processes: daemon.ProcTable{}, Clock: daemon.SystemClock{}, Launcher: daemon.Exec{Program: exe},
-		Prober: prober{}, Version: readVersion().Version, Say: say,
+		Prober: prober{}, Version: version.Read().String(), Say: say,
 	}, nil
 }
 

@@ -41,7 +41,8 @@ type bench struct {
 	out, err *bytes.Buffer
 	env      map[string]string
 	cluster  *fakeCluster
-	asked    []string // endpoints of the last connect.
+	asked    []string // endpoints of the last connect,
+	access   access   // and all of it.
 	signals  chan<- os.Signal
 	notified chan struct{} // receives when a command listens to signals.
 	health   daemon.Health
@@ -51,7 +52,8 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
-	b := &bench{dir: dir, out: new(bytes.Buffer), err: new(bytes.Buffer), env: map[string]string{}, cluster: &fakeCluster{}, notified: make(chan struct{}, 1)}
+	b := &bench{dir: dir, out: new(bytes.Buffer), err: new(bytes.Buffer), env: map[string]string{},
+		cluster: &fakeCluster{}, notified: make(chan struct{}, 1)}
 	b.app = &app{
 		in: strings.NewReader(""), out: b.out, err: b.err,
 		getenv: func(k string) string { return b.env[k] },
@@ -64,20 +66,22 @@ func newBench(t *testing.T) *bench {
 			}
 			return func() {}
 		},
-		connect: func(endpoints []string) (cluster, error) {
-			b.asked = endpoints
+		connect: func(to access) (cluster, error) {
+			b.asked, b.access = to.endpoints, to
 			return b.cluster, nil
 		},
 		daemon: func(say func(string)) (*daemon.Daemon, error) {
 			home, err := daemon.NewHome(filepath.Join(dir, "home"))
-			return &daemon.Daemon{Home: home, Processes: daemon.ProcTable{}, Clock: daemon.SystemClock{}, Launcher: noLauncher{t},
-				Prober: b, Version: "test", Say: say}, err
+			return &daemon.Daemon{Home: home, Processes: daemon.ProcTable{}, Clock: daemon.SystemClock{},
+				Launcher: noLauncher{t},
+				Prober:   b, Version: "test", Say: say}, err
 		},
 	}
+	b.app.notifyNode = b.app.notify
 	return b
 }
 
-func (b *bench) Live(context.Context, *daemon.Record) error { return nil }
+func (b *bench) Live(context.Context, *daemon.Record) (*daemon.Starting, error) { return nil, nil }
 
 func (b *bench) Health(context.Context, *daemon.Record) (daemon.Health, error) { return b.health, nil }
 
@@ -100,9 +104,32 @@ type fakeCluster struct {
 	members           []member
 	voters            api.Voters
 	policy            api.Policy
+	keyring           api.Keyring
+	tokens            api.Tokens
+	wanted            api.WantedToken
+	change            api.KeyringChange
 	conflicts         []api.Conflict
 	ttl               time.Duration
 	err               error
+}
+
+func (c *fakeCluster) Tokens(context.Context) (api.Tokens, error) { return c.tokens, c.err }
+
+func (c *fakeCluster) CreateToken(_ context.Context, wanted api.WantedToken) (api.NewToken, error) {
+	c.wanted = wanted
+	return api.NewToken{ID: "aa", Token: "kvs1.aa.secret"}, c.err
+}
+
+func (c *fakeCluster) RevokeToken(_ context.Context, id string) error {
+	c.path = id
+	return c.err
+}
+
+func (c *fakeCluster) Keyring(context.Context) (api.Keyring, error) { return c.keyring, c.err }
+
+func (c *fakeCluster) ChangeKeyring(_ context.Context, change api.KeyringChange) (api.Keyring, error) {
+	c.change = change
+	return c.keyring, c.err
 }
 
 func (c *fakeCluster) Get(_ context.Context, path string, level node.Level) (value, error) {
@@ -110,7 +137,8 @@ func (c *fakeCluster) Get(_ context.Context, path string, level node.Level) (val
 	return c.value, c.err
 }
 
-func (c *fakeCluster) Put(_ context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration, body []byte, contentType string) (written, error) {
+func (c *fakeCluster) Put(_ context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration,
+	body []byte, contentType string) (written, error) {
 	c.path, c.level, c.condition, c.ttl, c.body, c.contentType = path, level, cond, ttl, body, contentType
 	return c.written, c.err
 }
@@ -166,7 +194,7 @@ func (c *fakeCluster) List(_ context.Context, req node.ListRequest) (page, error
 		switch {
 		case e.Path <= req.After:
 		case len(p.Entries) == req.Limit:
-			p.More = true
+			p.More, p.Next = true, p.Entries[len(p.Entries)-1].Path
 		default:
 			p.Entries = append(p.Entries, e)
 		}
@@ -193,7 +221,7 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{[]string{"--no-such-flag"}, "unknown flag"},
 		{[]string{"statsu"}, "did you mean kvs status?"},
-		{[]string{"a.yaml", "b.yaml"}, "at most 1 arg"},
+		{[]string{"a.yaml", "b.yaml"}, "kvs start a.yaml"},
 		{[]string{"start"}, "requires at least 1 arg"},
 		{[]string{""}, "see kvs --help"},
 		{[]string{"help", "nope"}, `no command "nope"`},
@@ -262,7 +290,8 @@ func TestExitCodesAreListed(t *testing.T) {
 		require.Contains(t, b.out.String(), c.meaning)
 		require.True(t, i == 0 || exitCodes[i-1].code < c.code)
 	}
-	for _, c := range []exitCode{exitOK, exitFailed, exitUsage, exitNotRunning, exitNotFound, exitRefused, exitUnknown, exitUnavailable, exitInterrupted} {
+	for _, c := range []exitCode{exitOK, exitFailed, exitUsage, exitNotRunning, exitNotFound, exitRefused, exitUnknown,
+		exitUnavailable, exitInterrupted} {
 		require.True(t, seen[c])
 	}
 	code, silent := codeOf(&exitError{exitNotRunning, nil})
@@ -310,7 +339,9 @@ func TestVersion(t *testing.T) {
 func TestInit(t *testing.T) {
 	b := newBench(t)
 	dir := filepath.Join(b.dir, "c")
-	require.Zero(t, execute(b.app, []string{"init", "--dir", dir, "--nodes", "7", "--base-port", "8100", "--cluster", "mine"}), b.err.String())
+	require.Zero(t,
+		execute(b.app, []string{"init", "--dir", dir, "--nodes", "7", "--base-port", "8100", "--cluster", "mine"}),
+		b.err.String())
 	require.Equal(t, 7, strings.Count(b.out.String(), "\n"))
 	require.Contains(t, b.err.String(), "kvs start")
 	c, created, err := config.Load(filepath.Join(dir, "node3.yaml"))
@@ -348,6 +379,7 @@ func TestBadConfigurationIsToldBeforeAnythingStarts(t *testing.T) {
 	for _, args := range [][]string{{"start", good, bad}, {"restart", bad}, {bad}} {
 		b.err.Reset()
 		b.app.notify = func(chan<- os.Signal) func() { return func() {} }
+		b.app.notifyNode = b.app.notify
 		require.EqualValues(t, exitUsage, execute(b.app, args))
 		require.Contains(t, b.err.String(), bad+":2: listen:")
 	}

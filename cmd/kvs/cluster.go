@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,12 +9,16 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/client"
+	"kvs/node/client/profile"
+	"kvs/node/host/config"
+	"kvs/node/slot"
 )
 
 // cluster is what the data commands ask of a running cluster. Errors carry their exit code (exitError).
 type cluster interface {
 	Get(ctx context.Context, path string, level node.Level) (value, error)
-	Put(ctx context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration, body []byte, contentType string) (written, error)
+	Put(ctx context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration, body []byte,
+		contentType string) (written, error)
 	Delete(ctx context.Context, path string, level node.Level, cond client.Condition) (written, error)
 	List(ctx context.Context, req node.ListRequest) (page, error)
 	Members(ctx context.Context) ([]member, error)
@@ -26,6 +29,11 @@ type cluster interface {
 	SetMode(ctx context.Context, mode node.Mode) (api.Mode, error)
 	Voters(ctx context.Context) (api.Voters, error)
 	ChangeVoters(ctx context.Context, id node.ID, promote bool) (api.Voters, error)
+	Keyring(ctx context.Context) (api.Keyring, error)
+	ChangeKeyring(ctx context.Context, change api.KeyringChange) (api.Keyring, error)
+	Tokens(ctx context.Context) (api.Tokens, error)
+	CreateToken(ctx context.Context, wanted api.WantedToken) (api.NewToken, error)
+	RevokeToken(ctx context.Context, id string) error
 	Policy(ctx context.Context) (api.Policy, error)
 	SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Policy, error)
 	Conflicts(ctx context.Context, prefix string, limit int) ([]api.Conflict, error)
@@ -60,10 +68,11 @@ type entry struct {
 	ETag        string `json:"etag,omitempty"`
 }
 
-// page is a part of a listing; with More set, the next one begins after the last entry's path.
+// page is a part of a listing, perhaps without entries; with More set, the next one is asked for with Next.
 type page struct {
 	Entries []entry
 	More    bool
+	Next    string
 }
 
 // member is one line of kvs members.
@@ -80,43 +89,31 @@ type member struct {
 }
 
 const (
-	endpointsVariable = "KVS_ENDPOINTS"
+	endpointsVariable = profile.EndpointsVariable
 	endpointDefault   = "127.0.0.1:7001"
 )
 
 // clientOptions are the flags of every command that asks a cluster.
 type clientOptions struct {
 	endpoints   []string
+	given       profile.Given  // but for its endpoints.
+	as          *config.Config // the node of this configuration asks, and proves itself as that; nil: the user does.
 	timeout     time.Duration
 	consistency string
 }
 
 func (o *clientOptions) addFlags(cmd *cobra.Command, withLevel bool) {
 	cmd.Flags().StringSliceVarP(&o.endpoints, "endpoint", "e", nil,
-		"host:port of a node; repeat it for more to turn to (default $"+endpointsVariable+", comma-separated, else "+endpointDefault+")")
+		"host:port of a node; repeat it for more to turn to (default $"+endpointsVariable+", comma-separated, else "+
+			endpointDefault+")")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long the whole command may take")
+	o.addCredentialFlags(cmd)
 	if withLevel {
-		cmd.Flags().StringVarP(&o.consistency, "consistency", "c", "", "eventual, quorum or linearizable (default: as the node is configured)")
+		cmd.Flags().StringVarP(&o.consistency, "consistency", "c", "",
+			"eventual, quorum or linearizable (default: as the node is configured)")
 		_ = cmd.RegisterFlagCompletionFunc("consistency", cobra.FixedCompletions(
 			[]string{"eventual", "quorum", "linearizable"}, cobra.ShellCompDirectiveNoFileComp))
 	}
-}
-
-// chosenEndpoints is the flag, else the variable, else the default.
-func (o *clientOptions) chosenEndpoints(getenv func(string) string) []string {
-	if len(o.endpoints) > 0 {
-		return o.endpoints
-	}
-	var out []string
-	for _, e := range strings.Split(getenv(endpointsVariable), ",") {
-		if e = strings.TrimSpace(e); e != "" {
-			out = append(out, e)
-		}
-	}
-	if len(out) == 0 {
-		out = []string{endpointDefault}
-	}
-	return out
 }
 
 func (o *clientOptions) level() (node.Level, error) {
@@ -139,7 +136,11 @@ func (a *app) ask(ctx context.Context, o *clientOptions, do func(context.Context
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(o.chosenEndpoints(a.getenv))
+	to, err := o.access(a.getenv)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	c, err := a.connect(to)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -152,7 +153,7 @@ func (a *app) ask(ctx context.Context, o *clientOptions, do func(context.Context
 
 // checkPath refuses what no node would accept, before asking one.
 func checkPath(path string) error {
-	if err := node.CheckPath(path); err != nil {
+	if err := slot.CheckPath(path); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	return nil

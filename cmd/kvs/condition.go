@@ -19,14 +19,17 @@ type conditionOptions struct {
 
 func (o *conditionOptions) addFlags(cmd *cobra.Command) {
 	o.given = cmd.Flags().Changed
-	cmd.Flags().StringSliceVar(&o.match, "if-match", nil, "only if the path shows this ETag (see kvs get -o json), or any value with '*'; linearizable")
-	cmd.Flags().StringVar(&o.key, "idempotency-key", "", "a name for this write: under the same one it is not applied twice, and is tried again when its outcome is unknown; linearizable")
+	cmd.Flags().StringSliceVar(&o.match, "if-match", nil,
+		"only if the path shows this ETag (see kvs get -o json), or any value with '*'; linearizable")
+	cmd.Flags().StringVar(&o.key, "idempotency-key", "", "a name for this write: under the same one it is not "+
+		"applied twice, and is tried again when its outcome is unknown; linearizable")
 }
 
 func (o *conditionOptions) condition(c *clientOptions) (client.Condition, error) {
 	var cond client.Condition
 	if o.given("if-match") && strings.Trim(strings.Join(o.match, ""), `" `) == "" {
-		return cond, usageError("--if-match is empty: give the ETag, or '*' for any value, or leave it away for a write without a condition")
+		return cond, usageError("--if-match is empty: give the ETag, or '*' for any value, or leave it away for a " +
+			"write without a condition")
 	}
 	if o.given("idempotency-key") && o.key == "" {
 		return cond, usageError("--idempotency-key is empty: give 1 to 255 bytes, or leave it away")
@@ -49,7 +52,8 @@ func (o *conditionOptions) condition(c *clientOptions) (client.Condition, error)
 	}
 	cond = cond.WithKey(o.key)
 	if c.consistency != "" && c.consistency != "linearizable" {
-		return cond, usageError("--consistency %s: a write with a condition or an idempotency key is always linearizable; leave it away", c.consistency)
+		return cond, usageError("--consistency %s: a write with a condition or an idempotency key is always "+
+			"linearizable; leave it away", c.consistency)
 	}
 	return cond, nil
 }

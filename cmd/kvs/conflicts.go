@@ -11,6 +11,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 type conflictsOptions struct {
@@ -25,8 +26,8 @@ func newConflicts(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conflicts [PREFIX]",
 		Short: "Show how writes with equal timestamps were decided, and read those that lost",
-		Long: `Show the last conflicts that one node knows of, newest first: writes with equal timestamps, the votes of the
-members, and which write won. PREFIX leaves only paths that begin with it.
+		Long: `Show the last conflicts that one node knows of, newest first: writes with equal timestamps, the votes of
+the members, and which write won. PREFIX leaves only paths that begin with it.
 
 With --uuid, the argument is a path, and the value of that write goes to stdout as it is, won or lost.
 A node keeps conflicts and their values for 24 hours of its running time, the last 1024 and 64 MiB at most.`,
@@ -69,7 +70,7 @@ func (a *app) candidate(ctx context.Context, path string, o conflictsOptions) er
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	if _, err := node.ParseUUID(o.uuid); err != nil {
+	if _, err := slot.ParseUUID(o.uuid); err != nil {
 		return usageError("--uuid: %w", err)
 	}
 	return a.ask(ctx, &o.client, func(ctx context.Context, c cluster, _ node.Level) error {
@@ -102,7 +103,8 @@ func writeConflicts(w io.Writer, list []api.Conflict) error {
 			if x.Deleted {
 				what = "deletion"
 			}
-			fmt.Fprintf(t, "  %s\t%s\tof %s\t%s\t%s\n", result, x.UUID, x.Origin, strings.TrimSpace(what), votesFor(c, x.UUID))
+			fmt.Fprintf(t, "  %s\t%s\tof %s\t%s\t%s\n", result, x.UUID, x.Origin, strings.TrimSpace(what),
+				votesFor(c, x.UUID))
 		}
 		if err := t.Flush(); err != nil {
 			return err

@@ -18,8 +18,8 @@ import (
 	"kvs/node/api"
 )
 
-// Three daemons whose clocks stand still at the same moment take writes of the same paths at the same time. They settle each
-// conflict alike, each shows the same winner, and each has the values that lost.
+// Three daemons whose clocks stand still at the same moment take writes of the same paths at the same time. They settle
+// each conflict alike, each shows the same winner, and each has the values that lost.
 func TestE2EConflictsAreSettledAlike(t *testing.T) {
 	s := newSite(t)
 	s.init(3)
@@ -41,7 +41,8 @@ func TestE2EConflictsAreSettledAlike(t *testing.T) {
 		// With one of the three everywhere, all clocks are at the same timestamp again.
 		eventually(t, "all members show one value", func() bool {
 			first := s.run("get", path, "--endpoint", s.endpoint(1)).stdout
-			return first != "" && s.run("get", path, "--endpoint", s.endpoint(2)).stdout == first && s.run("get", path, "--endpoint", s.endpoint(3)).stdout == first
+			return first != "" && s.run("get", path, "--endpoint", s.endpoint(2)).stdout == first &&
+				s.run("get", path, "--endpoint", s.endpoint(3)).stdout == first
 		})
 	}
 
@@ -95,7 +96,8 @@ func (s *site) write(n int, path, value string) {
 func (s *site) conflictsAt(n int) []api.Conflict {
 	s.t.Helper()
 	var list []api.Conflict
-	require.NoError(s.t, json.Unmarshal([]byte(s.ok("conflicts", "conflict/", "-o", "json", "--endpoint", s.endpoint(n)).stdout), &list))
+	require.NoError(s.t,
+		json.Unmarshal([]byte(s.ok("conflicts", "conflict/", "-o", "json", "--endpoint", s.endpoint(n)).stdout), &list))
 	list = slices.DeleteFunc(list, func(c api.Conflict) bool { return s.timestamp(n, c.Path) != c.Timestamp })
 	slices.SortFunc(list, func(a, b api.Conflict) int {
 		return bytes.Compare([]byte(a.Path+" "+a.Timestamp), []byte(b.Path+" "+b.Timestamp))
@@ -115,7 +117,8 @@ func (s *site) timestamp(n int, path string) string {
 // sameDecisions compares all but when each node learnt of it, and wants everything settled.
 func sameDecisions(a, b []api.Conflict) bool {
 	return slices.EqualFunc(a, b, func(x, y api.Conflict) bool {
-		return x.Settled && y.Settled && x.Path == y.Path && x.Timestamp == y.Timestamp && x.Winner == y.Winner && x.Rule == y.Rule &&
+		return x.Settled && y.Settled && x.Path == y.Path && x.Timestamp == y.Timestamp && x.Winner == y.Winner &&
+			x.Rule == y.Rule &&
 			slices.Equal(x.Candidates, y.Candidates) && slices.Equal(x.Votes, y.Votes)
 	})
 }

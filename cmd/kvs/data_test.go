@@ -14,6 +14,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/client"
+	"kvs/node/slot"
 )
 
 func TestEndpoints(t *testing.T) {
@@ -37,7 +38,8 @@ func TestEndpoints(t *testing.T) {
 func TestGet(t *testing.T) {
 	b := newBench(t)
 	raw := "\x00\xffbytes, no line break"
-	b.cluster.value = value{Path: "a/b", ContentType: "x/y", ETag: "e", Consistency: "eventual", Node: "n1", Body: []byte(raw)}
+	b.cluster.value = value{Path: "a/b", ContentType: "x/y", ETag: "e", Consistency: "eventual", Node: "n1",
+		Body: []byte(raw)}
 	require.Zero(t, execute(b.app, []string{"get", "a/b", "--consistency", "quorum"}))
 	require.Equal(t, raw, b.out.String())
 	require.Empty(t, b.err.String())
@@ -46,7 +48,9 @@ func TestGet(t *testing.T) {
 
 	b.out.Reset()
 	require.Zero(t, execute(b.app, []string{"get", "a/b", "-o", "json"}))
-	require.JSONEq(t, `{"path":"a/b","content_type":"x/y","etag":"e","consistency":"eventual","node":"n1","value_base64":"AP9ieXRlcywgbm8gbGluZSBicmVhaw=="}`, b.out.String())
+	require.JSONEq(t,
+		`{"path":"a/b","content_type":"x/y","etag":"e",`+
+			`"consistency":"eventual","node":"n1","value_base64":"AP9ieXRlcywgbm8gbGluZSBicmVhaw=="}`, b.out.String())
 	require.Equal(t, node.DefaultLevel, b.cluster.level)
 
 	b.out.Reset()
@@ -58,7 +62,8 @@ func TestGet(t *testing.T) {
 func TestErrorsKeepTheirCode(t *testing.T) {
 	b := newBench(t)
 	b.cluster.err = &exitError{exitNotFound, errors.New("no value under a")}
-	for _, args := range [][]string{{"get", "a"}, {"put", "a", "v"}, {"delete", "a"}, {"ls"}, {"members"}, {"conflicts"}, {"conflicts", "a", "--uuid", node.UUID{}.String()}} {
+	for _, args := range [][]string{{"get", "a"}, {"put", "a", "v"}, {"delete", "a"}, {"ls"}, {"members"},
+		{"conflicts"}, {"conflicts", "a", "--uuid", node.UUID{}.String()}} {
 		b.err.Reset()
 		require.EqualValues(t, exitNotFound, execute(b.app, args))
 		require.Equal(t, "kvs: no value under a\n", b.err.String())
@@ -89,7 +94,7 @@ func TestExitCodesOfRequests(t *testing.T) {
 	}
 	code, _ := codeOf(withCode(errors.New("something else")))
 	require.Equal(t, exitFailed, code)
-	_, err := connect([]string{"no port"})
+	_, err := connect(access{endpoints: []string{"no port"}})
 	require.ErrorContains(t, err, "want host:port")
 }
 
@@ -131,7 +136,7 @@ func TestPut(t *testing.T) {
 	require.Zero(t, execute(b.app, []string{"put", "p", "v", "-o", "json"}))
 	require.Contains(t, b.out.String(), `"created": false`)
 
-	b.app.in = strings.NewReader(strings.Repeat("x", node.ValueBytesHardMax+1))
+	b.app.in = strings.NewReader(strings.Repeat("x", slot.ValueBytesHardMax+1))
 	require.EqualValues(t, exitUsage, execute(b.app, []string{"put", "p", "-"}))
 	require.Contains(t, b.err.String(), "the most a value may have")
 }
@@ -160,7 +165,8 @@ func TestConditions(t *testing.T) {
 		require.Zero(t, execute(b.app, c.args), b.err.String())
 		require.Equal(t, c.want, b.cluster.condition)
 	}
-	for _, args := range [][]string{{"put", "p", "v", "--create", "--if-match", "x"}, {"delete", "p", "--if-match", "x", "-c", "quorum"}} {
+	for _, args := range [][]string{
+		{"put", "p", "v", "--create", "--if-match", "x"}, {"delete", "p", "--if-match", "x", "-c", "quorum"}} {
 		b := newBench(t)
 		require.EqualValues(t, exitUsage, execute(b.app, args))
 	}
@@ -190,7 +196,8 @@ func TestList(t *testing.T) {
 	b.out.Reset()
 	b.cluster.entries = []entry{{Path: "x/", Directory: true}, {Path: "y", Bytes: 3, ETag: "e"}}
 	require.Zero(t, execute(b.app, []string{"ls", "-o", "json"}))
-	require.JSONEq(t, `[{"path":"x/","directory":true,"bytes":0},{"path":"y","directory":false,"bytes":3,"etag":"e"}]`, b.out.String())
+	require.JSONEq(t, `[{"path":"x/","directory":true,"bytes":0},{"path":"y","directory":false,"bytes":3,"etag":"e"}]`,
+		b.out.String())
 
 	b.out.Reset()
 	b.cluster.entries = nil
@@ -201,9 +208,12 @@ func TestList(t *testing.T) {
 func TestMembers(t *testing.T) {
 	b := newBench(t)
 	b.cluster.members = []member{
-		{Name: "node1", State: "alive", Address: "127.0.0.1:7001", ID: "00000000000000aa", Incarnation: 5, Joined: 2, Since: time.Unix(1_700_000_000, 0)},
-		{Name: "a-longer-name", State: "suspect", Address: "10.0.0.2:7001", ID: "00000000000000bb", Joined: 1, Since: time.Unix(1_700_000_100, 0)},
-		{Name: "old", State: "removed", Address: "10.0.0.3:7001", ID: "00000000000000cc", Since: time.Unix(1_600_000_000, 0)},
+		{Name: "node1", State: "alive", Address: "127.0.0.1:7001", ID: "00000000000000aa", Incarnation: 5, Joined: 2,
+			Since: time.Unix(1_700_000_000, 0)},
+		{Name: "a-longer-name", State: "suspect", Address: "10.0.0.2:7001", ID: "00000000000000bb", Joined: 1,
+			Since: time.Unix(1_700_000_100, 0)},
+		{Name: "old", State: "removed", Address: "10.0.0.3:7001", ID: "00000000000000cc",
+			Since: time.Unix(1_600_000_000, 0)},
 	}
 	require.Zero(t, execute(b.app, []string{"members"}))
 	golden(t, "members.txt", b.out.String())
@@ -216,10 +226,14 @@ func TestConflicts(t *testing.T) {
 	b := newBench(t)
 	one, two := node.UUID{1}.String(), node.UUID{2}.String()
 	b.cluster.conflicts = []api.Conflict{
-		{Path: "a/b", Timestamp: "5.00003", Winner: one, Rule: "majority", Settled: true, Reason: "2 of 3 voters stored it first", Voters: 3,
-			Candidates: []api.Candidate{{UUID: one, Origin: "node1", ContentType: "text/plain", Bytes: 12}, {UUID: two, Origin: "node2", Deleted: true}},
-			Votes:      []api.Vote{{Member: "node1", UUID: one}, {Member: "node2", UUID: two}, {Member: "node3", UUID: one}}},
-		{Path: "c", Timestamp: "4.00000", Winner: two, Rule: "oldest", Reason: "no candidate has a majority; its origin is the oldest", Voters: 2,
+		{Path: "a/b", Timestamp: "5.00003", Winner: one, Rule: "majority", Settled: true,
+			Reason: "2 of 3 voters stored it first", Voters: 3,
+			Candidates: []api.Candidate{{UUID: one, Origin: "node1", ContentType: "text/plain", Bytes: 12},
+				{UUID: two, Origin: "node2", Deleted: true}},
+			Votes: []api.Vote{{Member: "node1", UUID: one}, {Member: "node2", UUID: two},
+				{Member: "node3", UUID: one}}},
+		{Path: "c", Timestamp: "4.00000", Winner: two, Rule: "oldest",
+			Reason: "no candidate has a majority; its origin is the oldest", Voters: 2,
 			Candidates: []api.Candidate{{UUID: one, Origin: "node1", Bytes: 1}, {UUID: two, Origin: "node2", Bytes: 2}},
 			Votes:      []api.Vote{{Member: "node1", UUID: one}}},
 	}

@@ -21,7 +21,7 @@ func newDelete(a *app) *cobra.Command {
 		Use:     "delete PATH",
 		Aliases: []string{"rm"},
 		Short:   "Delete a value",
-		Long:    "Delete the value under a path. That there is none is no error.",
+		Long:    "Delete the value under a path. A path without a value is no error.",
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.delete(cmd.Context(), args[0], o) },
 	}

@@ -34,8 +34,8 @@ func (s *site) stateAt(endpoint, name string) string {
 	return state
 }
 
-// Members move to other ports while their seeds stay as they were: one after the other they find each other by the address book;
-// all at once they need one word.
+// Members move to other ports while their seeds stay as they were: one after the other they find each other by the
+// address book; all at once they need one word.
 func TestE2EOtherPorts(t *testing.T) {
 	s := newSite(t)
 	s.init(3)
@@ -83,7 +83,8 @@ func TestE2EOtherPorts(t *testing.T) {
 	}
 }
 
-// A node leaves, one dies and is removed; neither comes back as what it was, and each may join again with an empty folder.
+// A node leaves, one dies and is removed; neither comes back as what it was, and each may join again with an empty
+// folder.
 func TestE2ELeaveAndRemove(t *testing.T) {
 	s := newSite(t)
 	s.init(3)
@@ -92,13 +93,15 @@ func TestE2ELeaveAndRemove(t *testing.T) {
 	e := s.endpoint(1)
 	eventually(t, "all vote", func() bool { return strings.Count(s.ok("voters", "-e", e).stdout, "node") == 3 })
 	s.ok("put", "a", "from node3", "-e", s.endpoint(3))
-	require.Equal(t, "node3 has left the cluster and stops\n", s.ok("leave", "node3").stdout)
+	require.Equal(t, "node3 has left the cluster and ended\n", s.ok("leave", "node3").stdout)
 	require.Equal(t, "left", s.stateAt(e, "node3"))
 	require.Equal(t, "from node3", s.ok("get", "a", "-e", e, "-c", "quorum").stdout)
 	require.NotContains(t, s.ok("voters", "-e", e).stdout, "node3")
 	eventually(t, "its process has ended", func() bool { _, r := s.statusOf("node3"); return r.code != 0 })
 
-	s.ok("start", "node3")
+	r := s.run("start", "node3")
+	require.EqualValues(t, exitFailed, r.code, "it is no member any more")
+	require.Contains(t, r.stderr, "left the cluster for good")
 	nodes, _ := s.statusOf("node3")
 	require.False(t, nodes[0].Ready)
 	require.Contains(t, strings.Join(nodes[0].Reasons, " "), "left the cluster for good")
@@ -108,7 +111,8 @@ func TestE2ELeaveAndRemove(t *testing.T) {
 	s.awaitMembers(3)
 	eventually(t, "the new one votes, and nothing rests on the former voters", func() bool {
 		for i := 1; i <= 3; i++ {
-			if text := s.ok("voters", "-e", s.endpoint(i), "-o", "json").stdout; strings.Count(text, `"node`) != 3 || !strings.Contains(text, `"caught_up": true`) {
+			if text := s.ok("voters", "-e", s.endpoint(i), "-o", "json").stdout; strings.Count(text, `"node`) != 3 ||
+				!strings.Contains(text, `"caught_up": true`) {
 				return false
 			}
 		}
@@ -123,10 +127,11 @@ func TestE2ELeaveAndRemove(t *testing.T) {
 	eventually(t, "node3 knows", func() bool { return s.stateAt(s.endpoint(3), "node2") == "removed" })
 	eventually(t, "its vote is gone", func() bool { return !strings.Contains(s.ok("voters", "-e", e).stdout, "node2") })
 
-	s.ok("start", "node2")
+	s.run("start", "node2") // it may be told so soon that the start fails.
 	eventually(t, "it is told", func() bool {
 		nodes, _ := s.statusOf("node2")
-		return len(nodes) == 1 && !nodes[0].Ready && strings.Contains(strings.Join(nodes[0].Reasons, " "), "this member was removed on")
+		return len(nodes) == 1 && !nodes[0].Ready &&
+			strings.Contains(strings.Join(nodes[0].Reasons, " "), "this member was removed on")
 	})
 	require.Equal(t, "removed", s.stateAt(e, "node2"))
 }

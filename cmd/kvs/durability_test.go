@@ -19,9 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestE2EKillLosesNothing kills a node (SIGKILL) at a random moment while it takes writes, starts it again, and looks for every
-// write that was acknowledged. A kill proves that nothing is acknowledged before it has left the process; that it has reached
-// the disk as well is shown where the power can be cut: in the simulator and in the store's own tests.
+// TestE2EKillLosesNothing kills a node (SIGKILL) at a random moment while it takes writes, starts it again, and looks
+// for every write that was acknowledged. A kill proves that nothing is acknowledged before it has left the process;
+// that it has reached the disk as well is shown where the power can be cut: in the simulator and in the store's own
+// tests.
 //
 // KVS_SEED repeats the moments of an earlier run, as far as the machine does.
 func TestE2EKillLosesNothing(t *testing.T) {
@@ -40,7 +41,8 @@ func TestE2EKillLosesNothing(t *testing.T) {
 
 	s := newSite(t)
 	s.init(1)
-	w := &writers{base: "http://" + s.endpoint(1) + "/kv/", hot: make([]atomic.Int64, 4), begun: make([]atomic.Int64, 4)}
+	w := &writers{base: "http://" + s.endpoint(1) + "/kv/", hot: make([]atomic.Int64, 4),
+		begun: make([]atomic.Int64, 4)}
 	begin, before := time.Now(), []string(nil)
 	for w.round = range rounds {
 		node := startForeground(t, s)
@@ -100,8 +102,8 @@ type writers struct {
 	begun []atomic.Int64 // highest number that was sent.
 }
 
-// writeUntilKilled kills the node a moment after it has acknowledged a number of writes, and returns the keys of all writes it
-// acknowledged.
+// writeUntilKilled kills the node a moment after it has acknowledged a number of writes, and returns the keys of all
+// writes it acknowledged.
 func (w *writers) writeUntilKilled(t *testing.T, node *exec.Cmd, after int, pause time.Duration) (acked []string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: len(w.hot)}, Timeout: 30 * time.Second}
@@ -160,8 +162,8 @@ func (w *writers) put(client *http.Client, key, value string) bool {
 	return resp.StatusCode/100 == 2
 }
 
-// check looks for the keys, each of which holds its own name, and for the numbers: not less than the last one acknowledged, and
-// not more than the last one sent.
+// check looks for the keys, each of which holds its own name, and for the numbers: not less than the last one
+// acknowledged, and not more than the last one sent.
 func (w *writers) check(t *testing.T, keys []string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 30 * time.Second}

@@ -51,7 +51,8 @@ func (s *site) content(i int) string {
 	return r.stdout
 }
 
-// sameContent reports whether the first n members hold the same: the digests of their disks are equal, and what they list.
+// sameContent reports whether the first n members hold the same: the digests of their disks are equal, and what they
+// list.
 func (s *site) sameContent(n int) bool {
 	digests := map[string]bool{}
 	nodes, _ := s.statusOf()
@@ -139,7 +140,7 @@ func TestE2EAStrangerIsRefused(t *testing.T) {
 	s.init(2)
 	s.edit("node2.yaml", "cluster: kvs", "cluster: other")
 	s.edit("node1.yaml", "bootstrap_wait: 10s", "bootstrap_wait: 0s") // it is alone for a while.
-	s.ok("start", "--wait", "node1")
+	s.ok("start", "node1")
 	r := s.run("start", "node2")
 	require.EqualValues(t, exitFailed, r.code, r.stdout)
 	require.Contains(t, r.stderr, `belongs to another cluster`)

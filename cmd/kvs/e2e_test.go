@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"kvs/cmd/version"
 )
 
 // These tests run the real program: real processes, ports, signals and folders.
@@ -36,7 +38,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "kvs")
-	build := exec.Command("go", "build", "-ldflags", "-X main.version=v0.0.0-e2e", "-o", binary, ".")
+	build := exec.Command("go", "build", "-ldflags", "-X kvs/cmd/version.commit=e2e", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build kvs: %v\n%s", err, out)
@@ -48,7 +50,8 @@ func buildAndRun(m *testing.M) int {
 func TestE2ELife(t *testing.T) {
 	s := newSite(t)
 	s.init(3)
-	require.Equal(t, 3, strings.Count(s.ok("start", "--wait", "node1", "node2.yaml", "./node3.yaml").stdout, "started, pid"))
+	require.Equal(t, 3, strings.Count(s.ok("start", "--wait", "node1", "node2.yaml", "./node3.yaml").stdout,
+		"started, pid"))
 	r := s.ok("start", "node1.yaml")
 	require.Contains(t, r.stdout, "already running")
 
@@ -63,7 +66,7 @@ func TestE2ELife(t *testing.T) {
 			require.Equal(t, fmt.Sprintf("node%d", i+1), n.Name)
 			require.Equal(t, "running", n.State)
 			require.Equal(t, s.endpoint(i+1), n.Address)
-			require.Equal(t, "v0.0.0-e2e", n.Version)
+			require.Equal(t, version.Number+"+e2e", n.Version)
 			require.True(t, alive(n.PID))
 			pids = append(pids, n.PID)
 			if len(n.Members) != 3 || n.Mode != "normal" {
@@ -82,7 +85,8 @@ func TestE2ELife(t *testing.T) {
 	require.Equal(t, 3, strings.Count(s.ok("members", "-e", s.endpoint(2)).stdout, "alive"))
 
 	// A value written at one node is read at another.
-	require.Equal(t, "created greetings/hello\n", s.ok("put", "greetings/hello", "hi there", "--endpoint", s.endpoint(1)).stdout)
+	require.Equal(t, "created greetings/hello\n",
+		s.ok("put", "greetings/hello", "hi there", "--endpoint", s.endpoint(1)).stdout)
 	eventually(t, "the write arrives", func() bool {
 		r := s.run("get", "greetings/hello", "--endpoint", s.endpoint(3))
 		require.Contains(t, []int{0, int(exitNotFound)}, r.code, r.stderr)
@@ -195,7 +199,8 @@ func TestE2EPortInUseByAnotherNode(t *testing.T) {
 	s.ok("start", "node1")
 	text, err := os.ReadFile(filepath.Join(s.dir, "node1.yaml"))
 	require.NoError(t, err)
-	other := strings.ReplaceAll(strings.ReplaceAll(string(text), "name: node1", "name: other"), "data/node1", "data/other")
+	other := strings.ReplaceAll(strings.ReplaceAll(string(text), "name: node1", "name: other"), "data/node1",
+		"data/other")
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "other.yaml"), []byte(other), 0o600))
 	r := s.run("start", "other")
 	require.EqualValues(t, exitFailed, r.code, r.stdout)
@@ -255,7 +260,8 @@ func TestE2ERecycledPID(t *testing.T) {
 	bystander := exec.Command("sleep", "60")
 	require.NoError(t, bystander.Start())
 	t.Cleanup(func() { _ = bystander.Process.Kill(); _ = bystander.Wait() })
-	stale := strings.Replace(string(text), fmt.Sprintf(`"pid": %d`, nodes[0].PID), fmt.Sprintf(`"pid": %d`, bystander.Process.Pid), 1)
+	stale := strings.Replace(string(text), fmt.Sprintf(`"pid": %d`, nodes[0].PID),
+		fmt.Sprintf(`"pid": %d`, bystander.Process.Pid), 1)
 	require.NotEqual(t, string(text), stale)
 	for _, args := range [][]string{{"stop", "--force", "node1"}, {"status", "node1"}, {"start", "node1"}} {
 		require.NoError(t, os.WriteFile(pidFile, []byte(stale), 0o600))
@@ -287,7 +293,8 @@ func TestE2EForeground(t *testing.T) {
 	cmd := s.command("node1.yaml")
 	require.NoError(t, cmd.Start())
 	eventually(t, "it answers", func() bool { nodes, _ := s.statusOf("node1"); return nodes[0].Answers })
-	require.Contains(t, s.ok("stop", "node1").stdout, "stopped, pid "+strconv.Itoa(cmd.Process.Pid), "stop waits for a zombie of ours, too")
+	require.Contains(t, s.ok("stop", "node1").stdout, "stopped, pid "+strconv.Itoa(cmd.Process.Pid),
+		"stop waits for a zombie of ours, too")
 	require.NoError(t, cmd.Wait())
 }
 

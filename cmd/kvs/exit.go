@@ -27,9 +27,10 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitOK, "it worked; status: every node asked for runs"},
-	{exitFailed, "it failed; status: a node is dead and left its PID file behind, or its PID file cannot be read; stop: a node ended, but not in good order"},
+	{exitFailed, "it failed; status: a node is dead and left its PID file behind, or its PID file cannot be read, or " +
+		"the majority is lost; stop: a node ended, but not in good order"},
 	{exitUsage, "the command line or a configuration is wrong; nothing was done"},
-	{exitNotRunning, "status: a node does not run (and none is dead)"},
+	{exitNotRunning, "status: a node does not run, or a member is unreachable (and none is dead)"},
 	{exitNotFound, "get: there is no value under the path"},
 	{exitRefused, "the node refused the request; nothing was applied"},
 	{exitUnknown, "a write may or may not have been applied: look before writing again"},

@@ -20,7 +20,7 @@ func newGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get PATH",
 		Short: "Read a value",
-		Long:  "Read the value under a path. The bytes go to stdout as they are, without a line break of their own.",
+		Long:  "Read the value under a path. The bytes go to stdout as they are, without an added line break.",
 		Args:  usageArgs(cobra.ExactArgs(1)),
 		RunE:  func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), args[0], o) },
 	}

@@ -18,9 +18,9 @@ import (
 	"kvs/node/client"
 )
 
-// Three clients count up one value by compare-and-set, each through a node of its own, while one of the nodes is killed and
-// started again. At the end the count is exactly the number of increments: each that was acknowledged, and of those whose
-// outcome stayed unknown each that is there.
+// Three clients count up one value by compare-and-set, each through a node of its own, while one of the nodes is killed
+// and started again. At the end the count is exactly the number of increments: each that was acknowledged, and of those
+// whose outcome stayed unknown each that is there.
 func TestE2EIncrementsAreExact(t *testing.T) {
 	s := newSite(t)
 	s.init(3)

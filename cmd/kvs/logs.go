@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,9 +30,10 @@ func newLogs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [CONFIG]",
 		Short: "Show the log of a background node",
-		Long: `Show the end of a background node's log. Without CONFIG: of the only node that is known.
+		Long: `Show the end of a background node's log. Without CONFIG: the log of the only known node.
 
-Logs are in ~/.kvs/logs. A log that has grown beyond 8 MiB is set aside as .log.1 at the next start.`,
+Logs are in ~/.kvs/logs. A log that would grow beyond log.bytes_max (8 MiB) is set aside, with the time in its name,
+and --follow goes on with the new one.`,
 		Args:              usageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +60,8 @@ func (a *app) logs(ctx context.Context, args []string, o logsOptions) error {
 	path := d.Home.LogPath(inst)
 	text, end, err := daemon.Tail(path, 0, o.lines)
 	if errors.Is(err, os.ErrNotExist) {
-		return &exitError{exitFailed, fmt.Errorf("%s has no log: it was never started in the background (%s)", inst, path)}
+		return &exitError{exitFailed, fmt.Errorf("%s has no log: it was never started in the background (%s)", inst,
+			path)}
 	}
 	if err != nil {
 		return err
@@ -102,44 +105,114 @@ func (a *app) findOne(d *daemon.Daemon, args []string) (daemon.Instance, error) 
 	return daemon.Instance{}, usageError("whose log? Name one of %s", strings.Join(names, ", "))
 }
 
-// follow copies what is added to the file at path from offset on, until ctx ends. A file that is replaced or becomes shorter,
-// as when it is set aside at a start, is followed from its beginning.
+// follow copies what is added to the file at path from offset on, until ctx ends. When the file is set aside it is read
+// to its end, and the one that takes its place from its beginning; so is one that becomes shorter.
 func follow(ctx context.Context, clock daemon.Clock, path string, offset int64, out io.Writer) error {
-	last, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+		return err
+	}
 	for clock.Sleep(ctx, logsPollEvery) == nil {
-		info, err := os.Stat(path)
+		// before the copy: whoever replaces the file has written the last line to the old one.
+		now, err := os.Stat(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := copyRest(f, out); err != nil {
+			return err
+		}
+		followed, statErr := f.Stat()
+		if statErr != nil {
+			return statErr
+		}
+		if err != nil || os.SameFile(followed, now) {
+			continue
+		}
+		next, err := os.Open(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if !os.SameFile(last, info) || info.Size() < offset {
-			last, offset = info, 0
+		if err := copyRest(f, out); err != nil { // what was written before it was set aside, and after the last look.
+			return errors.Join(err, next.Close())
 		}
-		if info.Size() == offset {
-			continue
+		if err := copyBetween(f, next, path, out); err != nil {
+			return errors.Join(err, next.Close())
 		}
-		n, err := copyFrom(path, offset, out)
-		if err != nil {
+		_ = f.Close()
+		f = next
+		if err := copyRest(f, out); err != nil {
 			return err
 		}
-		offset += n
 	}
 	return nil
 }
 
-func copyFrom(path string, offset int64, out io.Writer) (int64, error) {
-	f, err := os.Open(path)
+// copyBetween copies the files that were set aside after f and before next: a node may fill several between two looks.
+func copyBetween(f, next *os.File, path string, out io.Writer) error {
+	last, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return err
+	}
+	ext := filepath.Ext(path)
+	aside, err := filepath.Glob(strings.TrimSuffix(path, ext) + "-*" + ext) // in the order of the times in their names.
+	if err != nil {
+		return err
+	}
+	end, err := next.Stat()
+	if err != nil {
+		return err
+	}
+	between := false
+	for _, name := range aside {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil: // too old to be kept.
+		case os.SameFile(info, last):
+			between = true
+		case os.SameFile(info, end):
+			return nil
+		case between:
+			if err := copyFile(name, out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func copyFile(name string, out io.Writer) error {
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	defer f.Close()
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return 0, err
+	_, err = io.Copy(out, f)
+	return err
+}
+
+// copyRest copies what is behind the file's position; from the beginning, when the file has become shorter.
+func copyRest(f *os.File, out io.Writer) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	return io.Copy(out, f)
+	if at, err := f.Seek(0, io.SeekCurrent); err != nil {
+		return err
+	} else if info.Size() < at {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	_, err = io.Copy(out, f)
+	return err
 }

@@ -61,10 +61,35 @@ func TestFollow(t *testing.T) {
 	clock := &stepClock{steps: []func(){
 		write(os.O_APPEND, "added\n"),
 		func() {},
-		func() { require.NoError(t, os.Rename(path, path+".1")) },
+		func() { // the last line comes after the last look.
+			write(os.O_APPEND, "last of the old one\n")()
+			require.NoError(t, os.Rename(path, path+".1"))
+		},
 		write(0, "first of the new one\n"),
 		write(os.O_TRUNC, "cut\n"),
 	}}
 	require.NoError(t, follow(context.Background(), clock, path, 4, &out))
-	require.Equal(t, "added\nfirst of the new one\ncut\n", out.String())
+	require.Equal(t, "added\nlast of the old one\nfirst of the new one\ncut\n", out.String())
+}
+
+// A node that sets several files aside between two looks hides none of them.
+func TestFollowAcrossSeveralFiles(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "n-1.log")
+	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	aside := func(at string) { require.NoError(t, os.Rename(path, filepath.Join(dir, "n-1-"+at+".log"))) }
+	write("older\n")
+	aside("2026-01")
+	write("one\n")
+	var out bytes.Buffer
+	clock := &stepClock{steps: []func(){func() {
+		aside("2026-02")
+		write("two\n")
+		aside("2026-03")
+		write("three\n")
+		aside("2026-04")
+		write("four\n")
+	}}}
+	require.NoError(t, follow(context.Background(), clock, path, 0, &out))
+	require.Equal(t, "one\ntwo\nthree\nfour\n", out.String())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/node"
+	"kvs/node/slot"
 )
 
 type listOptions struct {
@@ -51,7 +52,7 @@ func (a *app) list(ctx context.Context, dir string, o listOptions) error {
 	if dir != "" && !strings.HasSuffix(dir, "/") {
 		dir += "/"
 	}
-	if err := node.CheckDirectory(dir); err != nil {
+	if err := slot.CheckDirectory(dir); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	out := entryWriter{w: a.out, json: o.output.is("json")}
@@ -70,10 +71,14 @@ func (a *app) list(ctx context.Context, dir string, o listOptions) error {
 				return err
 			}
 			left -= len(p.Entries)
-			if !p.More || len(p.Entries) == 0 || (o.limit > 0 && left <= 0) {
+			if !p.More || (o.limit > 0 && left <= 0) {
 				return out.close()
 			}
-			req.After = p.Entries[len(p.Entries)-1].Path
+			if p.Next <= req.After {
+				return fmt.Errorf("list %q: the page after %q ends at %q: the server goes round in circles", dir,
+					req.After, p.Next)
+			}
+			req.After = p.Next
 		}
 	})
 }

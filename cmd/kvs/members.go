@@ -50,7 +50,8 @@ func (a *app) members(ctx context.Context, o membersOptions) error {
 			if m.Joined > 0 {
 				joined = strconv.Itoa(m.Joined)
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.State, m.Since.UTC().Format(time.DateTime), m.Address, joined, m.Incarnation, m.ID)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.State, m.Since.UTC().Format(time.DateTime),
+				m.Address, joined, m.Incarnation, m.ID)
 		}
 		for _, m := range members {
 			if m.Hint != "" {

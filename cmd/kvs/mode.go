@@ -21,9 +21,9 @@ func newMode(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mode [normal|read-only]",
 		Short: "Show a node's mode and why it is in it, or make it read-only",
-		Long: `Show in which mode a node is, and why; or make it read-only, or end that. What is asked for is on disk when the command
-returns, and outlives a restart of the node. The node stays read-only while there are other reasons: its configuration, a disk that
-is nearly full, a clock that is too far off.`,
+		Long: `Show the mode of a node and the reasons; or make the node read-only, or end that. The new mode is on disk
+when the command returns, and outlives a restart of the node. The node stays read-only while there are other reasons:
+its configuration, a disk that is nearly full, a clock that is too far off.`,
 		Args:      usageArgs(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: []string{node.ModeNormal.String(), node.ModeReadOnly.String()},
 		RunE:      func(cmd *cobra.Command, args []string) error { return a.mode(cmd.Context(), o, args) },

@@ -23,9 +23,9 @@ func newPolicy(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Show or change under which prefixes every write is linearizable",
-		Long: `Show the strong prefixes: the directories under which the cluster runs every write linearizably, whatever level was asked for, so that
-nobody mixes levels there by mistake. Reads ask for their own level. The whole cluster agrees on the list; strong_prefixes in the
-configuration files counts at its founding alone.`,
+		Long: `Show the strong prefixes: the directories under which the cluster runs every write linearizably, whatever
+level the write asked for, so that no client mixes levels there by mistake. Reads choose their own level. The whole
+cluster agrees on the list; strong_prefixes in the configuration files counts only when the cluster is founded.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.policy(cmd.Context(), o, nil) },
 	}
@@ -34,10 +34,12 @@ configuration files counts at its founding alone.`,
 	strong := &cobra.Command{Use: "strong", Short: "Add or remove strong prefixes", Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	strong.AddCommand(
-		newChangePolicy(a, "add", "Make all writes under directories linearizable", func(have, names []string) []string { return append(have, names...) }),
-		newChangePolicy(a, "remove", "Let writes under directories choose their level again", func(have, names []string) []string {
-			return slices.DeleteFunc(have, func(p string) bool { return slices.Contains(names, p) })
-		}))
+		newChangePolicy(a, "add", "Make all writes under directories linearizable",
+			func(have, names []string) []string { return append(have, names...) }),
+		newChangePolicy(a, "remove", "Let writes under directories choose their level again",
+			func(have, names []string) []string {
+				return slices.DeleteFunc(have, func(p string) bool { return slices.Contains(names, p) })
+			}))
 	cmd.AddCommand(strong)
 	return cmd
 }
@@ -47,8 +49,8 @@ func newChangePolicy(a *app, verb, short string, change func(have, names []strin
 	cmd := &cobra.Command{
 		Use:   verb + " DIRECTORY/...",
 		Short: short,
-		Long: short + `. "/" is everything. The command returns when all members that can be reached go by the new list; it
-names those that cannot: until they are back they take writes as before.`,
+		Long: short + `. "/" is everything. The command returns when all reachable members apply the new list, and
+names the others: until they are back they take writes as before.`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := slices.Clone(args)
@@ -66,7 +68,8 @@ names those that cannot: until they are back they take writes as before.`,
 	return cmd
 }
 
-// policy shows the prefixes, after changing them if that was asked for. Somebody else's change meanwhile is an error, not undone.
+// policy shows the prefixes, after changing them if that was asked for. Somebody else's change meanwhile is an error,
+// not undone.
 func (a *app) policy(ctx context.Context, o policyOptions, change func(have []string) []string) error {
 	if err := o.output.check(); err != nil {
 		return err

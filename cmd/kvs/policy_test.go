@@ -31,14 +31,16 @@ func TestPolicy(t *testing.T) {
 	require.EqualValues(t, exitUsage, execute(b.app, []string{"policy", "strong", "add"}))
 }
 
-// The cluster agrees on a strong prefix: plain writes below it are linearizable at every member, one that was down included, and a
-// minority refuses them.
+// The cluster agrees on a strong prefix: plain writes below it are linearizable at every member, one that was down
+// included, and a minority refuses them.
 func TestE2EPolicy(t *testing.T) {
 	s := newSite(t)
 	s.init(3)
 	s.ok("start", "--wait", "node1", "node2", "node3")
 	e := s.endpoint(1)
-	eventually(t, "the cluster is founded", func() bool { return s.run("put", "orders/1", "x", "-e", e, "-c", "linearizable").code == 0 })
+	eventually(t, "the cluster is founded", func() bool {
+		return s.run("put", "orders/1", "x", "-e", e, "-c", "linearizable").code == 0
+	})
 	level := func(path, endpoint string) string {
 		out := s.ok("put", path, "v", "-e", endpoint, "-o", "json").stdout
 		_, rest, _ := strings.Cut(out, `"consistency": "`)

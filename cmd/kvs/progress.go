@@ -10,8 +10,8 @@ import (
 	"kvs/node/daemon"
 )
 
-// board shows how far newcomers have come while somebody waits for them: on a terminal one line with a bar that is drawn again and
-// again, elsewhere a line for each tenth.
+// board shows how far newcomers have come while a command waits for them: on a terminal one line with a bar that is
+// drawn again and again, elsewhere a line for each tenth.
 type board struct {
 	app      *app
 	terminal bool

@@ -14,7 +14,8 @@ func TestProgressElsewhereIsALineForEachTenth(t *testing.T) {
 	a := &app{err: &err}
 	b := newBoard(a)
 	for done := uint64(0); done <= 60; done++ {
-		b.show(daemon.Instance{Name: "node4"}, daemon.Bootstrap{Phase: "pulling", BytesDone: done << 19, BytesTotal: 100 << 19})
+		b.show(daemon.Instance{Name: "node4"},
+			daemon.Bootstrap{Phase: "pulling", BytesDone: done << 19, BytesTotal: 100 << 19})
 	}
 	b.done()
 	require.Equal(t, `node4: syncing: 0%, 0.0 MiB of 50.0 MiB
@@ -32,7 +33,8 @@ func TestProgressOnATerminalIsABar(t *testing.T) {
 	a := &app{err: &err}
 	b := &board{app: a, terminal: true}
 	eta := int64(75)
-	half := daemon.Bootstrap{Phase: "pulling", BytesDone: 50 << 20, BytesTotal: 100 << 20, Rate: 2 << 20, ETASeconds: &eta}
+	half := daemon.Bootstrap{Phase: "pulling", BytesDone: 50 << 20, BytesTotal: 100 << 20, Rate: 2 << 20,
+		ETASeconds: &eta}
 	b.show(daemon.Instance{Name: "a"}, half)
 	b.show(daemon.Instance{Name: "a"}, half)
 	b.show(daemon.Instance{Name: "b"}, daemon.Bootstrap{Phase: "waiting"})

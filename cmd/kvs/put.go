@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/node"
+	"kvs/node/slot"
 )
 
 type putOptions struct {
@@ -28,8 +29,8 @@ func newPut(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "put PATH VALUE|-",
 		Short: "Write a value",
-		Long: `Write a value under a path: VALUE itself, what stdin says when it is -, or a file with --file.
-A VALUE that begins with a dash stands behind two dashes: kvs put PATH -- -5`,
+		Long: `Write a value under a path: VALUE itself, the bytes of stdin when VALUE is -, or a file with --file.
+Put two dashes before a VALUE that begins with a dash: kvs put PATH -- -5`,
 		Args: usageArgs(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.put(cmd.Context(), args, o) },
 	}
@@ -38,8 +39,10 @@ A VALUE that begins with a dash stands behind two dashes: kvs put PATH -- -5`,
 	o.condition.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.condition.create, "create", false, "only if there is no value yet; linearizable")
 	cmd.Flags().StringVarP(&o.file, "file", "f", "", "take the value from this file")
-	cmd.Flags().StringVar(&o.contentType, "content-type", "", "media type, kept and given back (default: text/plain for VALUE, by the name for --file)")
-	cmd.Flags().StringVar(&o.ttl, "ttl", "", "how long the value lives: whole seconds, or a duration such as 90m (default: for ever)")
+	cmd.Flags().StringVar(&o.contentType, "content-type", "",
+		"media type, kept and given back (default: text/plain for VALUE, by the name for --file)")
+	cmd.Flags().StringVar(&o.ttl, "ttl", "",
+		"how long the value lives: whole seconds, or a duration such as 90m (default: for ever)")
 	_ = cmd.MarkFlagFilename("file")
 	return cmd
 }
@@ -58,7 +61,7 @@ func (a *app) put(ctx context.Context, args []string, o putOptions) error {
 	}
 	var ttl time.Duration
 	if o.condition.given("ttl") {
-		if ttl, err = node.ParseTTL(o.ttl); err != nil {
+		if ttl, err = slot.ParseTTL(o.ttl); err != nil {
 			return usageError("--ttl: %v", err)
 		}
 	}
@@ -119,12 +122,13 @@ func (a *app) putBody(values []string, o putOptions) (body []byte, contentType s
 
 // readValue reads no more than any node would accept.
 func readValue(r io.Reader, name string) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, node.ValueBytesHardMax+1))
+	body, err := io.ReadAll(io.LimitReader(r, slot.ValueBytesHardMax+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if len(body) > node.ValueBytesHardMax {
-		return nil, usageError("%s holds more than %d bytes, which is the most a value may have", name, node.ValueBytesHardMax)
+	if len(body) > slot.ValueBytesHardMax {
+		return nil, usageError("%s holds more than %d bytes, which is the most a value may have", name,
+			slot.ValueBytesHardMax)
 	}
 	return body, nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two of three voters lose their disks. Nothing helps but a person: the survivor is made the only voter, has its data, and new members
-// grow the cluster again.
+// Two of three voters lose their disks. Nothing helps but a person: the survivor is made the only voter, has its data,
+// and new members grow the cluster again.
 func TestE2ERecover(t *testing.T) {
 	s := newSite(t)
 	s.init(3)

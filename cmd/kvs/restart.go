@@ -47,9 +47,11 @@ func (a *app) restart(cmd *cobra.Command, args []string, so stopOptions, o start
 		return err
 	}
 	for _, inst := range instances { // a node is not stopped for a configuration with which it would not start again.
-		// Nor for one that is gone: unlike start, restart writes none. The defaults would move the node to another address.
+		// Nor for one that is gone: unlike start, restart writes none. The defaults would move the node to another
+		// address.
 		if _, err := os.Stat(inst.Config); errors.Is(err, os.ErrNotExist) {
-			return usageError("%s: its configuration %s is gone, and without it the node would not be the same; put it back, or end the node: kvs stop %s", inst, inst.Config, inst)
+			return usageError("%s: its configuration %s is gone, and without it the node would not be the same; put "+
+				"it back, or end the node: kvs stop %s", inst, inst.Config, inst)
 		}
 		if _, err := a.loadConfig(inst); err != nil {
 			return err
@@ -65,7 +67,8 @@ func (a *app) restart(cmd *cobra.Command, args []string, so stopOptions, o start
 	return nil
 }
 
-func (a *app) restartOne(ctx context.Context, d *daemon.Daemon, inst daemon.Instance, so stopOptions, o startOptions) error {
+func (a *app) restartOne(ctx context.Context, d *daemon.Daemon, inst daemon.Instance, so stopOptions,
+	o startOptions) error {
 	one := []daemon.Instance{inst}
 	switch err := a.stopAll(ctx, d, one, so); {
 	case errors.Is(err, errUnclean): // it is gone, and still wanted.

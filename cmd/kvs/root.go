@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvs/cmd/version"
 	"kvs/node/daemon"
 )
 
@@ -30,7 +31,13 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "kvs [CONFIG.yaml]",
 		Short: "A clustered, hierarchical key-value store",
 		Long:  rootLong,
-		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return unknownCommand(cmd, args[0])
+			}
+			return nil
+		},
+		Version: version.Read().String(),
 		// A mistyped command is taken for a configuration first: see looksLikeConfig.
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
@@ -46,27 +53,34 @@ func newRoot(a *app) *cobra.Command {
 		},
 		ValidArgsFunction: completeConfigs,
 	}
+	root.SetVersionTemplate(version.Read().Line("kvs"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddGroup(&cobra.Group{ID: "node", Title: "Nodes:"}, &cobra.Group{ID: "data", Title: "Data:"})
-	for _, c := range []*cobra.Command{newInit(a), newStart(a), newStop(a), newRestart(a), newStatus(a), newLogs(a), newLeave(a), newRecover(a)} {
+	for _, c := range []*cobra.Command{newInit(a), newStart(a), newStop(a), newRestart(a), newStatus(a), newLogs(a),
+		newLeave(a), newRecover(a), newCert(a)} {
 		c.GroupID = "node"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a), newConflicts(a)} {
+	for _, c := range []*cobra.Command{
+		newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a),
+		newConflicts(a), newKeyring(a), newToken(a),
+		newBenchCommand(a),
+	} {
 		c.GroupID = "data"
 		root.AddCommand(c)
 	}
 	root.AddCommand(newVersion(a), &cobra.Command{
-		Use: "exit-codes", Short: "The exit codes of all commands", Long: "The exit codes of all commands:\n\n" + exitCodesText(),
+		Use: "exit-codes", Short: "The exit codes of all commands", Long: "The exit codes of all commands:\n\n" +
+			exitCodesText(),
 		Args: usageArgs(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	})
 	return root
 }
 
-// refuseUnknownTopics makes `kvs help nope` and `kvs completion tcsh` the usage errors that they are: cobra's own commands answer both
-// with a general help text and success. They write where root does by now.
+// refuseUnknownTopics makes `kvs help nope` and `kvs completion tcsh` the usage errors that they are: cobra's own
+// commands answer both with a general help text and success. They write where root does by now.
 func refuseUnknownTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -81,7 +95,8 @@ func refuseUnknownTopics(root *cobra.Command) {
 			}
 		case "completion":
 			c.Args = usageArgs(cobra.NoArgs)
-			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() } // what cannot be run has its arguments unchecked.
+			// what cannot be run has its arguments unchecked.
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
 	}
 }
@@ -96,8 +111,8 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// looksLikeConfig keeps a mistyped command from creating a configuration of that name: a bare word has to be an existing
-// configuration to be run.
+// looksLikeConfig keeps a mistyped command from creating a configuration of that name: a bare word has to be an
+// existing configuration to be run.
 func (a *app) looksLikeConfig(cmd *cobra.Command, arg string) error {
 	if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".yml" || strings.ContainsRune(arg, os.PathSeparator) {
 		return nil
@@ -105,14 +120,30 @@ func (a *app) looksLikeConfig(cmd *cobra.Command, arg string) error {
 	if _, found, err := a.resolve(arg); err == nil && found || errors.Is(err, daemon.ErrAmbiguous) {
 		return nil // an ambiguous name is reported by the one who uses it.
 	}
-	hint := "see kvs --help"
-	if near := cmd.SuggestionsFor(arg); arg != "" && len(near) > 0 { // every command begins with nothing.
-		hint = "did you mean kvs " + strings.Join(near, " or kvs ") + "?"
-	}
-	return usageError("%q is neither a command nor a configuration that exists; %s", arg, hint)
+	return usageError("%q is neither a command nor a configuration that exists; %s", arg, suggestion(cmd, arg))
 }
 
-// notAFolder refuses an argument that names no configuration, but a folder: a file beside the folder is hardly what was meant.
+// unknownCommand names a word that is followed by others, so that it can only be a command, and is none.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	if strings.HasPrefix(word, "-") || word == "" {
+		return usageError("too many arguments; see %s --help", cmd.CommandPath())
+	}
+	if ext := filepath.Ext(word); ext == ".yaml" || ext == ".yml" {
+		return usageError("one node runs in the foreground; to run several in the background: kvs start %s ...", word)
+	}
+	return usageError("there is no command %q; %s", word, suggestion(cmd, word))
+}
+
+// suggestion is what may have been meant by a word that is no command.
+func suggestion(cmd *cobra.Command, word string) string {
+	if near := cmd.SuggestionsFor(word); word != "" && len(near) > 0 { // every command begins with nothing.
+		return "did you mean " + cmd.CommandPath() + " " + strings.Join(near, " or "+cmd.CommandPath()+" ") + "?"
+	}
+	return "see " + cmd.CommandPath() + " --help"
+}
+
+// notAFolder refuses an argument that names no configuration, but a folder: a file beside the folder is hardly what was
+// meant.
 func (a *app) notAFolder(arg string) error {
 	cwd, err := a.cwd()
 	if err != nil {
@@ -123,7 +154,8 @@ func (a *app) notAFolder(arg string) error {
 		path = filepath.Join(cwd, arg)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return usageError("%s is a folder, not a configuration; name a file, such as %s", arg, filepath.Join(arg, "node1.yaml"))
+		return usageError("%s is a folder, not a configuration; name a file, such as %s", arg,
+			filepath.Join(arg, "node1.yaml"))
 	}
 	return nil
 }
@@ -137,8 +169,8 @@ func (a *app) resolve(arg string) (daemon.Instance, bool, error) {
 	return daemon.Resolve(cwd, arg)
 }
 
-// completeNodes lets the shell complete the nodes that are known by their names, which work from any folder, and the configurations
-// in this one; any other path as completeConfigs does.
+// completeNodes lets the shell complete the nodes that are known by their names, which work from any folder, and the
+// configurations in this one; any other path as completeConfigs does.
 func (a *app) completeNodes(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	if d, err := a.daemon(func(string) {}); err == nil {
@@ -160,7 +192,9 @@ func (a *app) completeNodes(cmd *cobra.Command, args []string, typed string) ([]
 		}
 	}
 	slices.Sort(names)
-	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return !strings.HasPrefix(n, typed) || slices.Contains(args, n) })
+	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool {
+		return !strings.HasPrefix(n, typed) || slices.Contains(args, n)
+	})
 	if len(names) == 0 {
 		return completeConfigs(cmd, args, typed)
 	}

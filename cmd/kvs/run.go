@@ -6,97 +6,186 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
+	"time"
 
 	"kvs/node/daemon"
 	"kvs/node/host/config"
 	"kvs/node/host/logging"
 )
 
-// runNode runs the node of one configuration in the foreground until a signal or a failure ends it. `kvs start` runs this very
-// form in the background, so there is only one way in which a node lives.
+// runNode runs the node of one configuration in the foreground until a signal or a failure ends it. `kvs start` runs
+// this very form in the background, so there is only one way in which a node runs.
 func (a *app) runNode(ctx context.Context, arg string) error {
 	signals := make(chan os.Signal, 2)
-	defer a.notify(signals)()
+	defer a.notifyNode(signals)()
 
 	inst, exists, err := a.resolve(arg)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	if !exists {
-		if err := a.notAFolder(arg); err != nil {
+		if err := a.mayWrite(arg, inst); err != nil {
 			return err
 		}
 	}
-	cfg, err := a.loadConfig(inst)
+	cfg, err := a.loadOrWrite(inst)
 	if err != nil {
 		return err
 	}
-	format, err := logging.ParseFormat(cfg.Log.Format)
+	log, err := a.openNodeLog(cfg)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return err
 	}
-	log := logging.New(a.err, cfg.SlogLevel(), format)
-	err = a.runConfigured(ctx, inst, cfg, log, signals)
-	if code, silent := codeOf(err); !silent && format == logging.JSON { // the last line is one of the log, as all before it are.
+	defer log.close()
+	r := nodeRun{app: a, inst: inst, cfg: cfg, log: log, signals: signals}
+	err = r.run(ctx)
+	if code, silent := codeOf(err); !silent && cfg.Log.Format == logging.JSON.String() {
+		// the last line is one of the log, as all before it are.
 		log.Error("the node has failed", "err", err)
 		return &exitError{code, nil}
 	}
 	return err
 }
 
-// runConfigured is runNode with a log to write to.
-func (a *app) runConfigured(ctx context.Context, inst daemon.Instance, cfg *config.Config, log *slog.Logger, signals <-chan os.Signal) error {
-	reg, err := a.register(inst, log)
+// nodeRun is one run of a node in this process.
+type nodeRun struct {
+	app     *app
+	inst    daemon.Instance
+	cfg     *config.Config
+	log     *nodeLog
+	signals <-chan os.Signal
+	reg     registration
+}
+
+// run registers the node, starts it, and waits for its end.
+func (r *nodeRun) run(ctx context.Context) error {
+	reg, err := r.app.register(r.inst, r.log.Logger)
 	if err != nil {
 		return err
 	}
-	node, err := a.startNode(ctx, cfg, log)
-	if err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", inst, err), reg.Release())
+	r.reg = reg
+	node, calledOff, err := r.start(ctx)
+	switch {
+	case err != nil || node == nil:
+		return errors.Join(err, reg.Release())
+	case calledOff:
+		return r.awaitStop(node)
 	}
-	if err := reg.Serving(node.Addr()); err != nil {
-		log.Warn("the PID file could not be completed: kvs status will say that the node is starting", "err", err)
+	return r.untilDone(node)
+}
+
+// start starts the node, which may take long: meanwhile a signal can call it off. Then there is no error, and no node
+// unless the signal came too late: the caller stops that one.
+func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, err error) {
+	ctx, callOff := context.WithCancel(ctx)
+	defer callOff()
+	type outcome struct {
+		node runningNode
+		err  error
 	}
-	return a.untilDone(inst, node, reg, cfg, log, signals)
+	started := make(chan outcome, 1)
+	go func() {
+		node, err := r.app.startNode(ctx, r.cfg, r.log.Logger, r.listening)
+		started <- outcome{node, err}
+	}()
+	var impatience <-chan time.Time
+	for {
+		select {
+		case o := <-started:
+			switch {
+			case ctx.Err() != nil && o.err != nil: // it was called off in time.
+				return nil, true, nil
+			case ctx.Err() != nil:
+				return o.node, true, nil
+			case o.err != nil:
+				return nil, false, fmt.Errorf("%s: %w", r.inst, o.err)
+			}
+			return o.node, false, nil
+		case sig := <-r.signals:
+			switch {
+			case sig == syscall.SIGHUP:
+				r.log.reload(r.cfg)
+			case ctx.Err() == nil:
+				r.log.Info("the start is called off", "signal", sig.String())
+				callOff()
+				impatience = time.After(r.cfg.ShutdownTimeout)
+			case sig == os.Interrupt:
+				return nil, true, &exitError{exitInterrupted, nil}
+			}
+		case <-impatience: // what it is doing cannot be cut short; nothing is lost with it.
+			return nil, true, nil
+		}
+	}
+}
+
+// listening completes the PID file.
+func (r *nodeRun) listening(addr string) {
+	if err := r.reg.Serving(addr); err != nil {
+		r.log.Warn("the PID file could not be completed: kvs status will say that the node is starting", "err", err)
+	}
 }
 
 // untilDone waits for the end of a node that runs.
-func (a *app) untilDone(inst daemon.Instance, node runningNode, reg registration, cfg *config.Config, log *slog.Logger, signals <-chan os.Signal) error {
+func (r *nodeRun) untilDone(node runningNode) error {
 	ended := make(chan error, 1)
 	go func() { ended <- node.Wait() }()
-	select {
-	case err := <-ended:
-		if err == nil {
-			return reg.Release()
+	for {
+		select {
+		case err := <-ended:
+			if err == nil {
+				return r.reg.Release()
+			}
+			// The PID file stays: status learns from it that this end was not asked for.
+			return fmt.Errorf("%s: the node ended by itself: %w", r.inst, err)
+		case sig := <-r.signals:
+			if sig == syscall.SIGHUP {
+				r.log.reload(r.cfg)
+				if err := node.Reload(); err != nil {
+					r.log.Error("certificates are not read anew: those read before stay in use", "error", err)
+				}
+				continue
+			}
+			r.log.Info("stopping; Ctrl-C (SIGINT) from now on quits at once", "signal", sig.String(), "timeout",
+				r.cfg.ShutdownTimeout)
+			return r.awaitStop(node)
 		}
-		// The PID file stays: it is how status knows that nobody wanted this end.
-		return fmt.Errorf("%s: the node ended by itself: %w", inst, err)
-	case sig := <-signals:
-		log.Info("stopping; Ctrl-C (SIGINT) from now on quits at once", "signal", sig.String(), "timeout", cfg.ShutdownTimeout)
 	}
+}
+
+// awaitStop stops the node, and heeds signals meanwhile.
+func (r *nodeRun) awaitStop(node runningNode) error {
 	stopped := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
-		defer cancel()
-		stopped <- node.Stop(ctx)
-	}()
+	go func() { stopped <- r.stop(node) }()
 	for {
 		select {
 		case err := <-stopped:
 			if err != nil { // The PID file stays: it is how stop and status know that this was no end in good order.
-				return fmt.Errorf("%s: stop: %w", inst, err)
+				return err
 			}
-			return reg.Release()
-		case sig := <-signals:
-			// Only a person at a terminal is in a hurry. SIGTERM comes once from each kvs stop, and SIGHUP from a terminal that closes:
-			// both ask for what is under way.
-			if sig == os.Interrupt {
-				log.Warn("quitting at once", "signal", sig.String())
-				return &exitError{exitInterrupted, reg.Release()}
+			return r.reg.Release()
+		case sig := <-r.signals:
+			switch sig {
+			case os.Interrupt: // only a person at a terminal is in a hurry: SIGTERM comes once from each kvs stop.
+				r.log.Warn("quitting at once", "signal", sig.String())
+				return &exitError{exitInterrupted, r.reg.Release()}
+			case syscall.SIGHUP:
+				r.log.reload(r.cfg)
+			default:
+				r.log.Info("it is stopping already", "signal", sig.String())
 			}
-			log.Info("it is stopping already", "signal", sig.String())
 		}
 	}
+}
+
+// stop ends the node in good order, within its own time.
+func (r *nodeRun) stop(node runningNode) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := node.Stop(ctx); err != nil {
+		return fmt.Errorf("%s: stop: %w", r.inst, err)
+	}
+	return nil
 }
 
 // registration is the process's entry in the kvs home.
@@ -111,8 +200,8 @@ type unregistered struct{}
 func (unregistered) Serving(string) error { return nil }
 func (unregistered) Release() error       { return nil }
 
-// register enters this process in the kvs home. A home that cannot be used, as in a read-only container, is no reason not to
-// serve; that the same node runs already is one.
+// register enters this process in the kvs home. A home that cannot be used, as in a read-only container, is no reason
+// not to serve; that the same node runs already is one.
 func (a *app) register(inst daemon.Instance, log *slog.Logger) (registration, error) {
 	d, err := a.daemon(func(line string) { log.Info(line) })
 	if err == nil {
@@ -126,16 +215,4 @@ func (a *app) register(inst daemon.Instance, log *slog.Logger) (registration, er
 	}
 	log.Warn("no PID file is written: kvs status and kvs stop will not know this node", "err", err)
 	return unregistered{}, nil
-}
-
-// loadConfig reads inst's configuration, and writes one with the defaults when there is none.
-func (a *app) loadConfig(inst daemon.Instance) (*config.Config, error) {
-	cfg, created, err := config.Load(inst.Config)
-	if err != nil {
-		return nil, &exitError{exitUsage, err}
-	}
-	if created {
-		a.say("%s: there was no configuration; wrote %s with the defaults, each explained in it", inst, inst.Config)
-	}
-	return cfg, nil
 }

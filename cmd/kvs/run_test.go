@@ -20,15 +20,28 @@ import (
 // fakeNode is a node whose end the test decides.
 type fakeNode struct {
 	ended    chan error
+	waiting  chan struct{} // closed when the command has seen that the node runs.
 	stopping chan struct{}
 	stop     func(context.Context) error
 }
 
 func (n *fakeNode) Addr() string { return "127.0.0.1:7001" }
-func (n *fakeNode) Wait() error  { return <-n.ended }
+func (n *fakeNode) Wait() error {
+	close(n.waiting)
+	return <-n.ended
+}
+func (n *fakeNode) Reload() error { return nil }
+
 func (n *fakeNode) Stop(ctx context.Context) error {
 	close(n.stopping)
 	return n.stop(ctx)
+}
+
+func newFakeNode() *fakeNode {
+	return &fakeNode{
+		ended: make(chan error, 1), waiting: make(chan struct{}), stopping: make(chan struct{}),
+		stop: func(context.Context) error { return nil },
+	}
 }
 
 // foreground runs a fake node until done is called, which waits for the exit code.
@@ -36,16 +49,14 @@ func foreground(t *testing.T, b *bench) (n *fakeNode, pidFile string, done func(
 	t.Helper()
 	path := filepath.Join(b.dir, "node1.yaml")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	n = &fakeNode{ended: make(chan error, 1), stopping: make(chan struct{}), stop: func(context.Context) error { return nil }}
-	started := make(chan struct{})
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) {
-		close(started)
+	n = newFakeNode()
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
 		return n, nil
 	}
 	code := make(chan int, 1)
 	go func() { code <- execute(b.app, []string{"node1"}) }()
-	<-started
 	<-b.notified
+	<-n.waiting
 	d, err := b.app.daemon(func(string) {})
 	require.NoError(t, err)
 	inst, found, err := b.app.resolve("node1")
@@ -86,6 +97,49 @@ func TestForegroundSecondSignal(t *testing.T) {
 	require.NoFileExists(t, pidFile)
 }
 
+// A signal that calls off the start may come too late: then the node is stopped, and a second signal still quits at
+// once.
+func TestForegroundSecondSignalAfterACalledOffStart(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
+	n, release := newFakeNode(), make(chan struct{})
+	defer close(release)
+	n.stop = func(context.Context) error { <-release; return nil }
+	b.app.startNode = func(ctx context.Context, _ *config.Config, _ *slog.Logger, _ func(string)) (runningNode, error) {
+		<-ctx.Done()
+		return n, nil
+	}
+	code := make(chan int, 1)
+	go func() { code <- execute(b.app, []string{"node1"}) }()
+	<-b.notified
+	b.signals <- os.Interrupt
+	<-n.stopping
+	b.signals <- os.Interrupt
+	require.EqualValues(t, exitInterrupted, <-code)
+	left, err := os.ReadDir(filepath.Join(b.dir, "home", "pids"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// A start that is called off in time leaves no node to stop, whatever stands beside its error.
+func TestForegroundCalledOffInTime(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
+	b.app.startNode = func(ctx context.Context, _ *config.Config, _ *slog.Logger, _ func(string)) (runningNode, error) {
+		<-ctx.Done()
+		var none *fakeNode
+		return none, ctx.Err()
+	}
+	code := make(chan int, 1)
+	go func() { code <- execute(b.app, []string{"node1"}) }()
+	<-b.notified
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, <-code, b.err.String())
+	left, err := os.ReadDir(filepath.Join(b.dir, "home", "pids"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // Whoever calls kvs stop a second time, or several at once, sends further SIGTERMs: they ask for what is under way.
 func TestForegroundIsAskedToStopSeveralTimes(t *testing.T) {
 	b := newBench(t)
@@ -94,7 +148,8 @@ func TestForegroundIsAskedToStopSeveralTimes(t *testing.T) {
 	n.stop = func(context.Context) error { <-release; return nil }
 	b.signals <- syscall.SIGTERM
 	<-n.stopping
-	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM} { // the channel holds two: the first has been read.
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM} {
+		// the channel holds two: the first has been read.
 		b.signals <- sig
 	}
 	close(release)
@@ -125,7 +180,7 @@ func TestForegroundStopFails(t *testing.T) {
 
 func TestForegroundStartFails(t *testing.T) {
 	b := newBench(t)
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
 		return nil, errors.New("address already in use")
 	}
 	require.EqualValues(t, exitFailed, execute(b.app, []string{"./new.yaml"}))
@@ -165,7 +220,8 @@ func TestRestartWithoutItsConfiguration(t *testing.T) {
 	require.Zero(t, done())
 }
 
-// A word means the same node to start as to stop, or is refused: start must not make a second node of that name beside the first.
+// A word means the same node to start as to stop, or is refused: start must not make a second node of that name beside
+// the first.
 func TestStartOfANameThatIsKnownElsewhere(t *testing.T) {
 	b := newBench(t)
 	_, pidFile, done := foreground(t, b)
@@ -215,7 +271,7 @@ func TestCompletionOfNodes(t *testing.T) {
 func TestForegroundFailsInTheFormatOfItsLog(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), []byte("log: {format: json}\n"), 0o600))
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
 		return nil, errors.New("address already in use")
 	}
 	require.EqualValues(t, exitFailed, execute(b.app, []string{"node1"}))
@@ -231,9 +287,11 @@ func TestForegroundWithoutHome(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "home"), nil, 0o600)) // a file where the folder should be.
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
-	n := &fakeNode{ended: make(chan error, 1)}
+	n := newFakeNode()
 	n.ended <- nil
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger) (runningNode, error) { return n, nil }
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+		return n, nil
+	}
 	require.Zero(t, execute(b.app, []string{"node1.yaml"}), b.err.String())
 	require.Contains(t, b.err.String(), "no PID file is written")
 }

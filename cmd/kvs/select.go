@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,7 +9,8 @@ import (
 	"kvs/node/daemon"
 )
 
-// findAll finds the instances that args name, each once. Those that neither exist nor run are an error with the given code.
+// findAll finds the instances that args name, each once. Those that neither exist nor run are an error with the given
+// code.
 func (a *app) findAll(d *daemon.Daemon, args []string, missing exitCode) ([]daemon.Instance, error) {
 	cwd, err := a.cwd()
 	if err != nil {
@@ -24,7 +23,10 @@ func (a *app) findAll(d *daemon.Daemon, args []string, missing exitCode) ([]daem
 			return nil, &exitError{exitUsage, err}
 		}
 		if !found {
-			return nil, &exitError{missing, errors.New(arg + ": there is no such configuration, and no node of that name runs; kvs status lists those that do")}
+			return nil,
+				&exitError{
+					missing, errors.New(arg + ": there is no such configuration, and no node of that name runs; kvs " +
+						"status lists those that do")}
 		}
 		out = appendOnce(out, inst)
 	}
@@ -78,12 +80,4 @@ func positive(flag string, d time.Duration) error {
 		return usageError("--%s %v: want more than 0, such as 30s", flag, d)
 	}
 	return nil
-}
-
-// shortPath is path as seen from cwd when it is below it.
-func shortPath(cwd, path string) string {
-	if rel, err := filepath.Rel(cwd, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-		return rel
-	}
-	return path
 }

@@ -63,7 +63,8 @@ func (s *site) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = s.dir
 	for _, kv := range os.Environ() {
-		if name, _, _ := strings.Cut(kv, "="); name != "HOME" && name != daemon.HomeVariable && name != endpointsVariable {
+		if name, _, _ := strings.Cut(kv, "="); name != "HOME" && name != daemon.HomeVariable &&
+			name != endpointsVariable {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}

@@ -17,8 +17,10 @@ type startOptions struct {
 }
 
 func (o *startOptions) addFlags(cmd *cobra.Command, timeoutFlag string) {
-	cmd.Flags().DurationVar(&o.timeout, timeoutFlag, 30*time.Second, "how long a node may take until it answers")
-	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the node is ready, not only answering; a newcomer shows how far it is")
+	cmd.Flags().DurationVar(&o.timeout, timeoutFlag, 30*time.Second,
+		"how long a node may take to start, or stand still while it starts")
+	cmd.Flags().BoolVar(&o.wait, "wait", false,
+		"wait until the node is ready, not only answering, and a new cluster founded; a newcomer shows how far it is")
 }
 
 func (o *startOptions) daemon(b *board) daemon.StartOptions {
@@ -32,13 +34,15 @@ func newStart(a *app) *cobra.Command {
 		Short: "Run nodes in the background",
 		Long: `Run nodes in the background.
 
-Returns when every node answers, and says whether it is ready. A node that does not come up
-is reported with the last lines of its log. A node that runs already is left as it is, which
-is no error. A configuration that does not exist is written with the defaults and used.
+Returns when every node has started, and says whether it is ready. While a node checks its store,
+the command waits as long as the node makes progress. For a node that does not start, the command shows
+the last lines of its log. A node that is no longer a member of its cluster ends with exit code 1. A node that runs already is left as it is, which
+is no error. A configuration that does not exist is written with the defaults and used, but
+only into the current folder, and not when its name looks like a slip for one that exists.
 
 node1 and node1.yaml name the same node. Two files of the same name in different folders are
-different nodes. A name that is no file here, while a node of that name is known elsewhere, is
-refused: give the path of one or the other.`,
+different nodes. A name is refused when there is no such file here and a node of that name is
+known elsewhere: give the path of the one that you mean.`,
 		Args:              usageArgs(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: completeConfigs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,9 +69,9 @@ func (a *app) start(ctx context.Context, args []string, o startOptions) error {
 		}
 		instances = appendOnce(instances, inst)
 	}
-	// Every configuration is read before any process is launched: mistakes are told here, not in a log.
+	// Every configuration is read before any process is launched: mistakes are reported here and not in a log.
 	for _, inst := range instances {
-		if _, err := a.loadConfig(inst); err != nil {
+		if _, err := a.loadOrWrite(inst); err != nil {
 			return err
 		}
 	}
@@ -76,8 +80,9 @@ func (a *app) start(ctx context.Context, args []string, o startOptions) error {
 	return a.startAll(ctx, d, instances, o)
 }
 
-// toStart is the instance that arg names, which need not have a configuration yet: start writes one. Where that would be a mistake,
-// because stop, status and restart mean another node by the same word, or because this one runs already, start refuses.
+// toStart is the instance that arg names, which need not have a configuration yet: start writes one. Where that would
+// be a mistake, because stop, status and restart mean another node by the same word, or because this one runs already,
+// start refuses.
 func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon.Instance, error) {
 	here, exists, err := a.resolve(arg)
 	if err != nil {
@@ -85,9 +90,6 @@ func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon
 	}
 	if exists {
 		return here, nil
-	}
-	if err := a.notAFolder(arg); err != nil {
-		return here, err
 	}
 	cwd, err := a.cwd()
 	if err != nil {
@@ -98,16 +100,18 @@ func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon
 	case err != nil:
 		return here, &exitError{exitUsage, err}
 	case !found:
-		return here, nil
+		return here, a.mayWrite(arg, here)
 	case known != here:
-		return here, usageError("%s: there is no such configuration here, and a node of that name elsewhere: kvs start %s; or write a new one here: kvs start ./%s", arg, known.Config, arg)
+		return here, usageError("%s: there is no such configuration here, and a node of that name elsewhere: kvs "+
+			"start %s; or write a new one here: kvs start ./%s", arg, known.Config, arg)
 	}
 	report, err := d.Status(ctx, here) // removes a PID file that is stale.
 	if err != nil {
 		return here, err
 	}
 	if report.State == daemon.StateRunning {
-		return here, usageError("%s runs with pid %d, and its configuration %s is gone; put it back, or end the node: kvs stop %s", here, report.Record.PID, here.Config, arg)
+		return here, usageError("%s runs with pid %d, and its configuration %s is gone; put it back, or end the "+
+			"node: kvs stop %s", here, report.Record.PID, here.Config, arg)
 	}
 	return here, nil
 }
@@ -127,8 +131,13 @@ func (a *app) startAll(ctx context.Context, d *daemon.Daemon, instances []daemon
 	var errs []error
 	for i, r := range results {
 		errs = append(errs, r.err)
-		if r.err == nil {
-			fmt.Fprintln(a.out, startedLine(instances[i], r.started))
+		if r.err != nil {
+			continue
+		}
+		fmt.Fprintln(a.out, startedLine(instances[i], r.started))
+		if why := r.started.Health.Retired; why != "" {
+			errs[i] = fmt.Errorf("%s runs, but is no longer a member of its cluster and serves no client: %s",
+				instances[i], why)
 		}
 	}
 	return a.worst(errs)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -22,12 +23,14 @@ func newStatus(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [CONFIG...]",
 		Short: "Show background nodes: state, pid, address, uptime, mode, members",
-		Long: `Show the nodes of the given configurations, or all that this user runs on this machine.
+		Long: `Show the nodes of the given configurations, or all nodes of this user on this machine.
 
-A PID file whose process is gone, or whose number now belongs to something else, is reported
-once as dead and removed. One that cannot be read or is of another version is shown as unknown
-and left alone. Exit codes: 0 every node runs, 1 one is dead with a PID file or unknown, 3 one
-does not run (and none is dead), or none is known.`,
+A PID file whose process is gone, or whose number now belongs to another process, is reported
+once as dead and removed. A PID file that cannot be read or is of another version is shown as unknown
+and kept. Members that the running nodes know and cannot reach are shown as unreachable,
+unless configurations are given. Exit codes: 0 every node runs, 1 one is dead with a PID file or
+unknown, or the majority of the voters is lost, 3 one does not run or is unreachable (and none is
+dead), or none is known.`,
 		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.status(cmd.Context(), args, o)
@@ -51,10 +54,14 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 	if err != nil {
 		return err
 	}
+	var away []unreachable
+	if len(args) == 0 {
+		away = unreachableMembers(reports)
+	}
 	if o.output.is("json") {
-		err = writeStatusJSON(a.out, reports)
+		err = writeStatusJSON(a.out, reports, away)
 	} else if len(reports) > 0 {
-		err = writeStatusTable(a.out, reports)
+		err = writeStatusTable(a.out, reports, away)
 	}
 	if err != nil {
 		return err
@@ -64,10 +71,19 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 			a.say("%s", comment(r))
 		}
 	}
+	a.sayWhatIsMissing(reports, away)
 	if len(reports) == 0 {
 		a.say("no node of this user runs; start one with: kvs start CONFIG.yaml")
 	}
-	if code := statusCode(reports); code != exitOK {
+	code := statusCode(reports)
+	switch {
+	case len(args) > 0:
+	case slices.ContainsFunc(reports, func(r daemon.Report) bool { return r.Health.LostMajority() }):
+		code = exitFailed
+	case len(away) > 0 && code == exitOK:
+		code = exitNotRunning
+	}
+	if code != exitOK {
 		return &exitError{code, nil}
 	}
 	return nil
@@ -98,8 +114,8 @@ func (a *app) reports(ctx context.Context, d *daemon.Daemon, args []string) ([]d
 	}), nil
 }
 
-// statusCode sums up: a node that is dead, or of which nothing can be said, outweighs one that does not run, which outweighs those
-// that do.
+// statusCode sums up: a node that is dead, or of which nothing can be said, outweighs one that does not run, which
+// outweighs those that do.
 func statusCode(reports []daemon.Report) exitCode {
 	code := exitOK
 	if len(reports) == 0 {
@@ -117,7 +133,7 @@ func statusCode(reports []daemon.Report) exitCode {
 }
 
 // writeStatusTable is the answer for people; scripts use JSON.
-func writeStatusTable(w io.Writer, reports []daemon.Report) error {
+func writeStatusTable(w io.Writer, reports []daemon.Report, away []unreachable) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tSTATE\tPID\tADDRESS\tUPTIME\tMODE\tMEMBERS\tDIGEST\tCONFIG")
 	for _, r := range reports {
@@ -127,7 +143,11 @@ func writeStatusTable(w io.Writer, reports []daemon.Report) error {
 			address = orDash(r.Record.Address)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			r.Name, shownState(r.State), pid, address, uptime, shownMode(r), shownMembers(r), orDash(r.Health.Digest), orDash(r.Config))
+			r.Name, shownState(r.State), pid, address, uptime, shownMode(r), shownMembers(r), orDash(r.Health.Digest),
+			orDash(r.Config))
+	}
+	for _, m := range away {
+		fmt.Fprintf(t, "%s\t%s\t-\t%s\t-\t-\t-\t-\t-\n", m.Name, stateUnreachable, orDash(m.Address))
 	}
 	return t.Flush()
 }
@@ -155,6 +175,8 @@ func shownMode(r daemon.Report) string {
 		return "starting"
 	case !r.Answers:
 		return "no answer"
+	case r.Health.Mode == daemon.ModeStarting:
+		return daemon.ModeStarting
 	case r.Health.Bootstrap != nil && !r.Health.Ready:
 		return r.Health.Mode + " " + shortProgress(*r.Health.Bootstrap)
 	case !r.Health.Ready:
@@ -199,7 +221,7 @@ func shortDuration(d time.Duration) string {
 // nodeJSON is one node of `kvs status -o json`, which prints an array of them. Fields are added, never renamed.
 type nodeJSON struct {
 	Name          string            `json:"name"`
-	State         string            `json:"state"`           // running, dead, stopped or unknown.
+	State         string            `json:"state"`           // running, dead, stopped, unknown or unreachable.
 	Stale         string            `json:"stale,omitempty"` // why it is dead: dead, recycled, rebooted or corrupt.
 	PID           int               `json:"pid,omitempty"`
 	Address       string            `json:"address,omitempty"`
@@ -210,23 +232,29 @@ type nodeJSON struct {
 	Mode          string            `json:"mode,omitempty"`
 	Reasons       []string          `json:"reasons"`
 	Members       []daemon.Member   `json:"members"`
+	Voters        int               `json:"voters,omitempty"`       // whose majority decides,
+	VotersAlive   int               `json:"voters_alive,omitempty"` // and how many of them this node can reach.
+	Retired       string            `json:"retired,omitempty"`      // why it is a member no more.
 	Bootstrap     *daemon.Bootstrap `json:"bootstrap,omitempty"`
-	Digest        string            `json:"digest,omitempty"`              // of all it holds: nodes that hold the same have the same.
-	ClockOffset   *int64            `json:"clock_offset_millis,omitempty"` // of the peer whose clock differs most.
-	Config        string            `json:"config"`
-	Log           string            `json:"log"`
-	Version       string            `json:"version,omitempty"` // of the kvs that runs.
-	Detail        string            `json:"detail,omitempty"`
+	// of all it holds: nodes that hold the same have the same.
+	Digest      string `json:"digest,omitempty"`
+	ClockOffset *int64 `json:"clock_offset_millis,omitempty"` // of the peer whose clock differs most.
+	CertExpires string `json:"certificate_expires,omitempty"` // RFC 3339; absent without TLS.
+	Config      string `json:"config"`
+	Log         string `json:"log"`
+	Version     string `json:"version,omitempty"` // of the kvs that runs.
+	Detail      string `json:"detail,omitempty"`
 }
 
-func writeStatusJSON(w io.Writer, reports []daemon.Report) error {
-	out := make([]nodeJSON, 0, len(reports))
+func writeStatusJSON(w io.Writer, reports []daemon.Report, away []unreachable) error {
+	out := make([]nodeJSON, 0, len(reports)+len(away))
 	for _, r := range reports {
 		n := nodeJSON{
 			Name: r.Name, State: shownState(r.State), PID: r.Record.PID, Address: r.Record.Address,
 			UptimeSeconds: int64(r.Uptime.Seconds()), Answers: r.Answers, Ready: r.Health.Ready, Mode: r.Health.Mode,
 			Reasons: append([]string{}, r.Health.Reasons...), Members: append([]daemon.Member{}, r.Health.Members...),
-			Bootstrap: r.Health.Bootstrap, ClockOffset: r.Health.ClockOffsetMillis, Digest: r.Health.Digest, Config: r.Config, Log: r.Log, Version: r.Record.Version, Detail: strings.TrimSpace(r.Detail),
+			Bootstrap: r.Health.Bootstrap, ClockOffset: r.Health.ClockOffsetMillis, Digest: r.Health.Digest,
+			Config: r.Config, Log: r.Log, Version: r.Record.Version, Detail: strings.TrimSpace(r.Detail),
 		}
 		if r.State.Stale() {
 			n.Stale = string(r.State)
@@ -234,7 +262,19 @@ func writeStatusJSON(w io.Writer, reports []daemon.Report) error {
 		if !r.Record.Started.IsZero() {
 			n.Started = r.Record.Started.Format(time.RFC3339)
 		}
+		if h := r.Health; r.Answers {
+			if h.CertificateExpires != nil {
+				n.CertExpires = h.CertificateExpires.UTC().Format(time.RFC3339)
+			}
+			n.Voters, n.VotersAlive, n.Retired = h.Voters, h.VotersAlive, h.Retired
+		}
 		out = append(out, n)
+	}
+	for _, m := range away {
+		out = append(out, nodeJSON{
+			Name: m.Name, State: stateUnreachable, Address: m.Address, Reasons: []string{}, Members: []daemon.Member{},
+			Detail: "a member that " + m.by + " cannot reach",
+		})
 	}
 	return writeJSON(w, out)
 }

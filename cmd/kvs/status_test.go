@@ -17,20 +17,24 @@ import (
 func reportsOfEveryKind() []daemon.Report {
 	running := func(name string, pid int, uptime time.Duration) daemon.Report {
 		return daemon.Report{
-			Name: name, Config: "/etc/kvs/" + name + ".yaml", Log: "/home/.kvs/logs/" + name + "-1.log", State: daemon.StateRunning, Uptime: uptime,
-			Record: daemon.Record{PID: pid, Address: "127.0.0.1:7001", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Version: "v1"},
+			Name: name, Config: "/etc/kvs/" + name + ".yaml", Log: "/home/.kvs/logs/" + name + "-1.log",
+			State: daemon.StateRunning, Uptime: uptime,
+			Record: daemon.Record{PID: pid, Address: "127.0.0.1:7001",
+				Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Version: "v1"},
 		}
 	}
 	normal := running("node1", 4242, 76*time.Hour)
 	normal.Answers = true
-	normal.Health = daemon.Health{Ready: true, Mode: "normal", Members: []daemon.Member{{Name: "node1", State: "alive"}, {Name: "node2", State: "suspect"}, {Name: "node3", State: "left"}}}
+	normal.Health = daemon.Health{Ready: true, Mode: "normal", Members: []daemon.Member{{Name: "node1", State: "alive"},
+		{Name: "node2", State: "suspect"}, {Name: "node3", State: "left"}}}
 	offset := int64(-12)
 	normal.Health.ClockOffsetMillis = &offset
 	syncing := running("node2", 4243, 65*time.Minute)
 	syncing.Answers = true
 	eta := int64(75)
 	syncing.Health = daemon.Health{Mode: "syncing", Reasons: []string{"bootstrap 10 %"},
-		Bootstrap: &daemon.Bootstrap{Phase: "pulling", KeysDone: 10, KeysTotal: 90, BytesDone: 5 << 20, BytesTotal: 50 << 20, Rate: 3 << 18, ETASeconds: &eta}}
+		Bootstrap: &daemon.Bootstrap{Phase: "pulling", KeysDone: 10, KeysTotal: 90, BytesDone: 5 << 20,
+			BytesTotal: 50 << 20, Rate: 3 << 18, ETASeconds: &eta}}
 	silent := running("node3", 4244, 61*time.Second)
 	silent.Detail = "it runs but does not answer: timeout"
 	starting := running("node4", 4245, 0)
@@ -39,22 +43,25 @@ func reportsOfEveryKind() []daemon.Report {
 	dead.State, dead.Detail = daemon.StateRecycled, "process 4246 is gone and its number ..."
 	stopped := daemon.Report{Name: "node6", Config: "/etc/kvs/node6.yaml", Log: "/x", State: daemon.StateStopped}
 	corrupt := daemon.Report{Name: "node7-0a1b2c3d", State: daemon.StateCorrupt, Detail: "the PID file is corrupt"}
-	unknown := daemon.Report{Name: "node8-0a1b2c3d", State: daemon.StateUnknown, Detail: "the PID file was written by another version of kvs"}
+	unknown := daemon.Report{Name: "node8-0a1b2c3d", State: daemon.StateUnknown,
+		Detail: "the PID file was written by another version of kvs"}
 	return []daemon.Report{normal, syncing, silent, starting, dead, stopped, corrupt, unknown}
 }
 
+var away = []unreachable{{daemon.Member{Name: "node9", State: "dead", Address: "10.0.0.9:7001"}, "node1"}}
+
 func TestStatusTable(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, writeStatusTable(&out, reportsOfEveryKind()))
+	require.NoError(t, writeStatusTable(&out, reportsOfEveryKind(), away))
 	golden(t, "status.txt", out.String())
 }
 
 func TestStatusJSON(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, writeStatusJSON(&out, reportsOfEveryKind()))
+	require.NoError(t, writeStatusJSON(&out, reportsOfEveryKind(), away))
 	golden(t, "status.json", out.String())
 	out.Reset()
-	require.NoError(t, writeStatusJSON(&out, nil))
+	require.NoError(t, writeStatusJSON(&out, nil, nil))
 	require.Equal(t, "[]\n", out.String())
 }
 
@@ -83,6 +90,27 @@ func TestStatusCode(t *testing.T) {
 	}
 }
 
+// Members that are dead to those that run do not vanish, those that left and those of this machine are not told twice.
+func TestUnreachableMembers(t *testing.T) {
+	reports := []daemon.Report{
+		{Name: "node1", State: daemon.StateRunning, Record: daemon.Record{Address: "h:1"},
+			Health: daemon.Health{Members: []daemon.Member{
+				{Name: "node1", State: "alive", Address: "h:1"}, {Name: "node4", State: "dead", Address: "h:4"},
+				{Name: "node2", State: "dead", Address: "h:2"},
+				{Name: "node3", State: "left", Address: "h:3"}, {Name: "node5", State: "dead", Address: "h:5"},
+				{Name: "node6", State: "suspect", Address: "h:6"},
+			}}},
+		{Name: "node5", State: daemon.StateStopped},
+		{Name: "node7", State: daemon.StateRunning,
+			Health: daemon.Health{Members: []daemon.Member{{Name: "node2", State: "dead", Address: "h:2"}}}},
+	}
+	got := unreachableMembers(reports)
+	require.Len(t, got, 2)
+	require.Equal(t, "node2", got[0].Name)
+	require.Equal(t, "node1", got[0].by)
+	require.Equal(t, "node4", got[1].Name)
+}
+
 func TestStatusOfNothing(t *testing.T) {
 	b := newBench(t)
 	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status"}))
@@ -108,7 +136,8 @@ func TestStatusBesideAForeignPIDFile(t *testing.T) {
 	_, _, done := foreground(t, b)
 	d, err := b.app.daemon(func(string) {})
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(d.Home.Dir(), "pids", "zzz-00000000.pid"), []byte(`{"format": 2}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(d.Home.Dir(), "pids", "zzz-00000000.pid"), []byte(`{"format": 2}`),
+		0o600))
 	other := newBench(t)
 	other.app.daemon = b.app.daemon
 	require.EqualValues(t, exitFailed, execute(other.app, []string{"status"}))
@@ -164,7 +193,8 @@ func TestStopOfANodeThatDoesNotEndInGoodOrder(t *testing.T) {
 		for _, folder := range []string{"pids", "locks"} {
 			require.NoError(t, os.MkdirAll(filepath.Join(d.Home.Dir(), folder), 0o700))
 		}
-		record := `{"format":1,"pid":77,"start_ticks":5,"boot_id":"boot","name":"node1","config":"` + path + `","address":"127.0.0.1:7001"}`
+		record := `{"format":1,"pid":77,"start_ticks":5,"boot_id":"boot","name":"node1","config":"` + path +
+			`","address":"127.0.0.1:7001"}`
 		require.NoError(t, os.WriteFile(d.Home.PIDPath(inst), []byte(record), 0o600))
 		require.EqualValues(t, c.code, execute(b.app, c.args), "%v", c.args)
 		require.Contains(t, b.out.String(), c.want)

@@ -19,7 +19,8 @@ type stopOptions struct {
 
 func (o *stopOptions) addFlags(cmd *cobra.Command, timeoutFlag string) {
 	cmd.Flags().DurationVar(&o.timeout, timeoutFlag, 30*time.Second, "how long a node may take to end")
-	cmd.Flags().BoolVar(&o.force, "force", false, "kill the process (SIGKILL) instead of asking it to end (SIGTERM); acknowledged writes are kept")
+	cmd.Flags().BoolVar(&o.force, "force", false,
+		"kill the process (SIGKILL) instead of asking it to end (SIGTERM); acknowledged writes are kept")
 	cmd.Flags().BoolVar(&o.all, "all", false, "every node of this user that runs")
 }
 
@@ -31,10 +32,10 @@ func newStop(a *app) *cobra.Command {
 		Long: `Stop nodes that run in the background, or in the foreground of another terminal.
 
 Asks each process to end, waits until it is gone, and says so. A node that does not run is no
-error. A stale PID file is removed, and the process that has its number by now is left alone.
+error. A stale PID file is removed, and the process that now has its number is left alone.
 
-Exit code 1 also says that a node is gone, but did not end in good order: within its own
-shutdown_timeout, without an error. Acknowledged writes are kept all the same.`,
+Exit code 1 also means that a node is gone, but did not end in good order, that is within its
+own shutdown_timeout and without an error. Acknowledged writes are kept all the same.`,
 		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.stop(cmd, args, o)
@@ -85,7 +86,7 @@ func (a *app) stopAll(ctx context.Context, d *daemon.Daemon, instances []daemon.
 }
 
 // errUnclean is wrapped by the errors that mean: the process is gone, and nothing more is known.
-var errUnclean = errors.New("did not end in good order: it ran out of time, failed, or was killed by somebody else")
+var errUnclean = errors.New("did not end in good order: it ran out of time, failed, or was killed by another process")
 
 // stoppedLine is the answer for one node.
 func stoppedLine(inst daemon.Instance, s daemon.Stopped, force bool) string {

@@ -10,6 +10,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 	"kvs/node/swim"
 )
 
@@ -26,7 +27,9 @@ func newVoters(a *app) *cobra.Command {
 		Short: "Show who votes on linearizable operations",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) { return c.Voters(ctx) })
+			return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) {
+				return c.Voters(ctx)
+			})
 		},
 	}
 	o.client.addFlags(cmd, false)
@@ -40,15 +43,16 @@ func newChangeVoters(a *app, promote bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "promote NAME|ID",
 		Short: "Make a member a voter",
-		Long: `Make a member one that votes on linearizable operations. Members that are in step become voters by themselves; this is for
-those that were demoted. It returns when the voters have caught up, so that the next change may follow.`,
+		Long: `Give a member a vote on linearizable operations. Members that are in step become voters by themselves;
+this command is for members that were demoted. It returns when the voters have caught up, so that the next change may
+follow.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 	}
 	if !promote {
 		cmd.Use, cmd.Short = "demote NAME|ID", "Make a voter none"
-		cmd.Long = `Make a voter one that does not vote on linearizable operations: a member whose disk is lost, say, which comes back under a new
-ID. It returns when the remaining voters have caught up; from then on nothing rests on the former voter. A member that lives on
-does not become a voter again before kvs members promote says so.`
+		cmd.Long = `Take the vote on linearizable operations from a member, for example from one whose disk is lost and
+which comes back under a new ID. The command returns when the remaining voters have caught up; from then on the former
+voter is not needed. A member that goes on running becomes a voter again only by kvs members promote.`
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) {
@@ -64,7 +68,8 @@ does not become a voter again before kvs members promote says so.`
 	return cmd
 }
 
-func (a *app) voters(ctx context.Context, o votersOptions, run func(context.Context, cluster) (api.Voters, error)) error {
+func (a *app) voters(ctx context.Context, o votersOptions,
+	run func(context.Context, cluster) (api.Voters, error)) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
@@ -90,7 +95,8 @@ func (a *app) voters(ctx context.Context, o votersOptions, run func(context.Cont
 			}
 		}
 		if v.Recoveries > 0 {
-			a.say("the voters were replaced by hand (kvs recover, %d times): linearizable writes acknowledged before may be lost", v.Recoveries)
+			a.say("the voters were replaced by hand (kvs recover, %d times): linearizable writes acknowledged before "+
+				"may be lost", v.Recoveries)
 		}
 		if len(v.Held) > 0 {
 			held := make([]string, len(v.Held))
@@ -101,7 +107,8 @@ func (a *app) voters(ctx context.Context, o votersOptions, run func(context.Cont
 			}
 			a.say("demoted, and no voters before kvs members promote: %s", strings.Join(held, ", "))
 		}
-		if _, err = fmt.Fprintf(a.out, "epoch %d: %s\n", v.Epoch, strings.Join(names, ", ")); err == nil && v.Note != "" {
+		if _, err = fmt.Fprintf(a.out, "epoch %d: %s\n", v.Epoch, strings.Join(names, ", ")); err == nil &&
+			v.Note != "" {
 			a.say("%s", v.Note)
 		}
 		return err
@@ -117,7 +124,7 @@ func orGone(state string) string {
 
 // findMember finds a member, or a voter that is none any more, by its ID or name.
 func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
-	if id, err := node.ParseID(which); err == nil {
+	if id, err := slot.ParseID(which); err == nil {
 		return id, nil
 	}
 	members, err := c.Members(ctx)
@@ -134,7 +141,7 @@ func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
 	case 0:
 		return 0, usageError("no member is called %q: kvs members lists them", which)
 	case 1:
-		return node.ParseID(named[0].ID)
+		return slot.ParseID(named[0].ID)
 	}
 	// One that is alive is not preferred to one that is dead: removing and demoting are mostly meant for the dead.
 	ids := make([]string, len(named))

@@ -35,11 +35,13 @@ func TestVoters(t *testing.T) {
 	require.Contains(t, b.out.String(), "not founded yet")
 	b.out.Reset()
 	id := node.ID(7).String()
-	b.cluster.voters = api.Voters{Epoch: 3, Voters: []api.Voter{{ID: id, Name: "a", State: "alive"}, {ID: id}, {ID: id, Name: "c", State: "dead"}}, Note: "heed this"}
+	b.cluster.voters = api.Voters{Epoch: 3, Voters: []api.Voter{
+		{ID: id, Name: "a", State: "alive"}, {ID: id}, {ID: id, Name: "c", State: "dead"}}, Note: "heed this"}
 	b.cluster.members = []member{{Name: "a", ID: id}, {Name: "twin", ID: id}, {Name: "twin", ID: id}}
 	require.Zero(t, execute(b.app, []string{"voters"}))
 	require.Equal(t, "epoch 3: a, "+id+" (gone), c (dead)\n", b.out.String())
-	for args, want := range map[string]string{"promote a": id + " true", "demote a": id + " false", "demote " + id: id + " false"} {
+	for args, want := range map[string]string{
+		"promote a": id + " true", "demote a": id + " false", "demote " + id: id + " false"} {
 		b.err.Reset()
 		require.Zero(t, execute(b.app, append([]string{"members"}, strings.Fields(args)...)), b.err.String())
 		require.Equal(t, want, b.cluster.path)
@@ -50,7 +52,8 @@ func TestVoters(t *testing.T) {
 	}
 }
 
-// A voter loses its disk: it comes back as a new member and becomes a voter by itself; its former self is demoted by hand.
+// A voter loses its disk: it comes back as a new member and becomes a voter by itself; its former self is demoted by
+// hand.
 func TestE2EVoterIsReplaced(t *testing.T) {
 	s := newSite(t)
 	s.init(3)
@@ -65,7 +68,9 @@ func TestE2EVoterIsReplaced(t *testing.T) {
 	eventually(t, "it is gone", func() bool { return !alive(nodes[0].PID) })
 	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "data", "node3")))
 	s.ok("start", "--wait", "node3")
-	eventually(t, "the newcomer votes", func() bool { return strings.Count(s.ok("voters", "-e", e).stdout, "node") == 4 })
+	eventually(t, "the newcomer votes", func() bool {
+		return strings.Count(s.ok("voters", "-e", e).stdout, "node") == 4
+	})
 	old := ""
 	eventually(t, "the old one is known to be dead", func() bool {
 		for _, m := range s.members(e) {

@@ -9,9 +9,11 @@ import (
 	"sort"
 	"time"
 
+	"kvs/cmd/version"
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/client"
+	"kvs/node/client/load"
 	"kvs/node/daemon"
 	"kvs/node/host"
 	"kvs/node/host/config"
@@ -27,24 +29,36 @@ type runningNode interface {
 	// Wait returns when the node has ended: nil after a Stop, else why.
 	Wait() error
 
+	// Reload reads anew what can change while it runs, certificates for instance. With an error what was there stays in
+	// use.
+	Reload() error
+
 	// Stop ends it in good order, losing nothing, until ctx ends.
 	Stop(ctx context.Context) error
 }
 
-// startNode starts the real one.
-func startNode(ctx context.Context, cfg *config.Config, log *slog.Logger) (runningNode, error) {
+// startNode starts the real one. It calls listening as soon as the node answers, at first that it is starting.
+func startNode(ctx context.Context, cfg *config.Config, log *slog.Logger, listening func(addr string)) (
+	runningNode, error) {
 	clock := host.RealClock()
 	if cfg.TestClockFile != "" {
 		if os.Getenv(testFaultsVariable) != "1" {
-			return nil, fmt.Errorf("test_clock_file in %s is for tests alone: take it out, or set %s=1", cfg.File, testFaultsVariable)
+			return nil, fmt.Errorf("test_clock_file in %s is for tests alone: take it out, or set %s=1", cfg.File,
+				testFaultsVariable)
 		}
 		var err error
 		if clock, err = host.FileClock(cfg.TestClockFile); err != nil {
 			return nil, err
 		}
-		log.Warn("the clock is that of a test", "file", cfg.TestClockFile)
+		log.Warn("the node uses a test clock", "file", cfg.TestClockFile)
 	}
-	return host.Start(ctx, host.Options{Config: cfg, Logger: log, Clock: clock, Version: readVersion().Version})
+	h, err := host.Start(ctx, host.Options{
+		Config: cfg, Logger: log, Clock: clock, Version: version.Read().String(), Listening: listening,
+	})
+	if err != nil {
+		return nil, err // and not a runningNode that holds no host.
+	}
+	return h, nil
 }
 
 // testFaultsVariable in the environment allows options that would be mistakes anywhere but in a test.
@@ -53,11 +67,11 @@ const testFaultsVariable = "KVS_TEST_FAULTS"
 // remote is a real cluster.
 type remote struct{ client *client.Client }
 
-// connect returns the cluster behind the endpoints. A person waits: each endpoint is tried twice, and one that stands alone
-// three times, which takes a few tenths of a second when nobody listens.
-func connect(endpoints []string) (cluster, error) {
-	o := client.DefaultOptions(endpoints...)
-	o.AttemptsMax = max(3, 2*len(endpoints))
+// connect returns the cluster behind the endpoints. A person waits: each endpoint is tried twice, and one that stands
+// alone three times, which takes a few tenths of a second when no process listens.
+func connect(to access) (cluster, error) {
+	o := to.options()
+	o.AttemptsMax = max(3, 2*len(to.endpoints))
 	c, err := client.New(o)
 	if err != nil {
 		return nil, err
@@ -65,12 +79,32 @@ func connect(endpoints []string) (cluster, error) {
 	return remote{c}, nil
 }
 
+// connectLoad is connect for a measurement: an attempt is an operation.
+func connectLoad(to access, conns int, timeout time.Duration) ([]load.Store, error) {
+	var all []load.Store
+	for _, e := range to.endpoints {
+		o := to.options()
+		o.Endpoints = []string{e}
+		o.AttemptsMax, o.AttemptTimeout, o.ConnsMax = 1, timeout, conns
+		c, err := client.New(o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
 // identityAt asks who answers at an address.
-func identityAt(ctx context.Context, address string) string {
+func identityAt(ctx context.Context, cfg *config.Config, address string) string {
 	if address == "" {
 		return ""
 	}
-	c, err := client.New(client.DefaultOptions(address))
+	to, err := memberAccess(cfg, address)
+	if err != nil {
+		return ""
+	}
+	c, err := client.New(to.options())
 	if err != nil {
 		return ""
 	}
@@ -87,10 +121,12 @@ func (r remote) Get(ctx context.Context, path string, level node.Level) (value, 
 	if err != nil {
 		return value{}, withCode(err)
 	}
-	return value{Path: v.Path, ContentType: v.ContentType, ETag: v.ETag, Consistency: v.Level.String(), Node: v.Node, Body: v.Body}, nil
+	return value{Path: v.Path, ContentType: v.ContentType, ETag: v.ETag, Consistency: v.Level.String(), Node: v.Node,
+		Body: v.Body}, nil
 }
 
-func (r remote) Put(ctx context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration, body []byte, contentType string) (written, error) {
+func (r remote) Put(ctx context.Context, path string, level node.Level, cond client.Condition, ttl time.Duration,
+	body []byte, contentType string) (written, error) {
 	if ttl != 0 {
 		return toWritten(r.client.PutFor(ctx, path, level, cond, ttl, body, contentType))
 	}
@@ -119,7 +155,7 @@ func (r remote) List(ctx context.Context, req node.ListRequest) (page, error) {
 	if err != nil {
 		return page{}, withCode(err)
 	}
-	p := page{More: l.More}
+	p := page{More: l.More, Next: l.Next}
 	for _, e := range l.Entries {
 		x := entry{Path: e.Path, Directory: e.Directory, ContentType: e.ContentType, ETag: e.ETag}
 		if e.Bytes != nil {
@@ -144,7 +180,8 @@ func (r remote) Members(ctx context.Context) ([]member, error) {
 }
 
 func toMember(m api.Member) member {
-	return member{Name: m.Name, State: m.State, Address: m.Address, ID: m.ID, Incarnation: m.Incarnation, Joined: m.Joined, Since: m.Since, Hint: m.Hint}
+	return member{Name: m.Name, State: m.State, Address: m.Address, ID: m.ID, Incarnation: m.Incarnation,
+		Joined: m.Joined, Since: m.Since, Hint: m.Hint}
 }
 
 func (r remote) Join(ctx context.Context, addresses []string) error {
@@ -185,6 +222,30 @@ func (r remote) ChangeVoters(ctx context.Context, id node.ID, promote bool) (v a
 	return v, withCode(err)
 }
 
+func (r remote) Keyring(ctx context.Context) (api.Keyring, error) {
+	k, err := r.client.Keyring(ctx)
+	return k, withCode(err)
+}
+
+func (r remote) ChangeKeyring(ctx context.Context, change api.KeyringChange) (api.Keyring, error) {
+	k, err := r.client.ChangeKeyring(ctx, change)
+	return k, withCode(err)
+}
+
+func (r remote) Tokens(ctx context.Context) (api.Tokens, error) {
+	t, err := r.client.Tokens(ctx)
+	return t, withCode(err)
+}
+
+func (r remote) CreateToken(ctx context.Context, wanted api.WantedToken) (api.NewToken, error) {
+	t, err := r.client.CreateToken(ctx, wanted)
+	return t, withCode(err)
+}
+
+func (r remote) RevokeToken(ctx context.Context, id string) error {
+	return withCode(r.client.RevokeToken(ctx, id))
+}
+
 func (r remote) Policy(ctx context.Context) (api.Policy, error) {
 	p, err := r.client.Policy(ctx)
 	return p, withCode(err)
@@ -208,7 +269,8 @@ func (r remote) Candidate(ctx context.Context, path, uuid string) (value, error)
 	if err != nil {
 		return value{}, withCode(err)
 	}
-	return value{Path: v.Path, ContentType: v.ContentType, ETag: v.ETag, Consistency: v.Level.String(), Node: v.Node, Body: v.Body}, nil
+	return value{Path: v.Path, ContentType: v.ContentType, ETag: v.ETag, Consistency: v.Level.String(), Node: v.Node,
+		Body: v.Body}, nil
 }
 
 // withCode gives a failed request its exit code. What is unknown about a write outweighs everything else.
@@ -231,42 +293,82 @@ func withCode(err error) error {
 	return &exitError{code, err}
 }
 
+// accessTo is access to a node of this machine, as that node: its configuration says how. A configuration that has gone
+// says nothing.
+func accessTo(rec *daemon.Record) (access, error) {
+	cfg, err := config.Read(rec.Config)
+	if err != nil {
+		return access{endpoints: []string{rec.Address}}, nil
+	}
+	return nodeAccess(cfg, rec.Address)
+}
+
 // prober asks nodes of this machine how they are.
 type prober struct{}
 
-func (prober) Live(ctx context.Context, rec *daemon.Record) error {
-	c, err := client.New(client.DefaultOptions(rec.Address))
+func (prober) Live(ctx context.Context, rec *daemon.Record) (*daemon.Starting, error) {
+	to, err := accessTo(rec)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	c, err := client.New(to.options())
+	if err != nil {
+		return nil, err
 	}
 	defer c.Close()
-	return c.Live(ctx)
+	starting, err := c.Starting(ctx)
+	if err != nil || starting == nil {
+		return nil, err
+	}
+	return &daemon.Starting{Text: starting.String(), Done: starting.Done, Total: starting.Total}, nil
 }
 
 func (prober) Health(ctx context.Context, rec *daemon.Record) (daemon.Health, error) {
-	c, err := client.New(client.DefaultOptions(rec.Address))
+	to, err := accessTo(rec)
+	if err != nil {
+		return daemon.Health{}, err
+	}
+	o := to.options()
+	o.AttemptsMax = 1
+	c, err := client.New(o)
 	if err != nil {
 		return daemon.Health{}, err
 	}
 	defer c.Close()
 	st, err := c.Status(ctx)
+	if client.CodeOf(err) == api.NotStarted {
+		if starting, err := c.Starting(ctx); err == nil && starting != nil {
+			return daemon.Health{Mode: daemon.ModeStarting, Reasons: []string{starting.String()}}, nil
+		}
+	}
 	if err != nil {
 		return daemon.Health{}, err
 	}
-	h := daemon.Health{Ready: st.Ready, Mode: st.Mode, Reasons: st.Reasons, Digest: st.Digest}
+	h := daemon.Health{Ready: st.Ready, Mode: st.Mode, Reasons: st.Reasons, Digest: st.Digest, Retired: st.Retired,
+		Warnings:           st.Warnings,
+		CertificateExpires: st.CertificateExpires,
+	}
+	h.Voters = len(st.Voters.Voters)
+	for _, v := range st.Voters.Voters {
+		if v.State == "alive" {
+			h.VotersAlive++
+		}
+	}
 	for _, p := range st.Peers {
-		if o := p.ClockOffsetMillis; o != nil && (h.ClockOffsetMillis == nil || max(*o, -*o) > max(*h.ClockOffsetMillis, -*h.ClockOffsetMillis)) {
+		if o := p.ClockOffsetMillis; o != nil &&
+			(h.ClockOffsetMillis == nil || max(*o, -*o) > max(*h.ClockOffsetMillis, -*h.ClockOffsetMillis)) {
 			h.ClockOffsetMillis = o
 		}
 	}
 	if b := st.Bootstrap; b != nil {
 		h.Bootstrap = &daemon.Bootstrap{
-			Phase: b.Phase, KeysDone: b.KeysDone, KeysTotal: b.KeysTotal, BytesDone: b.BytesDone, BytesTotal: b.BytesTotal,
-			Rate: b.Rate, ETASeconds: b.ETASeconds,
+			Phase: b.Phase, KeysDone: b.KeysDone, KeysTotal: b.KeysTotal, BytesDone: b.BytesDone,
+			BytesTotal: b.BytesTotal,
+			Rate:       b.Rate, ETASeconds: b.ETASeconds,
 		}
 	}
 	for _, m := range st.Members {
-		h.Members = append(h.Members, daemon.Member{Name: m.Name, State: m.State})
+		h.Members = append(h.Members, daemon.Member{Name: m.Name, State: m.State, Address: m.Address})
 	}
 	sort.SliceStable(h.Members, func(i, j int) bool { return h.Members[i].Name < h.Members[j].Name })
 	return h, nil

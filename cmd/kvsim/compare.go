@@ -15,6 +15,8 @@ import (
 	"kvs/scenarios"
 	"kvs/scenarios/live"
 	"kvs/sim"
+	"kvs/sim/scenario"
+	"kvs/sim/simcmd"
 )
 
 const worldSim = "sim"
@@ -31,32 +33,33 @@ type compareOptions struct {
 	update        string
 }
 
-func newCompareCommand(io stdio) *cobra.Command {
-	var o compareOptions
+func newCompareCommand(t *simcmd.Tools) *cobra.Command {
+	o := compareOptions{liveOptions: liveOptions{Experiment: t.Experiment()}}
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Run scenarios in the simulator and on real nodes, and print a table",
-		Long: `compare lives the same scenarios with the same seed in the simulator, on processes and in Docker containers, and prints a
-table for documents: operations, verdicts, and how long the members took to agree once everything was healed.
+		Long: `compare runs the same scenarios with the same seed in the simulator, on processes and in Docker
+containers, and prints a table for documents: operations, verdicts, and how long the members took to agree once
+everything was healed.
 
-The times of real nodes include the last faults' aftermath that the machine adds: use a machine that has nothing else to do. Without
---scenario it takes every scenario that containers can live.`,
+The times of real nodes include delays of the machine: use a machine without other work. Without
+--scenario it takes every scenario that containers can run.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return o.run(io) },
+		RunE: func(*cobra.Command, []string) error { return o.run(t.IO) },
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.names, "scenario", nil, "names of the scenarios; default: all that real nodes can live")
+	f.StringSliceVar(&o.names, "scenario", nil, "names of the scenarios; default: all that real nodes can run")
 	f.StringSliceVar(&o.worlds, "world", []string{worldSim, targetProcess, targetDocker}, "sim, process, docker")
 	f.Uint64Var(&o.seed, "seed", 1, "number that draws the workload")
-	f.DurationVar(&o.duration, "duration", 0, "how long the clients work; default: that of each scenario")
+	f.DurationVar(&o.Duration, "duration", 0, "how long the clients work; default: as each scenario says")
 	f.StringVar(&o.program, "kvs", "bin/kvs", "the kvs program that process and docker start")
-	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "what docker makes an image with")
-	f.StringVar(&o.out, "out", "out/live", "folder for what a failure leaves behind")
+	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "the Dockerfile of the image")
+	f.StringVar(&o.Out, "out", "out/live", "folder for what a failure leaves behind")
 	f.StringVar(&o.update, "update", "", "replace the table in this file instead of printing it")
 	return cmd
 }
 
-func (o *compareOptions) run(io stdio) error {
+func (o *compareOptions) run(io simcmd.IO) error {
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
 	for _, w := range o.worlds {
@@ -75,7 +78,7 @@ func (o *compareOptions) run(io stdio) error {
 	b.WriteString("\n|---|---|" + strings.Repeat("---|---|---|", len(o.worlds)) + "\n")
 	broken := false
 	for _, name := range o.names {
-		o.scenario = name
+		o.Scenario = name
 		row, ok, err := o.row(ctx, io)
 		if err != nil {
 			return err
@@ -87,14 +90,14 @@ func (o *compareOptions) run(io stdio) error {
 		return err
 	}
 	if broken {
-		return errBroken
+		return simcmd.ErrBroken
 	}
 	return nil
 }
 
-// row lives one scenario in all worlds.
-func (o *compareOptions) row(ctx context.Context, io stdio) (row string, ok bool, err error) {
-	s, err := o.load()
+// row runs one scenario in all worlds.
+func (o *compareOptions) row(ctx context.Context, io simcmd.IO) (row string, ok bool, err error) {
+	s, err := o.Load()
 	if err != nil {
 		return "", false, err
 	}
@@ -102,10 +105,10 @@ func (o *compareOptions) row(ctx context.Context, io stdio) (row string, ok bool
 	var b strings.Builder
 	fmt.Fprintf(&b, "| `%s` | %d |", s.Name, len(sim.Draw(o.seed, s).Plan.Events))
 	for _, w := range o.worlds {
-		fmt.Fprintf(io.err, "compare: %s in %s\n", s.Name, w)
+		fmt.Fprintf(io.Err, "compare: %s in %s\n", s.Name, w)
 		operations, verdict, settled := 0, "", time.Duration(-1)
 		if w == worldSim {
-			_, res, err := o.experiment.live(s, o.seed, nil, nil)
+			_, res, err := o.Experiment.Run(s, o.seed, nil, nil)
 			if err != nil {
 				return "", false, err
 			}
@@ -119,9 +122,9 @@ func (o *compareOptions) row(ctx context.Context, io stdio) (row string, ok bool
 				continue
 			}
 			o.target = w
-			_, res, kept, err := o.liveOptions.live(ctx, s, func(line string) { fmt.Fprintln(io.err, "live:", line) })
+			_, res, kept, err := o.liveOptions.live(ctx, s, func(line string) { fmt.Fprintln(io.Err, "live:", line) })
 			if kept != "" {
-				fmt.Fprintln(io.err, "kept in:", kept)
+				fmt.Fprintln(io.Err, "kept in:", kept)
 			}
 			if err != nil {
 				return "", false, err
@@ -144,8 +147,8 @@ func agreedAfter(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// refusal says in a few words why a world cannot live a drawn scenario; empty: it can.
-func refusal(s scenarios.Scenario, world string) string {
+// refusal says in a few words why a world cannot run a drawn scenario; empty: it can.
+func refusal(s scenario.Scenario, world string) string {
 	supports := containers.Supports
 	switch {
 	case world == targetProcess:
@@ -170,7 +173,8 @@ func refusal(s scenarios.Scenario, world string) string {
 	return ""
 }
 
-// realNames are the scenarios of this program that some real world can live, but swarms: their seeds differ too much to compare.
+// realNames are the scenarios of this program that some real world can run, but swarms: their seeds differ too much to
+// compare.
 func realNames() (names []string) {
 	for _, name := range scenarios.Names() {
 		s, err := scenarios.Load(name)
@@ -182,9 +186,9 @@ func realNames() (names []string) {
 }
 
 // publish prints the table, or puts it into its place in a file.
-func (o *compareOptions) publish(io stdio, table string) error {
+func (o *compareOptions) publish(io simcmd.IO, table string) error {
 	if o.update == "" {
-		_, err := fmt.Fprint(io.out, table)
+		_, err := fmt.Fprint(io.Out, table)
 		return err
 	}
 	text, err := os.ReadFile(o.update)
@@ -194,7 +198,8 @@ func (o *compareOptions) publish(io stdio, table string) error {
 	before, rest, begins := strings.Cut(string(text), tableBegin)
 	_, after, ends := strings.Cut(rest, tableEnd)
 	if !begins || !ends {
-		return fmt.Errorf("%s has no place for the table: write the lines %q and %q", o.update, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+		return fmt.Errorf("%s has no place for the table: write the lines %q and %q", o.update,
+			strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
 	}
 	return os.WriteFile(o.update, []byte(before+tableBegin+"\n"+table+"\n"+tableEnd+after), 0o644)
 }

@@ -15,80 +15,97 @@ import (
 
 	containers "kvs/chaos/docker"
 	"kvs/linearize"
-	"kvs/scenarios"
+	"kvs/node/client/profile"
 	"kvs/scenarios/live"
 	"kvs/sim"
+	"kvs/sim/scenario"
+	"kvs/sim/simcmd"
 )
 
 type liveOptions struct {
-	experiment
+	simcmd.Experiment
 	seed                        uint64
 	target, program, dockerfile string
 	history                     string
 	nodes                       int
+	secure                      bool          // nodes that are started prove themselves.
+	given                       profile.Given // what the user says of a cluster that runs already.
+	entry                       entry         // how to get into it.
 }
 
-func newLiveCommand(io stdio) *cobra.Command {
-	var o liveOptions
+func newLiveCommand(t *simcmd.Tools) *cobra.Command {
+	o := liveOptions{Experiment: t.Experiment()}
 	cmd := &cobra.Command{
 		Use:   "live",
 		Short: "Run a scenario against real nodes",
-		Long: `live runs a scenario against real nodes: local processes that it starts (Linux), Docker containers that it starts (root, for
-the rules that cut the network), or running nodes by their endpoints, which can have no faults. A plan with a fault that the
-target does not have is refused.
+		Long: `live runs a scenario against real nodes: local processes that it starts (Linux), Docker containers that
+it starts (root, for the rules that cut the network), or running nodes by their endpoints, which can have no faults. A
+plan with a fault that the target does not have is refused.
 
-What a failure leaves behind is kept in the out folder: scenario, history, report, the nodes' logs. That is so when a node ends by itself,
-which is a violation, and when nothing could be judged. Ctrl-C ends the nodes, too. In a running cluster everything is written in a directory of
-its own, kvsim-live/TIME/, and deleted at the end.`,
+The out folder keeps the files of a failure: scenario, history, report, the nodes' logs. A node that ends by itself is a
+violation. The files are also kept when the run could not be judged. Ctrl-C ends the nodes, too. In a running cluster
+everything is written in a directory of its own, kvsim-live/TIME/, and deleted at the end.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(io) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.chooseTarget(cmd.Flags().Changed("target"), os.Getenv); err != nil {
+				return err
+			}
+			return o.run(t.IO)
+		},
 	}
+	o.addAccessFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.target, "target", "process", "process, docker, or the endpoints of a running cluster with commas between")
-	f.StringVar(&o.scenario, "scenario", "quiet", "name of a scenario (see kvsim scenarios), or the path of a file")
+	f.StringVar(&o.target, "target", "process",
+		"process, docker, or the endpoints of a running cluster with commas between")
+	f.StringVar(&o.Scenario, "scenario", "quiet", "name of a scenario (see kvsim scenarios), or the path of a file")
 	f.Uint64Var(&o.seed, "seed", 1, "number that draws the workload")
-	f.IntVar(&o.nodes, "nodes", 0, "size of the cluster; default: that of the scenario, or the number of endpoints")
-	f.DurationVar(&o.duration, "duration", 0, "how long the clients work; default: that of the scenario")
-	f.StringVar(&o.program, "kvs", "bin/kvs", "the kvs program that process and docker start; docker needs a static one")
-	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "what docker makes an image with")
-	f.StringVar(&o.history, "history", "", "write the history to this file, however the run ends once clients have worked: kvsim check judges it again")
-	f.StringVar(&o.out, "out", "out/live", "folder for what a failure leaves behind")
+	f.IntVar(&o.nodes, "nodes", 0, "size of the cluster; default: as the scenario says, or the number of endpoints")
+	f.DurationVar(&o.Duration, "duration", 0, "how long the clients work; default: as the scenario says")
+	f.StringVar(&o.program, "kvs", "bin/kvs",
+		"the kvs program that process and docker start; docker needs a static one")
+	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "the Dockerfile of the image")
+	f.StringVar(&o.history, "history", "",
+		"write the history to this file, however the run ends once clients have worked: kvsim check judges it again")
+	f.StringVar(&o.Out, "out", "out/live", "folder for what a failure leaves behind")
 	return cmd
 }
 
-func (o *liveOptions) run(io stdio) error {
-	s, err := o.load()
+func (o *liveOptions) run(io simcmd.IO) error {
+	s, err := o.Load()
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
-	_, res, kept, err := o.live(ctx, s, func(line string) { fmt.Fprintln(io.err, "live:", line) })
+	_, res, kept, err := o.live(ctx, s, func(line string) { fmt.Fprintln(io.Err, "live:", line) })
 	if res == nil || res.Void != "" && len(res.Violations) == 0 {
 		if kept != "" {
-			fmt.Fprintln(io.out, "kept in:", kept)
+			fmt.Fprintln(io.Out, "kept in:", kept)
 		}
 		return err
 	}
 	concluded := o.conclude(io, kept, res)
 	if concluded != nil && err != nil {
-		fmt.Fprintln(io.err, "live:", err)
+		fmt.Fprintln(io.Err, "live:", err)
 		return concluded
 	}
 	return errors.Join(concluded, err)
 }
 
-// endSignals end a run, which then takes everything away that it has started. The last is that of a terminal that is closed.
+// endSignals end a run, which then takes everything away that it has started. The last is that of a terminal that is
+// closed.
 var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
-var errLiveInterrupted = fmt.Errorf("%w: the nodes are ended and their files removed", errInterrupted)
+var errLiveInterrupted = fmt.Errorf("%w: the nodes are ended and their files removed", simcmd.ErrInterrupted)
 
 // runPrefix and the PID begin the name of the folder of a run that is under way.
 const runPrefix = "run-"
 
-// live runs a scenario. The folder is kept if a promise broke, or if there are nodes' logs that tell why nothing could be judged.
-// The result is nil if no client has worked.
-func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress func(string)) (_ scenarios.Scenario, res *live.Result, kept string, err error) {
+// live runs a scenario. The folder is kept if a promise broke, or if there are nodes' logs that tell why nothing could
+// be judged. The result is nil if no client has worked.
+func (o *liveOptions) live(ctx context.Context, s scenario.Scenario, progress func(string)) (
+	_ scenario.Scenario, res *live.Result, kept string, err error,
+) {
 	if o.nodes != 0 {
 		s.Nodes = o.nodes
 	} else if isEndpoints(o.target) {
@@ -110,7 +127,10 @@ func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress f
 	if err != nil {
 		return s, nil, "", errors.Join(err, os.RemoveAll(dir))
 	}
-	lo := live.Options{World: t.world, Seed: o.seed, Scenario: s, Target: t, Failures: t.failures, Progress: progress}
+	lo := live.Options{
+		TLS: t.entry.tls, Token: t.entry.token, World: t.world, Seed: o.seed, Scenario: s, Target: t,
+		Failures: t.failures, Progress: progress,
+	}
 	if isEndpoints(o.target) {
 		lo.Prefix = fmt.Sprintf("kvsim-live/%d/", time.Now().UnixMilli())
 	}
@@ -145,7 +165,7 @@ func (o *liveOptions) live(ctx context.Context, s scenarios.Scenario, progress f
 
 // folder makes the folder of a run, and removes those of runs that were killed.
 func (o *liveOptions) folder() (string, error) {
-	out, err := filepath.Abs(o.out)
+	out, err := filepath.Abs(o.Out)
 	if err == nil {
 		err = os.MkdirAll(out, 0o755)
 	}
@@ -160,7 +180,8 @@ func (o *liveOptions) folder() (string, error) {
 			return "", err
 		}
 	}
-	_ = containers.RemoveFolders(out, runPrefix) // one with a disk of a container in it goes with the next run on Docker.
+	// one with a disk of a container in it goes with the next run on Docker.
+	_ = containers.RemoveFolders(out, runPrefix)
 	return os.MkdirTemp(out, fmt.Sprintf("%s%d-", runPrefix, os.Getpid()))
 }
 
@@ -179,8 +200,8 @@ func (o *liveOptions) writeHistory(res *live.Result) error {
 	return nil
 }
 
-// refuse returns why a target cannot live a drawn scenario, and what to do about it; nil: it can.
-func refuse(s scenarios.Scenario, target string) error {
+// refuse returns why a target cannot run a drawn scenario, and what to do about it; nil: it can.
+func refuse(s scenario.Scenario, target string) error {
 	short := refusal(s, target)
 	if short == "" {
 		return nil
@@ -203,18 +224,18 @@ func refuse(s scenarios.Scenario, target string) error {
 }
 
 // conclude prints how it went.
-func (o *liveOptions) conclude(io stdio, kept string, res *live.Result) error {
+func (o *liveOptions) conclude(io simcmd.IO, kept string, res *live.Result) error {
 	if len(res.Unjudged) > 0 {
-		fmt.Fprintln(io.err, "live: not visible to clients, not judged:", strings.Join(res.Unjudged, ", "))
+		fmt.Fprintln(io.Err, "live: not visible to clients, not judged:", strings.Join(res.Unjudged, ", "))
 	}
 	for _, v := range res.Violations {
-		fmt.Fprintln(io.out, "VIOLATION", v)
+		fmt.Fprintln(io.Out, "VIOLATION", v)
 	}
 	if len(res.Violations) == 0 {
-		fmt.Fprintln(io.out, res)
+		fmt.Fprintln(io.Out, res)
 		return nil
 	}
-	fmt.Fprintln(io.out, "kept in:", kept)
-	fmt.Fprintln(io.out, res)
-	return errBroken
+	fmt.Fprintln(io.Out, "kept in:", kept)
+	fmt.Fprintln(io.Out, res)
+	return simcmd.ErrBroken
 }

@@ -15,6 +15,7 @@ import (
 	processes "kvs/chaos/process"
 	"kvs/scenarios"
 	"kvs/scenarios/live"
+	"kvs/sim/scenario"
 )
 
 // The targets that live starts itself; everything else is a list of endpoints.
@@ -29,7 +30,8 @@ func parseEndpoints(target string) (all []string, err error) {
 		e = strings.TrimSpace(e)
 		switch {
 		case e == "":
-			return nil, fmt.Errorf("--target %q has an empty endpoint: write process, docker, or host:port,host:port", target)
+			return nil, fmt.Errorf("--target %q has an empty endpoint: write process, docker, or host:port,host:port",
+				target)
 		case slices.Contains(all, e):
 			return nil, fmt.Errorf("--target names %s twice; name each member once", e)
 		}
@@ -47,39 +49,65 @@ type target struct {
 	failures func() error                   // nodes that ended by themselves.
 	logs     func(node int) (string, error) // nil: nobody has them.
 	close    func() error
+	entry    entry
 }
 
 // openTarget starts or finds the cluster that the options name. Dir is for its files.
-func openTarget(o *liveOptions, dir string, s *scenarios.Scenario, progress func(string)) (*target, error) {
+func openTarget(o *liveOptions, dir string, s *scenario.Scenario, progress func(string)) (*target, error) {
 	clocks, disks := live.Needs(s)
+	own := scenarios.Of(s)
 	natural := live.Clocks(s, o.seed, time.Now().UnixMilli())
 	switch o.target {
 	case targetProcess:
 		progress(fmt.Sprintf("starting %d processes", s.Nodes))
-		c, err := processes.Start(processes.Options{
+		po := processes.Options{
 			Program: o.program, Dir: dir, Nodes: s.Nodes, Config: live.Settings(s), Base: s.Network,
-			Seeds: s.Tuning.Seeds, Voters: s.Voters.First, Clocks: clocks, Natural: natural,
+			Seeds: own.Tuning.Seeds, Voters: own.Voters.First, Clocks: clocks, Natural: natural,
 			Rand: rand.New(rand.NewPCG(o.seed, uint64(os.Getpid()))),
-		})
+		}
+		if o.secure {
+			po.Secure = secureProcess(dir)
+		}
+		c, err := processes.Start(po)
 		if err != nil {
 			return nil, err
 		}
-		return &target{c, targetProcess, c.Failures, c.Log, c.Close}, nil
+		return o.enter(&target{c, targetProcess, c.Failures, c.Log, c.Close, entry{}}, dir)
 	case targetDocker:
 		do := containers.Options{
 			Nodes: s.Nodes, Dir: dir, Config: live.Settings(s), Base: s.Network,
-			Seeds: s.Tuning.Seeds, Voters: s.Voters.First, Clocks: clocks, Natural: natural,
+			Seeds: own.Tuning.Seeds, Voters: own.Voters.First, Clocks: clocks, Natural: natural,
 		}
 		if disks {
 			do.DiskBytes = containers.DiskBytesMin
 		}
-		return openDocker(o, do, progress)
+		if o.secure {
+			do.Secure, do.Secrets = secureDocker(dir), secretsOf(dir, "").Path("certs")
+		}
+		t, err := openDocker(o, do, progress)
+		if err != nil {
+			return nil, err
+		}
+		return o.enter(t, dir)
 	}
 	endpoints, err := parseEndpoints(o.target)
 	if err != nil {
 		return nil, err
 	}
-	return &target{remote{endpoints}, "urls", func() error { return nil }, nil, func() error { return nil }}, nil
+	nothing := func() error { return nil }
+	return &target{remote{endpoints}, "urls", nothing, nil, nothing, o.entry}, nil
+}
+
+// enter finds out how to get into a cluster that was started.
+func (o *liveOptions) enter(t *target, dir string) (*target, error) {
+	if !o.secure {
+		return t, nil
+	}
+	var err error
+	if t.entry, err = administrator(secretsOf(dir, "")); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
 }
 
 func openDocker(o *liveOptions, do containers.Options, progress func(string)) (*target, error) {
@@ -98,10 +126,11 @@ func openDocker(o *liveOptions, do containers.Options, progress func(string)) (*
 	if err != nil {
 		return nil, errors.Join(err, containers.RemoveImage(image))
 	}
-	return &target{c, targetDocker, c.Failures, c.Log, func() error { return errors.Join(c.Close(), containers.RemoveImage(image)) }}, nil
+	return &target{c, targetDocker, c.Failures, c.Log,
+		func() error { return errors.Join(c.Close(), containers.RemoveImage(image)) }, entry{}}, nil
 }
 
-// remote is a cluster that somebody else runs.
+// remote is a cluster that this program did not start.
 type remote struct{ endpoints []string }
 
 func (r remote) Nodes() int               { return len(r.endpoints) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 	"kvs/linearize"
 	"kvs/node"
 	"kvs/node/client"
+	"kvs/sim/simcmd"
 )
 
 // briefScenario writes a scenario of two seconds with some lines of its own.
@@ -60,18 +62,22 @@ expect   converged, no-lost-write, linearizable
 plan
   at 500ms crash n1
   at 800ms restart n1
-`, "linearizable", exitOK},
+`, "linearizable", simcmd.ExitOK},
 		{`workload keys=2 get=60 put=40 delete=0 list=0 think=1ms..10ms level=eventual attach=apart timeout=1s
 network  delay=20ms..60ms
 expect   converged, not-linearizable
-`, "violation", exitBroken},
-	} {
+`, "violation", simcmd.ExitBroken},
+	} { // code is for --promise linearizable; what the history promises itself holds in both cases.
 		history := filepath.Join(dir, test.verdict+".jsonl")
-		code, out, errOut := kvsim("live", "--kvs", program, "--scenario", briefScenario(t, test.lines), "--history", history, "--out", filepath.Join(dir, "out"))
-		require.Equal(t, exitOK, code, "%s%s", out, errOut)
+		code, out, errOut := kvsim("live", "--kvs", program, "--scenario", briefScenario(t, test.lines), "--history",
+			history, "--out", filepath.Join(dir, "out"))
+		require.Equal(t, simcmd.ExitOK, code, "%s%s", out, errOut)
 		require.Contains(t, out, "verdict=ok")
-		code, out, _ = kvsim("check", history)
+		code, out, _ = kvsim("check", "--promise", "linearizable", history)
 		require.Equal(t, test.code, code, out)
+		require.Contains(t, out, test.verdict)
+		code, out, _ = kvsim("check", history)
+		require.Equal(t, simcmd.ExitOK, code, out)
 		require.Contains(t, out, test.verdict)
 	}
 	left, err := os.ReadDir(filepath.Join(dir, "out"))
@@ -82,7 +88,8 @@ expect   converged, not-linearizable
 // A cluster that is there already is driven by its endpoints, in a folder of its own, and without faults.
 func TestLiveOnARunningCluster(t *testing.T) {
 	program := buildKVS(t)
-	c, err := processes.Start(processes.Options{Program: program, Dir: t.TempDir(), Nodes: 3, Rand: rand.New(rand.NewPCG(1, uint64(os.Getpid())))})
+	c, err := processes.Start(processes.Options{Program: program, Dir: t.TempDir(), Nodes: 3,
+		Rand: rand.New(rand.NewPCG(1, uint64(os.Getpid())))})
 	require.NoError(t, err)
 	defer c.Close()
 	endpoints, out := strings.Join(c.Endpoints(), " , ")+",", t.TempDir()
@@ -103,7 +110,7 @@ func TestLiveOnARunningCluster(t *testing.T) {
 workload keys=5 get=50 put=50 delete=0 list=10 think=1ms..10ms level=quorum attach=any timeout=1s
 expect   converged, no-lost-write, quorum-recency
 `))
-		require.Equal(t, exitOK, code, "%s%s", stdout, stderr)
+		require.Equal(t, simcmd.ExitOK, code, "%s%s", stdout, stderr)
 		require.Contains(t, stdout, "target=urls")
 		require.Contains(t, stderr, "deleted what was written below kvsim-live/")
 	}
@@ -112,8 +119,9 @@ expect   converged, no-lost-write, quorum-recency
 	for _, e := range listing.Entries {
 		require.NotContains(t, e.Path, "kvsim-live")
 	}
-	code, _, stderr := kvsim("live", "--target", endpoints, "--out", out, "--scenario", briefScenario(t, "expect converged\nplan\n  at 1s crash n2\n"))
-	require.Equal(t, exitUsage, code)
+	code, _, stderr := kvsim("live", "--target", endpoints, "--out", out, "--scenario",
+		briefScenario(t, "expect converged\nplan\n  at 1s crash n2\n"))
+	require.Equal(t, simcmd.ExitUsage, code)
 	require.Contains(t, stderr, "`at 1s crash n2`: this target has no crash")
 	for target, says := range map[string]string{
 		c.Endpoints()[0] + "," + c.Endpoints()[1]:                                 "name them all",
@@ -121,8 +129,9 @@ expect   converged, no-lost-write, quorum-recency
 		c.Endpoints()[0] + "," + c.Endpoints()[1] + ",,":                          "empty endpoint",
 		c.Endpoints()[0] + "," + c.Endpoints()[1] + ",http://" + c.Endpoints()[0]: "are the same member",
 	} {
-		code, _, stderr := kvsim("live", "--target", target, "--out", out, "--scenario", briefScenario(t, "expect converged\n"))
-		require.Equal(t, exitUsage, code)
+		code, _, stderr := kvsim("live", "--target", target, "--out", out, "--scenario",
+			briefScenario(t, "expect converged\n"))
+		require.Equal(t, simcmd.ExitUsage, code)
 		require.Contains(t, stderr, says)
 	}
 }
@@ -142,18 +151,22 @@ exec "`+program+`" "$@"
 	return path
 }
 
-// A node that ends by itself is a violation, with everything kept, also when it runs again by the end, and when the plan stumbles over it.
+// A node that ends by itself is a violation, with everything kept, also when it runs again by the end, and when the
+// plan stumbles over it.
 func TestLiveSeesNodesThatEndByThemselves(t *testing.T) {
 	program := buildKVS(t)
+	const twice = "  at 500ms crash n2\n  at 600ms restart n2\n"
 	for plan, verdict := range map[string]string{
-		"  at 500ms crash n2\n  at 600ms restart n2\n":                                               "verdict=running ",
-		"  at 500ms crash n2\n  at 600ms restart n2\n  at 1500ms crash n2\n  at 1600ms restart n2\n": "verdict=running ",
-		"  at 500ms crash n2\n  at 600ms restart n2\n  at 1500ms pause n2\n  at 1600ms resume n2\n":  "verdict=running ", // the run is void.
+		twice: "verdict=running ",
+		twice + "  at 1500ms crash n2\n  at 1600ms restart n2\n": "verdict=running ",
+		// the run is void.
+		"  at 500ms crash n2\n  at 600ms restart n2\n  at 1500ms pause n2\n  at 1600ms resume n2\n": "verdict=running ",
 	} {
 		dir := t.TempDir()
 		history := filepath.Join(dir, "history.jsonl")
-		code, out, stderr := kvsim("live", "--kvs", dyingProgram(t, program), "--out", dir, "--history", history, "--scenario", briefScenario(t, "expect converged\nplan\n"+plan))
-		require.Equal(t, exitBroken, code, "%s%s", out, stderr)
+		code, out, stderr := kvsim("live", "--kvs", dyingProgram(t, program), "--out", dir, "--history", history,
+			"--scenario", briefScenario(t, "expect converged\nplan\n"+plan))
+		require.Equal(t, simcmd.ExitBroken, code, "%s%s", out, stderr)
 		require.Contains(t, out, "VIOLATION running: n2 ended by itself: exit status 3; read its log\nkept in: ")
 		require.Contains(t, out, verdict)
 		require.Equal(t, strings.Contains(plan, "pause"), strings.Contains(stderr, "the run is void"), stderr)
@@ -171,15 +184,20 @@ func TestLiveSeesNodesThatEndByThemselves(t *testing.T) {
 func TestLiveKeepsTheLogsOfNodesThatDoNotComeUp(t *testing.T) {
 	buildKVS(t) // for -short.
 	dir := t.TempDir()
-	code, out, stderr := kvsim("live", "--kvs", "cat", "--out", dir, "--scenario", briefScenario(t, "expect converged\n"))
-	require.Equal(t, exitUsage, code)
-	require.Equal(t, 1, strings.Count(stderr, "n1 ended by itself"), stderr)
+	code, out, stderr := kvsim("live", "--kvs", "cat", "--out", dir, "--scenario",
+		briefScenario(t, "expect converged\n"))
+	require.Equal(t, simcmd.ExitUsage, code)
+	ended := regexp.MustCompile(`(n[0-9]+) ended by itself`).FindAllStringSubmatch(stderr, -1)
+	require.NotEmpty(t, ended, stderr) // any of them may be the first, and others may have ended by then.
+	for _, node := range ended {
+		require.Equal(t, 1, strings.Count(stderr, node[0]), stderr)
+	}
 	kept, err := filepath.Glob(filepath.Join(dir, "brief-*"))
 	require.NoError(t, err)
 	require.Equal(t, []string{strings.TrimSpace(strings.TrimPrefix(out, "kept in: "))}, kept)
-	log, err := os.ReadFile(filepath.Join(kept[0], "n1.log"))
+	log, err := os.ReadFile(filepath.Join(kept[0], ended[0][1]+".log"))
 	require.NoError(t, err)
-	require.Contains(t, string(log), "name: n1", "cat shows the configuration")
+	require.Contains(t, string(log), "name: "+ended[0][1], "cat shows the configuration")
 }
 
 // interrupter sends this process a signal when a line of progress has a word.
@@ -202,10 +220,11 @@ func TestLiveWritesTheHistoryWhenItIsInterrupted(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		history := filepath.Join(t.TempDir(), "history.jsonl")
 		var out strings.Builder
-		code := execute([]string{
-			"live", "--kvs", program, "--out", dir, "--history", history, "--scenario", briefScenario(t, "expect converged\nplan\n  at 1s crash n1\n"),
-		}, stdio{out: &out, err: &interrupter{word: "crash n1", signal: signal}})
-		require.Equal(t, exitUsage, code)
+		code := app.Execute([]string{
+			"live", "--kvs", program, "--out", dir, "--history", history, "--scenario", briefScenario(t,
+				"expect converged\nplan\n  at 1s crash n1\n"),
+		}, simcmd.IO{Out: &out, Err: &interrupter{word: "crash n1", signal: signal}})
+		require.Equal(t, simcmd.ExitUsage, code)
 		require.Empty(t, out.String())
 		f, err := os.Open(history)
 		require.NoError(t, err)
@@ -228,32 +247,42 @@ func TestLiveRemovesTheFoldersOfTheDead(t *testing.T) {
 	for _, name := range []string{dead, mine, "brief-" + strings.TrimPrefix(dead, "run-"), "run-x-1", "run-1"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
 	}
-	code, _, _ := kvsim("live", "--kvs", "there-is-none", "--out", dir, "--scenario", briefScenario(t, "expect converged\n"))
-	require.Equal(t, exitUsage, code)
+	code, _, _ := kvsim("live", "--kvs", "there-is-none", "--out", dir, "--scenario",
+		briefScenario(t, "expect converged\n"))
+	require.Equal(t, simcmd.ExitUsage, code)
 	require.NoDirExists(t, filepath.Join(dir, dead))
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 4)
 }
 
-// What a target cannot do is refused by name, before anything is started: a scenario that is thinned proves less than it says.
+// What a target cannot do is refused by name, before anything is started: a scenario that is thinned proves less than
+// it says.
 func TestLiveRefusesWhatItCannotDo(t *testing.T) {
 	for lines, says := range map[string]map[string]string{
-		"expect converged\nplan\n  at 1s crash n2\n":        {"a:1,b:1,c:1": "`at 1s crash n2`: this target has no crash; choose another"},
-		"expect converged\nplan\n  at 1s disk-full n2\n":    {targetProcess: "`at 1s disk-full n2`: this target has no disk-full", "a:1,b:1,c:1": "no disk-full"},
-		"voters operator=1s depart=10%\nexpect converged\n": {targetProcess: "voters depart: only the simulator", targetDocker: "voters depart: only", "a:1,b:1,c:1": "no voters; voters depart: only"},
-		"disk busy=yes\nexpect converged\n":                 {targetProcess: "disk busy=yes: only the simulator", targetDocker: "disk busy=yes: only"},
-		"network loss=1%\nexpect converged\n":               {"a:1,b:1,c:1": "network: the network between nodes that run already"},
-		"network delay=1ms..50ms\nexpect converged\n":       {"a:1,b:1,c:1": "network: the network between nodes that run already"},
-		"network duplicate=1%\nexpect converged\n":          {targetProcess: "no duplicate, reorder or corrupt", targetDocker: "no duplicate, reorder or corrupt"},
-		"tuning grace=1s\nexpect converged\n":               {"a:1,b:1,c:1": "tuning: nodes that run already"},
-		"clocks skew=0s..1s\nexpect converged\n":            {"a:1,b:1,c:1": "clocks: nodes that run already"},
-		"voters operator=1s\nexpect converged\n":            {"a:1,b:1,c:1": "voters: those of a cluster that runs already"},
+		"expect converged\nplan\n  at 1s crash n2\n": {
+			"a:1,b:1,c:1": "`at 1s crash n2`: this target has no crash; choose another"},
+		"expect converged\nplan\n  at 1s disk-full n2\n": {
+			targetProcess: "`at 1s disk-full n2`: this target has no disk-full", "a:1,b:1,c:1": "no disk-full"},
+		"voters operator=1s depart=10%\nexpect converged\n": {targetProcess: "voters depart: only the simulator",
+			targetDocker: "voters depart: only", "a:1,b:1,c:1": "no voters; voters depart: only"},
+		"disk busy=yes\nexpect converged\n": {targetProcess: "disk busy=yes: only the simulator",
+			targetDocker: "disk busy=yes: only"},
+		"network loss=1%\nexpect converged\n": {
+			"a:1,b:1,c:1": "network: the network between nodes that run already"},
+		"network delay=1ms..50ms\nexpect converged\n": {
+			"a:1,b:1,c:1": "network: the network between nodes that run already"},
+		"network duplicate=1%\nexpect converged\n": {targetProcess: "no duplicate, reorder or corrupt",
+			targetDocker: "no duplicate, reorder or corrupt"},
+		"tuning grace=1s\nexpect converged\n":    {"a:1,b:1,c:1": "tuning: nodes that run already"},
+		"clocks skew=0s..1s\nexpect converged\n": {"a:1,b:1,c:1": "clocks: nodes that run already"},
+		"voters operator=1s\nexpect converged\n": {"a:1,b:1,c:1": "voters: those of a cluster that runs already"},
 	} {
 		for target, says := range says {
 			dir := t.TempDir()
-			code, _, stderr := kvsim("live", "--target", target, "--kvs", "there-is-none", "--out", dir, "--scenario", briefScenario(t, lines))
-			require.Equal(t, exitUsage, code)
+			code, _, stderr := kvsim("live", "--target", target, "--kvs", "there-is-none", "--out", dir, "--scenario",
+				briefScenario(t, lines))
+			require.Equal(t, simcmd.ExitUsage, code)
 			require.Contains(t, stderr, says, "%s %s", target, lines)
 			left, err := os.ReadDir(dir)
 			require.NoError(t, err)
@@ -270,11 +299,12 @@ workload keys=2 get=60 put=40 delete=0 list=0 think=1ms..10ms level=eventual att
 network  delay=20ms..60ms
 expect   converged, linearizable
 `))
-	require.Equal(t, exitBroken, code)
+	require.Equal(t, simcmd.ExitBroken, code)
 	require.Contains(t, out, "VIOLATION linearizable: ")
 	kept, err := filepath.Glob(filepath.Join(dir, "brief-*", "*"))
 	require.NoError(t, err)
-	for _, name := range []string{"brief.scenario", "history.jsonl", "history.html", "report.txt", "n1.log", "n2.log", "n3.log"} {
+	for _, name := range []string{"brief.scenario", "history.jsonl", "history.html", "report.txt", "n1.log", "n2.log",
+		"n3.log"} {
 		require.Contains(t, strings.Join(kept, "\n"), string(filepath.Separator)+name)
 	}
 }

@@ -1,26 +1,47 @@
-// Command kvsim runs whole cluster lifetimes in the simulator, and judges histories.
+// Command kvsim runs whole lifetimes of a kvs cluster in the simulator, and judges histories.
 //
-// `run` lives one seed and says what it drew, what broke and how to see it again; `soak` lives many in worker processes; `replay`
-// repeats what a scenario file has kept; `check` judges a saved history; `scenarios` lists what there is to run. The answer goes
-// to stdout, commentary to stderr. Exit codes: 0 all promises held, 1 some did not, 2 the question could not be asked.
-//
-// It holds no logic of the simulation: see package sim. Begin with root.go.
+// Most of its commands are those of every simulated system: see kvs/sim/simcmd. Those that only kvs has are here:
+// `live` and `compare` for real nodes, and `service`. It holds no logic of the simulation: see
+// package sim. Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what it was asked.
 package main
 
 import (
-	"os"
-	"runtime/debug"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"kvs/cmd/version"
+	"kvs/scenarios"
+	"kvs/sim/kvs"
+	"kvs/sim/kvs/explored"
+	"kvs/sim/mutants/list"
+	"kvs/sim/simcmd"
 )
 
-// version is set by the linker.
-var version = "dev"
+func main() { app.Main() }
 
-// gcPercent tells the collector to be lazy: worlds are small and short. Soak's workers have it from their environment.
-const gcPercent = 400
+var app = &simcmd.App{
+	Program: "kvsim",
+	Short:   "Simulated lifetimes of a kvs cluster",
+	Long: `kvsim runs the real node code in a virtual world that one seed draws: network, clocks, disks, faults and
+clients.
 
-func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	os.Exit(execute(os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what it was asked.`,
+	Version: version.Read().String(),
+	Systems: []simcmd.System{{
+		System: kvs.System{}, Scenarios: scenarios.Library, Default: "swarm",
+		Mutants: &simcmd.Mutants{List: list.Files, Module: "kvs", Package: "./cmd/kvsim"},
+		Explore: explored.Space(),
+	}},
+	Commands: func(t *simcmd.Tools) []*cobra.Command {
+		return []*cobra.Command{newServiceCommand(t.IO),
+			newLiveCommand(t), newCompareCommand(t), newStormCommand(t.IO), newVersionCommand(t.IO)}
+	},
+	Replay: func(e *simcmd.Experiment, seed uint64) string {
+		cmd := fmt.Sprintf("make sim SEED=%d SCENARIO=%s", seed, e.Scenario)
+		if e.Duration != 0 {
+			cmd += fmt.Sprintf(" SIMFLAGS='--duration %s'", e.Duration)
+		}
+		return cmd
+	},
 }

@@ -11,9 +11,10 @@ import (
 
 	"kvs/chaos"
 	"kvs/linearize"
+	"kvs/sim/simcmd"
 )
 
-func newServiceCommand(io stdio) *cobra.Command {
+func newServiceCommand(io simcmd.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "service FILE",
 		Short: "How each node served its clients between the faults of a saved history",
@@ -25,8 +26,8 @@ their operations ended, the slowest of them, and the longest time without a succ
 	}
 }
 
-func serviceOf(stdio stdio, path string) error {
-	var in io.Reader = stdio.in
+func serviceOf(stdio simcmd.IO, path string) error {
+	var in io.Reader = stdio.In
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -43,7 +44,7 @@ func serviceOf(stdio stdio, path string) error {
 	if err != nil {
 		return fmt.Errorf("the plan in the history: %w", err)
 	}
-	return writeService(stdio.out, h, plan)
+	return writeService(stdio.Out, h, plan)
 }
 
 // writeService prints a table with a line for each node and each stretch between two moments of the plan.
@@ -56,7 +57,8 @@ func writeService(out io.Writer, h *linearize.History, plan chaos.Plan) error {
 			return
 		}
 		for _, n := range linearize.Service(h, int64(from), int64(to)) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t  %s\n", inSeconds(from), inSeconds(to), n.Node, n.OK, n.Fail, n.Unknown, inMillis(n.Slowest), inMillis(n.Gap), what)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t  %s\n", inSeconds(from), inSeconds(to), n.Node, n.OK,
+				n.Fail, n.Unknown, inMillis(n.Slowest), inMillis(n.Gap), what)
 		}
 		from, what = to, ""
 	}
@@ -71,7 +73,7 @@ func writeService(out io.Writer, h *linearize.History, plan chaos.Plan) error {
 	return w.Flush()
 }
 
-// lastMoment is when the last operation began: what comes after it is nobody's waiting.
+// lastMoment is when the last operation began: after it no operation waits.
 func lastMoment(h *linearize.History) time.Duration {
 	last := int64(0)
 	for i := range h.Ops {

@@ -9,6 +9,7 @@ import (
 
 	"kvs/chaos"
 	"kvs/linearize"
+	"kvs/sim/simcmd"
 )
 
 func TestServiceIsPrinted(t *testing.T) {
@@ -47,12 +48,12 @@ func words(table string) []string {
 func TestServiceOfAKeptRun(t *testing.T) {
 	dir := t.TempDir()
 	code, out, errs := kvsim("run", "--seed", "1", "--scenario", "linearizable", "--out", dir, "--quiet")
-	require.Equal(t, exitOK, code, out+errs)
+	require.Equal(t, simcmd.ExitOK, code, out+errs)
 	require.NoFileExists(t, filepath.Join(dir, "linearizable-1", "history.html"))
 	code, out, errs = kvsim("service", filepath.Join(dir, "linearizable-1", "history.jsonl"))
-	require.Equal(t, exitOK, code, errs)
+	require.Equal(t, simcmd.ExitOK, code, errs)
 	require.Contains(t, out, "partition n1 | n2,n3")
 	code, _, errs = kvsim("service", filepath.Join(dir, "nothing"))
-	require.Equal(t, exitUsage, code)
+	require.Equal(t, simcmd.ExitUsage, code)
 	require.Contains(t, errs, "nothing")
 }

@@ -42,12 +42,19 @@ const (
 	BadMethod       Code = "method_not_allowed"
 	Timeout         Code = "timeout"
 	RequestTimeout  Code = "request_timeout"
+	Overdue         Code = "overdue"
 	ShuttingDown    Code = "shutting_down"
 	NotReady        Code = "not_ready"
+	NotStarted      Code = "starting"
 	NoMember        Code = "no_member"
 	MemberAlive     Code = "member_alive"
 	NotHandedOver   Code = "not_handed_over"
 	OtherCluster    Code = "other_cluster"
+	NoCredentials   Code = "unauthenticated"
+	NotAllowed      Code = "not_allowed"
+	NoKeyring       Code = "no_keyring"
+	NoToken         Code = "no_token"
+	KeyringRefused  Code = "keyring_refused"
 	Internal        Code = "internal"
 )
 
@@ -87,12 +94,19 @@ var kinds = map[Code]Kind{
 	BadMethod:       {http.StatusMethodNotAllowed, "Method not allowed", false},
 	Timeout:         {http.StatusGatewayTimeout, "The node did not finish in time", true},
 	RequestTimeout:  {http.StatusRequestTimeout, "The request did not arrive in time", true},
+	Overdue:         {http.StatusGatewayTimeout, "The client's time was up before the request was begun", true},
 	ShuttingDown:    {http.StatusServiceUnavailable, "The node is shutting down", true},
 	OtherCluster:    {http.StatusConflict, "The member belongs to another cluster", false},
 	NoMember:        {http.StatusNotFound, "No such member", false},
 	MemberAlive:     {http.StatusConflict, "The member is alive", false},
 	NotHandedOver:   {http.StatusConflict, "The node could not hand over", true},
+	NotStarted:      {http.StatusServiceUnavailable, "The node is starting", true},
 	NotReady:        {http.StatusServiceUnavailable, "The node is not ready", true},
+	NoCredentials:   {http.StatusUnauthorized, "Who asks is not known", false},
+	NotAllowed:      {http.StatusForbidden, "Who asks may not do this", false},
+	NoToken:         {http.StatusNotFound, "No such token", false},
+	NoKeyring:       {http.StatusConflict, "The node has no keyring", false},
+	KeyringRefused:  {http.StatusConflict, "The keyring cannot be changed like this", false},
 	Internal:        {http.StatusInternalServerError, "The node has a bug", false},
 }
 
@@ -125,8 +139,8 @@ var ofNode = map[node.Code]Code{
 	node.CodeClock:        ClockExhausted,
 }
 
-// FromNode translates the core's code; ok is false for a success. Together with Describe it is the one place that says which
-// HTTP status an outcome of the core has.
+// FromNode translates the core's code; ok is false for a success. Together with Describe it is the one place that says
+// which HTTP status an outcome of the core has.
 func FromNode(c node.Code) (code Code, ok bool) {
 	code, ok = ofNode[c]
 	return code, ok

@@ -36,7 +36,10 @@ func TestCodesAreWhole(t *testing.T) {
 }
 
 func TestProblemDocument(t *testing.T) {
-	b, err := json.Marshal(Problem{Type: "about:blank", Title: "T", Status: 503, Code: ReadOnly, Retryable: true, Outcome: NotApplied, RetryAfter: 1})
+	b, err := json.Marshal(Problem{Type: "about:blank", Title: "T", Status: 503, Code: ReadOnly, Retryable: true,
+		Outcome: NotApplied, RetryAfter: 1})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"type":"about:blank","title":"T","status":503,"code":"read_only","retryable":true,"outcome":"not_applied","retry_after":1}`, string(b))
+	require.JSONEq(t,
+		`{"type":"about:blank","title":"T","status":503,"code":"read_only","retryable":true,`+
+			`"outcome":"not_applied","retry_after":1}`, string(b))
 }

@@ -37,7 +37,10 @@ func TestOpenAPIReferencesExist(t *testing.T) {
 
 // Each schema has exactly the members of its type, and requires exactly those that are always there.
 func TestOpenAPISchemasAreTheTypes(t *testing.T) {
-	types := []any{Problem{}, Version{}, Entry{}, Listing{}, Member{}, Members{}, Join{}, Conflicts{}, Conflict{}, Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Policy{}, WantedPolicy{}, Ready{}, Live{}}
+	types := []any{Problem{}, Version{}, Entry{}, Listing{}, Member{}, Members{}, Join{}, Keyring{}, KeyringKey{},
+		KeyringChange{}, Tokens{}, Token{}, TokenRule{}, WantedToken{}, NewToken{}, Conflicts{}, Conflict{},
+		Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Policy{},
+		WantedPolicy{}, Ready{}, Live{}, Starting{}}
 	schemas := document(t)["components"].(map[string]any)["schemas"].(map[string]any)
 	require.Len(t, schemas, len(types)+1, "a schema without a type; Timestamp is the only one")
 	for _, v := range types {
@@ -69,7 +72,7 @@ func TestOpenAPISchemasAreTheTypes(t *testing.T) {
 
 // The table of the document puts each code beside the status that the server answers with.
 func TestOpenAPIStatuses(t *testing.T) {
-	row := regexp.MustCompile("(?m)^ *\\| ([0-9]{3}) \\| (.*) \\|$")
+	row := regexp.MustCompile(`(?m)^ *\| ([0-9]{3}) \| (.*) \|$`)
 	listed := map[Code]string{}
 	for _, m := range row.FindAllStringSubmatch(string(OpenAPI), -1) {
 		for _, code := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(m[2], -1) {

@@ -1,12 +1,16 @@
 package api
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Media types of answers and bodies.
 const (
 	ContentTypeProblem = "application/problem+json" // errors (RFC 9457).
 	ContentTypeJSON    = "application/json"
-	ContentTypeBinary  = "application/octet-stream" // values that were put without a Content-Type, and batches of frames.
+	// values that were put without a Content-Type, and batches of frames.
+	ContentTypeBinary = "application/octet-stream"
 )
 
 // PathFrames is where members post batches of frames to each other. It is not for clients.
@@ -14,11 +18,15 @@ const PathFrames = "/peer/v1/frames"
 
 // Header names. Times are hybrid timestamps, MILLISECONDS.COUNTER.
 const (
-	HeaderNode           = "Kvs-Node"        // name of the member that answered.
-	HeaderVia            = "Kvs-Via"         // name of the member that passed the request on, because it does not serve yet.
-	HeaderConsistency    = "Kvs-Consistency" // level the operation was run at.
-	HeaderTimestamp      = "Kvs-Timestamp"   // of the version that was read or written.
-	HeaderTTL            = "Kvs-TTL"         // of a PUT: how long the value lives, in seconds or as a duration such as 90m.
+	HeaderNode = "Kvs-Node" // name of the member that answered.
+	// name of the member that passed the request on, because it does not serve yet.
+	HeaderVia         = "Kvs-Via"
+	HeaderConsistency = "Kvs-Consistency" // level the operation was run at.
+	HeaderTimestamp   = "Kvs-Timestamp"   // of the version that was read or written.
+	// of a request: when its client gives up, in milliseconds since the Unix epoch.
+	HeaderDeadline = "Kvs-Deadline"
+	// of a PUT: how long the value lives, in seconds or as a duration such as 90m.
+	HeaderTTL            = "Kvs-TTL"
 	HeaderExpires        = "Kvs-Expires"     // when the value ends, about, RFC 3339.
 	HeaderIdempotencyKey = "Idempotency-Key" // of a write: it is not applied twice under one key.
 )
@@ -79,14 +87,71 @@ type Member struct {
 	Born        string `json:"born"` // hybrid timestamp of the identity's beginning.
 	Self        bool   `json:"self,omitempty"`
 
-	Joined int       `json:"joined,omitempty"` // place in the order of joining, from 1 on, among those that are members.
-	Since  time.Time `json:"since"`            // when its state changed last, as the node that answers saw it; of one that is gone, when it went.
-	Hint   string    `json:"hint,omitempty"`   // what to do about it.
+	// place in the order of joining, from 1 on, among those that are members.
+	Joined int `json:"joined,omitempty"`
+	// when its state changed last, as the node that answers saw it; of one that is gone, when it went.
+	Since time.Time `json:"since"`
+	Hint  string    `json:"hint,omitempty"` // what to do about it.
 }
 
 // Members is the member table as this node knows it.
 type Members struct {
 	Members []Member `json:"members"`
+}
+
+// Keyring is which keys a node seals and opens gossip with. The keys themselves are not told.
+type Keyring struct {
+	Keys []KeyringKey `json:"keys"`
+}
+
+// KeyringKey is one of them.
+type KeyringKey struct {
+	ID      string `json:"id"`
+	Primary bool   `json:"primary,omitempty"` // it seals; all of them open.
+}
+
+// KeyringChange asks a node to change its keyring.
+type KeyringChange struct {
+	Action string `json:"action"`        // install, use or remove.
+	Key    string `json:"key,omitempty"` // of install: base64.
+	ID     string `json:"id,omitempty"`  // of use and remove.
+}
+
+// Tokens are all that a cluster has given out, and the rules for certificates of clients.
+type Tokens struct {
+	Tokens []Token `json:"tokens"`
+}
+
+// Token is one of them. Its secret is not known to the cluster.
+type Token struct {
+	ID   string `json:"id"`
+	Name string `json:"name"` // whose it is.
+	// these are rules for certificates of the client of this name.
+	Certificate bool        `json:"certificate,omitempty"`
+	Rules       []TokenRule `json:"rules"`
+	Created     time.Time   `json:"created"`
+	Expires     *time.Time  `json:"expires,omitempty"` // nil: never.
+}
+
+// TokenRule allows or denies rights on a prefix: a path and everything below it.
+type TokenRule struct {
+	Prefix string   `json:"prefix"` // empty: everything.
+	Allow  []string `json:"allow,omitempty"`
+	Deny   []string `json:"deny,omitempty"`
+}
+
+// WantedToken asks for a token.
+type WantedToken struct {
+	Name        string      `json:"name"`
+	Certificate bool        `json:"certificate,omitempty"`
+	Rules       []TokenRule `json:"rules"`
+	TTLSeconds  int64       `json:"ttl_seconds,omitempty"` // zero: it does not end.
+}
+
+// NewToken is a token that has just been made: its secret is shown here and never again.
+type NewToken struct {
+	ID    string `json:"id"`
+	Token string `json:"token,omitempty"` // empty for the rules of a certificate.
 }
 
 // Join asks a node to contact others.
@@ -101,11 +166,12 @@ type Conflicts struct {
 
 // Conflict is how one conflict stands, as the node that answers knows it.
 type Conflict struct {
-	Path       string      `json:"path"`
-	Timestamp  string      `json:"timestamp"` // that the candidates share.
-	Winner     string      `json:"winner"`    // UUID.
-	Rule       string      `json:"rule"`      // majority, oldest or linearizable.
-	Settled    bool        `json:"settled"`   // no vote that may still come can change the winner; else the decision is provisional.
+	Path      string `json:"path"`
+	Timestamp string `json:"timestamp"` // that the candidates share.
+	Winner    string `json:"winner"`    // UUID.
+	Rule      string `json:"rule"`      // majority, oldest or linearizable.
+	// no vote that may still come can change the winner; else the decision is provisional.
+	Settled    bool        `json:"settled"`
 	Reason     string      `json:"reason"`
 	Voters     int         `json:"voters"` // the members of that time, also those whose votes are not known.
 	Seen       time.Time   `json:"seen"`   // wall time of this node when it last learnt of it.
@@ -144,7 +210,8 @@ type Peer struct {
 	AwayMillis   *int64 `json:"away_millis,omitempty"`
 	HintsFull    uint64 `json:"hints_full"`    // hints dropped because there were too many,
 	HintsExpired uint64 `json:"hints_expired"` // and because the peer was away for longer than hint_ttl.
-	// ClockOffsetMillis is how far the peer's wall clock is ahead of this node's, give or take ClockErrorMillis; nil: not known.
+	// ClockOffsetMillis is how far the peer's wall clock is ahead of this node's, give or take ClockErrorMillis; nil:
+	// not known.
 	ClockOffsetMillis *int64 `json:"clock_offset_millis,omitempty"`
 	ClockErrorMillis  *int64 `json:"clock_error_millis,omitempty"`
 }
@@ -167,39 +234,46 @@ type Bootstrap struct {
 
 // Status is what a node knows about itself.
 type Status struct {
-	ID            string            `json:"id"`
-	Name          string            `json:"name"`
-	Address       string            `json:"address"`
-	Cluster       string            `json:"cluster"`
-	Version       string            `json:"version"`
-	Mode          string            `json:"mode"`
-	Reasons       []string          `json:"reasons"` // why the mode is not normal.
-	Ready         bool              `json:"ready"`
-	UptimeSeconds int64             `json:"uptime_seconds"`
-	Started       time.Time         `json:"started"`
-	Timestamp     string            `json:"timestamp"` // highest hybrid timestamp issued or seen.
-	Alive         int               `json:"members_alive"`
-	LocalHealth   int               `json:"local_health"`             // zero is well: how much the node doubts its own view of the others.
-	Clash         string            `json:"identity_clash,omitempty"` // another process has this node's identity.
-	Members       []Member          `json:"members"`
-	Peers         []Peer            `json:"peers"`
-	Bootstrap     *Bootstrap        `json:"bootstrap,omitempty"` // nil: none is under way.
-	Voters        Voters            `json:"voters"`
-	Digest        string            `json:"digest"` // of all that is durable here: nodes that hold the same have the same.
-	Keys          int               `json:"keys"`   // records, those of deletions included.
-	Counters      map[string]uint64 `json:"counters"`
+	ID            string    `json:"id"`
+	Name          string    `json:"name"`
+	Address       string    `json:"address"`
+	Cluster       string    `json:"cluster"`
+	Version       string    `json:"version"`
+	Mode          string    `json:"mode"`
+	Reasons       []string  `json:"reasons"` // why the mode is not normal.
+	Ready         bool      `json:"ready"`
+	UptimeSeconds int64     `json:"uptime_seconds"`
+	Started       time.Time `json:"started"`
+	Timestamp     string    `json:"timestamp"` // highest hybrid timestamp issued or seen.
+	Alive         int       `json:"members_alive"`
+	// zero is well: how much the node doubts its own view of the others.
+	LocalHealth int      `json:"local_health"`
+	Clash       string   `json:"identity_clash,omitempty"` // another process has this node's identity.
+	Retired     string   `json:"retired,omitempty"`        // why this node is a member no more.
+	Warnings    []string `json:"warnings,omitempty"`       // what is wrong around it: seeds, its advertised address.
+	// CertificateExpires is when the node's certificate, or the authority behind it, ends; nil: it has none.
+	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
+	Members            []Member   `json:"members"`
+	Peers              []Peer     `json:"peers"`
+	Bootstrap          *Bootstrap `json:"bootstrap,omitempty"` // nil: none is under way.
+	Voters             Voters     `json:"voters"`
+	// of all that is durable here: nodes that hold the same have the same.
+	Digest   string            `json:"digest"`
+	Keys     int               `json:"keys"` // records, those of deletions included.
+	Counters map[string]uint64 `json:"counters"`
 }
 
 // Voters is the configuration in force: who decides on linearizable operations.
 type Voters struct {
-	Epoch    uint64  `json:"epoch"` // zero: the cluster is not founded yet.
-	Voters   []Voter `json:"voters"`
-	Held     []Voter `json:"held,omitempty"` // members that were demoted: they do not become voters by themselves.
-	CaughtUp bool    `json:"caught_up"`      // this node has everything that the former voters had; false on one that does not vote.
+	Epoch  uint64  `json:"epoch"` // zero: the cluster is not founded yet.
+	Voters []Voter `json:"voters"`
+	Held   []Voter `json:"held,omitempty"` // members that were demoted: they do not become voters by themselves.
+	// this node has everything that the former voters had; false on one that does not vote.
+	CaughtUp bool `json:"caught_up"`
 	// How often the voters were replaced by hand after a majority was lost: what was acknowledged before may be lost.
 	Recoveries int `json:"recoveries,omitempty"`
-	// The UUID of the cluster's founding, and of those that it took the place of by recoveries, the first one first: clusters of one name with
-	// different foundings exchange nothing.
+	// The UUID of the cluster's founding, and of those that it took the place of by recoveries, the first one first:
+	// clusters of one name with different foundings exchange nothing.
 	Founding string   `json:"founding,omitempty"`
 	Former   []string `json:"former_foundings,omitempty"`
 	Note     string   `json:"note,omitempty"` // what to heed after a change.
@@ -214,15 +288,17 @@ type Voter struct {
 
 // Policy is what the cluster has agreed on about the levels of writes.
 type Policy struct {
-	Epoch          uint64   `json:"epoch"`           // of the configuration; zero: the cluster is not founded yet.
-	StrongPrefixes []string `json:"strong_prefixes"` // directories under which every write is linearizable, sorted; "/" is everything.
-	Note           string   `json:"note,omitempty"`  // which members did not go by it yet when a change was answered.
+	Epoch uint64 `json:"epoch"` // of the configuration; zero: the cluster is not founded yet.
+	// directories under which every write is linearizable, sorted; "/" is everything.
+	StrongPrefixes []string `json:"strong_prefixes"`
+	Note           string   `json:"note,omitempty"` // which members did not go by it yet when a change was answered.
 }
 
-// WantedPolicy is what somebody asks for with PUT /policy.
+// WantedPolicy is the body of PUT /policy.
 type WantedPolicy struct {
 	StrongPrefixes []string `json:"strong_prefixes"`
-	Epoch          uint64   `json:"epoch,omitempty"` // only if the policy is still that of this epoch; zero: whatever it is.
+	// only if the policy is still that of this epoch; zero: whatever it is.
+	Epoch uint64 `json:"epoch,omitempty"`
 }
 
 // Mode is how a node stands towards clients, and what its operator asked for.
@@ -246,5 +322,21 @@ type Ready struct {
 
 // Live is the answer of /livez.
 type Live struct {
-	Live bool `json:"live"`
+	Live     bool      `json:"live"`
+	Starting *Starting `json:"starting,omitempty"` // nil: the node has started.
+}
+
+// Starting is how far a node that starts has come.
+type Starting struct {
+	Phase string `json:"phase"` // what it is doing, in words.
+	Done  int    `json:"done"`  // of Total.
+	Total int    `json:"total"` // 0: not known.
+}
+
+// String is what people read: "checking the store, 120 of 3000 tables".
+func (s *Starting) String() string {
+	if s.Total == 0 {
+		return s.Phase
+	}
+	return fmt.Sprintf("%s, %d of %d tables", s.Phase, s.Done, s.Total)
 }

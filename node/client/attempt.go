@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 	}
 	delay := c.opts.RetryDelayMin
 	unknown := false
+	var told *Error // what a member has answered last.
 	for attempt := 1; ; attempt++ {
 		at := (first + attempt - 1) % len(c.endpoints)
 		ans, err := c.attempt(ctx, r, c.endpoints[at])
@@ -62,24 +64,39 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 		if unknown {
 			err.Outcome = api.Unknown // a later attempt that did nothing does not undo an earlier one that may have.
 		}
+		if err.Status != 0 {
+			told = err
+		}
 		if attempt == attemptsMax || ctx.Err() != nil || !c.mayRepeat(r, err) {
-			return nil, err
+			return nil, tellingMost(err, told)
 		}
 		if attempt%len(c.endpoints) == 0 {
 			if !pause(ctx, min(max(delay, err.RetryAfter), c.opts.RetryDelayMax)) {
-				return nil, err
+				return nil, tellingMost(err, told)
 			}
 			delay = min(2*delay, c.opts.RetryDelayMax)
 		}
 	}
 }
 
+// tellingMost is the failure to report: a member that has answered knows what is wrong with the cluster, a lost
+// majority for instance; an endpoint that did not answer last says no more than that it did not. What is certain about
+// a write is that of the last failure.
+func tellingMost(last, told *Error) *Error {
+	if last.Status != 0 || told == nil {
+		return last
+	}
+	out := *told
+	out.Attempts, out.Outcome = last.Attempts, last.Outcome
+	return &out
+}
+
 func (c *Client) mayRepeat(r *request, err *Error) bool {
 	return err.Retryable && (!r.write || err.Outcome == api.NotApplied || c.opts.RetryUnknown || r.condition.key != "")
 }
 
-// pause waits for at least half of d, and at most d, so that many clients do not come back together. It returns false when ctx
-// ended first.
+// pause waits for at least half of d, and at most d, so that many clients do not come back together. It returns false
+// when ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d - rand.N(d/2+1))
 	defer t.Stop()
@@ -102,6 +119,12 @@ func (c *Client) attempt(ctx context.Context, r *request, endpoint string) (*ans
 	if err := r.setHeaders(req.Header); err != nil {
 		return nil, refusedHere(r.operation(), r.write, api.BadHeader, err)
 	}
+	if c.opts.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.opts.Token)
+	}
+	if at, ok := ctx.Deadline(); ok && !r.once && !c.clockOff.Load() {
+		req.Header.Set(api.HeaderDeadline, strconv.FormatInt(at.UnixMilli(), 10))
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, broken(r.operation(), endpoint, r.write, err)
@@ -113,13 +136,17 @@ func (c *Client) attempt(ctx context.Context, r *request, endpoint string) (*ans
 		return nil, broken(r.operation(), endpoint, r.write, fmt.Errorf("read the answer: %w", err))
 	}
 	if !success {
-		return nil, problem(r, endpoint, resp, body)
+		p := problem(r, endpoint, resp, body)
+		if p.Code == api.Overdue && ctx.Err() == nil {
+			c.clockOff.Store(true) // the member believes that the time is up, and it is not: clocks differ by too much.
+		}
+		return nil, p
 	}
 	return &answer{resp.StatusCode, resp.Header, body}, nil
 }
 
-// setHeaders says in h what r is. It refuses what cannot be said: net/http would do so too, but by an error that looks like those of
-// requests that were sent.
+// setHeaders says in h what r is. It refuses what cannot be said: net/http would do so too, but by an error that looks
+// like those of requests that were sent.
 func (r *request) setHeaders(h http.Header) error {
 	h.Set("User-Agent", "kvs-client")
 	ttl := ""
@@ -127,7 +154,8 @@ func (r *request) setHeaders(h http.Header) error {
 		ttl = r.ttl.String()
 	}
 	for _, f := range []struct{ name, value string }{
-		{"Content-Type", r.contentType}, {api.HeaderTTL, ttl}, {r.condition.header, r.condition.value}, {api.HeaderIdempotencyKey, r.condition.key},
+		{"Content-Type", r.contentType}, {api.HeaderTTL, ttl}, {r.condition.header, r.condition.value},
+		{api.HeaderIdempotencyKey, r.condition.key},
 	} {
 		if f.value == "" {
 			continue
@@ -152,14 +180,15 @@ func readBody(r io.Reader, bytesMax int64) ([]byte, error) {
 	return b, err
 }
 
-// problem reads a refusal. What is no problem document came from something that is no member of the cluster, or from a member
-// that was too busy to read the request.
+// problem reads a refusal. What is no problem document came from something that is no member of the cluster, or from a
+// member that was too busy to read the request.
 func problem(r *request, endpoint string, resp *http.Response, body []byte) *Error {
 	e := &Error{Operation: r.operation(), Endpoint: endpoint, Status: resp.StatusCode}
 	var p api.Problem
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if media != api.ContentTypeProblem || json.Unmarshal(body, &p) != nil || p.Code == "" {
-		e.Code, e.Detail = Unreachable, fmt.Sprintf("the answer, HTTP %d, is not one of kvs: is this endpoint a member?", resp.StatusCode)
+		e.Code, e.Detail = Unreachable,
+			fmt.Sprintf("the answer, HTTP %d, is not one of kvs: is this endpoint a member?", resp.StatusCode)
 		e.Retryable = resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests
 	} else {
 		e.Code, e.Detail, e.Retryable = p.Code, p.Detail, p.Retryable

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,8 +15,20 @@ import (
 
 // Options of New. Start from DefaultOptions.
 type Options struct {
-	// Endpoints are members of the cluster: "host:port", or "http://host:port". The first that answers is used until it fails.
+	// Endpoints are members of the cluster: "host:port", "http://host:port" or "https://host:port". The first that
+	// answers is used until it fails. Without a scheme it is https if TLS is set, and http otherwise.
 	Endpoints []string
+
+	// TLS has the authorities to trust, and the certificate to show; nil: the system's authorities, and none. It is
+	// cloned.
+	TLS *tls.Config
+
+	// Token is shown with each request, over https alone unless TokenInClear; empty: none.
+	Token        string
+	TokenInClear bool
+
+	// Dial makes connections to a host:port that are secured already, for endpoints that are http. Default: TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
 
 	// RetryUnknown repeats a write whose outcome is unknown. See the package comment for what that may cost.
 	RetryUnknown bool
@@ -23,16 +37,18 @@ type Options struct {
 	AttemptTimeout time.Duration // of one attempt, from dialling to the last byte of the answer.
 	DialTimeout    time.Duration // of one connection attempt.
 	RetryDelayMin  time.Duration // pause after all endpoints have failed once; doubled with each further round,
-	RetryDelayMax  time.Duration // up to this, also when an answer asks for more with Retry-After. Up to half of it is left to chance.
-	ConnsMax       int           // kept open per endpoint while idle.
+	// up to this, also when an answer asks for more with Retry-After. Up to half of it is left to chance.
+	RetryDelayMax time.Duration
+	ConnsMax      int // kept open per endpoint while idle.
 }
 
 // DefaultOptions fit a person or a program that would rather wait a few seconds than fail.
 func DefaultOptions(endpoints ...string) Options {
 	return Options{
-		Endpoints:      endpoints,
-		AttemptsMax:    6,
-		AttemptTimeout: 12 * time.Second, // more than a node takes by default: its own "timeout" says more than silence.
+		Endpoints:   endpoints,
+		AttemptsMax: 6,
+		// more than a node takes by default: its own "timeout" says more than silence.
+		AttemptTimeout: 12 * time.Second,
 		DialTimeout:    2 * time.Second,
 		RetryDelayMin:  100 * time.Millisecond,
 		RetryDelayMax:  2 * time.Second,
@@ -52,9 +68,10 @@ type Client struct {
 	endpoints []string // base URLs without a slash at the end.
 	http      *http.Client
 	preferred atomic.Int64 // index of the endpoint that answered last.
+	clockOff  atomic.Bool  // a member's clock differs from ours by more than may be: it is told no deadlines.
 }
 
-// New returns a client. It contacts nobody yet.
+// New returns a client. It makes no connection yet.
 func New(o Options) (*Client, error) {
 	switch {
 	case len(o.Endpoints) == 0 || len(o.Endpoints) > endpointsMax:
@@ -68,16 +85,20 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{opts: o}
 	for _, e := range o.Endpoints {
-		base, err := parseEndpoint(e)
+		base, err := parseEndpoint(e, o.TLS != nil)
 		if err != nil {
 			return nil, fmt.Errorf("client: %w", err)
+		}
+		if o.Token != "" && !o.TokenInClear && !strings.HasPrefix(base, "https://") {
+			return nil, fmt.Errorf("client: the token would be sent unencrypted to %s: use https, or allow it", base)
 		}
 		c.endpoints = append(c.endpoints, base)
 	}
 	c.http = &http.Client{
 		// No proxy: members are reached directly. No redirects: no route of the API answers with one.
 		Transport: &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: o.DialTimeout}).DialContext,
+			DialContext:            c.dial,
+			DialTLSContext:         c.dialTLS,
 			MaxIdleConnsPerHost:    o.ConnsMax,
 			IdleConnTimeout:        20 * time.Second, // less than the server's.
 			DisableCompression:     true,
@@ -88,24 +109,57 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// dial makes a connection of endpoints that are http.
+func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
+	defer cancel()
+	if c.opts.Dial != nil {
+		conn, err := c.opts.Dial(ctx, addr)
+		return conn, asDial(err)
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
+}
+
+// dialTLS makes a connection of endpoints that are https. Whatever goes wrong before it is secured is an error of
+// dialling: nothing of a request has been sent.
+func (c *Client) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
+	defer cancel()
+	d := tls.Dialer{Config: c.opts.TLS.Clone()}
+	conn, err := d.DialContext(ctx, network, addr)
+	return conn, asDial(err)
+}
+
+// asDial marks an error as one that came before anything was sent.
+func asDial(err error) error {
+	var op *net.OpError
+	if err == nil || errors.As(err, &op) && op.Op == "dial" {
+		return err
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Err: err}
+}
+
 // Close lets go of idle connections. Operations in flight end as they would.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// parseEndpoint returns the base URL of "host:port" or "http://host:port".
-func parseEndpoint(e string) (string, error) {
+// parseEndpoint returns the base URL of an endpoint.
+func parseEndpoint(e string, secure bool) (string, error) {
 	bad := func(why string) (string, error) {
 		return "", fmt.Errorf("endpoint %q: %s: want host:port, such as 127.0.0.1:7001", e, why)
 	}
 	text := e
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
+		if secure {
+			text = "https" + text[len("http"):]
+		}
 	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return bad("not a URL")
 	}
 	switch {
-	case u.Scheme != "http":
+	case u.Scheme != "http" && u.Scheme != "https":
 		return bad("scheme " + u.Scheme + " is not supported")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/"):
 		return bad("more than host and port")
@@ -114,5 +168,5 @@ func parseEndpoint(e string) (string, error) {
 	if err != nil || host == "" || port == "" {
 		return bad("host or port is missing")
 	}
-	return "http://" + u.Host, nil
+	return u.Scheme + "://" + u.Host, nil
 }

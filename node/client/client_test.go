@@ -17,9 +17,11 @@ import (
 	"kvs/chaos/ports"
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
-// member is a pretended member of a cluster. It answers requests with script, one after the other, the last one for ever.
+// member is a pretended member of a cluster. It answers requests with script, one after the other, the last one for
+// ever.
 type member struct {
 	*httptest.Server
 	asked atomic.Int64
@@ -85,8 +87,9 @@ func refusal(code api.Code, outcome string) http.HandlerFunc {
 		w.Header().Set("Content-Type", api.ContentTypeProblem)
 		w.WriteHeader(kind.Status)
 		_ = json.NewEncoder(w).Encode(api.Problem{
-			Type: "about:blank", Title: kind.Title, Status: kind.Status, Code: code, Detail: "because", Retryable: kind.Retryable,
-			Outcome: outcome, RetryAfter: 1,
+			Type: "about:blank", Title: kind.Title, Status: kind.Status, Code: code, Detail: "because",
+			Retryable: kind.Retryable,
+			Outcome:   outcome, RetryAfter: 1,
 		})
 	}
 }
@@ -95,7 +98,8 @@ func refusal(code api.Code, outcome string) http.HandlerFunc {
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 func TestNewRefusesNonsense(t *testing.T) {
-	for _, endpoint := range []string{"", "host", ":7001", "host:", "ftp://host:1", "https://host:1", "http://host:1/kv", "http://u@host:1", "a b:1"} {
+	for _, endpoint := range []string{"", "host", ":7001", "host:", "ftp://host:1", "gopher://host:1",
+		"http://host:1/kv", "http://u@host:1", "a b:1"} {
 		_, err := New(DefaultOptions(endpoint))
 		require.ErrorContains(t, err, "want host:port", endpoint)
 	}
@@ -103,7 +107,8 @@ func TestNewRefusesNonsense(t *testing.T) {
 	require.ErrorContains(t, err, "0 endpoints")
 	_, err = New(Options{Endpoints: []string{"a:1"}})
 	require.Error(t, err)
-	for _, endpoint := range []string{"127.0.0.1:7001", "http://127.0.0.1:7001", "http://[::1]:7001/", "[::1]:7001", "node1:7001"} {
+	for _, endpoint := range []string{"127.0.0.1:7001", "http://127.0.0.1:7001", "http://[::1]:7001/", "[::1]:7001",
+		"node1:7001"} {
 		_, err := New(DefaultOptions(endpoint))
 		require.NoError(t, err, endpoint)
 	}
@@ -135,7 +140,7 @@ func TestBadPathAsksNobody(t *testing.T) {
 	_, err := c.Put(t.Context(), "a//b", node.DefaultLevel, nil, "")
 	var e *Error
 	require.ErrorAs(t, err, &e)
-	require.ErrorIs(t, err, node.ErrBadPath)
+	require.ErrorIs(t, err, slot.ErrBadPath)
 	require.Equal(t, api.BadPath, e.Code)
 	require.Equal(t, api.NotApplied, e.Outcome)
 	_, err = c.List(t.Context(), node.ListRequest{Directory: "no-slash"})
@@ -273,7 +278,7 @@ func TestSomethingElseAnswers(t *testing.T) {
 	_, err = newClient(t, quick(newMember(t, page(http.StatusOK)).URL)).Status(t.Context())
 	require.ErrorContains(t, err, "not the JSON")
 
-	long := make([]byte, node.ValueBytesHardMax+1)
+	long := make([]byte, slot.ValueBytesHardMax+1)
 	m := newMember(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(long) })
 	o = quick(m.URL)
 	o.AttemptsMax = 1
@@ -315,7 +320,8 @@ func TestAttemptTimeout(t *testing.T) {
 func TestEntriesWalksAllPages(t *testing.T) {
 	page := func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.URL.Query().Get("after")) // an empty one is zero.
-		doc := api.Listing{Directory: "d/", More: n < 4, Entries: []api.Entry{{Path: strconv.Itoa(n + 1)}, {Path: strconv.Itoa(n + 2)}}}
+		doc := api.Listing{Directory: "d/", More: n < 4,
+			Entries: []api.Entry{{Path: strconv.Itoa(n + 1)}, {Path: strconv.Itoa(n + 2)}}}
 		if doc.More {
 			doc.Next = strconv.Itoa(n + 2)
 		}
@@ -373,4 +379,45 @@ func TestHeadersThatCannotBeSent(t *testing.T) {
 	require.Zero(t, m.asked.Load())
 	_, err := c.PutIf(context.Background(), "x", IfAbsent().WithKey("a\tü"), nil, "text/plain")
 	require.NoError(t, err)
+}
+
+// What a member has answered, such as a lost majority, says more than an endpoint that did not answer at all.
+func TestTheAnswerOfAMemberOutweighsSilence(t *testing.T) {
+	m := newMember(t, refusal(api.NoQuorum, ""))
+	o := quick(m.URL, silent(t), silent(t))
+	o.AttemptsMax = 3
+	_, err := newClient(t, o).Get(t.Context(), "a", node.Linearizable)
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, api.NoQuorum, e.Code)
+	require.Equal(t, 3, e.Attempts)
+
+	m = newMember(t, refusal(api.NoQuorum, api.NotApplied))
+	o.Endpoints[0] = m.URL
+	_, err = newClient(t, o).Put(t.Context(), "a", node.Linearizable, nil, "")
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, api.NoQuorum, e.Code)
+	require.Equal(t, api.NotApplied, e.Outcome)
+}
+
+// Each attempt says when it will have been given up, so that a node that stood still drops it; and a client whose clock
+// is wrong, so that members drop what is not late, says it no more.
+func TestDeadlineTravels(t *testing.T) {
+	var told []string
+	m := newMember(t, func(w http.ResponseWriter, r *http.Request) {
+		told = append(told, r.Header.Get(api.HeaderDeadline))
+		refusal(api.Overdue, api.NotApplied)(w, r)
+	}, func(w http.ResponseWriter, r *http.Request) {
+		told = append(told, r.Header.Get(api.HeaderDeadline))
+		created(w, r)
+	})
+	o := quick(m.URL)
+	before := time.Now()
+	_, err := newClient(t, o).Put(t.Context(), "a", node.Eventual, nil, "")
+	require.NoError(t, err)
+	require.Len(t, told, 2)
+	at, err := strconv.ParseInt(told[0], 10, 64)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, at, before.Add(o.AttemptTimeout).UnixMilli())
+	require.Empty(t, told[1])
 }

@@ -9,12 +9,13 @@ import (
 	"kvs/node"
 )
 
-// Condition is what a write wants to find. A write with one is always linearizable: among the linearizable operations of a path it
-// takes place at one moment, and only if the condition is true then. The zero Condition is none.
+// Condition is what a write wants to find. A write with one is always linearizable: among the linearizable operations
+// of a path it takes place at one moment, and only if the condition is true then. The zero Condition is none.
 type Condition struct{ header, value, key string }
 
-// WithKey adds an idempotency key: the same write under the same key is not applied twice, by whatever member it is tried, so the
-// client tries again after an unknown outcome. Its Condition may be none. Keys are 1 to 255 bytes, chosen by the caller.
+// WithKey adds an idempotency key: the same write under the same key is not applied twice, by whatever member it is
+// tried, so the client tries again after an unknown outcome. Its Condition may be none. Keys are 1 to 255 bytes, chosen
+// by the caller.
 func (c Condition) WithKey(key string) Condition {
 	c.key = key
 	return c
@@ -31,18 +32,23 @@ func IfPresent() Condition { return Condition{header: "If-Match", value: "*"} }
 // IfAbsent wants none.
 func IfAbsent() Condition { return Condition{header: "If-None-Match", value: "*"} }
 
-// PutIf writes a value if the condition is true. If not, the error's Code is api.Precondition and its ETag says what is there.
-func (c *Client) PutIf(ctx context.Context, path string, cond Condition, body []byte, contentType string) (Written, error) {
-	r := &request{method: http.MethodPut, name: path, write: true, body: body, contentType: contentType, condition: cond, bytesMax: documentBytesMax}
+// PutIf writes a value if the condition is true. If not, the error's Code is api.Precondition and its ETag says what is
+// there.
+func (c *Client) PutIf(ctx context.Context, path string, cond Condition, body []byte, contentType string) (
+	Written, error) {
+	r := &request{method: http.MethodPut, name: path, write: true, body: body, contentType: contentType,
+		condition: cond, bytesMax: documentBytesMax}
 	return c.write(ctx, r, path, node.Linearizable)
 }
 
 // PutFor writes a value that lives for ttl, at the level given, or at the linearizable one if there is a condition.
-func (c *Client) PutFor(ctx context.Context, path string, level node.Level, cond Condition, ttl time.Duration, body []byte, contentType string) (Written, error) {
+func (c *Client) PutFor(ctx context.Context, path string, level node.Level, cond Condition, ttl time.Duration,
+	body []byte, contentType string) (Written, error) {
 	if cond != (Condition{}) {
 		level = node.Linearizable
 	}
-	r := &request{method: http.MethodPut, name: path, write: true, body: body, contentType: contentType, condition: cond, ttl: ttl, bytesMax: documentBytesMax}
+	r := &request{method: http.MethodPut, name: path, write: true, body: body, contentType: contentType,
+		condition: cond, ttl: ttl, bytesMax: documentBytesMax}
 	return c.write(ctx, r, path, level)
 }
 

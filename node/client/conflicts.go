@@ -8,10 +8,12 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
-// Conflicts are the last decisions that the member which answers knows of, newest first, about paths that begin with prefix. A
-// limit of zero leaves their number to the server. Each member keeps its own list: ask several, with a Client each, to compare.
+// Conflicts are the last decisions that the member which answers knows of, newest first, about paths that begin with
+// prefix. A limit of zero leaves their number to the server. Each member keeps its own list: ask several, with a Client
+// each, to compare.
 func (c *Client) Conflicts(ctx context.Context, prefix string, limit int) ([]api.Conflict, error) {
 	query := url.Values{}
 	if prefix != "" {
@@ -24,18 +26,20 @@ func (c *Client) Conflicts(ctx context.Context, prefix string, limit int) ([]api
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	doc, err := document[api.Conflicts](ctx, c, &request{method: http.MethodGet, name: "/conflicts", target: target, bytesMax: documentBytesMax})
+	doc, err := document[api.Conflicts](ctx, c,
+		&request{method: http.MethodGet, name: "/conflicts", target: target, bytesMax: documentBytesMax})
 	return doc.Conflicts, err
 }
 
-// Candidate reads a write that took part in a conflict under path, the winner or one that lost. IsNotFound tells the error that
-// the member which answered does not keep it, or that it was a deletion.
+// Candidate reads a write that took part in a conflict under path, the winner or one that lost. IsNotFound tells the
+// error that the member which answered does not keep it, or that it was a deletion.
 func (c *Client) Candidate(ctx context.Context, path, uuid string) (Value, error) {
 	r := &request{
-		method: http.MethodGet, name: "/conflicts/" + path, target: "/conflicts/" + escape(path) + "?uuid=" + url.QueryEscape(uuid),
-		bytesMax: node.ValueBytesHardMax,
+		method: http.MethodGet, name: "/conflicts/" + path, target: "/conflicts/" + escape(path) + "?uuid=" +
+			url.QueryEscape(uuid),
+		bytesMax: slot.ValueBytesHardMax,
 	}
-	if err := node.CheckPath(path); err != nil {
+	if err := slot.CheckPath(path); err != nil {
 		return Value{}, refusedHere(r.operation(), false, api.BadPath, err)
 	}
 	ans, err := c.do(ctx, r)

@@ -14,8 +14,8 @@ import (
 // Unreachable is the code of an Error that no member sent: there was no answer, or none that could be understood.
 const Unreachable api.Code = "unreachable"
 
-// Error says why an operation failed, and for a write what is certain about it. It is the failure of the last attempt; when a
-// former attempt of a write had an unknown outcome, so has the whole.
+// Error says why an operation failed, and for a write what is certain about it. It is the failure of the last attempt;
+// when a former attempt of a write had an unknown outcome, so has the whole.
 type Error struct {
 	Operation  string   // "PUT a/b".
 	Endpoint   string   // that was asked last: "http://host:port".
@@ -79,7 +79,8 @@ func refusedHere(operation string, write bool, code api.Code, err error) *Error 
 
 // broken is an attempt without an answer.
 func broken(operation, endpoint string, write bool, err error) *Error {
-	e := &Error{Operation: operation, Endpoint: endpoint, Code: Unreachable, Detail: reason(err), Retryable: true, Err: err}
+	e := &Error{Operation: operation, Endpoint: endpoint, Code: Unreachable, Detail: reason(err), Retryable: true,
+		Err: err}
 	if write {
 		e.Outcome = api.Unknown
 		// Without a connection nothing was sent.

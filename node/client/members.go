@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 
 	"kvs/node"
 	"kvs/node/api"
@@ -11,7 +12,8 @@ import (
 
 // Members is the member table as the member that answers knows it.
 func (c *Client) Members(ctx context.Context) ([]api.Member, error) {
-	doc, err := document[api.Members](ctx, c, &request{method: http.MethodGet, name: "/members/", target: "/members/", bytesMax: documentBytesMax})
+	doc, err := document[api.Members](ctx, c, &request{method: http.MethodGet, name: "/members/", target: "/members/",
+		bytesMax: documentBytesMax})
 	return doc.Members, err
 }
 
@@ -31,15 +33,17 @@ func (c *Client) Join(ctx context.Context, addresses []string) error {
 // Leave makes the member that answers leave the cluster for good, and stop. Make a Client with one endpoint for it.
 func (c *Client) Leave(ctx context.Context, force bool) (api.Member, error) {
 	return document[api.Member](ctx, c, &request{
-		method: http.MethodPost, name: "/members/leave", target: withForce("/members/leave", force), once: true, bytesMax: documentBytesMax,
-		body: []byte("{}"), contentType: api.ContentTypeJSON,
+		method: http.MethodPost, name: "/members/leave", target: withForce("/members/leave", force), once: true,
+		bytesMax: documentBytesMax,
+		body:     []byte("{}"), contentType: api.ContentTypeJSON,
 	})
 }
 
 // Remove takes a member out of the cluster for good; with force also one that is alive.
 func (c *Client) Remove(ctx context.Context, id node.ID, force bool) (api.Member, error) {
 	target := "/members/" + id.String()
-	return document[api.Member](ctx, c, &request{method: http.MethodDelete, name: target, target: withForce(target, force), bytesMax: documentBytesMax})
+	return document[api.Member](ctx, c, &request{method: http.MethodDelete, name: target,
+		target: withForce(target, force), bytesMax: documentBytesMax})
 }
 
 func withForce(target string, force bool) string {
@@ -49,16 +53,19 @@ func withForce(target string, force bool) string {
 	return target
 }
 
-// The questions to a node about itself are asked once, of the preferred endpoint: make a Client with one endpoint for them.
+// The questions to a node about itself are asked once, of the preferred endpoint: make a Client with one endpoint for
+// them.
 
 // Status is what the node knows about itself.
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
-	return document[api.Status](ctx, c, &request{method: http.MethodGet, name: "/status", target: "/status", once: true, bytesMax: documentBytesMax})
+	return document[api.Status](ctx, c, &request{method: http.MethodGet, name: "/status", target: "/status", once: true,
+		bytesMax: documentBytesMax})
 }
 
 // Mode is how the node stands.
 func (c *Client) Mode(ctx context.Context) (api.Mode, error) {
-	return document[api.Mode](ctx, c, &request{method: http.MethodGet, name: "/mode", target: "/mode", once: true, bytesMax: documentBytesMax})
+	return document[api.Mode](ctx, c, &request{method: http.MethodGet, name: "/mode", target: "/mode", once: true,
+		bytesMax: documentBytesMax})
 }
 
 // SetMode makes the node read-only, or ends that, and returns when this is on its disk.
@@ -68,41 +75,101 @@ func (c *Client) SetMode(ctx context.Context, mode node.Mode) (api.Mode, error) 
 		return api.Mode{}, err
 	}
 	return document[api.Mode](ctx, c, &request{
-		method: http.MethodPut, name: "/mode", target: "/mode", once: true, bytesMax: documentBytesMax, body: body, contentType: api.ContentTypeJSON,
+		method: http.MethodPut, name: "/mode", target: "/mode", once: true, bytesMax: documentBytesMax, body: body,
+		contentType: api.ContentTypeJSON,
 	})
+}
+
+// Keyring is which keys the node seals and opens gossip with. Make a Client with one endpoint for it, as for
+// ChangeKeyring.
+func (c *Client) Keyring(ctx context.Context) (api.Keyring, error) {
+	return document[api.Keyring](ctx, c,
+		&request{method: http.MethodGet, name: "/keyring", target: "/keyring", once: true, bytesMax: documentBytesMax})
+}
+
+// ChangeKeyring changes the keyring of the node.
+func (c *Client) ChangeKeyring(ctx context.Context, change api.KeyringChange) (api.Keyring, error) {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return api.Keyring{}, err
+	}
+	return document[api.Keyring](ctx, c, &request{
+		method: http.MethodPost, name: "/keyring", target: "/keyring", once: true, bytesMax: documentBytesMax,
+		body:        body,
+		contentType: api.ContentTypeJSON,
+	})
+}
+
+// Tokens are all that the cluster has given out.
+func (c *Client) Tokens(ctx context.Context) (api.Tokens, error) {
+	return document[api.Tokens](ctx, c,
+		&request{method: http.MethodGet, name: "/tokens", target: "/tokens", bytesMax: documentBytesMax})
+}
+
+// CreateToken makes a token, or rules for the certificates of a client. It is asked for once: a second token would be
+// another one.
+func (c *Client) CreateToken(ctx context.Context, wanted api.WantedToken) (api.NewToken, error) {
+	body, err := json.Marshal(wanted)
+	if err != nil {
+		return api.NewToken{}, err
+	}
+	return document[api.NewToken](ctx, c, &request{
+		method: http.MethodPost, name: "/tokens", target: "/tokens", once: true, bytesMax: documentBytesMax, body: body,
+		contentType: api.ContentTypeJSON,
+	})
+}
+
+// RevokeToken takes a token from who has it.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	target := "/tokens/" + url.PathEscape(id)
+	_, err := c.do(ctx, &request{method: http.MethodDelete, name: target, target: target, write: true,
+		bytesMax: documentBytesMax})
+	return err
 }
 
 // Policy is what the cluster has agreed on about the levels of writes, as the member that answers knows it.
 func (c *Client) Policy(ctx context.Context) (api.Policy, error) {
-	return document[api.Policy](ctx, c, &request{method: http.MethodGet, name: "/policy", target: "/policy", bytesMax: documentBytesMax})
+	return document[api.Policy](ctx, c,
+		&request{method: http.MethodGet, name: "/policy", target: "/policy", bytesMax: documentBytesMax})
 }
 
-// SetPolicy lets the cluster agree on another one, and returns when all members that can be reached go by it.
+// SetPolicy lets the cluster agree on another one, and returns when all reachable members apply it.
 func (c *Client) SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Policy, error) {
 	body, err := json.Marshal(wanted)
 	if err != nil {
 		return api.Policy{}, err
 	}
 	return document[api.Policy](ctx, c, &request{
-		method: http.MethodPut, name: "/policy", target: "/policy", write: true, bytesMax: documentBytesMax, body: body, contentType: api.ContentTypeJSON,
+		method: http.MethodPut, name: "/policy", target: "/policy", write: true, bytesMax: documentBytesMax, body: body,
+		contentType: api.ContentTypeJSON,
 	})
 }
 
-// Live returns nil when the process works.
+// Live returns nil when the process works, be it that it is starting.
 func (c *Client) Live(ctx context.Context) error {
-	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/livez", target: "/livez", once: true, bytesMax: documentBytesMax})
+	_, err := c.Starting(ctx)
 	return err
+}
+
+// Starting asks a node how far it has come in starting; nil: it has started.
+func (c *Client) Starting(ctx context.Context) (*api.Starting, error) {
+	live, err := document[api.Live](ctx, c, &request{
+		method: http.MethodGet, name: "/livez", target: "/livez", once: true, bytesMax: documentBytesMax,
+	})
+	return live.Starting, err
 }
 
 // Ready returns nil when the node serves clients; else the error says why it does not.
 func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/readyz", target: "/readyz", once: true, bytesMax: documentBytesMax})
+	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/readyz", target: "/readyz", once: true,
+		bytesMax: documentBytesMax})
 	return err
 }
 
 // Voters is the configuration in force as the member that answers knows it.
 func (c *Client) Voters(ctx context.Context) (api.Voters, error) {
-	return document[api.Voters](ctx, c, &request{method: http.MethodGet, name: "/voters/", target: "/voters/", bytesMax: documentBytesMax})
+	return document[api.Voters](ctx, c,
+		&request{method: http.MethodGet, name: "/voters/", target: "/voters/", bytesMax: documentBytesMax})
 }
 
 // Promote makes a member a voter, and Demote makes it none. They return when the next change may follow.
@@ -117,5 +184,6 @@ func (c *Client) Demote(ctx context.Context, id node.ID) (api.Voters, error) {
 
 func (c *Client) changeVoters(ctx context.Context, method string, id node.ID) (api.Voters, error) {
 	target := "/voters/" + id.String()
-	return document[api.Voters](ctx, c, &request{method: method, name: target, target: target, write: true, bytesMax: documentBytesMax})
+	return document[api.Voters](ctx, c,
+		&request{method: method, name: target, target: target, write: true, bytesMax: documentBytesMax})
 }

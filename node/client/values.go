@@ -12,6 +12,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 // Value is what a Get found.
@@ -35,10 +36,10 @@ type Written struct {
 	Node      string
 }
 
-// Get reads the value at path. With node.DefaultLevel the member's configuration chooses the level. IsNotFound tells the error
-// that there is none.
+// Get reads the value at path. With node.DefaultLevel the member's configuration chooses the level. IsNotFound tells
+// the error that there is none.
 func (c *Client) Get(ctx context.Context, path string, level node.Level) (Value, error) {
-	r := &request{method: http.MethodGet, name: path, bytesMax: node.ValueBytesHardMax}
+	r := &request{method: http.MethodGet, name: path, bytesMax: slot.ValueBytesHardMax}
 	ans, err := c.doPath(ctx, r, path, level)
 	if err != nil {
 		return Value{}, err
@@ -49,10 +50,12 @@ func (c *Client) Get(ctx context.Context, path string, level node.Level) (Value,
 	}, nil
 }
 
-// Put writes a value. Without a contentType it is kept as application/octet-stream. The body is only read, and not after Put
-// has returned.
-func (c *Client) Put(ctx context.Context, path string, level node.Level, body []byte, contentType string) (Written, error) {
-	r := &request{method: http.MethodPut, name: path, write: true, body: body, contentType: contentType, bytesMax: documentBytesMax}
+// Put writes a value. Without a contentType it is kept as application/octet-stream. The body is only read, and not
+// after Put has returned.
+func (c *Client) Put(ctx context.Context, path string, level node.Level, body []byte, contentType string) (
+	Written, error) {
+	r := &request{method: http.MethodPut, name: path, write: true, body: body, contentType: contentType,
+		bytesMax: documentBytesMax}
 	return c.write(ctx, r, path, level)
 }
 
@@ -68,13 +71,14 @@ func (c *Client) write(ctx context.Context, r *request, path string, level node.
 		return Written{}, err
 	}
 	return Written{
-		Path: path, Created: ans.status == http.StatusCreated, ETag: ans.etag(), Timestamp: ans.header.Get(api.HeaderTimestamp),
-		Level: ans.level(), Node: ans.node(),
+		Path: path, Created: ans.status == http.StatusCreated, ETag: ans.etag(),
+		Timestamp: ans.header.Get(api.HeaderTimestamp),
+		Level:     ans.level(), Node: ans.node(),
 	}, nil
 }
 
 func (c *Client) doPath(ctx context.Context, r *request, path string, level node.Level) (*answer, error) {
-	if err := node.CheckPath(path); err != nil {
+	if err := slot.CheckPath(path); err != nil {
 		return nil, refusedHere(r.operation(), r.write, api.BadPath, err)
 	}
 	r.target = "/kv/" + escape(path)
@@ -99,7 +103,7 @@ func (c *Client) List(ctx context.Context, req node.ListRequest) (api.Listing, e
 	if req.Directory == "" {
 		r.name = "/"
 	}
-	if err := node.CheckDirectory(req.Directory); err != nil {
+	if err := slot.CheckDirectory(req.Directory); err != nil {
 		return api.Listing{}, refusedHere(r.operation(), false, api.BadPath, err)
 	}
 	query := url.Values{}
@@ -119,8 +123,8 @@ func (c *Client) List(ctx context.Context, req node.ListRequest) (api.Listing, e
 	return document[api.Listing](ctx, c, r)
 }
 
-// Entries walks through all pages of a directory, from req.After on; req.Limit is the size of a page. It ends with the first
-// error. The pages may come from different members and are not one snapshot.
+// Entries walks through all pages of a directory, from req.After on; req.Limit is the size of a page. It ends with the
+// first error. The pages may come from different members and are not one snapshot.
 func (c *Client) Entries(ctx context.Context, req node.ListRequest) iter.Seq2[api.Entry, error] {
 	return func(yield func(api.Entry, error) bool) {
 		for {
@@ -138,7 +142,8 @@ func (c *Client) Entries(ctx context.Context, req node.ListRequest) iter.Seq2[ap
 				return
 			}
 			if page.Next <= req.After {
-				yield(api.Entry{}, fmt.Errorf("list %q: the page after %q ends at %q: the server goes round in circles", req.Directory, req.After, page.Next))
+				yield(api.Entry{}, fmt.Errorf("list %q: the page after %q ends at %q: the server goes round in circles",
+					req.Directory, req.After, page.Next))
 				return
 			}
 			req.After = page.Next

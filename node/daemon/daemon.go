@@ -31,8 +31,8 @@ type Clock interface {
 
 // Launcher starts node processes.
 type Launcher interface {
-	// Launch starts a process of its own session that runs inst in the foreground, with no stdin and both outputs going to
-	// log. lock is inherited. log and lock stay the caller's to close.
+	// Launch starts a process of its own session that runs inst in the foreground, with no stdin and both outputs going
+	// to log. lock is inherited. log and lock stay the caller's to close.
 	Launch(inst Instance, log, lock *os.File) (Child, error)
 }
 
@@ -47,25 +47,47 @@ type Child interface {
 
 // Prober asks running nodes how they are, at rec.Address.
 type Prober interface {
-	// Live returns nil when the node answers at all.
-	Live(ctx context.Context, rec *Record) error
+	// Live returns an error when the node does not answer at all, and how far it has come when it is starting; nil: it
+	// has started.
+	Live(ctx context.Context, rec *Record) (*Starting, error)
 
 	// Health asks for the whole picture. It fails when the node does not answer.
 	Health(ctx context.Context, rec *Record) (Health, error)
 }
 
+// Starting is how far a node has come that has not started yet.
+type Starting struct {
+	Text        string // for people.
+	Done, Total int    // a measure of the progress; Total 0: there is none.
+}
+
+// ModeStarting is the mode of a node that answers, but has not started yet.
+const ModeStarting = "starting"
+
 // Health is what a node says of itself.
 type Health struct {
 	Ready   bool
-	Mode    string   // normal, read-only, syncing, ...
+	Mode    string   // normal, read-only, syncing, ..., or ModeStarting.
 	Reasons []string // why it is not ready, or not in normal mode.
+	Retired string   // why it is no longer a member of its cluster; empty: it is one.
 	Members []Member // sorted by name.
+
+	Warnings []string // what is wrong around it, and does not keep it from serving.
+
+	Voters      int // whose majority decides linearizable and quorum operations; 0: the cluster is not founded yet.
+	VotersAlive int // of them, in the eyes of the node.
 
 	Bootstrap *Bootstrap // nil: none is under way.
 
-	Digest            string // of all the node holds.
-	ClockOffsetMillis *int64 // of the peer whose clock differs most from the node's, which it is ahead of; nil: not measured lately.
+	CertificateExpires *time.Time // of the node's certificate; nil: it has none.
+
+	Digest string // of all the node holds.
+	// of the peer whose clock differs most from the node's, which it is ahead of; nil: not measured lately.
+	ClockOffsetMillis *int64
 }
+
+// LostMajority says that too few voters are alive for linearizable and quorum operations.
+func (h *Health) LostMajority() bool { return h.Voters > 0 && h.VotersAlive <= h.Voters/2 }
 
 // Bootstrap is how far a newcomer has come. Totals are estimates; 0: not known.
 type Bootstrap struct {
@@ -80,8 +102,9 @@ type Bootstrap struct {
 
 // Member is one member of the cluster in the eyes of the node that was asked.
 type Member struct {
-	Name  string `json:"name"`
-	State string `json:"state"` // alive, suspect, dead or left.
+	Name    string `json:"name"`
+	State   string `json:"state"` // alive, suspect, dead or left.
+	Address string `json:"address"`
 }
 
 // pollEvery is the pause between two looks at something that is expected to change.
@@ -90,7 +113,7 @@ const pollEvery = 20 * time.Millisecond
 // probeTimeout bounds how long one question to a node may take.
 const probeTimeout = 2 * time.Second
 
-func (d *Daemon) live(ctx context.Context, rec *Record) error {
+func (d *Daemon) live(ctx context.Context, rec *Record) (*Starting, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	return d.Prober.Live(ctx, rec)
@@ -138,8 +161,9 @@ func (d *Daemon) look(inst Instance) (Record, State, error) {
 	return rec, state, err
 }
 
-// cleanUp removes key's PID file if it is still stale once nobody can be starting or running: that is, under the lock. It says
-// what it did. The lock is the second witness: while somebody holds it there is a process, whatever the PID file says.
+// cleanUp removes key's PID file if it is still stale when no process can be starting or running: that is, under the
+// lock. It says what it did. The lock is the second witness: while it is held there is a process, whatever the PID file
+// says.
 func (d *Daemon) cleanUp(key, name string) error {
 	l, held, err := d.Home.tryLock(key)
 	if err != nil {

@@ -22,9 +22,19 @@ var staleCases = []struct {
 	message string
 }{
 	{"dead", func(w *world) { w.write(w.entry(77, 1000)) }, StateDead, "process 77 is gone"},
-	{"recycled", func(w *world) { w.write(w.entry(77, 1000)); w.procs[77] = 2000 }, StateRecycled, "belongs to a process that is not kvs"},
-	{"rebooted, number free", func(w *world) { w.write(w.entry(77, 1000)); w.bootID = "boot-2" }, StateRebooted, "machine was restarted"},
-	{"rebooted, number and ticks in use", func(w *world) { w.write(w.entry(77, 1000)); w.bootID = "boot-2"; w.procs[77] = 1000 }, StateRebooted, "machine was restarted"},
+	{"recycled", func(w *world) {
+		w.write(w.entry(77, 1000))
+		w.procs[77] = 2000
+	}, StateRecycled, "belongs to a process that is not kvs"},
+	{"rebooted, number free", func(w *world) {
+		w.write(w.entry(77, 1000))
+		w.bootID = "boot-2"
+	}, StateRebooted, "machine was restarted"},
+	{"rebooted, number and ticks in use", func(w *world) {
+		w.write(w.entry(77, 1000))
+		w.bootID = "boot-2"
+		w.procs[77] = 1000
+	}, StateRebooted, "machine was restarted"},
 	{"corrupt", func(w *world) { w.garble("{\"format\": 1, \"pid\":") }, StateCorrupt, "corrupt"},
 	{"empty", func(w *world) { w.garble("") }, StateCorrupt, "corrupt"},
 }
@@ -250,7 +260,8 @@ func TestStopOfANodeThatDoesNotEndInGoodOrder(t *testing.T) {
 	require.False(t, w.pidFileExists(), "it has been told")
 }
 
-// A stop that comes between the launch and the entry waits for the entry: otherwise it would report success and leave a node.
+// A stop that comes between the launch and the entry waits for the entry: otherwise it would report success and leave a
+// node.
 func TestStopDuringStart(t *testing.T) {
 	w := newWorld(t)
 	w.hold()
@@ -273,7 +284,7 @@ func TestStatusOfRunning(t *testing.T) {
 	_, err := w.d.Start(context.Background(), w.inst, patient)
 	require.NoError(t, err)
 	w.now = w.now.Add(time.Minute)
-	w.health.Members = []Member{{"node1", "alive"}, {"node2", "suspect"}}
+	w.health.Members = []Member{{Name: "node1", State: "alive"}, {Name: "node2", State: "suspect"}}
 	r, err := w.d.Status(context.Background(), w.inst)
 	require.NoError(t, err)
 	require.Equal(t, StateRunning, r.State)
@@ -324,7 +335,8 @@ func TestRegister(t *testing.T) {
 	w.hold() // the lock is free again.
 }
 
-// While a status or a stop cleans up it holds the lock for a moment; a node that starts then must not take that for a node.
+// While a status or a stop cleans up it holds the lock for a moment; a node that starts then must not take that for a
+// node.
 func TestRegisterBesideACleaning(t *testing.T) {
 	w := newWorld(t)
 	w.procs[os.Getpid()] = 321

@@ -48,9 +48,9 @@ func stem(name string) string {
 	return name
 }
 
-// Resolve finds the instance that arg names, seen from the absolute folder cwd: node1, node1.yaml and node1.yml are the same
-// one. When there is no such file yet, found is false and the instance is the one that node1.yaml (or the name given, when it
-// has an extension) would be.
+// Resolve finds the instance that arg names, seen from the absolute folder cwd: node1, node1.yaml and node1.yml are the
+// same one. When there is no such file yet, found is false and the instance is the one that node1.yaml (or the name
+// given, when it has an extension) would be.
 func Resolve(cwd, arg string) (inst Instance, found bool, err error) {
 	if arg == "" || strings.HasSuffix(arg, string(filepath.Separator)) {
 		return Instance{}, false, fmt.Errorf("%q does not name a configuration; give a file such as node1.yaml", arg)
@@ -80,8 +80,8 @@ func Resolve(cwd, arg string) (inst Instance, found bool, err error) {
 	return instanceAt(filepath.Join(dir, filepath.Base(path))), false, nil
 }
 
-// pickFile chooses among the spellings of one configuration. A name with an extension is taken at its word when the file
-// exists. A bare name may be a folder, the node's data for instance: folders do not count.
+// pickFile chooses among the spellings of one configuration. A name with an extension is taken at its word when the
+// file exists. A bare name may be a folder, the node's data for instance: folders do not count.
 func pickFile(abs string) (path string, found bool, err error) {
 	base := stem(abs)
 	if base != abs {
@@ -144,5 +144,6 @@ func (d *Daemon) Find(cwd, arg string) (inst Instance, found bool, err error) {
 	case 1:
 		return same[0], true, nil
 	}
-	return Instance{}, false, fmt.Errorf("%w: %q is none of the files here and may be any of %s; give the path", ErrAmbiguous, arg, strings.Join(paths, ", "))
+	return Instance{}, false, fmt.Errorf("%w: %q is none of the files here and may be any of %s; give the path",
+		ErrAmbiguous, arg, strings.Join(paths, ", "))
 }

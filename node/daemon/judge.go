@@ -13,7 +13,8 @@ const (
 	StateRebooted State = "rebooted" // it is gone: the machine was restarted since.
 	StateCorrupt  State = "corrupt"  // the PID file cannot be understood.
 	StateStopped  State = "stopped"  // there is no PID file.
-	StateUnknown  State = "unknown"  // there is one that is neither believed nor removed: it cannot be read, or is not ours to judge.
+	// there is one that is neither believed nor removed: it cannot be read, or is not ours to judge.
+	StateUnknown State = "unknown"
 )
 
 // Stale reports whether the PID file is to be removed.
@@ -40,7 +41,8 @@ func (s State) describe(rec *Record) string {
 	case StateDead:
 		return fmt.Sprintf("process %d is gone without saying good-bye", rec.PID)
 	case StateRecycled:
-		return fmt.Sprintf("process %d is gone and its number now belongs to a process that is not kvs, which is left alone", rec.PID)
+		return fmt.Sprintf(
+			"process %d is gone and its number now belongs to a process that is not kvs, which is left alone", rec.PID)
 	case StateRebooted:
 		return fmt.Sprintf("process %d ended when the machine was restarted", rec.PID)
 	case StateCorrupt:

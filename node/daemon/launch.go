@@ -15,13 +15,13 @@ type Exec struct {
 	Args    []string
 }
 
-// Launch starts the program in a session of its own, so that neither the terminal's signals nor its end reach it. Its working
-// directory is the configuration's folder: always the same one, wherever `kvs start` was typed.
+// Launch starts the program in a session of its own, so that neither the terminal's signals nor its end reach it. Its
+// working directory is the configuration's folder: always the same one, wherever `kvs start` was typed.
 func (e Exec) Launch(inst Instance, log, lock *os.File) (Child, error) {
 	const lockFD = 3 // the first of ExtraFiles.
 	cmd := exec.Command(e.Program, append(append([]string(nil), e.Args...), inst.Config)...)
 	cmd.Dir = filepath.Dir(inst.Config)
-	cmd.Env = append(os.Environ(), lockVariable+"="+strconv.Itoa(lockFD))
+	cmd.Env = append(os.Environ(), lockVariable+"="+strconv.Itoa(lockFD), LogVariable+"="+log.Name())
 	cmd.Stdin = nil // /dev/null.
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lock}

@@ -7,17 +7,13 @@ import (
 	"os"
 )
 
-// LogBytesMax bounds what a log may have grown to when its node starts: a longer one becomes .log.1, replacing the one before.
-const LogBytesMax = 8 << 20
+// LogVariable tells a node that Start runs which file its outputs are. It sets the file aside itself when it has become
+// large.
+const LogVariable = "KVS_DAEMON_LOG"
 
-// openLog opens inst's log for appending, setting a long one aside first, and returns where the new start's lines begin.
+// openLog opens inst's log for appending, and returns where the new start's lines begin.
 func (d *Daemon) openLog(inst Instance) (f *os.File, from int64, err error) {
 	path := d.Home.LogPath(inst)
-	if info, err := os.Stat(path); err == nil && info.Size() > LogBytesMax {
-		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, 0, fmt.Errorf("set the old log aside: %w", err)
-		}
-	}
 	f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the log: %w; make it writable or set %s to another folder", err, HomeVariable)
@@ -33,8 +29,8 @@ func (d *Daemon) openLog(inst Instance) (f *os.File, from int64, err error) {
 // tailBytesMax bounds how much of a log Tail reads.
 const tailBytesMax = 1 << 20
 
-// Tail returns the last lines of the file at path, at most lines, not before offset from, and the offset behind them. What
-// stands behind the last line break is a line too.
+// Tail returns the last lines of the file at path, at most lines, not before offset from, and the offset behind them.
+// What stands behind the last line break is a line too.
 func Tail(path string, from int64, lines int) (text []byte, end int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// Record is the content of a PID file, format 1: one JSON object. The fields of format 1 are those of this struct; unknown
-// fields are ignored, so that they may be added. A file of another format belongs to another version of kvs: it is neither
-// believed nor removed. Anything that does not parse is corrupt.
+// Record is the content of a PID file, format 1: one JSON object. The fields of format 1 are those of this struct;
+// unknown fields are ignored, so that they may be added. A file of another format belongs to another version of kvs: it
+// is neither believed nor removed. Anything that does not parse is corrupt.
 type Record struct {
-	Format     int       `json:"format"`
-	PID        int       `json:"pid"`
-	StartTicks uint64    `json:"start_ticks"` // field 22 of /proc/PID/stat: clock ticks from boot to the start of the process.
-	BootID     string    `json:"boot_id"`     // /proc/sys/kernel/random/boot_id: ticks only compare within one boot.
+	Format int `json:"format"`
+	PID    int `json:"pid"`
+	// field 22 of /proc/PID/stat: clock ticks from boot to the start of the process.
+	StartTicks uint64    `json:"start_ticks"`
+	BootID     string    `json:"boot_id"` // /proc/sys/kernel/random/boot_id: ticks only compare within one boot.
 	Name       string    `json:"name"`
 	Config     string    `json:"config"`
 	Address    string    `json:"address"` // host:port of the REST API; empty until the node serves.
@@ -71,14 +72,16 @@ func parseRecord(b []byte) (Record, error) {
 		return Record{}, fmt.Errorf("%w: %v", ErrPIDFileCorrupt, err)
 	}
 	if head.Format > pidFormat {
-		return Record{}, fmt.Errorf("%w: format %d, this one knows %d; use the kvs that started the node", ErrPIDFileFormat, head.Format, pidFormat)
+		return Record{}, fmt.Errorf("%w: format %d, this one knows %d; use the kvs that started the node",
+			ErrPIDFileFormat, head.Format, pidFormat)
 	}
 	var rec Record
 	if err := json.Unmarshal(b, &rec); err != nil {
 		return Record{}, fmt.Errorf("%w: %v", ErrPIDFileCorrupt, err)
 	}
 	// Zero and negative numbers address process groups. 1 is fine: it is us, in a container.
-	if rec.Format != pidFormat || rec.PID <= 0 || rec.StartTicks == 0 || rec.BootID == "" || !filepath.IsAbs(rec.Config) {
+	if rec.Format != pidFormat || rec.PID <= 0 || rec.StartTicks == 0 || rec.BootID == "" ||
+		!filepath.IsAbs(rec.Config) {
 		return Record{}, fmt.Errorf("%w: a field is missing or impossible", ErrPIDFileCorrupt)
 	}
 	return rec, nil
@@ -118,13 +121,14 @@ func (d *Daemon) record(inst Instance) (Record, error) {
 		return Record{}, err
 	}
 	if rec.Config != inst.Config {
-		return Record{}, fmt.Errorf("%s speaks of %s, not of %s: their hashes are equal; rename one of the configurations", path, rec.Config, inst.Config)
+		return Record{}, fmt.Errorf("%s speaks of %s, not of %s: their hashes are equal; rename one of the "+
+			"configurations", path, rec.Config, inst.Config)
 	}
 	return rec, nil
 }
 
-// recordOf reads the PID file of key, which says itself whose it is. A file under another name than that instance's is a copy:
-// nobody keeps it true, and the instance has, or would have, its own.
+// recordOf reads the PID file of key, which says itself whose it is. A file under another name than that instance's is
+// a copy: nobody keeps it true, and the instance has, or would have, its own.
 func (h Home) recordOf(key string) (Record, error) {
 	path := h.pidPath(key)
 	rec, err := readRecord(path)
@@ -132,7 +136,8 @@ func (h Home) recordOf(key string) (Record, error) {
 		return Record{}, err
 	}
 	if own := instanceAt(rec.Config).Key(); own != key {
-		return Record{}, fmt.Errorf("%s: %w: it speaks of %s, whose PID file is %s.pid; remove it if it is a copy", path, ErrPIDFileForeign, rec.Config, own)
+		return Record{}, fmt.Errorf("%s: %w: it speaks of %s, whose PID file is %s.pid; remove it if it is a copy",
+			path, ErrPIDFileForeign, rec.Config, own)
 	}
 	return rec, nil
 }

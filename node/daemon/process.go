@@ -15,8 +15,8 @@ type Processes interface {
 	// BootID names this run of the operating system.
 	BootID() (string, error)
 
-	// StartTicks says when the process pid started, in clock ticks since boot, and whether it lives. A zombie does not live:
-	// it runs no code, and only its parent can remove it.
+	// StartTicks says when the process pid started, in clock ticks since boot, and whether it lives. A zombie does not
+	// live: it runs no code, and only its parent can remove it.
 	StartTicks(pid int) (ticks uint64, alive bool, err error)
 
 	// Signal sends sig to pid, but only if it is still the process that started at ticks: another one that got the same
@@ -51,17 +51,17 @@ func (ProcTable) StartTicks(pid int) (uint64, bool, error) {
 	return parseStat(b)
 }
 
-// parseStat reads the state (field 3), number of threads (20) and start time (22) of /proc/PID/stat, see proc(5). Field 2, the
-// command in parentheses, may itself hold spaces and parentheses: the fields are counted from the last one.
+// parseStat reads the state (field 3), number of threads (20) and start time (22) of /proc/PID/stat, see proc(5). Field
+// 2, the command in parentheses, may itself hold spaces and parentheses: the fields are counted from the last one.
 //
-// The state is that of the first thread. When a process with many threads is killed, the first one may be a zombie while others
-// still hold its ports and locks: the process lives until it is the only one left.
+// The state is that of the first thread. When a process with many threads is killed, the first one may be a zombie
+// while others still hold its ports and locks: the process lives until it is the only one left.
 func parseStat(b []byte) (ticks uint64, alive bool, err error) {
 	i := bytes.LastIndexByte(b, ')')
 	if i < 0 {
 		return 0, false, fmt.Errorf("unreadable process state %q", b)
 	}
-	const state, threads, starttime = 3 - 3, 20 - 3, 22 - 3
+	const state, threads, starttime = 0, 20 - 3, 22 - 3 // the numbers in proc(5), from the third field on.
 	fields := strings.Fields(string(b[i+1:]))
 	if len(fields) <= starttime {
 		return 0, false, fmt.Errorf("unreadable process state %q", b)
@@ -80,8 +80,8 @@ func parseStat(b []byte) (ticks uint64, alive bool, err error) {
 	return ticks, true, nil
 }
 
-// Signal pins the process first (os.FindProcess holds a pidfd), then looks at its start time, then signals what it pinned:
-// there is no moment in which the number could pass to another process.
+// Signal pins the process first (os.FindProcess holds a pidfd), then looks at its start time, then signals what it
+// pinned: there is no moment in which the number could pass to another process.
 func (t ProcTable) Signal(pid int, ticks uint64, sig syscall.Signal) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {

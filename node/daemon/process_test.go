@@ -60,7 +60,8 @@ func TestProcTable(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, alive)
 
-	require.ErrorIs(t, table.Signal(pid, ticks+1, syscall.SIGKILL), ErrProcessGone, "it is another process than the one meant")
+	require.ErrorIs(t, table.Signal(pid, ticks+1, syscall.SIGKILL), ErrProcessGone,
+		"it is another process than the one meant")
 	_, alive, err = table.StartTicks(pid)
 	require.NoError(t, err)
 	require.True(t, alive)
@@ -102,8 +103,8 @@ func TestChildProcess(t *testing.T) {
 
 type yes struct{}
 
-func (yes) Live(context.Context, *Record) error             { return nil }
-func (yes) Health(context.Context, *Record) (Health, error) { return Health{Ready: true}, nil }
+func (yes) Live(context.Context, *Record) (*Starting, error) { return nil, nil }
+func (yes) Health(context.Context, *Record) (Health, error)  { return Health{Ready: true}, nil }
 
 func realDaemon(t *testing.T, home string) *Daemon {
 	t.Helper()
@@ -114,7 +115,8 @@ func realDaemon(t *testing.T, home string) *Daemon {
 	require.NoError(t, err)
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	return &Daemon{Home: h, Processes: ProcTable{}, Clock: SystemClock{}, Prober: yes{}, Version: "test", Say: func(string) {},
+	return &Daemon{Home: h, Processes: ProcTable{}, Clock: SystemClock{}, Prober: yes{}, Version: "test",
+		Say:      func(string) {},
 		Launcher: Exec{Program: exe, Args: []string{"-test.run=^TestChildProcess$", "-test.v"}}}
 }
 
@@ -204,7 +206,8 @@ func TestRealRecycledPID(t *testing.T) {
 	require.NoError(t, err)
 	ticks, _, err := d.Processes.StartTicks(cmd.Process.Pid)
 	require.NoError(t, err)
-	require.NoError(t, writeRecord(d.Home.PIDPath(inst), Record{PID: cmd.Process.Pid, StartTicks: ticks - 1, BootID: boot, Config: inst.Config}))
+	require.NoError(t, writeRecord(d.Home.PIDPath(inst),
+		Record{PID: cmd.Process.Pid, StartTicks: ticks - 1, BootID: boot, Config: inst.Config}))
 	s, err := d.Stop(context.Background(), inst, StopOptions{Timeout: time.Second, Force: true})
 	require.NoError(t, err)
 	require.False(t, s.WasRunning)

@@ -18,8 +18,8 @@ type Registration struct {
 	lock *lock
 }
 
-// Register enters this process as the one that runs inst, before it opens anything. The entry has no address yet: `kvs start`
-// waits for Serving. A process that `kvs start` launched already has the lock; one in the foreground takes it.
+// Register enters this process as the one that runs inst, before it opens anything. The entry has no address yet: `kvs
+// start` waits for Serving. A process that `kvs start` launched already has the lock; one in the foreground takes it.
 func (d *Daemon) Register(inst Instance) (*Registration, error) {
 	if err := d.Home.prepare(); err != nil {
 		return nil, err
@@ -39,8 +39,8 @@ func (d *Daemon) Register(inst Instance) (*Registration, error) {
 	return reg, nil
 }
 
-// lockForMyself takes inst's lock. A stop or a status may hold it for a moment, to clean up: that is waited for. A process
-// that runs holds it for good.
+// lockForMyself takes inst's lock. A stop or a status may hold it for a moment, to clean up: that is waited for. A
+// process that runs holds it for good.
 func (d *Daemon) lockForMyself(inst Instance) (*lock, error) {
 	const attempts = 50 // a second.
 	for range attempts {
@@ -91,7 +91,7 @@ func (d *Daemon) alreadyRunning(inst Instance) error {
 	return fmt.Errorf("%s is %w or being started; see kvs status %s", inst, ErrRunning, inst.Config)
 }
 
-// Serving says that the node now answers at address (host:port).
+// Serving says that the node now answers at address (host:port), be it that it is starting.
 func (r *Registration) Serving(address string) error {
 	r.rec.Address = address
 	return writeRecord(r.home.PIDPath(r.inst), r.rec)

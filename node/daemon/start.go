@@ -11,10 +11,11 @@ import (
 
 // StartOptions says how patient a start is.
 type StartOptions struct {
-	Timeout time.Duration // until the node answers, and with WaitReady until it is ready.
-	Wait    bool          // wait until the node is ready, not only answering. While a newcomer gets on, Timeout begins anew.
+	// until the node has started, and with Wait until it is ready; while it gets on, it begins anew.
+	Timeout time.Duration
+	Wait    bool // wait until the node is ready, not only started.
 
-	// Progress hears of a newcomer that is waited for, often. Default: nobody does.
+	// Progress is called often with the state of a newcomer that is waited for. Default: no call.
 	Progress func(Instance, Bootstrap)
 }
 
@@ -52,14 +53,18 @@ func (e *StartError) Error() string {
 
 const (
 	startLogLines = 15
-	// sayAfter is how long a node may not be ready before anything is said about it: members that start together take a moment.
+	// sayAfter is how long a node may not be ready before anything is said about it: members that start together take a
+	// moment.
 	sayAfter = time.Second
+	// sayStartingEvery is the pause between two lines that say how far a node has come that is starting.
+	sayStartingEvery = 5 * time.Second
 	// giveUpAfter is how long a node that did not start in time may take to end before it is killed.
 	giveUpAfter = 5 * time.Second
 )
 
-// Start runs inst in the background and returns when the node answers. A node that runs already is left as it is, which is not
-// an error: starting twice is the same as starting once. A node that does not answer in time is ended again.
+// Start runs inst in the background and returns when the node has started. A node that runs already is left as it is,
+// which is not an error: starting twice is the same as starting once. A node that does not start in time is ended
+// again, but not while it gets on.
 func (d *Daemon) Start(ctx context.Context, inst Instance, opts StartOptions) (Started, error) {
 	if err := d.Home.prepare(); err != nil {
 		return Started{}, err
@@ -91,8 +96,8 @@ func (d *Daemon) Start(ctx context.Context, inst Instance, opts StartOptions) (S
 	return d.finish(ctx, inst, child, Started{Record: rec}, opts, deadline)
 }
 
-// acquire takes inst's lock, and cleans up what an earlier run left, or finds inst running. A start beside this one holds the
-// lock without a node that serves: its outcome is waited for.
+// acquire takes inst's lock, and cleans up what an earlier run left, or finds inst running. A start beside this one
+// holds the lock without a node that serves: its outcome is waited for.
 func (d *Daemon) acquire(ctx context.Context, inst Instance, deadline time.Time) (*lock, *Record, error) {
 	for {
 		l, held, err := d.Home.tryLock(inst.Key())
@@ -118,8 +123,9 @@ func (d *Daemon) acquire(ctx context.Context, inst Instance, deadline time.Time)
 			return l, nil, nil
 		}
 		if !d.Clock.Now().Before(deadline) {
-			return nil, nil, fmt.Errorf("%s: another process holds %s and has not come up in time (%s); see kvs logs %s",
-				inst, d.Home.lockPath(inst.Key()), state.describe(&rec), inst.Config)
+			return nil, nil,
+				fmt.Errorf("%s: another process holds %s and has not come up in time (%s); see kvs logs %s",
+					inst, d.Home.lockPath(inst.Key()), state.describe(&rec), inst.Config)
 		}
 		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
 			return nil, nil, err
@@ -127,9 +133,12 @@ func (d *Daemon) acquire(ctx context.Context, inst Instance, deadline time.Time)
 	}
 }
 
-// awaitLive waits until the child has written that it serves, and answers. The PID file comes first: another process on the
-// same port would answer as well.
-func (d *Daemon) awaitLive(ctx context.Context, inst Instance, child Child, deadline time.Time, timeout time.Duration) (Record, string) {
+// awaitLive waits until the child has written where it serves, answers there, and has started. The PID file comes
+// first: another process on the same port would answer as well. While the child gets on, timeout begins anew.
+func (d *Daemon) awaitLive(ctx context.Context, inst Instance, child Child, deadline time.Time, timeout time.Duration) (
+	Record, string) {
+	var last Starting
+	sayAt := d.Clock.Now().Add(sayAfter)
 	for {
 		select {
 		case <-child.Exited():
@@ -137,14 +146,25 @@ func (d *Daemon) awaitLive(ctx context.Context, inst Instance, child Child, dead
 		default:
 		}
 		rec, err := d.record(inst)
-		if err == nil && rec.PID == child.PID() && rec.Serving() && d.live(ctx, &rec) == nil {
-			return rec, ""
+		if err == nil && rec.PID == child.PID() && rec.Serving() {
+			starting, err := d.live(ctx, &rec)
+			switch {
+			case err == nil && starting == nil:
+				return rec, ""
+			case err == nil && *starting != last:
+				last, deadline = *starting, d.Clock.Now().Add(timeout)
+			}
+		}
+		now := d.Clock.Now()
+		if last.Text != "" && !now.Before(sayAt) {
+			d.say("%s: starting: %s", inst, last.Text)
+			sayAt = now.Add(sayStartingEvery)
 		}
 		if ctx.Err() != nil {
 			return Record{}, "interrupted"
 		}
-		if !d.Clock.Now().Before(deadline) {
-			return Record{}, fmt.Sprintf("it did not answer within %v, and was ended; give it more with --timeout", timeout)
+		if !now.Before(deadline) {
+			return Record{}, notInTime(timeout, last)
 		}
 		if d.Clock.Sleep(ctx, pollEvery) != nil {
 			return Record{}, "interrupted"
@@ -152,24 +172,37 @@ func (d *Daemon) awaitLive(ctx context.Context, inst Instance, child Child, dead
 	}
 }
 
+// notInTime says why a child was given up.
+func notInTime(timeout time.Duration, last Starting) string {
+	if last.Text == "" {
+		return fmt.Sprintf("it did not answer within %v, and was ended; give it more with --timeout", timeout)
+	}
+	return fmt.Sprintf("it was starting (%s), did not get on for %v, and was ended; give it more with --timeout",
+		last.Text, timeout)
+}
+
 // finish asks the node how it is and, where wanted, waits until it is ready. child is nil for a node that ran before.
-func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Started, opts StartOptions, deadline time.Time) (Started, error) {
+func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Started, opts StartOptions,
+	deadline time.Time) (Started, error) {
 	said := ""
 	sayFrom := d.Clock.Now().Add(sayAfter)
 	var done uint64
+	lastWhy := ""
+	var foundUntil time.Time
 	for {
 		var err error
 		s.Health, err = d.health(ctx, &s.Record)
 		if err != nil {
 			s.Health = Health{Reasons: []string{err.Error()}}
 		}
-		if s.Health.Ready || !opts.Wait {
+		if !opts.Wait || s.Health.Ready && d.founded(&s.Health, &foundUntil) {
 			return s, nil
 		}
 		if child != nil {
 			select {
 			case <-child.Exited():
-				return s, fmt.Errorf("%s answered and then ended (%s); see kvs logs %s", inst, child.Reason(), inst.Config)
+				return s, fmt.Errorf("%s answered and then ended (%s); see kvs logs %s", inst, child.Reason(),
+					inst.Config)
 			default:
 			}
 		} else if state, err := d.judge(&s.Record); err == nil && state != StateRunning {
@@ -180,6 +213,9 @@ func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Start
 		if b != nil && b.BytesDone != done {
 			done, deadline = b.BytesDone, d.Clock.Now().Add(opts.Timeout)
 		}
+		if s.Health.Mode == ModeStarting && why != lastWhy {
+			lastWhy, deadline = why, d.Clock.Now().Add(opts.Timeout)
+		}
 		switch {
 		case d.Clock.Now().Before(sayFrom):
 		case b != nil && b.BytesTotal > 0 && opts.Progress != nil:
@@ -189,7 +225,8 @@ func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Start
 			said = why
 		}
 		if !d.Clock.Now().Before(deadline) {
-			return s, fmt.Errorf("%s: %w after %v (%s); see kvs status %s", inst, ErrNotReady, opts.Timeout, why, inst.Config)
+			return s, fmt.Errorf("%s: %w after %v (%s); see kvs status %s", inst, ErrNotReady, opts.Timeout, why,
+				inst.Config)
 		}
 		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
 			return s, fmt.Errorf("%s: %w: %w", inst, ErrNotReady, err)
@@ -197,8 +234,23 @@ func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Start
 	}
 }
 
-// abandon ends a child that did not come up, and removes what it left. It does not heed the caller's context, which may be
-// the reason for giving up.
+// foundWithin is how long the founding of a new cluster is waited for once the node is ready. Its members agree on it
+// within a second, if all that are expected are there. No command at the levels quorum and linearizable works before.
+const foundWithin = 5 * time.Second
+
+// founded reports whether the cluster of a ready node is founded, or has been waited for until then.
+func (d *Daemon) founded(h *Health, until *time.Time) bool {
+	if h.Voters > 0 || h.Retired != "" {
+		return true
+	}
+	if until.IsZero() {
+		*until = d.Clock.Now().Add(foundWithin)
+	}
+	return !d.Clock.Now().Before(*until)
+}
+
+// abandon ends a child that did not come up, and removes what it left. It does not heed the caller's context, which may
+// be the reason for giving up.
 func (d *Daemon) abandon(inst Instance, child Child) {
 	ctx := context.Background()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {

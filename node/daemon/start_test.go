@@ -120,12 +120,26 @@ func TestStartWaitsUntilReady(t *testing.T) {
 		if pauses == 80 {
 			w.health = Health{Ready: true, Mode: "normal"}
 		}
+		if pauses == 90 {
+			w.health.Voters = 3
+		}
 	}
 	s, err := w.d.Start(context.Background(), w.inst, StartOptions{Timeout: 10 * time.Second, Wait: true})
 	require.NoError(t, err)
 	require.True(t, s.Health.Ready)
-	require.Equal(t, 80, pauses)
+	require.Equal(t, 90, pauses, "until the cluster is founded")
 	require.Equal(t, 1, strings.Count(w.commentary(), "bootstrap 10 %"), "a reason is said once")
+}
+
+// A cluster that is not founded, because others are away, is not waited for without end: the node serves.
+func TestStartDoesNotWaitLongForTheFounding(t *testing.T) {
+	w := newWorld(t)
+	pauses := 0
+	w.onSleep = func() { pauses++ }
+	s, err := w.d.Start(context.Background(), w.inst, StartOptions{Timeout: 10 * time.Second, Wait: true})
+	require.NoError(t, err)
+	require.True(t, s.Health.Ready)
+	require.EqualValues(t, foundWithin/pollEvery, pauses)
 }
 
 // A newcomer that gets on is waited for, however long it takes; one that stands still is not.
@@ -135,10 +149,38 @@ func TestStartWaitsWhileANewcomerGetsOn(t *testing.T) {
 	w.health = Health{Mode: "syncing", Bootstrap: &b}
 	w.onSleep = func() { b.BytesDone = min(b.BytesDone+1, 500) }
 	heard := Bootstrap{}
-	_, err := w.d.Start(context.Background(), w.inst, StartOptions{Timeout: 2 * time.Second, Wait: true, Progress: func(_ Instance, p Bootstrap) { heard = p }})
+	_, err := w.d.Start(context.Background(), w.inst,
+		StartOptions{Timeout: 2 * time.Second, Wait: true, Progress: func(_ Instance, p Bootstrap) { heard = p }})
 	require.ErrorIs(t, err, ErrNotReady)
 	require.EqualValues(t, 500, heard.BytesDone)
 	require.Empty(t, w.commentary())
+}
+
+// A node whose store takes long to open is waited for as long as it gets on, and told of; one that stands still is
+// ended.
+func TestStartWaitsWhileTheStoreIsOpened(t *testing.T) {
+	w := newWorld(t)
+	w.starting = &Starting{Text: "asking the other members"}
+	pauses := 0
+	w.onSleep = func() {
+		pauses++
+		w.starting = &Starting{Text: "checking the store", Done: pauses / 100, Total: 40}
+		if pauses == 4000 { // 80 s.
+			w.starting = nil
+		}
+	}
+	_, err := w.d.Start(context.Background(), w.inst, patient)
+	require.NoError(t, err, w.commentary())
+	require.Equal(t, 4000, pauses)
+	require.Contains(t, w.commentary(), "starting: checking the store")
+	require.Less(t, strings.Count(w.commentary(), "\n"), 20)
+
+	w = newWorld(t)
+	w.starting = &Starting{Text: "checking the store", Total: 40}
+	w.onSignal = func(int, syscall.Signal) { w.end(w.child, "signal: terminated") }
+	_, err = w.d.Start(context.Background(), w.inst, patient)
+	require.ErrorContains(t, err, "did not get on for 10s")
+	require.Equal(t, []string{"501 terminated"}, w.signals)
 }
 
 func TestStartNotReadyInTime(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -30,8 +31,8 @@ func (d *Daemon) Status(ctx context.Context, inst Instance) (Report, error) {
 	return r, d.complete(ctx, inst.Key(), &r)
 }
 
-// StatusAll inspects every instance that has a PID file, in byte order of their keys. A file that cannot be believed is one
-// report of StateUnknown: it hides neither itself nor the others.
+// StatusAll inspects every instance that has a PID file, in byte order of their keys. A file that cannot be believed is
+// one report of StateUnknown: it hides neither itself nor the others.
 func (d *Daemon) StatusAll(ctx context.Context) ([]Report, error) {
 	keys, err := d.Home.keys()
 	if err != nil {
@@ -84,5 +85,8 @@ func (d *Daemon) complete(ctx context.Context, key string, r *Report) error {
 		return nil
 	}
 	r.Answers, r.Health = true, health
+	if health.Mode == ModeStarting {
+		r.Detail = "it is starting and does not serve yet: " + strings.Join(health.Reasons, "; ")
+	}
 	return nil
 }

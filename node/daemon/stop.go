@@ -26,8 +26,8 @@ type Stopped struct {
 // progressEvery is the pause between two lines that say that a stop still waits.
 const progressEvery = time.Second
 
-// Stop ends inst and returns when its process is gone. A node that does not run is not an error: stopping twice is the same as
-// stopping once. A stale PID file is removed; what it points to is never signalled.
+// Stop ends inst and returns when its process is gone. A node that does not run is not an error: stopping twice is the
+// same as stopping once. A stale PID file is removed; what it points to is never signalled.
 func (d *Daemon) Stop(ctx context.Context, inst Instance, opts StopOptions) (Stopped, error) {
 	begin := d.Clock.Now()
 	rec, state, err := d.awaitEntry(ctx, inst, begin.Add(opts.Timeout))
@@ -58,8 +58,8 @@ func (d *Daemon) Stop(ctx context.Context, inst Instance, opts StopOptions) (Sto
 	return Stopped{WasRunning: true, Unclean: left, PID: rec.PID, Took: d.Clock.Now().Sub(begin)}, nil
 }
 
-// awaitEntry looks at inst. A lock that is held without a PID file that can be believed belongs to a process that is just
-// starting: its entry is waited for, since a stop that misses it would leave it running.
+// awaitEntry looks at inst. A lock that is held without a PID file that can be believed belongs to a process that is
+// just starting: its entry is waited for, since a stop that misses it would leave it running.
 func (d *Daemon) awaitEntry(ctx context.Context, inst Instance, deadline time.Time) (Record, State, error) {
 	for {
 		rec, state, err := d.look(inst)
@@ -78,8 +78,9 @@ func (d *Daemon) awaitEntry(ctx context.Context, inst Instance, deadline time.Ti
 			return rec, state, nil
 		}
 		if !d.Clock.Now().Before(deadline) {
-			return Record{}, "", fmt.Errorf("%s: %s, yet a process holds %s; find it with `fuser %s`, end it, and try again",
-				inst, state.describe(&rec), d.Home.lockPath(inst.Key()), d.Home.lockPath(inst.Key()))
+			return Record{}, "",
+				fmt.Errorf("%s: %s, yet a process holds %s; find it with `fuser %s`, end it, and try again",
+					inst, state.describe(&rec), d.Home.lockPath(inst.Key()), d.Home.lockPath(inst.Key()))
 		}
 		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
 			return Record{}, "", err
@@ -116,8 +117,8 @@ func (d *Daemon) awaitGone(ctx context.Context, inst Instance, rec *Record, opts
 	}
 }
 
-// removeAfterStop removes the PID file of a process that did not do so itself, as one does that ends in good order, and says whether
-// there was one.
+// removeAfterStop removes the PID file of a process that did not do so itself, as one does that ends in good order, and
+// says whether there was one.
 func (d *Daemon) removeAfterStop(inst Instance, rec *Record) (left bool, err error) {
 	l, held, err := d.Home.tryLock(inst.Key())
 	if err != nil || held { // held: it has been started again meanwhile.
@@ -131,4 +132,18 @@ func (d *Daemon) removeAfterStop(inst Instance, rec *Record) (left bool, err err
 		return true, fmt.Errorf("remove PID file: %w", err)
 	}
 	return true, nil
+}
+
+// AwaitEnd waits until the process that runs inst is gone, without asking it to end: something else has. It returns how
+// inst stands then.
+func (d *Daemon) AwaitEnd(ctx context.Context, inst Instance) (State, error) {
+	for {
+		rec, state, err := d.look(inst)
+		if err != nil || state != StateRunning {
+			return state, err
+		}
+		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
+			return state, fmt.Errorf("%s: process %d still runs: %w", inst, rec.PID, err)
+		}
+	}
 }

@@ -29,6 +29,7 @@ type world struct {
 	launches  int
 	child     *fakeChild
 	liveErr   error
+	starting  *Starting
 	health    Health
 	healthErr error
 	said      []string
@@ -79,7 +80,7 @@ func (w *world) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-func (w *world) Live(context.Context, *Record) error { return w.liveErr }
+func (w *world) Live(context.Context, *Record) (*Starting, error) { return w.starting, w.liveErr }
 
 func (w *world) Health(context.Context, *Record) (Health, error) { return w.health, w.healthErr }
 
@@ -106,7 +107,8 @@ func (w *world) end(c *fakeChild, reason string) {
 }
 
 func (w *world) entry(pid int, ticks uint64) Record {
-	return Record{PID: pid, StartTicks: ticks, BootID: w.bootID, Name: w.inst.Name, Config: w.inst.Config, Started: w.now, Version: "test"}
+	return Record{PID: pid, StartTicks: ticks, BootID: w.bootID, Name: w.inst.Name, Config: w.inst.Config,
+		Started: w.now, Version: "test"}
 }
 
 func (w *world) write(rec Record) { require.NoError(w.t, writeRecord(w.d.Home.PIDPath(w.inst), rec)) }

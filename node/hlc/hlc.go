@@ -1,8 +1,9 @@
 // Package hlc is a hybrid logical clock: timestamps near wall time that never run backwards and follow causality.
 //
 // The algorithm is that of Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in Globally Distributed
-// Databases" (2014), section 3, with one addition: a clock never issues a value twice, restarts included, because it tells
-// its owner which upper bound has to be durable before a value may be shown to anybody, and resumes above that bound.
+// Databases" (2014), section 3, with one addition: a clock never issues a value twice, restarts included, because it
+// tells its owner which upper bound has to be durable before a value may be shown to anybody, and resumes above that
+// bound.
 //
 // It is not a source of time: the wall clock's reading is an argument. Begin with Clock.Next.
 package hlc
@@ -15,13 +16,16 @@ import (
 )
 
 // Timestamp is 48 bits of wall time in milliseconds since the Unix epoch above 16 bits of logical counter, so that
-// comparing two is comparing two integers. The wall part lasts until the year 10889. Zero comes before every issued one.
+// comparing two is comparing two integers. The wall part lasts until the year 10889. Zero comes before every issued
+// one.
 type Timestamp uint64
 
 const logicalBits = 16
 
-// Max is the highest timestamp there is. It is never issued.
-const Max = Timestamp(1<<64 - 1)
+// Last is the highest timestamp that a clock issues, and that anybody takes from anybody: the wall part ends in the
+// year 6429. What is above it can only be damage, or a lie. All members refuse it alike, wherever it turns up, so they
+// converge without it.
+const Last = Timestamp(1<<63 - 1)
 
 // Make puts a timestamp together. Walls below zero count as zero, walls too large as the largest.
 func Make(wallMillis int64, logical uint16) Timestamp {
@@ -38,7 +42,17 @@ func (t Timestamp) Logical() uint16 { return uint16(t) }
 
 // String prints wall and counter as "1700000000000.00042", five digits for the counter so that text sorts like time.
 func (t Timestamp) String() string {
-	return strconv.FormatInt(t.Wall(), 10) + "." + fmt.Sprintf("%05d", t.Logical())
+	var b [20 + 1 + 5]byte
+	return string(t.Append(b[:0]))
+}
+
+// Append adds what String prints.
+func (t Timestamp) Append(b []byte) []byte {
+	b = append(strconv.AppendInt(b, t.Wall(), 10), '.')
+	for unit := 10000; unit > 0; unit /= 10 {
+		b = append(b, '0'+byte(int(t.Logical())/unit%10))
+	}
+	return b
 }
 
 // Parse reads what Timestamp.String prints.
@@ -54,11 +68,15 @@ func Parse(s string) (Timestamp, error) {
 	return 0, fmt.Errorf("timestamp %q: want MILLISECONDS.COUNTER, the counter in five digits", s)
 }
 
-// ErrExhausted says that the next value would not fit, which means that some clock claimed the year 10889.
-var ErrExhausted = errors.New("hybrid logical clock exhausted: some member's wall clock claims the year 10889; set it right and restore the data from before")
+// Absurd reports whether no clock can have issued t.
+func (t Timestamp) Absurd() bool { return t > Last }
 
-// BoundWindowMillis is how far ahead of an issued value the durable bound is put, so that one persist serves many values. A
-// restart moves the clock ahead by up to this much.
+// ErrExhausted says that the next value would be above Last: some clock has claimed the year 6429.
+var ErrExhausted = errors.New("the hybrid clock has no timestamp left: some clock has claimed the year 6429; " +
+	"set the clock of this machine right, and if it is, some version carries that time: see docs/reference/modes.md")
+
+// BoundWindowMillis is how far ahead of an issued value the durable bound is put, so that one persist serves many
+// values. A restart moves the clock ahead by up to this much.
 const BoundWindowMillis = 1000
 
 // Clock issues timestamps. It is not safe for concurrent use. The zero Clock has issued nothing.
@@ -75,22 +93,26 @@ func Resume(bound Timestamp) Clock { return Clock{last: bound, bound: bound} }
 // When newBound is not zero the caller must make it durable no later than anything that carries ts becomes visible to
 // anybody; putting both into one atomic persist does that.
 func (c *Clock) Next(wallMillis int64, above Timestamp) (ts, newBound Timestamp, err error) {
-	ts = max(Make(wallMillis, 0), c.last+1, above+1)
-	if above >= Max-1 || c.last >= Max-1 {
+	if c.Exhausted(wallMillis) || above >= Last {
 		return 0, 0, ErrExhausted
 	}
+	ts = max(Make(wallMillis, 0), c.last+1, above+1)
 	c.last = ts
 	if ts > c.bound {
-		c.bound = max(ts, Make(ts.Wall()+BoundWindowMillis, 0))
+		c.bound = max(ts, min(Make(ts.Wall()+BoundWindowMillis, 0), Last))
 		newBound = c.bound
 	}
 	return ts, newBound, nil
 }
 
+// Exhausted reports whether there is nothing left to issue at a reading of the wall clock. With a wall clock that is
+// right it is for good.
+func (c *Clock) Exhausted(wallMillis int64) bool { return c.last >= Last || Make(wallMillis, 0) > Last }
+
 // Observe takes note of a timestamp made elsewhere, so that whatever this clock issues later lies above it. It refuses
-// nothing, however far ahead: a clock that refused would keep members from converging.
+// nothing that a clock can have issued, however far ahead: a clock that refused would keep members from converging.
 func (c *Clock) Observe(ts Timestamp) {
-	if ts > c.last && ts < Max-1 {
+	if ts > c.last && ts <= Last {
 		c.last = ts
 	}
 }

@@ -63,25 +63,47 @@ func TestResumeNeverRepeats(t *testing.T) {
 
 func TestExhaustedIsAnError(t *testing.T) {
 	var c hlc.Clock
-	c.Observe(hlc.Max)
-	_, _, err := c.Next(1, 0)
-	require.NoError(t, err, "the highest timestamp is nobody's and is not heeded")
-	_, _, err = c.Next(1, hlc.Max-1)
+	c.Observe(hlc.Last + 1)
+	ts, _, err := c.Next(1, 0)
+	require.NoError(t, err, "what no clock can have issued is not heeded")
+	require.Equal(t, hlc.Make(1, 0), ts)
+	_, _, err = c.Next(1, hlc.Last)
 	require.ErrorIs(t, err, hlc.ErrExhausted)
-	c.Observe(hlc.Max - 2)
-	_, _, err = c.Next(1, 0)
+	c.Observe(hlc.Last - 1)
+	ts, bound, err := c.Next(1, 0)
 	require.NoError(t, err)
+	require.Equal(t, hlc.Last, ts)
+	require.Equal(t, hlc.Last, bound, "the bound is never absurd")
+	require.True(t, c.Exhausted(1))
 	_, _, err = c.Next(1, 0)
 	require.ErrorIs(t, err, hlc.ErrExhausted)
+	c = hlc.Resume(bound)
+	require.True(t, c.Exhausted(1), "for good")
+}
+
+// A wall clock in a far year harms nothing but itself, and goes on when it is right again.
+func TestAnAbsurdWallClockIsNotFollowed(t *testing.T) {
+	var c hlc.Clock
+	_, _, err := c.Next(1000, 0)
+	require.NoError(t, err)
+	absurd := hlc.Last.Wall() + 1
+	require.True(t, c.Exhausted(absurd))
+	_, _, err = c.Next(absurd, 0)
+	require.ErrorIs(t, err, hlc.ErrExhausted)
+	ts, _, err := c.Next(1001, 0)
+	require.NoError(t, err)
+	require.Equal(t, hlc.Make(1001, 0), ts)
 }
 
 func TestTextRoundTrip(t *testing.T) {
-	for _, ts := range []hlc.Timestamp{0, 1, hlc.Make(1_700_000_000_000, 42), hlc.Max} {
+	for _, ts := range []hlc.Timestamp{0, 1, hlc.Make(1_700_000_000_000, 42), hlc.Last} {
 		got, err := hlc.Parse(ts.String())
 		require.NoError(t, err)
 		require.Equal(t, ts, got)
 	}
-	for _, bad := range []string{"", "1", "1.2", "x.00001", "1.99999", "-1.00001", "281474976710656.00000", "1.000011"} {
+	for _, bad := range []string{
+		"", "1", "1.2", "x.00001", "1.99999", "-1.00001", "281474976710656.00000", "1.000011",
+	} {
 		_, err := hlc.Parse(bad)
 		require.Error(t, err, bad)
 	}

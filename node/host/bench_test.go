@@ -21,7 +21,8 @@ func BenchmarkDurablePut(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			r := &node.Request{Op: node.OpPut, Level: node.Eventual, Path: fmt.Sprintf("bench/%d", n.Add(1)%100_000), Value: value}
+			r := &node.Request{Op: node.OpPut, Level: node.Eventual, Path: fmt.Sprintf("bench/%d", n.Add(1)%100_000),
+				Value: value}
 			if resp, err := h.Do(context.Background(), r); err != nil || resp.Code > node.CodeCreated {
 				b.Errorf("%v %v", resp.Code, err)
 				return
@@ -33,7 +34,8 @@ func BenchmarkDurablePut(b *testing.B) {
 // BenchmarkEventualGet is a read beside the loop.
 func BenchmarkEventualGet(b *testing.B) {
 	h := benchHost(b)
-	_, err := h.Do(context.Background(), &node.Request{Op: node.OpPut, Level: node.Eventual, Path: "a", Value: make([]byte, 256)})
+	_, err := h.Do(context.Background(),
+		&node.Request{Op: node.OpPut, Level: node.Eventual, Path: "a", Value: make([]byte, 256)})
 	require.NoError(b, err)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -61,7 +63,8 @@ func TestBenchmarksRun(t *testing.T) {
 	require.NoError(t, benchtime.Value.Set("5x"))
 	defer func() { require.NoError(t, benchtime.Value.Set(before)) }()
 	for _, bench := range []func(*testing.B){
-		BenchmarkDurablePut, BenchmarkEventualGet, BenchmarkHTTPPut, BenchmarkHTTPGet, BenchmarkFiberEcho, BenchmarkFsync, BenchmarkVisibleEverywhere,
+		BenchmarkDurablePut, BenchmarkEventualGet, BenchmarkHTTPPut, BenchmarkHTTPGet, BenchmarkFiberEcho,
+		BenchmarkFsync, BenchmarkVisibleEverywhere,
 	} {
 		require.Equal(t, 5, testing.Benchmark(bench).N)
 	}

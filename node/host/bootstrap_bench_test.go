@@ -14,9 +14,9 @@ import (
 	"kvs/node/host/config"
 )
 
-// BenchmarkBootstrap is what clients of two members feel while a third one joins, against before: the 99th percentile of PUT and
-// GET over the members, in the core. b.N is the number of keys of 4 KiB that the newcomer has to fetch, but one thousand at
-// least; run it with -benchtime=50000x.
+// BenchmarkBootstrap is what clients of two members feel while a third one joins, against before: the 99th percentile
+// of PUT and GET over the members, in the core. b.N is the number of keys of 4 KiB that the newcomer has to fetch, but
+// one thousand at least; run it with -benchtime=50000x.
 func BenchmarkBootstrap(b *testing.B) {
 	r := measureBootstrap(b, max(b.N, 1000), 4<<10, 0)
 	r.report(b)

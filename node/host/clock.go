@@ -26,12 +26,12 @@ type realClock struct{ start time.Time }
 func (realClock) Wall() int64           { return time.Now().UnixMilli() }
 func (c realClock) Mono() time.Duration { return time.Since(c.start) }
 
-// FileClock is the machine's clock with an error that a file says, and says anew whenever it is written in place. It is for
-// tests of real clusters: no machine lets one process have another clock than the rest.
+// FileClock is the machine's clock with an error that a file says, and says anew whenever it is written in place. It is
+// for tests of real clusters: no machine lets one process have another clock than the rest.
 //
-// The file holds one line: the milliseconds that the clock is ahead at a time, the parts per million that it gains from then on,
-// that time, and "runs", or what it shows while it stands still. Times are in milliseconds since the Unix epoch. A line that
-// cannot be understood later on changes nothing.
+// The file holds one line: the milliseconds that the clock is ahead at a time, the parts per million that it gains from
+// then on, that time, and "runs", or what it shows while it stands still. Times are in milliseconds since the Unix
+// epoch. A line that cannot be understood later on changes nothing.
 func FileClock(file string) (Clock, error) {
 	f, err := os.Open(file)
 	if err != nil {

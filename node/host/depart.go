@@ -14,12 +14,13 @@ import (
 // ErrNotHandedOver says that a leave was called off: the node is a member as before.
 var ErrNotHandedOver = errors.New("the node has not left")
 
-// leaveFarewellMax bounds the time in which the others are told, whatever became of the handing over.
+// leaveFarewellMax bounds the time for telling the others, also when handing over has failed.
 const leaveFarewellMax = 15 * time.Second
 
-// Leave makes the node leave the cluster for good: it takes no more writes, gives up its vote, waits until a majority of the
-// others has all that it has to send them, and tells them. ctx bounds the handing over: when it ends before, the node is a
-// member as before, with ErrNotHandedOver; with force it leaves all the same. The node runs on, as a member of nothing; Stop it.
+// Leave makes the node leave the cluster for good: it takes no more writes, gives up its vote, waits until a majority
+// of the others has all that it has to send them, and tells them. ctx bounds the handing over: when it ends before, the
+// node is a member as before, with ErrNotHandedOver; with force it leaves all the same. The node runs on, as a member
+// of nothing; Stop it.
 func (h *Host) Leave(ctx context.Context, force bool) error {
 	leaving := func(on bool) error {
 		in := event{in: &node.SetReadOnly{Reason: node.ReasonLeaving, On: on}}
@@ -66,13 +67,14 @@ func (h *Host) handOver(ctx context.Context) error {
 	}
 	err = h.poll(ctx, func(now *node.Status) bool { s = *now; return s.HandedOver >= s.HandOver })
 	if err != nil {
-		return fmt.Errorf("%d of the other members have all that this one wrote, %d are needed: %w", s.HandedOver, s.HandOver, err)
+		return fmt.Errorf("%d of the other members have all that this one wrote, %d are needed: %w", s.HandedOver,
+			s.HandOver, err)
 	}
 	return nil
 }
 
-// Remove takes another member out for good, with force also one that is alive, and returns when that is on this node's disk.
-// Errors wrap those of swim.Machine.Remove.
+// Remove takes another member out for good, with force also one that is alive, and returns when that is on this node's
+// disk. Errors wrap those of swim.Machine.Remove.
 func (h *Host) Remove(ctx context.Context, id node.ID, force bool) error {
 	refused, err := ask(ctx, h.loop, func(n *node.Node) error { return n.CanRemove(id, force) })
 	if err = errors.Join(err, refused); err != nil {

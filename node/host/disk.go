@@ -19,7 +19,10 @@ type diskWatch struct {
 	logger   *slog.Logger
 	interval time.Duration
 	tell     func(ctx context.Context, ev event) error
-	blind    bool // the last look failed.
+	ballast  func() error  // gives up the space kept for a full disk when it is needed, or sets it aside.
+	owed     func() uint64 // bytes of that space which were given up: they look free and are not.
+	noKeep   bool          // the log has said that there is none.
+	blind    bool          // the last look failed.
 }
 
 // run looks until ctx ends, the first time at once.
@@ -36,8 +39,12 @@ func (w *diskWatch) run(ctx context.Context) {
 	}
 }
 
-// look observes once. When the space cannot be found out the mode stays as it is, and the log says so once.
+// look observes once. When the space cannot be found out the mode stays as it is, and one line is logged.
 func (w *diskWatch) look(ctx context.Context) {
+	if err := w.ballast(); err != nil && !w.noKeep {
+		w.noKeep = true
+		w.logger.Warn("no space is kept for a full disk", "dir", w.dir, "error", err)
+	}
 	free, err := w.free(w.dir)
 	if err != nil {
 		if !w.blind {
@@ -47,8 +54,10 @@ func (w *diskWatch) look(ctx context.Context) {
 		return
 	}
 	w.blind = false
-	w.observe(ctx, w.gauge, node.ReasonDisk, free, "disk nearly full, only deletions are taken until there is room")
-	w.observe(ctx, w.reserve, node.ReasonDiskReserve, free, "disk all but full, deletions are refused too until there is room")
+	w.observe(ctx, w.gauge, node.ReasonDisk, free-min(free, w.owed()),
+		"disk nearly full, only deletions are taken until there is room")
+	w.observe(ctx, w.reserve, node.ReasonDiskReserve, free,
+		"disk all but full, deletions are refused too until there is room")
 }
 
 func (w *diskWatch) observe(ctx context.Context, gauge *badgerstore.Gauge, reason string, free uint64, alarm string) {
@@ -64,8 +73,8 @@ func (w *diskWatch) observe(ctx context.Context, gauge *badgerstore.Gauge, reaso
 	_ = w.tell(ctx, event{in: &node.SetReadOnly{Reason: reason, On: full}}) // fails only when the node stops.
 }
 
-// reserveGauge says when deletions have to stop too: at three quarters of what writes need, well before the store itself stops
-// at half of it. Config's check has seen that the watermark is larger than nothing.
+// reserveGauge says when deletions have to stop too: at three quarters of what writes need, well before the store
+// itself stops at half of it. Config's check has seen that the watermark is larger than nothing.
 func (h *Host) reserveGauge() *badgerstore.Gauge {
 	low := uint64(h.cfg.Disk.LowWatermark)
 	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{FullBelow: low / 4 * 3, FreeFrom: low})

@@ -27,12 +27,14 @@ func ExampleStart() {
 	cfg.Resolve(filepath.Join(dir, "example.yaml"))
 
 	ctx := context.Background()
-	h, err := host.Start(ctx, host.Options{Config: &cfg, Logger: slog.New(slog.DiscardHandler), Clock: host.RealClock(), Version: "example"})
+	h, err := host.Start(ctx, host.Options{Config: &cfg, Logger: slog.New(slog.DiscardHandler), Clock: host.RealClock(),
+		Version: "example"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	resp, err := h.Do(ctx, &node.Request{Op: node.OpPut, Level: node.Eventual, Path: "greetings/hello", Value: []byte("hello")})
+	resp, err := h.Do(ctx, &node.Request{Op: node.OpPut, Level: node.Eventual, Path: "greetings/hello",
+		Value: []byte("hello")})
 	fmt.Println(resp.Code, err) // durable by now.
 	rec, err := h.View().Get("greetings/hello")
 	fmt.Println(string(rec.Value), err)

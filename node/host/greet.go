@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -13,13 +12,15 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/client"
+	"kvs/node/slot"
 	"kvs/node/swim"
 )
 
-// Before a node starts it asks the members that it is about to meet who they are. Two mistakes are told then, before any of them has
-// heard of it: a seed of another cluster, of another name or founded apart, in which case it makes no data folder either, and a data
-// folder that was copied, so that two nodes have one identity, which takes opening it to be known. Whoever does not answer in time is
-// not waited for: gossip goes on looking, and drops what belongs to another cluster.
+// Before a node starts it asks the members that it is about to meet who they are. Two mistakes are reported then,
+// before any of them has heard of it: a seed of another cluster, of another name or founded apart, in which case it
+// makes no data folder either, and a data folder that was copied, so that two nodes have one identity, which takes
+// opening it to be known. Whoever does not answer in time is not waited for: gossip goes on looking, and drops what
+// belongs to another cluster.
 
 const (
 	greetTimeout = 700 * time.Millisecond // for all that are asked together; a dead machine delays a start by so much.
@@ -30,9 +31,11 @@ const (
 var (
 	ErrOtherCluster  = errors.New("belongs to another cluster")
 	ErrIdentityInUse = errors.New("identity is in use")
+	ErrRenamed       = errors.New("the node has another name than before")
 )
 
-// greetAsNewcomer asks the seeds when there is no data folder yet, or an empty one. Whoever is refused has none afterwards either.
+// greetAsNewcomer asks the seeds when there is no data folder yet, or an empty one. Whoever is refused has none
+// afterwards either.
 func (h *Host) greetAsNewcomer(ctx context.Context) (greeted bool, err error) {
 	entries, err := os.ReadDir(h.cfg.DataDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
@@ -54,7 +57,8 @@ func (h *Host) greet(ctx context.Context) error {
 	return h.greetAs(ctx, id, known, config)
 }
 
-// greetAs is greet for a node with this identity, which knew these members and this configuration; zero and nil: it has none.
+// greetAs is greet for a node with this identity, which knew these members and this configuration; zero and nil: it has
+// none.
 func (h *Host) greetAs(ctx context.Context, id node.ID, known []swim.Member, config *node.Config) error {
 	fresh := id == 0
 	addrs := slices.Clone(h.cfg.Seeds)
@@ -69,7 +73,8 @@ func (h *Host) greetAs(ctx context.Context, id node.ID, known []swim.Member, con
 	for _, a := range answers {
 		if err := h.otherCluster(a, config); err != nil {
 			strangers = append(strangers, err)
-			split = split || a.status.Cluster == h.cfg.Cluster // of two clusters with its name a newcomer cannot choose one.
+			// of two clusters with its name a newcomer cannot choose one.
+			split = split || a.status.Cluster == h.cfg.Cluster
 			continue
 		}
 		if theirs := a.config(); config == nil && theirs != nil {
@@ -81,30 +86,59 @@ func (h *Host) greetAs(ctx context.Context, id node.ID, known []swim.Member, con
 	case len(strangers) > 0 && fresh && (own == 0 || split):
 		return errors.Join(strangers...)
 	case len(strangers) > 0:
-		h.logger.Warn("some addresses of members lead to another cluster: take them out of the seeds", "error", errors.Join(strangers...))
+		h.logger.Warn("some addresses of members lead to another cluster: take them out of the seeds", "error",
+			errors.Join(strangers...))
 	}
 	h.warnOfNamesake(id, answers)
 	if fresh {
 		return nil
 	}
+	if err := h.checkName(id, answers); err != nil {
+		return err
+	}
 	return h.checkIdentity(ctx, id, answers)
 }
 
-// warnOfNamesake says that another member that lives has this node's name. It is no reason not to start: nothing goes by names but
-// people, and the other one may be about to end. One at this node's own address was here before, and lost its disk.
+// warnOfNamesake says that another member that lives has this node's name. It is no reason not to start: nothing goes
+// by names but people, and the other one may be about to end. One at this node's own address was here before, and lost
+// its disk.
 func (h *Host) warnOfNamesake(id node.ID, answers []greeting) {
 	for _, a := range answers {
 		if a.status.Cluster != h.cfg.Cluster {
 			continue
 		}
 		for _, m := range a.status.Members {
-			if m.Name == h.cfg.Name && m.ID != id.String() && m.State == swim.Alive.String() && m.Address != h.cfg.Advertise {
-				h.logger.Warn("another member that is alive has this node's name: give one of them another in its configuration",
+			if m.Name == h.cfg.Name && m.ID != id.String() && m.State == swim.Alive.String() &&
+				m.Address != h.cfg.Advertise {
+				h.logger.Warn(
+					"another member that is alive has this node's name: give one of them another in its configuration",
 					"name", m.Name, "id", m.ID, "address", m.Address)
 				return
 			}
 		}
 	}
+}
+
+// checkName refuses to start a node under another name than the one that others know it by, where names are what
+// members prove: they would not hear it.
+func (h *Host) checkName(id node.ID, answers []greeting) error {
+	if !h.cfg.SwimConfig().NamesFixed {
+		return nil
+	}
+	for _, a := range answers {
+		if a.status.Cluster != h.cfg.Cluster {
+			continue
+		}
+		for _, m := range a.status.Members {
+			if m.ID == id.String() && m.Name != h.cfg.Name {
+				return fmt.Errorf("%w: the data in %s is that of the member %q, says %s, and this node is called %q: "+
+					"where members prove their names by certificates a member keeps its name; "+
+					"give this node that name and its certificate again, or an empty data_dir",
+					ErrRenamed, h.cfg.DataDir, m.Name, a.addr, h.cfg.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // checkClusters refuses addresses that belong to another cluster.
@@ -125,17 +159,20 @@ func (h *Host) checkClusters(ctx context.Context, addrs []string) error {
 func (h *Host) otherCluster(a greeting, own *node.Config) error {
 	switch {
 	case a.status.Cluster != h.cfg.Cluster:
-		return fmt.Errorf("the member at %s %w: it is of %q, this node is configured for %q; correct the seeds or the cluster in %s",
+		return fmt.Errorf(
+			"the member at %s %w: it is of %q, this node is configured for %q; correct the seeds or the cluster in %s",
 			a.addr, ErrOtherCluster, a.status.Cluster, h.cfg.Cluster, h.cfg.File)
 	case !own.Related(a.config()):
-		return fmt.Errorf("the member at %s %w: both are called %q, but they were founded apart, and two foundings never merge; correct the seeds in %s, or start the nodes of one of the two with empty data folders",
+		return fmt.Errorf("the member at %s %w: both are called %q, but they were founded apart, and two foundings "+
+			"never merge; correct the seeds in %s, or start the nodes of one of the two with empty data folders and "+
+			"keep the former ones",
 			a.addr, ErrOtherCluster, h.cfg.Cluster, h.cfg.File)
 	}
 	return nil
 }
 
-// checkIdentity looks for another process with this node's identity. That somebody believes in one proves nothing, for the
-// node itself may have had another address: only the one at that address does.
+// checkIdentity looks for another process with this node's identity. That somebody believes in one proves nothing, for
+// the node itself may have had another address: only the one at that address does.
 func (h *Host) checkIdentity(ctx context.Context, id node.ID, answers []greeting) error {
 	var claims []string
 	for _, a := range answers {
@@ -160,7 +197,8 @@ func (h *Host) checkIdentity(ctx context.Context, id node.ID, answers []greeting
 }
 
 func (h *Host) identityInUse(id node.ID, addr string) error {
-	return fmt.Errorf("the %w: the node at %s has the identity %s of the data in %s; a data folder cannot be copied to make another node: give this one an empty data_dir, or stop the other one",
+	return fmt.Errorf("the %w: the node at %s has the identity %s of the data in %s; a data folder cannot be copied "+
+		"to make another node: give this one an empty data_dir, or stop the other one",
 		ErrIdentityInUse, addr, id, h.cfg.DataDir)
 }
 
@@ -170,15 +208,16 @@ type greeting struct {
 	status api.Status
 }
 
-// config is as much of the member's configuration as says of which founding it is; nil: it has none, or is of a version that does not say.
+// config is as much of the member's configuration as says of which founding it is; nil: it has none, or is of a version
+// that does not say.
 func (g *greeting) config() *node.Config {
-	founding, err := node.ParseUUID(g.status.Voters.Founding)
+	founding, err := slot.ParseUUID(g.status.Voters.Founding)
 	if err != nil {
 		return nil
 	}
 	c := &node.Config{Founding: founding}
 	for _, text := range g.status.Voters.Former {
-		if former, err := node.ParseUUID(text); err == nil {
+		if former, err := slot.ParseUUID(text); err == nil {
 			c.Former = append(c.Former, former)
 		}
 	}
@@ -198,7 +237,7 @@ func (h *Host) ask(ctx context.Context, addrs []string) []greeting {
 	defer cancel()
 	heard := make(chan greeting, len(asked))
 	for _, a := range asked {
-		go func() { heard <- greeting{a, askOne(ctx, a)} }()
+		go func() { heard <- greeting{a, h.askOne(ctx, a)} }()
 	}
 	var out []greeting
 	for range asked {
@@ -210,10 +249,11 @@ func (h *Host) ask(ctx context.Context, addrs []string) []greeting {
 	return out
 }
 
-// askOne returns the zero Status for somebody who does not answer, or not as a member does.
-func askOne(ctx context.Context, addr string) api.Status {
+// askOne returns the zero Status when no answer comes, or not one of a member.
+func (h *Host) askOne(ctx context.Context, addr string) api.Status {
 	o := client.DefaultOptions(addr)
 	o.AttemptsMax, o.AttemptTimeout, o.DialTimeout = 1, greetTimeout, greetTimeout
+	o.Dial = h.dialMember
 	c, err := client.New(o)
 	if err != nil {
 		return api.Status{}
@@ -224,13 +264,4 @@ func askOne(ctx context.Context, addr string) api.Status {
 		return api.Status{}
 	}
 	return st
-}
-
-// tryListen finds out that an address cannot be listened on before anything is made on the disk.
-func tryListen(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	return l.Close()
 }

@@ -36,7 +36,9 @@ func TestASeedOfAnotherClusterIsRefused(t *testing.T) {
 
 	c.Cluster = "first" // corrected: the same folder will do.
 	h := startHost(t, testOptions(c))
-	require.NoError(t, h.poll(t.Context(), func(s *node.Status) bool { return s.Mode == node.ModeNormal && len(s.Members) == 2 }))
+	require.NoError(t, h.poll(t.Context(), func(s *node.Status) bool {
+		return s.Mode == node.ModeNormal && len(s.Members) == 2
+	}))
 }
 
 // A member with data has other ways to its cluster: a stale seed is no reason to stay away.
@@ -85,7 +87,8 @@ func TestACopiedDataFolderIsRefused(t *testing.T) {
 	first, second := startHost(t, testOptions(a)), startHost(t, testOptions(b))
 	require.NoError(t, second.poll(t.Context(), func(s *node.Status) bool { return s.Mode == node.ModeNormal }))
 	stopHost(t, second)
-	for name, seeds := range map[string][]string{"through the original": {b.Listen}, "through another member": {a.Listen}, "by its own memory": nil} {
+	for name, seeds := range map[string][]string{
+		"through the original": {b.Listen}, "through another member": {a.Listen}, "by its own memory": nil} {
 		copied := testConfig(t, seeds...)
 		copyFolder(t, b.DataDir, copied.DataDir)
 		require.NoError(t, os.RemoveAll(filepath.Join(copied.DataDir, "LOCK")))
@@ -93,12 +96,14 @@ func TestACopiedDataFolderIsRefused(t *testing.T) {
 			again, err := Start(t.Context(), testOptions(b))
 			require.NoError(t, err)
 			defer stopHost(t, again)
-			require.NoError(t, first.poll(t.Context(), func(s *node.Status) bool { return aliveAt(s, b.Listen) })) // it may still believe in the one that moved.
+			// it may still believe in the one that moved.
+			require.NoError(t, first.poll(t.Context(), func(s *node.Status) bool { return aliveAt(s, b.Listen) }))
 			_, err = Start(t.Context(), testOptions(copied))
 			require.ErrorIs(t, err, ErrIdentityInUse)
 			require.ErrorContains(t, err, b.Listen)
 			require.ErrorContains(t, err, copied.DataDir)
-			require.False(t, knows(t, first, copied.Listen) || knows(t, again, copied.Listen), "nothing was said before")
+			require.False(t, knows(t, first, copied.Listen) || knows(t, again, copied.Listen),
+				"nothing was said before")
 		})
 		// Without the original it is just a node that has moved.
 		moved, err := Start(t.Context(), testOptions(copied))
@@ -109,15 +114,6 @@ func TestACopiedDataFolderIsRefused(t *testing.T) {
 
 func aliveAt(s *node.Status, addr string) bool {
 	return slices.ContainsFunc(s.Members, func(m swim.Member) bool { return m.Addr == addr && m.State == swim.Alive })
-}
-
-func alive(s *node.Status) (n int) {
-	for _, m := range s.Members {
-		if m.State == swim.Alive {
-			n++
-		}
-	}
-	return n
 }
 
 // knows reports whether h has heard of anybody at addr.
@@ -132,7 +128,8 @@ func TestJoiningAnotherClusterIsRefused(t *testing.T) {
 	a.Cluster = "first"
 	startHost(t, testOptions(a))
 	h := startHost(t, testOptions(c))
-	resp, err := http.Post("http://"+h.Addr()+"/members/join", "application/json", strings.NewReader(`{"addresses":["`+a.Listen+`"]}`))
+	resp, err := http.Post("http://"+h.Addr()+"/members/join", "application/json",
+		strings.NewReader(`{"addresses":["`+a.Listen+`"]}`))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	var b bytes.Buffer
@@ -143,15 +140,16 @@ func TestJoiningAnotherClusterIsRefused(t *testing.T) {
 	require.Contains(t, b.String(), "first")
 }
 
-// Two clusters of the default name are two clusters: each says so when it is told to join the other, and a newcomer with seeds in both
-// does not choose.
+// Two clusters of the default name are two clusters: each says so when it is told to join the other, and a newcomer
+// with seeds in both does not choose.
 func TestFoundingsOfOneNameAreRefused(t *testing.T) {
 	a, c := testConfig(t), testConfig(t)
 	ha, hc := startHost(t, testOptions(a)), startHost(t, testOptions(c))
 	for _, h := range []*Host{ha, hc} {
 		require.NoError(t, h.poll(t.Context(), func(s *node.Status) bool { return s.Config != nil }))
 	}
-	resp, err := http.Post("http://"+hc.Addr()+"/members/join", "application/json", strings.NewReader(`{"addresses":["`+a.Listen+`"]}`))
+	resp, err := http.Post("http://"+hc.Addr()+"/members/join", "application/json",
+		strings.NewReader(`{"addresses":["`+a.Listen+`"]}`))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	var b bytes.Buffer

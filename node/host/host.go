@@ -5,6 +5,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -14,20 +15,29 @@ import (
 	"time"
 
 	"kvs/node"
+	"kvs/node/api"
 	"kvs/node/host/badgerstore"
+	"kvs/node/host/certs"
 	"kvs/node/host/committer"
 	"kvs/node/host/config"
 	"kvs/node/host/logging"
 	"kvs/node/host/metrics"
+	"kvs/node/host/seal"
+	"kvs/node/host/store"
 	"kvs/node/host/transport"
+	"kvs/node/slot"
 )
 
-// Options of Start. All that are exported are required.
+// Options of Start. All that are exported are required, but those with a default.
 type Options struct {
 	Config  *config.Config // resolved and checked, as config.Load returns it.
 	Logger  *slog.Logger
 	Clock   Clock  // RealClock(), but for tests about clocks.
 	Version string // of the program, for /status.
+
+	// Listening receives the address, a host:port, as soon as the node answers there, at first only that it is
+	// starting. Default: no call.
+	Listening func(addr string)
 
 	// wrapStore stands between the node and its store in tests about broken disks; nil: nothing does.
 	wrapStore func(node.Store) node.Store
@@ -42,6 +52,7 @@ type Host struct {
 	loop      *loop
 	admission *admission
 	places    chan struct{} // of batches from peers that wait for the loop.
+	streams   streams       // of peers.
 
 	store     node.Store
 	metrics   *metrics.Metrics
@@ -49,8 +60,21 @@ type Host struct {
 	frames    *transport.Frames
 	server    server
 	listener  net.Listener
+	admin     io.Closer     // the door for those who watch; nil: there is none.
+	audit     *auditLog     // nil: there is none.
+	certs     *certs.Keeper // nil: no TLS.
+	sealer    *seal.Sealer  // nil: gossip is not sealed.
+	replays   seal.Replays  // belongs to the goroutine that serves datagrams.
 
-	datagramsDropped atomic.Uint64
+	datagramsDropped  atomic.Uint64
+	datagramsReplayed atomic.Uint64
+	free              func(dir string) (uint64, error)
+	writeRoom         uint64 // free bytes below which the store takes no write.
+
+	warnings atomic.Pointer[[]string]     // of the lookout.
+	lost     atomic.Pointer[lostNote]     // what the store had lost, while it is made good.
+	starting atomic.Pointer[api.Starting] // nil: it has started, and everything above is there.
+	served   chan error                   // how the server has ended.
 
 	background sync.WaitGroup     // goroutines that shutdown ends.
 	endWatch   context.CancelFunc // ends the one that looks at the disk.
@@ -60,8 +84,8 @@ type Host struct {
 	err        error         // why the node stopped by itself; set before stopped is closed.
 }
 
-// Start brings a node up: it returns when the node answers clients. ctx only bounds the start. Errors are for people, and
-// nothing is left behind: a port in use, a data folder that cannot be used, and so on.
+// Start brings a node up: it returns when the node answers clients. ctx only bounds the start. Errors are for people,
+// and nothing is left behind: a port in use, a data folder that cannot be used, and so on.
 func Start(ctx context.Context, o Options) (*Host, error) {
 	if o.Config == nil || o.Logger == nil || o.Clock == nil {
 		return nil, errors.New("host: configuration, logger and clock are required")
@@ -73,6 +97,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		cfg: o.Config, logger: o.Logger, clock: o.Clock,
 		admission: newAdmission(o.Config.RequestsMax),
 		places:    make(chan struct{}, peerBatchesMax),
+		served:    make(chan error, 1),
 		stopping:  make(chan struct{}), stopped: make(chan struct{}),
 	}
 	var undo cleanup
@@ -95,17 +120,31 @@ func (c *cleanup) run() error {
 	return errors.Join(errs...)
 }
 
-// start takes the steps in an order in which nodes that start together do not wait for each other: each asks the others before
-// it listens itself.
+// start takes the steps in an order in which nodes that start together do not wait for each other: each answers that it
+// is starting before it asks the others.
 func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
-	if err := tryListen(h.cfg.Listen); err != nil {
-		return listenError(err, h.cfg, "TCP")
+	h.say(api.Starting{Phase: "asking the other members"})
+	if err := h.loadCredentials(); err != nil {
+		return err
+	}
+	if err := h.openAudit(undo); err != nil {
+		return err
+	}
+	if err := h.openDoor(o, undo); err != nil {
+		return err
+	}
+	if err := h.openAdminDoor(undo); err != nil {
+		return err
+	}
+	descriptors, err := h.fitDescriptors()
+	if err != nil {
+		return err
 	}
 	greeted, err := h.greetAsNewcomer(ctx)
 	if err != nil {
 		return err
 	}
-	gauge, err := h.openStore(o.Version)
+	disk, err := h.openStore(ctx, o.Version)
 	if err != nil {
 		return err
 	}
@@ -114,16 +153,15 @@ func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 	}
 	undo.add(h.store.Close)
 	if !greeted {
+		h.say(api.Starting{Phase: "asking the other members"})
 		if err := h.greet(ctx); err != nil {
 			return err
 		}
 	}
-	if err := h.listen(undo); err != nil {
+	if err := h.openTransport(undo); err != nil {
 		return err
 	}
-	if h.server, err = newServer(h, o.Version); err != nil {
-		return err
-	}
+	h.say(api.Starting{Phase: "recovering what the store holds"})
 	if err := h.makeLoop(); err != nil {
 		return err
 	}
@@ -131,26 +169,60 @@ func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 		h.loop.drain()
 		return fmt.Errorf("start: %w", err)
 	}
-	h.launch(gauge)
+	h.launch(disk, descriptors)
 	return nil
 }
 
-// listen opens the doors for clients and members.
-func (h *Host) listen(undo *cleanup) error {
+// say tells those who ask how far the start has come.
+func (h *Host) say(s api.Starting) { h.starting.Store(&s) }
+
+// openDoor lets clients and members in: they hear that the node is starting.
+func (h *Host) openDoor(o *Options, undo *cleanup) error {
 	var err error
+	if h.server, err = newServer(h, o.Version); err != nil {
+		return err
+	}
 	h.listener, err = net.Listen("tcp", h.cfg.Listen)
 	if err != nil {
 		return listenError(err, h.cfg, "TCP")
 	}
-	undo.add(h.listener.Close)
+	go func() { h.served <- h.server.Serve(h.listener) }()
+	undo.add(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), refusalsMax)
+		defer cancel()
+		err := h.server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) { // connections that are slow to take the word that it is starting.
+			err = nil
+		}
+		_ = h.listener.Close()
+		return err
+	})
+	if o.Listening != nil {
+		o.Listening(h.Addr())
+	}
+	return nil
+}
+
+// refusalsMax bounds the time in which a start that has failed lets those hear of it who are just asking.
+const refusalsMax = time.Second
+
+// openTransport opens what members talk to each other through.
+func (h *Host) openTransport(undo *cleanup) error {
 	resolver := transport.NewResolver()
+	var err error
 	h.datagrams, err = transport.ListenDatagrams(h.cfg.Listen, resolver, h.logger)
 	if err != nil {
 		return listenError(err, h.cfg, "UDP")
 	}
 	undo.add(h.datagrams.Close)
+	if h.sealer != nil {
+		h.datagrams.SealWith(h.sealer, h.cfg.TLS.Mode == config.TLSOptional)
+	}
 	frames := transport.DefaultFramesOptions(resolver, h.logger)
 	frames.LocalIP = loopbackIP(h.cfg.Listen)
+	if h.certs != nil {
+		frames.Secure = h.certs.Dial
+	}
 	h.frames, err = transport.NewFrames(frames)
 	return err
 }
@@ -158,7 +230,7 @@ func (h *Host) listen(undo *cleanup) error {
 // Addr is a host:port at which this machine's clients reach the node.
 func (h *Host) Addr() string { return reachable(h.listener.Addr()) }
 
-// reachable is addr with loopback for a wildcard, which nobody can dial.
+// reachable is addr with loopback for a wildcard, which cannot be dialled.
 func reachable(addr net.Addr) string {
 	t, ok := addr.(*net.TCPAddr)
 	if !ok || !t.IP.IsUnspecified() {
@@ -177,7 +249,8 @@ func listenError(err error, cfg *config.Config, network string) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		_, port, _ := net.SplitHostPort(cfg.Listen) // Check has seen that it can be split.
-		advice = fmt.Sprintf("port %s is in use by another process: stop that one (ss -lntup shows it), or set listen to another port in %s", port, cfg.File)
+		advice = fmt.Sprintf("port %s is in use by another process: stop that one (ss -lntup shows it), or set "+
+			"listen to another port in %s", port, cfg.File)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		advice = "this machine has no such address: set listen to one of its own in " + cfg.File
 	case errors.Is(err, syscall.EACCES):
@@ -186,27 +259,49 @@ func listenError(err error, cfg *config.Config, network string) error {
 	return fmt.Errorf("cannot listen on %s (%s): %w: %s", cfg.Listen, network, err, advice)
 }
 
-// openStore opens the data folder, and makes the gauge of its free space, and the metrics.
-func (h *Host) openStore(version string) (*badgerstore.Gauge, error) {
-	o := badgerstore.DefaultOptions(h.cfg.DataDir, h.logger)
-	o.MemTableBytes = int64(h.cfg.Disk.MemtableBytes)
-	o.FreeBytesMin = uint64(h.cfg.Disk.LowWatermark / 2)
+// storeOptions are what the configuration says about the store.
+func storeOptions(cfg *config.Config, logger *slog.Logger) store.Options {
+	o := store.DefaultOptions(cfg.DataDir, logger)
+	o.Base.MemTableBytes = int64(cfg.Disk.MemtableBytes)
+	o.Base.FreeBytesMin = uint64(cfg.Disk.LowWatermark / 2)
+	o.Base.BallastBytes = uint64(cfg.Disk.LowWatermark)
+	return o
+}
+
+// openStore opens the data folder, and makes the watch on its free space, and the metrics.
+func (h *Host) openStore(ctx context.Context, version string) (*diskWatch, error) {
+	o := storeOptions(h.cfg, h.logger)
 	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{
 		FullBelow: uint64(h.cfg.Disk.LowWatermark), FreeFrom: uint64(h.cfg.Disk.HighWatermark),
 	})
 	if err != nil {
 		return nil, err
 	}
-	store, err := badgerstore.Open(o)
+	o.Base.Progress = func(done, total int) {
+		h.say(api.Starting{Phase: "checking the store", Done: done, Total: total})
+	}
+	opened, err := store.Open(ctx, o)
+	if errors.Is(err, badgerstore.ErrDamaged) || errors.Is(err, badgerstore.ErrEmptied) {
+		if err := h.setAside(err); err != nil {
+			return nil, err
+		}
+		opened, err = store.Open(ctx, o)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := h.observe(version, store.Sizes); err != nil {
-		return nil, errors.Join(err, store.Close())
+	if err := h.observe(version, opened.Sizes); err != nil {
+		return nil, errors.Join(err, opened.Close())
 	}
-	h.store = store
-	h.decideBy(node.NewElectorate(nil)) // the core brings the real one before anybody can ask.
-	return gauge, nil
+	h.store = opened
+	h.decideBy(slot.NewElectorate(nil)) // the core brings the real one before anybody can ask.
+	h.writeRoom = o.Base.FreeBytesMin
+	h.free = o.Base.FreeBytes
+	return &diskWatch{
+		dir: h.cfg.DataDir, free: badgerstore.FreeBytes, gauge: gauge, logger: h.logger,
+		interval: h.cfg.Disk.CheckInterval, reserve: h.reserveGauge(),
+		ballast: opened.KeepBallast, owed: opened.BallastOwed,
+	}, nil
 }
 
 // decideBy makes reads decide conflicts by these members.
@@ -223,16 +318,18 @@ func (h *Host) makeLoop() error {
 		inbox:    make(chan event, inboxEventsMax),
 		progress: progress{ready: make(chan struct{}, 1)},
 		quit:     make(chan struct{}), done: make(chan struct{}), failed: make(chan struct{}),
-		send: h.send, freed: h.admission.leave, decideBy: h.decideBy, decided: h.metrics.Decided,
+		send: h.send, release: h.frames.Release, freed: h.admission.leave,
+		decideBy: h.decideBy, decided: h.metrics.Decided,
 	}
 	strong, err := node.CheckStrongPrefixes(h.cfg.StrongPrefixes)
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.cfg.File, err)
 	}
 	l.core, err = node.New(l.now(), node.Options{
-		Name: h.cfg.Name, Addr: h.cfg.Advertise, Cluster: h.cfg.Cluster, Store: h.store, Rand: rand.New(rand.NewChaCha8(seed)),
+		Name: h.cfg.Name, Addr: h.cfg.Advertise, Cluster: h.cfg.Cluster, Store: h.store,
+		Rand:  rand.New(rand.NewChaCha8(seed)),
 		Seeds: h.cfg.Seeds, Swim: h.cfg.SwimConfig(), Tuning: h.cfg.NodeTuning(), ReadOnly: h.cfg.ReadOnly,
-		ExpectedMembers: h.cfg.ExpectedMembers, StrongPrefixes: strong,
+		ExpectedMembers: h.cfg.ExpectedMembers, StrongPrefixes: strong, Lost: h.standIn(),
 		LogLevel: logging.NodeLevel(h.logger),
 	}, &l.eff)
 	if err != nil {
@@ -241,12 +338,12 @@ func (h *Host) makeLoop() error {
 	l.mode.Store(uint32(l.core.Mode()))
 	o := committer.DefaultOptions(h.metrics.Store(h.store), l.progress.report)
 	o.Refused = func(err error) bool { return errors.Is(err, badgerstore.ErrRefused) }
-	o.QueueOpsMax += 4 * h.cfg.RequestsMax // every request finds room, so that the loop does not wait for the disk.
+	o.QueueChangesMax += 4 * h.cfg.RequestsMax // every request finds room, so that the loop does not wait for the disk.
 	c, err := committer.New(o)
 	if err != nil {
 		return err
 	}
-	l.submit = c.Submit
+	l.submit = c.SubmitAll
 	l.drain = func() { _ = c.Close() } // the loop hears of a failure through its progress.
 	l.timer = time.NewTimer(0)
 	h.loop = l
@@ -254,32 +351,32 @@ func (h *Host) makeLoop() error {
 }
 
 // launch starts the goroutines.
-func (h *Host) launch(gauge *badgerstore.Gauge) {
+func (h *Host) launch(disk *diskWatch, descriptors *descriptorWatch) {
 	go h.loop.run()
 	h.background.Go(func() { h.datagrams.Serve(h.datagram) })
 
 	watched, endWatch := context.WithCancel(context.Background())
 	h.endWatch = endWatch
-	w := &diskWatch{
-		dir: h.cfg.DataDir, free: badgerstore.FreeBytes, gauge: gauge, logger: h.logger,
-		interval: h.cfg.Disk.CheckInterval, tell: h.loop.post, reserve: h.reserveGauge(),
-	}
-	w.look(watched) // before the first client's write.
-	h.background.Go(func() { w.run(watched) })
-
-	served := make(chan error, 1)
-	h.background.Go(func() { served <- h.server.Serve(h.listener) })
-	go h.supervise(served)
+	disk.tell = h.loop.post
+	disk.look(watched) // before the first client's write.
+	h.background.Go(func() { disk.run(watched) })
+	h.background.Go(func() { descriptors.run(watched) })
+	h.background.Go(func() { newLookout(h).run(watched) })
+	h.background.Go(func() { (&memberWatch{h: h, interval: memberInterval}).run(watched) })
+	h.background.Go(func() { h.watchCerts(watched) })
+	h.background.Go(func() { h.watchTrust(watched) })
+	h.starting.Store(nil)
+	go h.supervise()
 	h.logger.Info("listening", "addr", h.cfg.Listen, "advertise", h.cfg.Advertise, "data_dir", h.cfg.DataDir)
 }
 
 // supervise stops the node when it cannot go on.
-func (h *Host) supervise(served <-chan error) {
+func (h *Host) supervise() {
 	var why error
 	select {
 	case <-h.loop.failed:
 		why = h.loop.failure
-	case err := <-served:
+	case err := <-h.served:
 		why = fmt.Errorf("the HTTP server ended: %w", err)
 		if err == nil {
 			why = errors.New("the HTTP server ended by itself")
@@ -290,8 +387,9 @@ func (h *Host) supervise(served <-chan error) {
 	h.begin(why)
 }
 
-// loopbackIP is the address that a node on loopback calls its peers from: its own. Gossip leaves from it anyway; with frames
-// doing so too, whoever stands between nodes of one machine can tell them apart. Elsewhere the system chooses (nil).
+// loopbackIP is the address that a node on loopback calls its peers from: its own. Gossip leaves from it anyway; with
+// frames doing so too, whoever stands between nodes of one machine can tell them apart. Elsewhere the system chooses
+// (nil).
 func loopbackIP(listen string) net.IP {
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsLoopback() && ip.To4() != nil {

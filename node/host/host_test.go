@@ -174,7 +174,8 @@ func TestStopLosesNothing(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				path := fmt.Sprintf("w%d/%d", w, i)
-				resp, err := h.Do(context.Background(), &node.Request{Op: node.OpPut, Level: node.Eventual, Path: path, Value: []byte(path)})
+				resp, err := h.Do(context.Background(),
+					&node.Request{Op: node.OpPut, Level: node.Eventual, Path: path, Value: []byte(path)})
 				if err != nil || resp.Code != node.CodeCreated {
 					ends[w] = fmt.Errorf("%w, code %v", err, resp.Code)
 					return
@@ -239,7 +240,7 @@ func TestAPortInUseIsAClearError(t *testing.T) {
 
 func TestAnAddressOfAnotherMachineIsAClearError(t *testing.T) {
 	c := testConfig(t)
-	c.Listen, c.Advertise = "192.0.2.1:7001", "192.0.2.1:7001"
+	c.Listen, c.Advertise, c.Insecure = "192.0.2.1:7001", "192.0.2.1:7001", true
 	_, err := Start(t.Context(), testOptions(c))
 	require.ErrorContains(t, err, "this machine has no such address")
 }
@@ -298,7 +299,7 @@ func TestStopMayComeAtOnceAndTwice(t *testing.T) {
 		require.NoError(t, h.Wait())
 		_, err = h.Status(t.Context())
 		require.ErrorIs(t, err, ErrStopped)
-		require.ErrorIs(t, h.Frames([]byte{1, 1, 0, 0, 0, 9}), ErrStopped)
+		require.ErrorIs(t, h.Frames([]byte{1, 1, 0, 0, 0, 9}, ""), ErrStopped)
 	}
 }
 
@@ -339,4 +340,40 @@ func TestReachable(t *testing.T) {
 	for in, want := range map[string]string{"0.0.0.0": "127.0.0.1:9", "::": "[::1]:9", "10.1.1.1": "10.1.1.1:9"} {
 		require.Equal(t, want, reachable(&net.TCPAddr{IP: net.ParseIP(in), Port: 9}))
 	}
+}
+
+// A node answers from the first moment that it is starting, while its store is being opened, which may take long.
+func TestItAnswersWhileItStarts(t *testing.T) {
+	o := testOptions(testConfig(t))
+	heard := ""
+	o.Listening = func(addr string) {
+		heard = addr
+		status, body := request(t, http.MethodGet, "http://"+addr+"/livez", "")
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `"starting":{"phase":"`)
+		for _, target := range []string{"/readyz", "/status", "/kv/a", "/metrics"} {
+			status, body = request(t, http.MethodGet, "http://"+addr+target, "")
+			require.Equal(t, http.StatusServiceUnavailable, status)
+			require.Contains(t, body, `"code":"starting"`)
+		}
+		status, body = request(t, http.MethodPut, "http://"+addr+"/kv/a", "v")
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Contains(t, body, `"outcome":"not_applied"`)
+	}
+	h := startHost(t, o)
+	require.Equal(t, h.Addr(), heard)
+	status, body := request(t, http.MethodGet, "http://"+heard+"/livez", "")
+	require.Equal(t, http.StatusOK, status)
+	require.NotContains(t, body, "starting")
+
+	// A start that fails lets go of the port.
+	o = testOptions(testConfig(t))
+	o.Listening = func(addr string) { heard = addr }
+	require.NoError(t, os.MkdirAll(filepath.Dir(o.Config.DataDir), 0o700))
+	require.NoError(t, os.WriteFile(o.Config.DataDir, nil, 0o600))
+	_, err := Start(t.Context(), o)
+	require.Error(t, err)
+	l, err := net.Listen("tcp", heard)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
 }

@@ -20,19 +20,23 @@ import (
 	"kvs/node/swim"
 )
 
-// BenchmarkLinearizable are linearizable operations over HTTP on three members, each with its own disk folder; clients and members
-// share the machine. Client i talks to member i mod 3 over a connection of its own, and every client has one operation at a
-// time. Values have 256 bytes unless the name says otherwise. A compare-and-set wants the ETag that its client saw there last: with
-// many paths, which are the client's own, that is the one that is there; on a hot path another client may have been faster.
+// BenchmarkLinearizable are linearizable operations over HTTP on three members, each with its own disk folder; clients
+// and members share the machine. Client i talks to member i mod 3 over a connection of its own, and every client has
+// one operation at a time. Values have 256 bytes unless the name says otherwise. A compare-and-set wants the ETag that
+// its client saw there last: with many paths, which are the client's own, that is the one that is there; on a hot path
+// another client may have been faster.
 //
-// Beside the time it reports what the members counted: round trips of all members' proposers, and fsyncs of all three members
-// together, per operation. ok-%, 412-% and 409-% are how operations ended. 503-% were tried again, by then mostly writes that were
-// overtaken after they had been proposed, so that nobody can tell whether they got in; the times are those of the last attempts.
-// Everything else is an error.
+// Beside the time it reports what the members counted: round trips of all members' proposers, and fsyncs of all three
+// members together, per operation. ok-%, 412-% and 409-% are how operations ended. 503-% were tried again, by then
+// mostly writes that were overtaken after they had been proposed, so that nobody can tell whether they got in; the
+// times are those of the last attempts. Everything else is an error.
 func BenchmarkLinearizable(b *testing.B) {
 	hosts := linearCluster(b)
 	for _, l := range linearLoads {
-		b.Run(l.name(), func(b *testing.B) { l.run(b, hosts, b.N, b.ReportMetric) })
+		b.Run(l.name(), func(b *testing.B) {
+			defer reportCPU(b)()
+			l.run(b, hosts, b.N, b.ReportMetric)
+		})
 	}
 }
 
@@ -48,7 +52,8 @@ var linearLoads = []linearLoad{
 	{"put", 1, false, 256}, {"put", 64, false, 256}, {"put", 1, true, 256}, {"put", 64, true, 256},
 	{"get", 1, false, 256}, {"get", 64, false, 256}, {"get", 1, true, 256}, {"get", 64, true, 256},
 	{"cas", 1, false, 256}, {"cas", 64, false, 256}, {"cas", 1, true, 256}, {"cas", 64, true, 256},
-	{"put", 1, true, 1 << 20}, {"put", 1, false, 1 << 20}, // the latter on new paths, if there are fewer operations than paths.
+	// the latter on new paths, if there are fewer operations than paths.
+	{"put", 1, true, 1 << 20}, {"put", 1, false, 1 << 20},
 }
 
 // linearPaths is how many paths there are when there are many.
@@ -82,7 +87,8 @@ func (l *linearLoad) run(tb testing.TB, hosts []*Host, n int, report func(value 
 	clients := make([]*linearClient, l.clients)
 	for i := range clients {
 		addr := hosts[i%len(hosts)].Addr()
-		clients[i] = &linearClient{load: l, number: i, host: addr, etags: map[string]string{}, http: &fasthttp.HostClient{Addr: addr, MaxConns: 1}}
+		clients[i] = &linearClient{load: l, number: i, host: addr, etags: map[string]string{},
+			http: &fasthttp.HostClient{Addr: addr, MaxConns: 1}}
 		defer clients[i].http.CloseIdleConnections()
 	}
 	if l.op != "put" {
@@ -260,13 +266,15 @@ func linearCluster(tb testing.TB) []*Host {
 					alive++
 				}
 			}
-			return err == nil && alive == members && s.Mode == node.ModeNormal && s.Config != nil && len(s.Config.Voters) == members
+			return err == nil && alive == members && s.Mode == node.ModeNormal && s.Config != nil &&
+				len(s.Config.Voters) == members
 		}, patience, time.Millisecond)
 	}
 	return hosts
 }
 
-// The loads run a little with the tests, so that they do not rot: every operation is answered, and costs what it must at the least.
+// The loads run a little with the tests, so that they do not rot: every operation is answered, and costs what it must
+// at the least.
 func TestLinearizableLoads(t *testing.T) {
 	hosts := linearCluster(t)
 	for _, l := range linearLoads {

@@ -49,17 +49,18 @@ type loop struct {
 	failure  error         // why; set before failed is closed.
 	mode     atomic.Uint32
 
-	submit func(node.Persist) error // queues a persist with the committer.
-	drain  func()                   // returns when everything submitted has ended.
-	send   func(node.Send)
-	freed  func(*call) // a call has been answered.
+	submit  func([]node.Persist) error // queues persists with the committer.
+	drain   func()                     // returns when everything submitted has ended.
+	send    func(node.Send)
+	release func()      // lets go what was sent.
+	freed   func(*call) // a call has been answered.
 
 	decided  func(*node.Decision)   // a conflict was decided.
 	decideBy func(*node.Electorate) // eventual reads decide conflicts by it from now on.
 }
 
-// progress is what the committer tells the loop. It has room for any number of reports, because only the last one counts: the
-// committer never waits for the loop, which may be waiting for the committer.
+// progress is what the committer tells the loop. It has room for any number of reports, because only the last one
+// counts: the committer never waits for the loop, which may be waiting for the committer.
 type progress struct {
 	mu    sync.Mutex
 	upTo  node.PersistID
@@ -144,10 +145,14 @@ func (l *loop) take(ev event) {
 		l.nextID++
 		ev.call.request.ID = l.nextID
 		l.calls[l.nextID] = ev.call
+		if d := ev.call.request.Deadline; d != 0 && l.clock.Mono() > d {
+			l.answer(dropped(ev.call.request))
+			return
+		}
 		l.step(ev.call.request)
 	case ev.frames != nil:
 		for _, f := range ev.frames.frames {
-			l.step(&node.Frame{Data: f})
+			l.step(&node.Frame{Data: f, By: ev.frames.by})
 		}
 		ev.frames.taken()
 	case ev.ask != nil:
@@ -155,6 +160,17 @@ func (l *loop) take(ev event) {
 	default:
 		l.step(ev.in)
 	}
+}
+
+// dropped answers a request whose time was up before it was begun, as after this process had been stopped for a while:
+// whoever sent it has given up, and wants no write of it any more.
+func dropped(r *node.Request) node.Response {
+	out := node.Response{ID: r.ID, Code: node.CodeOverloaded, Level: r.Level,
+		Detail: "the time of this request was up before it was begun"}
+	if r.Op != node.OpGet {
+		out.Outcome = node.OutcomeNotApplied
+	}
+	return out
 }
 
 // step hands the core one input. Sends, replies and log lines gather in l.eff until the end of the round.
@@ -201,11 +217,9 @@ func (l *loop) advance() {
 
 // effects carries out what the steps of a round asked for. Persists go first: the disk is what takes longest.
 func (l *loop) effects() {
-	for i := range l.submits {
-		if l.failure == nil {
-			if err := l.submit(l.submits[i]); err != nil {
-				l.logger.Debug("persist not queued", "persist", l.submits[i].ID, "error", err) // the committer reports why.
-			}
+	if l.failure == nil && len(l.submits) > 0 {
+		if err := l.submit(l.submits); err != nil {
+			l.logger.Debug("persists not queued", "first", l.submits[0].ID, "error", err) // the committer reports why.
 		}
 	}
 	clear(l.submits)
@@ -213,6 +227,9 @@ func (l *loop) effects() {
 	l.gate.Pass(&l.eff)
 	for i := range l.eff.Sends {
 		l.send(l.eff.Sends[i])
+	}
+	if len(l.eff.Sends) > 0 {
+		l.release()
 	}
 	for i := range l.eff.Replies {
 		l.answer(l.eff.Replies[i].Response)

@@ -11,7 +11,7 @@ import (
 	"kvs/node/host/rest"
 )
 
-// observe makes the metrics. What they show is asked for when somebody looks.
+// observe makes the metrics. Values are read when the metrics are read.
 func (h *Host) observe(version string, sizes func() (badgerstore.Sizes, error)) error {
 	var err error
 	h.metrics, err = metrics.New(metrics.Options{
@@ -33,17 +33,27 @@ func (h *Host) sample() (metrics.Sample, error) {
 	t := h.Stats()
 	out := metrics.Sample{
 		Wall: h.clock.Wall(), InFlight: h.admission.inFlight(),
+		CertExpires: h.certExpires(), HandshakesFailed: h.server.HandshakesFailed(),
 		Network: metrics.Network{
-			DatagramsIn: t.Datagrams.In, DatagramsInOversize: t.Datagrams.InOversize, DatagramsInDropped: t.DatagramsDropped,
-			DatagramsOut: t.Datagrams.Out, DatagramsOutOversize: t.Datagrams.OutOversize, DatagramsUnresolved: t.Datagrams.Unresolved,
-			DatagramErrors: t.Datagrams.Errors, FramesSent: t.Frames.Frames, FramesDropped: t.Frames.Dropped, FramesStale: t.Frames.Stale,
-			FramesLost: t.Frames.Lost, FrameBatches: t.Frames.Batches, FrameFailures: t.Frames.Failures, FrameBytes: t.Frames.Bytes,
+			DatagramsIn: t.Datagrams.In, DatagramsInOversize: t.Datagrams.InOversize,
+			DatagramsInDropped: t.DatagramsDropped,
+			DatagramsInRefused: t.Datagrams.InRefused, DatagramsInReplayed: t.DatagramsReplayed,
+			DatagramsOut: t.Datagrams.Out, DatagramsOutOversize: t.Datagrams.OutOversize,
+			DatagramsUnresolved: t.Datagrams.Unresolved,
+			DatagramErrors:      t.Datagrams.Errors, FramesSent: t.Frames.Frames, FramesDropped: t.Frames.Dropped,
+			FramesStale: t.Frames.Stale,
+			FramesLost:  t.Frames.Lost, FrameBatches: t.Frames.Batches, FrameFailures: t.Frames.Failures,
+			FrameBytes:      t.Frames.Bytes,
+			FrameQueueBytes: t.Frames.QueueBytes, StreamsOut: t.Frames.Streams, StreamsIn: t.StreamsIn,
 		},
 	}
+	r := h.server.Refusals()
+	out.RefusedAddress, out.RefusedRate, out.RefusedBodies, out.RefusedConnections = r.Address, r.Rate, r.Bodies,
+		r.Connections
 	if err == nil {
 		out.Status = &st
 		out.Uptime = h.clock.Mono() - st.Started
-		out.Ready = serves(st.Mode) && !h.isStopping()
+		out.Ready = serves(st.Mode) && !h.isStopping() && h.alone(&st) == ""
 	}
 	return out, err
 }
@@ -52,19 +62,20 @@ func (h *Host) sample() (metrics.Sample, error) {
 func serves(m node.Mode) bool { return m == node.ModeNormal || m == node.ModeReadOnly }
 
 // counter is Metrics as node/host/rest sees it.
-type counter struct{ *metrics.Metrics }
+type counter struct{ h *Host }
 
-var ops = [...]metrics.Op{rest.OpGet: metrics.OpGet, rest.OpPut: metrics.OpPut, rest.OpDelete: metrics.OpDelete, rest.OpList: metrics.OpList}
+var ops = [...]metrics.Op{rest.OpGet: metrics.OpGet, rest.OpPut: metrics.OpPut, rest.OpDelete: metrics.OpDelete,
+	rest.OpList: metrics.OpList}
 
 func (c counter) Request(op rest.Op, level node.Level, code api.Code, took time.Duration) {
 	word := string(code)
 	if word == "" {
 		word = metrics.OK
 	}
-	c.Metrics.Request(ops[op], level, word, took)
+	c.h.metrics.Request(ops[op], level, word, took)
 }
 
 func (c counter) Text() ([]byte, string, error) {
-	text, err := c.Metrics.Text()
+	text, err := c.h.metrics.Text()
 	return text, metrics.ContentType, err
 }

@@ -25,8 +25,10 @@ func TestMetricsOfARunningNode(t *testing.T) {
 		}
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		for _, line := range []string{
-			`kvs_requests_total{code="not_found",level="eventual",op="get"} 1`, `kvs_operations_total{kind="write"} 1`, `kvs_mode{mode="normal"} 1`,
-			`kvs_members{state="alive"} 1`, `kvs_ready 1`, `kvs_persist_failures_total 0`, `kvs_scrape_failures_total{source="snapshot"} 0`,
+			`kvs_requests_total{code="not_found",level="eventual",op="get"} 1`, `kvs_operations_total{kind="write"} 1`,
+			`kvs_mode{mode="normal"} 1`,
+			`kvs_members{state="alive"} 1`, `kvs_ready 1`, `kvs_persist_failures_total 0`,
+			`kvs_scrape_failures_total{source="snapshot"} 0`,
 			`kvs_scrape_failures_total{source="store"} 0`,
 		} {
 			require.Contains(t, string(page), line+"\n")

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -10,52 +11,74 @@ import (
 	"os"
 
 	"kvs/node"
-	"kvs/node/host/badgerstore"
 	"kvs/node/host/config"
+	"kvs/node/host/store"
 )
 
-// Offline is the data of a node that does not run. It holds the folder's lock, so the node cannot be started meanwhile. The caller
-// owns it, and closes it.
+// Offline is the data of a node that does not run. It holds the folder's lock, so the node cannot be started meanwhile.
+// The caller owns it, and closes it.
 type Offline struct {
-	store *badgerstore.Store
+	store *store.Store
 	node.Recovery
 }
 
 // OpenOffline opens the data of a node that does not run. Errors: it runs, it never ran, its data cannot be read.
-func OpenOffline(cfg *config.Config) (*Offline, error) {
+func OpenOffline(cfg *config.Config) (*Offline, error) { return openOffline(cfg, false) }
+
+// OpenDamaged opens, as it is, a store that has lost data, of a node that does not run. From then on the node starts
+// with it: nothing tells any more what it has forgotten.
+func OpenDamaged(cfg *config.Config) (*Offline, error) { return openOffline(cfg, true) }
+
+func openOffline(cfg *config.Config, acceptLoss bool) (*Offline, error) {
 	if _, err := os.Stat(cfg.DataDir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no data in %s: this node has never run", cfg.DataDir)
 	}
-	o := badgerstore.DefaultOptions(cfg.DataDir, slog.New(slog.DiscardHandler))
-	o.MemTableBytes = int64(cfg.Disk.MemtableBytes)
-	store, err := badgerstore.Open(o)
+	o := storeOptions(cfg, slog.New(slog.DiscardHandler))
+	o.Base.AcceptLoss = acceptLoss
+	opened, err := store.Open(context.Background(), o)
 	if err != nil {
 		return nil, err
 	}
-	r, err := node.InspectRecovery(store)
+	r, err := node.InspectRecovery(opened)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", cfg.DataDir, err), store.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", cfg.DataDir, err), opened.Close())
 	}
 	if r.Cluster != cfg.Cluster {
-		return nil, errors.Join(fmt.Errorf("the data in %s belongs to cluster %q, the configuration says %q: correct one of them", cfg.DataDir, r.Cluster, cfg.Cluster), store.Close())
+		return nil,
+			errors.Join(
+				fmt.Errorf("the data in %s belongs to cluster %q, the configuration says %q: correct one of them",
+					cfg.DataDir, r.Cluster, cfg.Cluster), opened.Close())
 	}
-	return &Offline{store: store, Recovery: *r}, nil
+	return &Offline{store: opened, Recovery: *r}, nil
 }
 
 // Close lets go of the folder.
 func (o *Offline) Close() error { return o.store.Close() }
 
-// ReplaceVoters writes a configuration in which these are the voters: see node.Recovery. It is on disk when it returns, and in force
-// when the node starts.
+// ReplaceVoters writes a configuration in which these are the voters: see node.Recovery. It is on disk when it returns,
+// and in force when the node starts.
 func (o *Offline) ReplaceVoters(voters []node.ID) (*node.Config, error) {
-	c, ops, err := o.plan(voters)
+	c, changes, err := o.plan(voters)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.store.Apply(ops); err != nil {
+	if err := o.store.Apply(changes); err != nil {
 		return nil, fmt.Errorf("write the configuration: %w: look at it again before you start the node", err)
 	}
 	return c, nil
+}
+
+// NotRemoved makes these members again, as far as this store is concerned: see node.Recovery. It is on disk when it
+// returns.
+func (o *Offline) NotRemoved(ids []node.ID) error {
+	change, err := o.Recovery.NotRemoved(ids)
+	if err != nil {
+		return err
+	}
+	if err := o.store.Apply([]node.Change{change}); err != nil {
+		return fmt.Errorf("write the address book: %w: look at it again before you start the node", err)
+	}
+	return nil
 }
 
 // CheckVoters says whether ReplaceVoters would refuse these, and changes nothing.
@@ -64,7 +87,7 @@ func (o *Offline) CheckVoters(voters []node.ID) error {
 	return err
 }
 
-func (o *Offline) plan(voters []node.ID) (*node.Config, []node.Op, error) {
+func (o *Offline) plan(voters []node.ID) (*node.Config, []node.Change, error) {
 	var random [20]byte
 	if _, err := crand.Read(random[:]); err != nil {
 		return nil, nil, fmt.Errorf("randomness: %w", err)

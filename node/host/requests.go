@@ -23,23 +23,28 @@ func (c *call) bytes() int { return len(c.request.Path) + len(c.request.Value) }
 // ErrStopped says that the node has stopped, or is about to: what was asked has not been done and will not be.
 var ErrStopped = errors.New("the node is shutting down: ask another member")
 
-// callBytesMax bounds the values of the requests in flight together, so that clients alone cannot fill the committer's queue,
-// which would make the loop wait for the disk.
+// callBytesMax bounds the values of the requests in flight together, so that clients alone cannot fill the committer's
+// queue, which would make the loop wait for the disk.
 const callBytesMax = 48 << 20
 
-// callRetryAfter is what a client is told to wait when there are too many requests at once.
+// callRetryAfter is how long a client has to wait when there are too many requests at once.
 const callRetryAfter = time.Second
 
-// Do runs a client operation and waits for its answer until ctx ends. The ID and the Deadline are Do's to choose; request and
-// value pass into its ownership. With an error there was no answer: ErrStopped means that nothing happened, any other error
-// that a write may have happened or may happen yet. Too many requests at once are an answer, CodeOverloaded.
+// Do runs a client operation and waits for its answer until ctx ends. The ID and the Deadline are Do's to choose;
+// request and value pass into its ownership. With an error there was no answer: ErrStopped means that nothing happened,
+// any other error that a write may have happened or may happen yet. Too many requests at once are an answer,
+// CodeOverloaded.
 func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 	c := &call{request: r, reply: make(chan node.Response, 1)}
+	if resp := h.diskFull(c); resp != nil {
+		return *resp, nil
+	}
 	switch err := h.admission.enter(c); {
 	case errors.Is(err, ErrStopped):
 		return node.Response{}, err
 	case err != nil:
-		resp := node.Response{Code: node.CodeOverloaded, Level: r.Level, Detail: err.Error(), RetryAfter: callRetryAfter}
+		resp := node.Response{Code: node.CodeOverloaded, Level: r.Level, Detail: err.Error(),
+			RetryAfter: callRetryAfter}
 		if r.Op != node.OpGet {
 			resp.Outcome = node.OutcomeNotApplied
 		}
@@ -68,6 +73,27 @@ func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 		}
 	case <-ctx.Done():
 		return node.Response{}, fmt.Errorf("no answer in time: %w", ctx.Err())
+	}
+}
+
+// diskSlack is what the core may write besides the values of requests, before the store takes a request's own write.
+const diskSlack = 2 << 20
+
+// diskFull refuses a write for which the store would find no room: once the core has it, the store can only try again
+// and again, and the caller gets the outcome unknown in the end. nil: there is room, or r is a read.
+func (h *Host) diskFull(c *call) *node.Response {
+	if c.request.Op == node.OpGet {
+		return nil
+	}
+	free, err := h.free(h.cfg.DataDir)
+	if err != nil || free >= h.writeRoom+uint64(h.admission.held()+c.bytes())+diskSlack {
+		return nil
+	}
+	return &node.Response{
+		Code: node.CodeDiskFull, Level: c.request.Level, Outcome: node.OutcomeNotApplied, RetryAfter: callRetryAfter,
+		Detail: fmt.Sprintf(
+			"the disk of %s has %d bytes free, and the store writes only while %d are: make room on that disk",
+			h.cfg.DataDir, free, h.writeRoom),
 	}
 }
 
@@ -114,7 +140,8 @@ func (h *Host) SetReadOnly(ctx context.Context, reason string, on bool) error {
 	return h.loop.post(ctx, event{in: &node.SetReadOnly{Reason: reason, On: on}})
 }
 
-// SetOperatorMode makes the node read-only because somebody wants it to be, or ends that. It returns when this is on disk.
+// SetOperatorMode makes the node read-only because an operator asks for it, or ends that. It returns when this is on
+// disk.
 func (h *Host) SetOperatorMode(ctx context.Context, readOnly bool) error {
 	if err := h.SetReadOnly(ctx, node.ReasonOperator, readOnly); err != nil {
 		return err
@@ -134,7 +161,7 @@ func (h *Host) SetOperatorMode(ctx context.Context, readOnly bool) error {
 	}
 }
 
-// pollInterval is how often a condition inside the core is looked at while somebody waits for it.
+// pollInterval is how often a condition inside the core is looked at while a caller waits for it.
 const pollInterval = 10 * time.Millisecond
 
 // poll waits until the status is as wanted.
@@ -157,8 +184,8 @@ func (h *Host) poll(ctx context.Context, wanted func(*node.Status) bool) error {
 	}
 }
 
-// admission counts the requests in flight. A request keeps its place until the loop has answered it, also when its client
-// has gone: that bounds what a hanging disk can gather.
+// admission counts the requests in flight. A request keeps its place until the loop has answered it, also when its
+// client has gone: that bounds what a hanging disk can gather.
 type admission struct {
 	callsMax int
 
@@ -181,9 +208,11 @@ func (a *admission) enter(c *call) error {
 	case a.closed:
 		return ErrStopped
 	case a.calls >= a.callsMax:
-		return fmt.Errorf("%d requests are in flight, the limit is requests_max: try again later, or ask another member", a.calls)
+		return fmt.Errorf(
+			"%d requests are in flight, the limit is requests_max: try again later, or ask another member", a.calls)
 	case a.calls > 0 && a.bytes+c.bytes() > callBytesMax:
-		return fmt.Errorf("%d requests with %d bytes are in flight, the limit is %d bytes: try again later, or ask another member", a.calls, a.bytes, callBytesMax)
+		return fmt.Errorf("%d requests with %d bytes are in flight, the limit is %d bytes: try again later, or ask "+
+			"another member", a.calls, a.bytes, callBytesMax)
 	}
 	a.calls++
 	a.bytes += c.bytes()
@@ -206,7 +235,14 @@ func (a *admission) inFlight() int {
 	return a.calls
 }
 
-// close lets nobody in any more. It may be called once.
+// held is how many bytes the requests in flight hold.
+func (a *admission) held() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.bytes
+}
+
+// close refuses all further requests. It may be called once.
 func (a *admission) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

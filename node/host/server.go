@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"kvs/node"
+	"kvs/node/host/budget"
+	"kvs/node/host/config"
 	"kvs/node/host/rest"
 	"kvs/node/host/transport"
 )
@@ -20,13 +23,30 @@ type server interface {
 
 	// Shutdown lets no connection in, lets running requests end, and returns when they have, or with ctx's error.
 	Shutdown(ctx context.Context) error
+
+	// Resize bounds the connections that may be open at once; Open is how many are.
+	Resize(b rest.Bounds)
+	Open() int
+
+	// ServeAdmin answers those who watch the node on l, which it owns.
+	ServeAdmin(l net.Listener) *rest.Admin
+
+	// Refusals counts what the limits have refused.
+	Refusals() rest.Refusals
+
+	// Distrust closes connections with certificates that are trusted no more.
+	Distrust(trusted func(*tls.ConnectionState) bool) (closed int)
+
+	// HandshakesFailed counts connections that did not become secure.
+	HandshakesFailed() uint64
 }
 
 // newServer makes the door for h.
 func newServer(h *Host, version string) (server, error) {
-	return rest.New(rest.Options{
+	o := rest.Options{
 		Core:           &door{h: h, started: time.Now(), mono: h.clock.Mono()},
-		Metrics:        counter{h.metrics},
+		Metrics:        counter{h},
+		Starting:       h.starting.Load,
 		View:           h.View,
 		Log:            h.logger,
 		Name:           h.cfg.Name,
@@ -34,8 +54,32 @@ func newServer(h *Host, version string) (server, error) {
 		DefaultLevel:   h.cfg.DefaultConsistency,
 		ValueBytesMax:  int(h.cfg.ValueBytesMax),
 		FramesBytesMax: transport.BatchBytesMax,
+		StreamProtocol: transport.Protocol,
 		RequestTimeout: h.cfg.RequestTimeout,
-	})
+		MaxClockOffset: h.cfg.MaxClockOffset,
+		Dial:           h.dialMember,
+		ReadTimeout:    h.cfg.Limits.ReadTimeout,
+		IdleTimeout:    h.cfg.Limits.IdleTimeout,
+		Limits: rest.Limits{
+			ConnectionsPerAddress: h.cfg.Limits.ConnectionsPerAddress,
+			RequestsPerSecond:     h.cfg.Limits.RequestsPerSecond,
+			BodyBytesMax:          int64(h.cfg.Limits.BodyBytesMax), HeaderBytesMax: int(h.cfg.Limits.HeaderBytesMax),
+		},
+	}
+	if h.audit != nil {
+		o.Audit = h.audit.write
+	}
+	if h.certs != nil {
+		o.TLS, o.Peer, o.PlainToo = h.certs.Server(), h.peer, h.cfg.TLS.Mode == config.TLSOptional
+	}
+	if h.sealer != nil {
+		o.Keyring = keyring{h}
+	}
+	var err error
+	if o.Access, err = h.access(); err != nil {
+		return nil, err
+	}
+	return rest.New(o)
 }
 
 // door is the Host as node/host/rest sees it.
@@ -92,7 +136,11 @@ func (d *door) Remove(ctx context.Context, id node.ID, force bool) error {
 	return worded(d.h.Remove(ctx, id, force))
 }
 
-func (d *door) Frames(body []byte) error { return worded(d.h.Frames(body)) }
+func (d *door) Frames(body []byte, by string) error { return worded(d.h.Frames(body, by)) }
+
+func (d *door) Stream(conn net.Conn, by string, room *budget.Bytes) error {
+	return worded(d.h.Stream(conn, by, room))
+}
 
 // worded puts the host's errors as package rest knows them.
 func worded(err error) error {
@@ -105,7 +153,7 @@ func worded(err error) error {
 	return err
 }
 
-// snapshotWait is how long a status waits for the loop. A loop that is slower is in trouble, and says so without being asked.
+// snapshotWait is how long a status waits for the loop. A loop that is slower is in trouble, and logs that itself.
 const snapshotWait = 2 * time.Second
 
 // Snapshot always answers: a node in trouble is the one whose status is looked at.
@@ -120,13 +168,20 @@ func (d *door) Snapshot() rest.Snapshot {
 	}
 	out := rest.Snapshot{Status: d.last, Started: d.started, Uptime: d.h.clock.Mono() - d.mono}
 	out.Reasons = append(out.Reasons, d.last.ModeReasons...)
+	out.Warnings = append(d.h.certWarnings(), d.h.Warnings()...)
+	out.Warnings = append(out.Warnings, d.h.lostWarnings(&d.last)...)
+	out.CertExpires = d.h.certExpires()
 	out.Ready = err == nil && s.Retired == "" && serves(s.Mode)
-	switch {
+	switch alone := d.h.alone(&d.last); {
 	case d.h.isStopping():
 		out.Ready = false
 		out.Reasons = append(out.Reasons, "the node is shutting down")
 	case err != nil:
-		out.Reasons = append(out.Reasons, fmt.Sprintf("the node has not answered within %v: its disk or processor is overloaded; this status is an old one", snapshotWait))
+		out.Reasons = append(out.Reasons, fmt.Sprintf("the node has not answered within %v: its disk or processor is "+
+			"overloaded; this status is an old one", snapshotWait))
+	case alone != "":
+		out.Ready = false
+		out.Reasons = append(append(out.Reasons, alone), out.Warnings...)
 	}
 	return out
 }

@@ -49,12 +49,15 @@ func (h *Host) begin(why error) {
 	})
 }
 
-// shutdown is one step after the other, each bounded but for those that wait for the disk: what is written must be whole.
+// shutdown is one step after the other, all within shutdown_timeout. Nothing that was acknowledged depends on its last
+// ones: a disk that does not answer, or a data folder that was removed, does not keep the process.
 func (h *Host) shutdown(why error) error {
-	// A quarter of the time is kept for what cannot be cut short, so that whoever waits as long as configured sees the end.
+	// A quarter of the time is kept for what cannot be cut short, so that a caller that waits as long as configured
+	// sees the end.
 	polite := h.cfg.ShutdownTimeout * 3 / 4
 	ctx, cancel := context.WithTimeout(context.Background(), polite)
 	defer cancel()
+	end := time.After(h.cfg.ShutdownTimeout)
 
 	h.admission.close()
 	select {
@@ -63,14 +66,37 @@ func (h *Host) shutdown(why error) error {
 		h.logger.Warn("requests in flight were not answered in time")
 	}
 	h.flushReplication(ctx, polite/2)
+	h.streams.end()
 	if err := h.server.Shutdown(ctx); err != nil {
 		h.logger.Warn("connections were cut", "error", err)
+	}
+	if h.admin != nil {
+		_ = h.admin.Close()
+	}
+	if h.audit != nil {
+		_ = h.audit.file.Close()
 	}
 	_ = h.listener.Close() // a server that was told to stop before it began to listen has not closed it.
 	h.endWatch()
 	errs := []error{why, h.datagrams.Close()}
-	h.background.Wait()
 
+	written := make(chan error, 1)
+	go func() { written <- h.writeDown(ctx, why) }()
+	select {
+	case err := <-written:
+		errs = append(errs, err)
+	case <-end:
+		errs = append(errs, fmt.Errorf("the store was not closed within %v (shutdown_timeout); what was acknowledged "+
+			"is on disk, if %s is still there",
+			h.cfg.ShutdownTimeout, h.cfg.DataDir))
+	}
+	return errors.Join(errs...)
+}
+
+// writeDown ends the loop and closes the store when everything is written.
+func (h *Host) writeDown(ctx context.Context, why error) error {
+	var errs []error
+	h.background.Wait()
 	close(h.loop.quit)
 	<-h.loop.done
 	if failure := h.loop.failure; failure != nil && why != failure { // it came during the shutdown.
@@ -94,7 +120,8 @@ func (h *Host) flushReplication(ctx context.Context, limit time.Duration) {
 	start := time.Now()
 	err := h.poll(ctx, func(s *node.Status) bool { return s.Mode == node.ModeFailed || unacknowledged(s) == 0 })
 	if err != nil {
-		h.logger.Warn("some writes have not reached all members yet; they follow when this node is back", "waited", time.Since(start), "error", err)
+		h.logger.Warn("some writes have not reached all members yet; they follow when this node is back", "waited",
+			time.Since(start), "error", err)
 	}
 }
 

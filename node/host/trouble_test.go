@@ -22,11 +22,11 @@ type brokenStore struct {
 	before func() error
 }
 
-func (s *brokenStore) Apply(ops []node.Op) error {
+func (s *brokenStore) Apply(changes []node.Change) error {
 	if err := s.before(); err != nil {
 		return err
 	}
-	return s.Store.Apply(ops)
+	return s.Store.Apply(changes)
 }
 
 // startBroken starts a node whose store calls before at each Apply.
@@ -80,7 +80,8 @@ func TestAHangingDisk(t *testing.T) {
 
 	acknowledged := make(chan node.Response, 1)
 	go func() {
-		resp, err := h.Do(context.Background(), &node.Request{Op: node.OpPut, Level: node.Eventual, Path: "a", Value: []byte("v")})
+		resp, err := h.Do(context.Background(),
+			&node.Request{Op: node.OpPut, Level: node.Eventual, Path: "a", Value: []byte("v")})
 		if err == nil {
 			acknowledged <- resp
 		}
@@ -137,9 +138,12 @@ func TestANearlyFullDiskMakesTheNodeReadOnly(t *testing.T) {
 	reserve, err := badgerstore.NewGauge(badgerstore.Watermarks{FullBelow: 75, FreeFrom: 100})
 	require.NoError(t, err)
 	var blind error
+	var owed uint64
 	w := &diskWatch{
 		free:  func(string) (uint64, error) { return free.Load(), blind },
-		gauge: gauge, reserve: reserve, logger: slog.New(slog.DiscardHandler), interval: time.Millisecond, tell: h.loop.post,
+		gauge: gauge, reserve: reserve, logger: slog.New(slog.DiscardHandler), interval: time.Millisecond,
+		tell:    h.loop.post,
+		ballast: func() error { return nil }, owed: func() uint64 { return owed },
 	}
 	mode := func(left uint64) node.Mode {
 		free.Store(left)
@@ -161,6 +165,11 @@ func TestANearlyFullDiskMakesTheNodeReadOnly(t *testing.T) {
 	require.Equal(t, node.ModeReadOnly, mode(1000))
 	blind = nil
 	require.Equal(t, node.ModeNormal, mode(200))
+	owed = 150 // the space kept for a full disk has just been given up.
+	require.Equal(t, node.ModeReadOnly, mode(200), "what was given up looks free, and is not")
+	require.Equal(t, node.ModeReadOnly, mode(349))
+	require.Equal(t, node.ModeNormal, mode(350))
+	owed = 0
 
 	free.Store(0) // the goroutine looks by itself.
 	ctx, cancel := context.WithCancel(t.Context())
@@ -169,6 +178,55 @@ func TestANearlyFullDiskMakesTheNodeReadOnly(t *testing.T) {
 	require.Eventually(t, func() bool { return h.Mode() == node.ModeReadOnly }, patience, time.Millisecond)
 	cancel()
 	<-ended
+}
+
+// A write for which the store has no room, also before anybody has looked at the disk, is refused at once and for
+// certain. It hung until its time was up, and ended as unknown.
+func TestAFullDiskRefusesWritesForCertain(t *testing.T) {
+	o := testOptions(testConfig(t))
+	o.Config.Disk.CheckInterval = time.Minute
+	h := startHost(t, o)
+	require.Equal(t, node.CodeCreated, do(t, h, node.OpPut, "a", "b").Code)
+	var free atomic.Uint64
+	h.free = func(string) (uint64, error) { return free.Load(), nil }
+	free.Store(h.writeRoom + diskSlack + 1)
+	resp := do(t, h, node.OpPut, "a", "value")
+	require.Equal(t, node.CodeDiskFull, resp.Code)
+	require.Equal(t, node.OutcomeNotApplied, resp.Outcome)
+	require.Contains(t, resp.Detail, "make room")
+	status, body := request(t, http.MethodPut, "http://"+h.Addr()+"/kv/a", "value")
+	require.Equal(t, http.StatusInsufficientStorage, status)
+	require.Contains(t, body, `"outcome":"not_applied"`)
+	require.Equal(t, node.CodeOK, do(t, h, node.OpGet, "a", "").Code)
+	free.Store(h.writeRoom + diskSlack + 100)
+	require.Equal(t, node.CodeOK, do(t, h, node.OpPut, "a", "value").Code)
+}
+
+// endlessStore cannot be closed, as Badger cannot when its folder is gone.
+type endlessStore struct {
+	node.Store
+	closing, closed chan struct{}
+}
+
+func (s *endlessStore) Close() error {
+	defer close(s.closed)
+	<-s.closing
+	return s.Store.Close()
+}
+
+// A store that does not close keeps neither the node nor its process: it was tried for ever.
+func TestAStoreThatDoesNotClose(t *testing.T) {
+	o := testOptions(testConfig(t))
+	o.Config.ShutdownTimeout = 200 * time.Millisecond
+	closing, closed := make(chan struct{}), make(chan struct{})
+	o.wrapStore = func(s node.Store) node.Store { return &endlessStore{s, closing, closed} }
+	h, err := Start(t.Context(), o)
+	require.NoError(t, err)
+	started(t, h)
+	h.begin(nil) // as a leave does.
+	require.ErrorContains(t, h.Wait(), "the store was not closed within 200ms")
+	close(closing)
+	<-closed
 }
 
 func TestReadOnlyByConfigurationAndByOperator(t *testing.T) {
@@ -186,9 +244,10 @@ func TestReadOnlyByConfigurationAndByOperator(t *testing.T) {
 
 func TestBadBatchesAreRefused(t *testing.T) {
 	h := startHost(t, testOptions(testConfig(t)))
-	require.ErrorIs(t, h.Frames(nil), transport.ErrBadBatch)
-	require.ErrorIs(t, h.Frames([]byte{9, 1}), transport.ErrBadBatch)
-	require.NoError(t, h.Frames([]byte{1, 3, 0, 0, 0, 'b', 'a', 'd'}), "the batch is whole, its frame is the core's affair")
+	require.ErrorIs(t, h.Frames(nil, ""), transport.ErrBadBatch)
+	require.ErrorIs(t, h.Frames([]byte{9, 1}, ""), transport.ErrBadBatch)
+	require.NoError(t, h.Frames([]byte{1, 3, 0, 0, 0, 'b', 'a', 'd'}, ""),
+		"the batch is whole, its frame is the core's affair")
 	require.Eventually(t, func() bool {
 		s, err := h.Status(t.Context())
 		return err == nil && s.Counters.FramesBad == 1
@@ -226,7 +285,7 @@ func TestADiskThatFailsDuringStop(t *testing.T) {
 	release := make(chan struct{})
 	var hanging atomic.Bool
 	o := testOptions(testConfig(t))
-	o.Config.ShutdownTimeout = 20 * time.Millisecond
+	o.Config.ShutdownTimeout = 2 * time.Second
 	h := startBroken(t, o, func() error {
 		if !hanging.Load() {
 			return nil
@@ -246,12 +305,29 @@ func TestADiskThatFailsDuringStop(t *testing.T) {
 	require.Eventually(t, func() bool { return h.admission.inFlight() == 1 }, patience, time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, h.Stop(ctx), context.DeadlineExceeded, "a hanging disk is waited for, but not by everybody")
+	require.ErrorIs(t, h.Stop(ctx), context.DeadlineExceeded, "a hanging disk is waited for, for a while")
 	close(release)
 	require.ErrorContains(t, h.Wait(), "input/output error")
 	resp := <-answer
 	require.Equal(t, node.CodeFailed, resp.Code)
 	require.Equal(t, node.OutcomeUnknown, resp.Outcome)
+}
+
+// A request that waits in a node that stood still until its time was up is not begun any more.
+func TestARequestInANodeThatStoodStill(t *testing.T) {
+	h := startHost(t, testOptions(testConfig(t)))
+	release := make(chan struct{})
+	require.NoError(t, h.loop.post(t.Context(), event{ask: func(*node.Node) { <-release }}))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	_, err := h.Do(ctx, &node.Request{Op: node.OpPut, Level: node.Eventual, Path: "late", Value: []byte("v")})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	close(release)
+	require.Equal(t, node.CodeCreated, do(t, h, node.OpPut, "in time", "v").Code)
+	r, err := h.View().Get("late")
+	require.NoError(t, err)
+	require.False(t, r.Exists())
+	require.Zero(t, h.admission.inFlight())
 }
 
 // The status answers also when the loop does not.

@@ -16,9 +16,10 @@ import (
 	"kvs/node/swim"
 )
 
-// BenchmarkVisibleEverywhere is the time from the moment in which a client sends an eventual write to one of three members until
-// a client that asks again and again has seen it at all of them. Everything goes over HTTP on loopback, and every member makes
-// it durable before it shows it: three fsyncs one after the other are the floor (BenchmarkFsync).
+// BenchmarkVisibleEverywhere is the time from the moment in which a client sends an eventual write to one of three
+// members until a client that asks again and again has seen it at all of them. Everything goes over HTTP on loopback,
+// and every member makes it durable before it shows it: three fsyncs one after the other are the floor
+// (BenchmarkFsync).
 func BenchmarkVisibleEverywhere(b *testing.B) { benchVisible(b, 1) }
 
 // BenchmarkVisibleEverywhereBusy is the same with 16 clients that write at once.
@@ -31,6 +32,7 @@ func benchVisible(b *testing.B, writers int) {
 	var visible, acknowledged []time.Duration
 	var n atomic.Int64
 	var wg sync.WaitGroup
+	defer reportCPU(b)()
 	b.ResetTimer()
 	for range writers {
 		wg.Go(func() {

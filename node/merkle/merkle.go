@@ -1,12 +1,14 @@
-// Package merkle is an incremental hash tree over a set of versioned paths: two holders of such sets find what differs by
-// walking down from the root, at a cost that grows with the difference and not with the sets (Merkle, "A Digital Signature Based
-// on a Conventional Encryption Function", 1987; used between replicas as in DeCandia et al., "Dynamo", 2007, section 4.7).
+// Package merkle is an incremental hash tree over a set of versioned paths: two holders of such sets find what differs
+// by walking down from the root, at a cost that grows with the difference and not with the sets (Merkle, "A Digital
+// Signature Based on a Conventional Encryption Function", 1987; used between replicas as in DeCandia et al., "Dynamo",
+// 2007, section 4.7).
 //
-// A path belongs to the leaf of the top 16 bits of its hash. The sum of a node is the sum, modulo 2^64, of the hashes of all
-// items below it, so it does not depend on the order of changes, and a change costs one addition a level. Equal sums mean equal
-// sets all but certainly; the hash is no defence against somebody who seeks collisions.
+// A path belongs to the leaf of the top 16 bits of its hash. The sum of a node is the sum, modulo 2^64, of the hashes
+// of all items below it, so it does not depend on the order of changes, and a change costs one addition a level. Equal
+// sums mean equal sets all but certainly; the hash is no defence against somebody who seeks collisions.
 //
-// It stores no items: whoever owns the tree lists the items of a leaf. It is not safe for concurrent use. Begin with Tree.
+// It stores no items: the owner of the tree lists the items of a leaf. It is not safe for concurrent use. Begin with
+// Tree.
 package merkle
 
 // Shape of the tree: level 0 is the root, level Leaves the leaves.

@@ -69,7 +69,8 @@ func TestHashes(t *testing.T) {
 	}
 	require.Greater(t, len(leaves), 3800, "about 3970 of 4096 are expected to be alone")
 	h := merkle.Hash("p")
-	items := map[uint64]bool{merkle.Item(h, 1, 2, 3): true, merkle.Item(h, 2, 2, 3): true, merkle.Item(h, 1, 3, 3): true,
+	items := map[uint64]bool{merkle.Item(h, 1, 2, 3): true, merkle.Item(h, 2, 2, 3): true,
+		merkle.Item(h, 1, 3, 3): true,
 		merkle.Item(h, 1, 2, 4): true, merkle.Item(h, 2, 1, 3): true, merkle.Item(merkle.Hash("q"), 1, 2, 3): true}
 	require.Len(t, items, 6)
 }

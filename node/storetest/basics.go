@@ -33,7 +33,7 @@ func testPutOverwriteDelete(_ *testing.T, disk Disk, s *subject) {
 
 func testEmptyBatch(t *testing.T, _ Disk, s *subject) {
 	s.apply()
-	require.NoError(t, s.store.Apply([]node.Op{}))
+	require.NoError(t, s.store.Apply([]node.Change{}))
 	s.apply(put("k", "v"))
 	s.wantValue("k", "v")
 }
@@ -55,21 +55,23 @@ func testEmptyValue(t *testing.T, disk Disk, s *subject) {
 		require.Empty(t, value)
 		require.Equal(t, []string{"empty", "full"}, s.keys("", ""))
 	}
-	s.apply(node.Op{Key: "empty", Value: []byte{}}, put("full", "x"))
+	s.apply(node.Change{Key: "empty", Value: []byte{}}, put("full", "x"))
 	check()
 	s.reopen(disk)
 	check()
 	s.reopen(disk) // by now it has been written to a table at the latest.
 	check()
-	s.apply(node.Op{Key: "empty", Value: nil})
+	s.apply(node.Change{Key: "empty", Value: nil})
 	s.wantAbsent("empty")
 }
 
 // sortedKeys are in ascending byte order, and tell byte order from every other that comes to mind: separators below and
 // above letters, zero bytes, prefixes of each other, bytes above 0x7f, invalid UTF-8.
 var sortedKeys = []string{
-	"\x00", "\x00\x00", "\x00\xff", "A", "a", "a\x00", "a\x00b", "a\x01", "a b", "a-", "a-b", "a.", "a/", "a/\x00", "a/b", "a/b/c",
-	"a/c", "a0", "aa", "ab", "a\x7f", "a\x80", "a\xff", "a\xff\xff", "b", "r/é", "\xc3\xa9", "\xff", "\xff\x00", "\xff\xff",
+	"\x00", "\x00\x00", "\x00\xff", "A", "a", "a\x00", "a\x00b", "a\x01", "a b", "a-", "a-b", "a.", "a/", "a/\x00",
+	"a/b", "a/b/c",
+	"a/c", "a0", "aa", "ab", "a\x7f", "a\x80", "a\xff", "a\xff\xff", "b", "r/é", "\xc3\xa9", "\xff", "\xff\x00",
+	"\xff\xff",
 }
 
 func (s *subject) applySorted() {
@@ -144,7 +146,7 @@ func testLongKeys(t *testing.T, disk Disk, s *subject) {
 func testClosed(t *testing.T, _ Disk, s *subject) {
 	s.apply(put("k", "v"))
 	require.NoError(t, s.store.Close())
-	require.Error(t, s.store.Apply([]node.Op{put("k", "w")}))
+	require.Error(t, s.store.Apply([]node.Change{put("k", "w")}))
 	_, _, err := s.store.Get("k")
 	require.Error(t, err)
 	require.Error(t, s.store.Scan("", "", func(string, []byte) bool { return true }))

@@ -13,21 +13,22 @@ import (
 )
 
 // testConcurrent reads beside a writer. Every batch writes its number under all keys, and the writer publishes a number
-// once Apply has returned. A reader that begins after that must see at least this number, and must never see a later batch
-// before an earlier one. With -race it also finds unguarded memory.
+// once Apply has returned. A reader that begins after that must see at least this number, and must never see a later
+// batch before an earlier one. With -race it also finds unguarded memory.
 func testConcurrent(t *testing.T, s *subject) {
 	const keys, batches, readers = 4, 60, 3
 	var applied atomic.Uint64
 	var done atomic.Bool
 	write := func(n uint64) error {
-		ops := make([]node.Op, 0, keys+1)
+		changes := make([]node.Change, 0, keys+1)
 		for k := range keys {
-			ops = append(ops, node.Op{Key: fmt.Sprintf("k%d", k), Value: binary.BigEndian.AppendUint64(nil, n)})
+			changes = append(changes,
+				node.Change{Key: fmt.Sprintf("k%d", k), Value: binary.BigEndian.AppendUint64(nil, n)})
 		}
 		if n%10 == 0 { // now and then one that takes a store long.
-			ops = append(ops, node.Op{Key: "large", Value: []byte(large(2<<20, byte(n)))})
+			changes = append(changes, node.Change{Key: "large", Value: []byte(large(2<<20, byte(n)))})
 		}
-		return s.store.Apply(ops)
+		return s.store.Apply(changes)
 	}
 	require.NoError(t, write(1))
 	applied.Store(1)
@@ -65,7 +66,8 @@ func readOnce(store node.Reader, i int, applied *atomic.Uint64, seen []uint64) e
 	check := func(key int, value []byte, atLeast uint64) error {
 		n := binary.BigEndian.Uint64(value)
 		if n < atLeast || n < seen[key] {
-			return fmt.Errorf("key %d shows batch %d after batch %d was applied and %d was seen", key, n, atLeast, seen[key])
+			return fmt.Errorf("key %d shows batch %d after batch %d was applied and %d was seen", key, n, atLeast,
+				seen[key])
 		}
 		seen[key] = n
 		return nil

@@ -10,8 +10,9 @@ import (
 	"kvs/node"
 )
 
-// Differential drives two disks with the same random operations, drawn from seed, and requires that they show the same at
-// every step: values, listings from anywhere, and everything after reopening. The seed is in the message of a failure.
+// Differential drives two disks with the same random operations, drawn from seed, and requires that they show the same
+// at every step: values, listings from anywhere, and everything after reopening. The seed is in the message of a
+// failure.
 func Differential(t *testing.T, seed uint64, a, b Disk) {
 	t.Helper()
 	d := &differential{
@@ -71,17 +72,17 @@ func (d *differential) value() []byte {
 }
 
 func (d *differential) apply() {
-	ops := make([]node.Op, d.rng.IntN(12))
-	for i := range ops {
-		ops[i].Key = d.key()
+	changes := make([]node.Change, d.rng.IntN(12))
+	for i := range changes {
+		changes[i].Key = d.key()
 		if d.rng.IntN(3) > 0 {
-			ops[i].Value = d.value()
+			changes[i].Value = d.value()
 		}
 	}
-	require.NoError(d.t, d.a.store.Apply(ops), d.where())
-	require.NoError(d.t, d.b.store.Apply(ops), d.where())
-	for _, op := range ops {
-		d.get(op.Key)
+	require.NoError(d.t, d.a.store.Apply(changes), d.where())
+	require.NoError(d.t, d.b.store.Apply(changes), d.where())
+	for _, change := range changes {
+		d.get(change.Key)
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 func testReopen(t *testing.T, disk Disk, s *subject) {
 	for round := range 4 {
 		for i := range 20 {
-			s.apply(put(fmt.Sprintf("%02d", (i*7+round)%30), fmt.Sprintf("round %d, %d", round, i)), del(fmt.Sprintf("%02d", i)))
+			s.apply(put(fmt.Sprintf("%02d", (i*7+round)%30), fmt.Sprintf("round %d, %d", round, i)),
+				del(fmt.Sprintf("%02d", i)))
 		}
 		before := s.content()
 		require.NotEmpty(t, before)
@@ -49,11 +50,12 @@ func testFailedApply(t *testing.T, disk Disk, s *subject) {
 	s.apply(put("a", "1"), put("b", "1"))
 	before := s.content()
 	failer.FailNext(t)
-	first := s.store.Apply([]node.Op{put("a", "2"), del("b"), put("c", "2")})
+	first := s.store.Apply([]node.Change{put("a", "2"), del("b"), put("c", "2")})
 	require.Error(t, first)
-	again := s.store.Apply([]node.Op{put("d", "3")})
+	again := s.store.Apply([]node.Change{put("d", "3")})
 	require.Error(t, again, "after a failed Apply nobody knows what is on disk: further ones must be refused")
-	require.True(t, errors.Is(again, first) || errors.Is(again, errors.Unwrap(first)), "the refusal names its cause: %v", again)
+	require.True(t, errors.Is(again, first) || errors.Is(again, errors.Unwrap(first)),
+		"the refusal names its cause: %v", again)
 	require.Equal(t, before, s.content(), "readers see what was durable before the failure")
 	s.reopen(disk)
 	after := s.content()

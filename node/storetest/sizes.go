@@ -7,10 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node"
+	"kvs/node/slot"
 )
 
 // largeSizes surround the limits that a store below may have.
-var largeSizes = []int{64 << 10, 256<<10 - 1, 512 << 10, 512<<10 + 1, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20, node.RecordBytesMax}
+var largeSizes = []int{64 << 10, 256<<10 - 1, 512 << 10, 512<<10 + 1, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20,
+	slot.RecordBytesMax}
 
 func testLargeValues(t *testing.T, disk Disk, s *subject) {
 	check := func(seed byte) {
@@ -54,35 +56,36 @@ func testLargeValues(t *testing.T, disk Disk, s *subject) {
 // One record of the largest size and small operations around it fit one Apply.
 func testLargeBatch(t *testing.T, disk Disk, s *subject) {
 	s.apply(put("p", "before"), put("q", "before"))
-	ops := []node.Op{put("big", "overwritten within the batch"), del("p"), put("big", large(node.RecordBytesMax, 7))}
-	total := len("big") + node.RecordBytesMax
+	changes := []node.Change{put("big", "overwritten within the batch"), del("p"),
+		put("big", large(slot.RecordBytesMax, 7))}
+	total := len("big") + slot.RecordBytesMax
 	for i := 0; total < BatchBytesMin-200; i++ {
-		op := put(fmt.Sprintf("small/%05d", i), "some hundred bytes: "+large(90, byte(i)))
-		total += len(op.Key) + len(op.Value)
-		ops = append(ops, op)
+		change := put(fmt.Sprintf("small/%05d", i), "some hundred bytes: "+large(90, byte(i)))
+		total += len(change.Key) + len(change.Value)
+		changes = append(changes, change)
 	}
-	s.apply(ops...)
-	s.wantValue("big", large(node.RecordBytesMax, 7))
+	s.apply(changes...)
+	s.wantValue("big", large(slot.RecordBytesMax, 7))
 	s.wantAbsent("p")
-	require.Len(t, s.keys("", ""), len(ops)-3+2)
+	require.Len(t, s.keys("", ""), len(changes)-3+2)
 	s.reopen(disk)
-	s.wantValue("big", large(node.RecordBytesMax, 7))
-	require.Len(t, s.keys("", ""), len(ops)-3+2)
+	s.wantValue("big", large(slot.RecordBytesMax, 7))
+	require.Len(t, s.keys("", ""), len(changes)-3+2)
 }
 
 // Many tiny operations in one Apply: stores below count entries, not only bytes.
 func testManyOps(t *testing.T, disk Disk, s *subject) {
 	const count = 15_000
-	ops := make([]node.Op, 0, count)
+	changes := make([]node.Change, 0, count)
 	for i := range count {
-		ops = append(ops, put(fmt.Sprintf("%06d", i), "v"))
+		changes = append(changes, put(fmt.Sprintf("%06d", i), "v"))
 	}
-	s.apply(ops...)
+	s.apply(changes...)
 	require.Len(t, s.keys("", ""), count)
-	for i := range ops {
-		ops[i].Value = nil
+	for i := range changes {
+		changes[i].Value = nil
 	}
-	s.apply(append(ops, put("rest", "x"))...)
+	s.apply(append(changes, put("rest", "x"))...)
 	require.Equal(t, []string{"rest"}, s.keys("", ""))
 	s.reopen(disk)
 	require.Equal(t, []string{"rest"}, s.keys("", ""))
@@ -111,10 +114,10 @@ func testNotRetained(t *testing.T, disk Disk, s *subject) {
 	for _, n := range []int{5, 3000, 2 << 20} {
 		key := fmt.Sprint(n)
 		buf := []byte(large(n, 1))
-		ops := []node.Op{{Key: key, Value: buf}}
-		require.NoError(t, s.store.Apply(ops))
+		changes := []node.Change{{Key: key, Value: buf}}
+		require.NoError(t, s.store.Apply(changes))
 		clear(buf)
-		ops[0] = put("reused", "slice of operations")
+		changes[0] = put("reused", "slice of operations")
 		s.wantValue(key, large(n, 1))
 		s.reopen(disk)
 		s.wantValue(key, large(n, 1))

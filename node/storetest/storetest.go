@@ -1,9 +1,10 @@
-// Package storetest is the contract of node.Store as a test suite: what a node relies on, checked against Badger and against
-// the simulator's store alike.
+// Package storetest is the contract of node.Store as a test suite: what a node relies on, checked against Badger and
+// against the simulator's store alike.
 //
 // It is not a test of either store's own features (marker files, bit-rot); those live beside the stores.
 //
-// Begin with Run, which needs a Factory. Differential drives two stores with one random history and compares what they show.
+// Begin with Run, which needs a Factory. Differential drives two stores with one random history and compares what they
+// show.
 package storetest
 
 import (
@@ -16,12 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node"
+	"kvs/node/slot"
 )
 
-// BatchBytesMin is what every store takes in one Apply, keys and values together: one record of the largest size, and room
-// for the small operations that go with it. A store may refuse larger batches, with an error and without applying
-// anything. Whoever groups batches stays below this.
-const BatchBytesMin = node.RecordBytesMax + 64<<10
+// BatchBytesMin is what every store takes in one Apply, keys and values together: one record of the largest size, and
+// room for the small operations that go with it. A store may refuse larger batches, with an error and without applying
+// anything. A writer that groups batches stays below this.
+const BatchBytesMin = slot.RecordBytesMax + 64<<10
 
 // KeyBytesMin is the length of key that every store takes: the longest path and what the node puts before it.
 const KeyBytesMin = 1100
@@ -50,8 +52,8 @@ type Failer interface {
 type Factory struct {
 	New func(t testing.TB) Disk
 
-	// SingleThreaded says that the stores belong to a world with one thread, so that the promises about concurrent use do
-	// not concern them.
+	// SingleThreaded says that the stores belong to a world with one thread, so that the promises about concurrent use
+	// do not concern them.
 	SingleThreaded bool
 }
 
@@ -115,12 +117,12 @@ func (s *subject) reopen(disk Disk) {
 	s.store = disk.Open(s.t)
 }
 
-func put(key, value string) node.Op { return node.Op{Key: key, Value: []byte(value)} }
-func del(key string) node.Op        { return node.Op{Key: key} }
+func put(key, value string) node.Change { return node.Change{Key: key, Value: []byte(value)} }
+func del(key string) node.Change        { return node.Change{Key: key} }
 
-func (s *subject) apply(ops ...node.Op) {
+func (s *subject) apply(changes ...node.Change) {
 	s.t.Helper()
-	require.NoError(s.t, s.store.Apply(ops))
+	require.NoError(s.t, s.store.Apply(changes))
 }
 
 func (s *subject) get(key string) ([]byte, bool) {
@@ -175,8 +177,8 @@ func short(s string) string {
 	return fmt.Sprintf("%q...(%d bytes, sum %08x)", s[:16], len(s), crc32.ChecksumIEEE([]byte(s)))
 }
 
-// large is n bytes that differ from one seed to the next, and from one place to another: no two words of it are the same, so
-// that parts that changed places show. All are cut from one string, which is made once.
+// large is n bytes that differ from one seed to the next, and from one place to another: no two words of it are the
+// same, so that parts that changed places show. All are cut from one string, which is made once.
 func large(n int, seed byte) string {
 	at := int(seed) * seedStride
 	return largeSource()[at : at+n]
@@ -185,7 +187,7 @@ func large(n int, seed byte) string {
 const seedStride = 1009
 
 var largeSource = sync.OnceValue(func() string {
-	b := make([]byte, 0, node.RecordBytesMax+256*seedStride+8)
+	b := make([]byte, 0, slot.RecordBytesMax+256*seedStride+8)
 	for i := uint64(1); len(b) < cap(b)-8; i++ {
 		b = binary.LittleEndian.AppendUint64(b, i*0x9e3779b97f4a7c15)
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// arena is a cluster of thousands of machines in virtual time: the mesh of mesh_test.go without its looking at everything after
-// every step. All know each other at the start. What happens is a function of its options.
+// arena is a cluster of thousands of machines in virtual time: the mesh of mesh_test.go without its looking at
+// everything after every step. All know each other at the start. What happens is a function of its options.
 type arena struct {
 	arenaOptions
 	rng     *rand.Rand
@@ -67,12 +67,14 @@ const (
 )
 
 func newArena(o arenaOptions) *arena {
-	w := &arena{arenaOptions: o, rng: rand.New(rand.NewPCG(o.seed, uint64(o.members))), members: make([]resident, o.members),
+	w := &arena{arenaOptions: o, rng: rand.New(rand.NewPCG(o.seed, uint64(o.members))),
+		members: make([]resident, o.members),
 		crashed: map[ID]*crash{}, accused: map[ID]bool{}, buried: map[ID]bool{}}
 	lines := make([]Member, o.members)
 	for i := range lines {
 		name := "n" + strconv.Itoa(i+1)
-		lines[i] = Member{ID: ID(i + 1), Name: name, Addr: name + ".example.net:7946", Born: uint64(i+1) << 40, Incarnation: 1 << 20}
+		lines[i] = Member{ID: ID(i + 1), Name: name, Addr: name + ".example.net:7946", Born: uint64(i+1) << 40,
+			Incarnation: 1 << 20}
 	}
 	for i := range w.members {
 		r := &w.members[i]
@@ -172,7 +174,7 @@ func (w *arena) pass(d time.Duration) {
 		case a.from < 0:
 			r.m.Tick(w.now, &r.out)
 		case a.stream:
-			err = r.m.Stream(w.now, a.data, &r.out)
+			err = r.m.Stream(w.now, Speaker{}, a.data, &r.out)
 		default:
 			err = r.m.Datagram(w.now, w.members[a.from].m.self.Addr, a.data, &r.out)
 		}
@@ -268,7 +270,8 @@ func (w *arena) kill(i int) *crash {
 // load is what members send, each second.
 type load struct {
 	messages, bytes, tableBytes float64 // of the mean member.
-	bytesMax                    float64 // of the one with most, whole tables left out: those come in one piece now and then.
+	// of the one with most, whole tables left out: those come in one piece now and then.
+	bytesMax float64
 }
 
 // measure lets time pass and returns what it cost.
@@ -289,7 +292,8 @@ func (w *arena) measure(d time.Duration) (l load) {
 	return l
 }
 
-// deaths kills members one after the other, each when all know of the one before, and returns what became known of them.
+// deaths kills members one after the other, each when all know of the one before, and returns what became known of
+// them.
 func (w *arena) deaths(n int) (all []*crash) {
 	slow := w.arenaOptions.members * w.slow / 100
 	for k := range n {

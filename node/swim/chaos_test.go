@@ -70,8 +70,10 @@ func disturb(w *mesh) {
 		}
 		w.start(victim, []string{"a:1"}, known)
 	case 6: // by itself, or by the word of another.
-		if other := w.nodes[w.rng.IntN(len(w.nodes))]; other != victim && other.up && w.rng.IntN(2) == 0 && !other.m.Self().State.Gone() {
-			if err := other.m.Remove(w.now, victim.id, true, wallMs, &other.out); err != nil && !errors.Is(err, ErrUnknownMember) {
+		if other := w.nodes[w.rng.IntN(len(w.nodes))]; other != victim && other.up && w.rng.IntN(2) == 0 &&
+			!other.m.Self().State.Gone() {
+			if err := other.m.Remove(w.now, victim.id, true, wallMs, &other.out); err != nil &&
+				!errors.Is(err, ErrUnknownMember) {
 				w.t.Fatal(err)
 			}
 			w.collect(other)

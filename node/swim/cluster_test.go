@@ -245,7 +245,9 @@ func TestWhoLeftJoinsNobody(t *testing.T) {
 	c := w.node("c")
 	c.m.Leave(w.now, wallMs, &c.out)
 	w.collect(c)
-	w.until(5*time.Second, func() bool { return w.sees("a", "c") == "left" && w.sees("b", "c") == "left" && c.m.Left() })
+	w.until(5*time.Second, func() bool {
+		return w.sees("a", "c") == "left" && w.sees("b", "c") == "left" && c.m.Left()
+	})
 	c.m.Join(w.now, []string{"b:1"}, &c.out)
 	require.Empty(t, c.out.Sends)
 	w.forget()
@@ -269,13 +271,15 @@ func TestPausedMemberAccusesNobody(t *testing.T) {
 		require.NotZero(t, w.node("b").m.Counters().LateTicks)
 		for _, n := range w.nodes {
 			for _, e := range n.events {
-				require.True(t, e.Member.ID == w.node("b").id || e.Member.State == Alive, "seed %d: %s saw %s %s", seed, n.name, e.Member.Name, e.Member.State)
+				require.True(t, e.Member.ID == w.node("b").id || e.Member.State == Alive, "seed %d: %s saw %s %s", seed,
+					n.name, e.Member.Name, e.Member.State)
 			}
 		}
 	}
 }
 
-// Two processes with one identity, as after a copied data folder: noticed, survived, and not at the speed of the network.
+// Two processes with one identity, as after a copied data folder: noticed, survived, and not at the speed of the
+// network.
 func TestIdentityClash(t *testing.T) {
 	w := cluster(t, 1, 3)
 	d := w.add("a:1")
@@ -293,7 +297,10 @@ func TestIdentityClash(t *testing.T) {
 	require.Equal(t, c.id, claim.ID)
 	require.LessOrEqual(t, c.m.Counters().Refutes+d.m.Counters().Refutes, uint64(2*(10*60/10+1)))
 	d.up = false
-	w.until(time.Minute, func() bool { m, _ := w.node("a").m.Lookup(c.id); return m.Addr == c.addr && m.State == Alive })
+	w.until(time.Minute, func() bool {
+		m, _ := w.node("a").m.Lookup(c.id)
+		return m.Addr == c.addr && m.State == Alive
+	})
 }
 
 func TestDeterminism(t *testing.T) {

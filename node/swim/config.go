@@ -14,23 +14,29 @@ type Config struct {
 
 	IndirectProbes int // how many others are asked.
 
-	// LocalHealthMax bounds the local health score: with score s, probes are s+1 times as far apart and wait s+1 times as long
-	// for their answers. Zero: this member never doubts itself. See health.go.
+	// LocalHealthMax bounds the local health score: with score s, probes are s+1 times as far apart and wait s+1 times
+	// as long for their answers. Zero: this member never doubts itself. See health.go.
 	LocalHealthMax int
 
-	// A suspect is declared dead after SuspicionMult × ⌈log₂(members+1)⌉ × ProbeInterval when SuspicionConfirmations other
-	// members suspect it too, and after SuspicionMaxMult times that when nobody else does. See suspicion.go.
+	// A suspect is declared dead after SuspicionMult × ⌈log₂(members+1)⌉ × ProbeInterval when SuspicionConfirmations
+	// other members suspect it too, and after SuspicionMaxMult times that when nobody else does. See suspicion.go.
 	SuspicionMult          int
 	SuspicionMaxMult       int
 	SuspicionConfirmations int
 
 	RetransmitMult int // a rumour is sent RetransmitMult × ⌈log₂(members+1)⌉ times by each member.
 
-	PushPullInterval time.Duration // the whole table is exchanged with a random member so often, give or take a quarter.
+	// the whole table is exchanged with a random member so often, give or take a quarter.
+	PushPullInterval time.Duration
 	DeadDialInterval time.Duration // dead members and silent seeds are dialled so often, two at a time, for ever.
 
 	DatagramBytesMax int // of a datagram's content.
-	MembersMax       int // of the table, this member included. Beyond it, one that left gives way, else newcomers are ignored and counted.
+	// NamesFixed: a member keeps the name under which it was met first. So it has to be where names are what members
+	// prove.
+	NamesFixed bool
+
+	// of the table, this member included. Beyond it, one that left gives way, else newcomers are ignored and counted.
+	MembersMax int
 }
 
 // DefaultConfig returns what production runs with.
@@ -53,11 +59,12 @@ func DefaultConfig() Config {
 
 // Limits of configuration. They keep all arithmetic on times far away from overflow and let every message be decoded.
 const (
-	intervalMax         = time.Hour
-	multMax             = 100
-	confirmationsMax    = 7
-	datagramBytesMin    = datagramHeaderBytes + 2*entryBytesMax // the rumour a member must hear about itself, and one other.
-	datagramBytesMaxMax = 65_507                                // of UDP over IPv4.
+	intervalMax      = time.Hour
+	multMax          = 100
+	confirmationsMax = 7
+	// the rumour a member must hear about itself, and one other.
+	datagramBytesMin    = datagramHeaderBytes + 2*entryBytesMax
+	datagramBytesMaxMax = 65_507 // of UDP over IPv4.
 )
 
 // Check says what is wrong with c.
@@ -114,7 +121,8 @@ func (o *Options) check() error {
 	case s.Incarnation > incarnationMax:
 		return fmt.Errorf("own incarnation %d: want at most %d", s.Incarnation, uint64(incarnationMax))
 	case len(o.Seeds) > seedsMax:
-		return fmt.Errorf("%d seeds: want at most %d; a few are enough, the others are learned from them", len(o.Seeds), seedsMax)
+		return fmt.Errorf("%d seeds: want at most %d; a few are enough, the others are learned from them", len(o.Seeds),
+			seedsMax)
 	}
 	for _, a := range o.Seeds {
 		if a == "" || len(a) > textBytesMax {

@@ -8,8 +8,8 @@ import (
 // State of a member, as far as this member knows.
 type State uint8
 
-// The states. Left is a member that went on purpose, Removed one that an operator took out. Both are final: nothing that is said
-// about such an identity later, under whatever incarnation, counts any more. See removal.go.
+// The states. Left is a member that went on purpose, Removed one that an operator took out. Both are final: nothing
+// that is said about such an identity later, under whatever incarnation, counts any more. See removal.go.
 const (
 	Alive State = iota
 	Suspect
@@ -30,13 +30,16 @@ func (s State) String() string { return stateNames[s] }
 
 // Member is one line of the member table.
 type Member struct {
-	ID          ID
-	Name        string
-	Addr        string // "host:port", for datagrams and streams.
-	Born        uint64 // hybrid timestamp at which this identity was made; older members have lower ones.
-	Incarnation uint64 // raised only by the member itself, to refute rumours and to announce a new run, name or address.
+	ID   ID
+	Name string
+	Addr string // "host:port", for datagrams and streams.
+	Born uint64 // hybrid timestamp at which this identity was made; older members have lower ones.
+	// FirstIncarnation of its run at first; raised only by the member itself, to refute rumours and to announce a new
+	// run, name or address.
+	Incarnation uint64
 	State       State
-	GoneAt      uint64 // when it left or was removed, in milliseconds since the Unix epoch, by the clock of who said so; else zero.
+	// when it left or was removed, in milliseconds since the Unix epoch, by the clock of who said so; else zero.
+	GoneAt uint64
 }
 
 // Send is a message to an address. Stream messages may be long; datagrams never exceed Config.DatagramBytesMax.
@@ -46,8 +49,8 @@ type Send struct {
 	Data   []byte
 }
 
-// Event is a change of a member's line in the table, in the order in which it happened. A raised incarnation alone is none. Of
-// this member itself there is one event: that others have removed it.
+// Event is a change of a member's line in the table, in the order in which it happened. A raised incarnation alone is
+// none. Of this member itself there is one event: that others have removed it.
 type Event struct {
 	Member Member // as it is now.
 	Was    State  // what it was; equal to Member.State for a new member and for a changed address, name or birth.
@@ -65,9 +68,11 @@ type Options struct {
 	Config Config
 	Self   Member   // State Alive; Incarnation above every one of a former run.
 	Seeds  []string // addresses to dial for ever while no member answers there.
-	Known  []Member // members of a former run: dead until somebody says otherwise, or gone for good. There are no events for them. With this member's own ID in it, gone, this machine is silent for ever.
-	Rand   *rand.Rand
-	Now    time.Duration // monotonic.
+	// members of a former run: dead until somebody says otherwise, or gone for good. There are no events for them. With
+	// this member's own ID in it, gone, this machine is silent for ever.
+	Known []Member
+	Rand  *rand.Rand
+	Now   time.Duration // monotonic.
 }
 
 // Counters only ever grow during one run.
@@ -82,5 +87,8 @@ type Counters struct {
 	Misdirected  uint64 // pings for a member that lived at this address before.
 	TableFull    uint64 // rumours of new members ignored because of Config.MembersMax.
 	SeedsSilent  uint64 // rounds of dialling since this member started or last had company, without anybody answering.
+	Doubts       uint64 // claims that were not believed without asking: see doubt.go.
+	Absurd       uint64 // claims about incarnations that no member can have.
+	Renamed      uint64 // claims that a member has another name, where names are fixed.
 	LateTicks    uint64 // ticks so late that this member trusted no silence it had noted.
 }

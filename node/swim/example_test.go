@@ -26,12 +26,12 @@ func Example() {
 	var fromBob, fromAnn swim.Output
 	bob.Tick(bob.Next(), &fromBob)
 	for _, s := range fromBob.Sends {
-		if err := ann.Stream(0, s.Data, &fromAnn); err != nil {
+		if err := ann.Stream(0, swim.Speaker{}, s.Data, &fromAnn); err != nil {
 			fmt.Println(err)
 		}
 	}
 	for _, s := range fromAnn.Sends {
-		if err := bob.Stream(0, s.Data, &fromBob); err != nil {
+		if err := bob.Stream(0, swim.Speaker{}, s.Data, &fromBob); err != nil {
 			fmt.Println(err)
 		}
 	}

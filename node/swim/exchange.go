@@ -34,7 +34,7 @@ func (m *Machine) Join(now time.Duration, addrs []string, out *Output) {
 		if c := m.addContact(a, 0); c != nil {
 			m.dialContact(now, c, out)
 		} else {
-			m.sendTable(kindRequest, m.nextSeq(), a, out)
+			m.sendTable(kindRequest, m.request(), a, out)
 		}
 	}
 	m.dialRounds = 0
@@ -65,17 +65,17 @@ func (m *Machine) addContact(addr string, id ID) *contact {
 func (m *Machine) exchange(now time.Duration, out *Output) {
 	m.exchangeAt = now + m.jitter(m.exchangeInterval())
 	if p := m.choose(1, Suspect, nil); len(p) == 1 {
-		m.sendTable(kindRequest, m.nextSeq(), p[0].Addr, out)
+		m.sendTable(kindRequest, m.request(), p[0].Addr, out)
 	}
 }
 
 // exchangeMembersMax is the size of the table up to which it is exchanged as often as configured.
 const exchangeMembersMax = 128
 
-// exchangeInterval grows with the table beyond that, so that what a member spends on exchanges does not: SWIM's promise is a
-// constant load, and whole tables would break it. Memberlist has its pushPullScale for the same end, which grows with the
-// logarithm only. Gossip does not depend on exchanges: they repair what it missed, and a large cluster has as many of them a
-// second as one of exchangeMembersMax.
+// exchangeInterval grows with the table beyond that, so that what a member spends on exchanges does not: SWIM's promise
+// is a constant load, and whole tables would break it. Memberlist has its pushPullScale for the same end, which grows
+// with the logarithm only. Gossip does not depend on exchanges: they repair what it missed, and a large cluster has as
+// many of them a second as one of exchangeMembersMax.
 func (m *Machine) exchangeInterval() time.Duration {
 	return m.cfg.PushPullInterval * time.Duration(1+len(m.peers)/exchangeMembersMax)
 }
@@ -100,7 +100,7 @@ func (m *Machine) dial(now time.Duration, out *Output) {
 			m.dialContact(now, c, out)
 		case p != nil:
 			p.dialled = now
-			m.sendTable(kindRequest, m.nextSeq(), p.Addr, out)
+			m.sendTable(kindRequest, m.request(), p.Addr, out)
 		default:
 			return
 		}
@@ -116,7 +116,7 @@ func (m *Machine) dialDelay() time.Duration {
 }
 
 func (m *Machine) dialContact(now time.Duration, c *contact, out *Output) {
-	c.dialled, c.seq = now, m.nextSeq()
+	c.dialled, c.seq = now, m.request()
 	m.sendTable(kindRequest, c.seq, c.addr, out)
 }
 
@@ -176,18 +176,31 @@ func (m *Machine) livesAt(addr string) bool {
 	return false
 }
 
-// Stream takes in one message that came over a stream. The data is only borrowed. An error wraps ErrMalformed; nothing has
-// changed then.
-func (m *Machine) Stream(now time.Duration, data []byte, out *Output) error {
-	in := &m.in
-	if len(data) > 1 && data[1] < kindRequest {
-		return m.streamProbe(now, data, out)
+// Stream takes in one message that speaker by has sent over a stream. The data is only borrowed. An error wraps
+// ErrMalformed or ErrImpostor; nothing has changed then.
+func (m *Machine) Stream(now time.Duration, by Speaker, data []byte, out *Output) error {
+	switch {
+	case len(data) > 1 && data[1] < kindRequest:
+		return m.streamProbe(now, by, data, out)
+	case len(data) > 1 && data[1] > kindResponse:
+		return m.streamLine(now, by, data, out)
 	}
+	return m.streamTable(now, by, data, out)
+}
+
+// streamTable takes in a whole table.
+func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, out *Output) error {
+	in := &m.in
 	if err := in.decodeStream(data); err != nil {
 		return err
 	}
+	if err := speaker.vet(in); err != nil {
+		return err
+	}
 	m.now = now
-	if in.kind == kindResponse {
+	by := hearsay
+	if m.solicited(in) {
+		by = answer
 		m.answered(now, in)
 	}
 	if in.sender == m.self.ID && in.self.born == m.self.Born && string(in.self.addr) == m.self.Addr {
@@ -196,10 +209,14 @@ func (m *Machine) Stream(now time.Duration, data []byte, out *Output) error {
 	}
 	m.counters.SeedsSilent = 0
 	refutes := m.counters.Refutes
-	m.learn(now, &in.self, in.sender, true, out)
+	m.learn(now, &in.self, in.sender, by, out)
 	for i := range in.rumours {
-		m.learn(now, &in.rumours[i], in.sender, true, out)
+		if by == answer && in.rumours[i].id == m.self.ID {
+			m.testify(now, &in.rumours[i])
+		}
+		m.learn(now, &in.rumours[i], in.sender, by, out)
 	}
+	m.answerWithheld(now, out)
 	switch {
 	case in.kind == kindRequest:
 		m.sendTable(kindResponse, in.seq, string(in.self.addr), out)
@@ -213,11 +230,14 @@ func (m *Machine) Stream(now time.Duration, data []byte, out *Output) error {
 	return nil
 }
 
-// streamProbe takes in a ping or ack that travels as a frame because datagrams do not get through. A stream does not say where
-// its sender lives: the table does.
-func (m *Machine) streamProbe(now time.Duration, data []byte, out *Output) error {
+// streamProbe takes in a ping or ack that travels as a frame because datagrams do not get through. A stream does not
+// say where its sender lives: the table does.
+func (m *Machine) streamProbe(now time.Duration, by Speaker, data []byte, out *Output) error {
 	in := &m.in
 	if err := in.decodeStreamProbe(data); err != nil {
+		return err
+	}
+	if err := by.vet(in); err != nil {
 		return err
 	}
 	m.now = now

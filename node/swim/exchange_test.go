@@ -79,11 +79,11 @@ func TestSeedIsAlias(t *testing.T) {
 	require.Equal(t, []string{"alias:1"}, dialled(&out))
 	request := out.Sends[0].Data
 	out = Output{}
-	require.NoError(t, m.Stream(0, request, &out))
+	require.NoError(t, m.Stream(0, Speaker{}, request, &out))
 	require.Empty(t, out.Sends)
 	require.Zero(t, m.Counters().Clashes)
 	require.True(t, m.wanted(&m.contacts[0]), "alone: another member may share the alias")
-	m.learn(0, says(2, Alive, 1), 2, false, &out)
+	m.learn(0, says(2, Alive, 1), 2, sworn, &out)
 	require.False(t, m.wanted(&m.contacts[0]))
 }
 
@@ -93,11 +93,11 @@ func TestSeedAnswers(t *testing.T) {
 	var out Output
 	m.Tick(0, &out)
 	answer := packet{kind: kindResponse, seq: m.contacts[0].seq, self: *says(2, Alive, 1)}
-	require.NoError(t, m.Stream(0, answer.encode(), &out))
+	require.NoError(t, m.Stream(0, Speaker{}, answer.encode(), &out))
 	require.False(t, m.wanted(&m.contacts[0]))
 	require.LessOrEqual(t, m.exchangeAt, m.cfg.ProbeInterval, "soon after joining tables are exchanged again")
 	for _, s := range []State{Suspect, Dead, Left, Removed} {
-		m.learn(0, says(2, s, 1), 3, false, &out)
+		m.learn(0, says(2, s, 1), 3, sworn, &out)
 		require.Equal(t, s != Suspect, m.wanted(&m.contacts[0]), "%s", s)
 	}
 }
@@ -106,12 +106,12 @@ func TestSeedAnswers(t *testing.T) {
 func TestTakenAddressIsNotDialled(t *testing.T) {
 	m := filled(t, 3, nil)
 	var out Output
-	m.learn(0, says(2, Dead, 1), 3, false, &out)
+	m.learn(0, says(2, Dead, 1), 3, sworn, &out)
 	m.dial(time.Second, &out)
 	require.Equal(t, []string{"m2:1"}, dialled(&out))
 	heir := says(4, Alive, 1)
 	heir.addr = []byte("m2:1")
-	m.learn(0, heir, 3, false, &out)
+	m.learn(0, heir, 3, sworn, &out)
 	out = Output{}
 	m.dial(time.Minute, &out)
 	require.Empty(t, dialled(&out))
@@ -144,8 +144,10 @@ func TestConfigCheck(t *testing.T) {
 		require.ErrorContains(t, cfg.Check(), c.want)
 	}
 	extreme := Config{
-		ProbeInterval: intervalMax, ProbeTimeout: 1e6, IndirectProbes: multMax, LocalHealthMax: multMax, SuspicionMult: multMax, SuspicionMaxMult: multMax,
-		SuspicionConfirmations: confirmationsMax, RetransmitMult: multMax, PushPullInterval: intervalMax, DeadDialInterval: intervalMax,
+		ProbeInterval: intervalMax, ProbeTimeout: 1e6, IndirectProbes: multMax, LocalHealthMax: multMax,
+		SuspicionMult: multMax, SuspicionMaxMult: multMax,
+		SuspicionConfirmations: confirmationsMax, RetransmitMult: multMax, PushPullInterval: intervalMax,
+		DeadDialInterval: intervalMax,
 		DatagramBytesMax: datagramBytesMaxMax, MembersMax: membersHardMax,
 	}
 	require.NoError(t, extreme.Check())

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// told counts how often a member's line has been gossiped since it changed. The line itself is taken from the table when
-// it is sent, so nobody is told what we no longer believe, and there is at most one rumour a member.
+// told counts how often a member's line has been gossiped since it changed. The line itself is taken from the table
+// when it is sent, so nobody is told what we no longer believe, and there is at most one rumour a member.
 type told struct {
 	id    ID
 	times int
@@ -37,8 +37,9 @@ func (m *Machine) sortRumours() {
 	})
 }
 
-// send makes a datagram for member `to` (nil: not in the table) at addr, filled up with rumours. What we believe of `to`
-// goes first unless it is that it lives, for it to refute (Lifeguard's buddy system), and so does a farewell of ours.
+// send makes a datagram for member `to` (nil: not in the table) at addr, filled up with rumours. What we believe of
+// `to` goes first unless it is that it lives, for it to refute (Lifeguard's buddy system), and so does a farewell of
+// ours.
 func (m *Machine) send(kind byte, target ID, seq uint64, to *peer, addr string, out *Output) {
 	b := appendDatagramHeader(m.buf[:0], kind, m.self.ID, target, seq)
 	at := len(b)
@@ -97,11 +98,11 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 // extraGossipMax is how many datagrams a member sends each round for want of room in those that it sends anyhow.
 const extraGossipMax = 8
 
-// unburden tells more members what did not fit into the ping of this round. Rumours that ride on probes alone have a capacity of
-// a few datagrams a second, however many members there are to have news of; beyond it each is repeated about once, which is no
-// epidemic any more, and refutations come too late. Memberlist gossips five times a second to three members for the same reason; here
-// nothing extra is sent while everything fits, which in a cluster of less than thirty it always does. An ack that answers nothing
-// carries the news: all members understand that.
+// unburden tells more members what did not fit into the ping of this round. Rumours that ride on probes alone have a
+// capacity of a few datagrams a second, however many members there are to have news of; beyond it each is repeated
+// about once, which is no epidemic any more, and refutations come too late. Memberlist gossips five times a second to
+// three members for the same reason; here nothing extra is sent while everything fits, which in a cluster of less than
+// thirty it always does. An ack that answers nothing carries the news: all members understand that.
 func (m *Machine) unburden(out *Output) {
 	if !m.crowded {
 		return

@@ -14,7 +14,7 @@ func filled(t testing.TB, n ID, change func(*Options)) *Machine {
 	m := newMachine(t, change)
 	var out Output
 	for id := ID(2); id <= n; id++ {
-		m.learn(0, says(id, Alive, 1), id, false, &out)
+		m.learn(0, says(id, Alive, 1), id, sworn, &out)
 	}
 	m.rumours = m.rumours[:0]
 	return m
@@ -67,7 +67,7 @@ func TestDatagramIsBounded(t *testing.T) {
 		for id := ID(2); id < 60; id++ {
 			r := says(id, Suspect, 1)
 			r.name = []byte(strings.Repeat("x", int(id*7)%textBytesMax))
-			m.learn(0, r, id, false, &out)
+			m.learn(0, r, id, sworn, &out)
 		}
 		told := map[ID]bool{}
 		for range 100 {
@@ -86,11 +86,12 @@ func TestDatagramIsBounded(t *testing.T) {
 func TestBuddy(t *testing.T) {
 	for _, s := range []State{Suspect, Dead, Left} {
 		m := filled(t, 4, nil)
-		m.learn(0, says(3, s, 1), 2, false, &Output{})
+		m.learn(0, says(3, s, 1), 2, sworn, &Output{})
 		m.rumours = m.rumours[:0]
 		m.spread(4)
 		var out Output
-		require.NoError(t, m.Datagram(0, "m3:1", (&packet{kind: kindPing, sender: 3, target: 1, seq: 9}).encode(), &out))
+		require.NoError(t, m.Datagram(0, "m3:1", (&packet{kind: kindPing, sender: 3, target: 1, seq: 9}).encode(),
+			&out))
 		require.Len(t, out.Sends, 1)
 		require.Equal(t, []ID{3, 4}, sentRumours(t, out.Sends[0]))
 	}
@@ -101,7 +102,8 @@ func TestAllocations(t *testing.T) {
 	a, b := filled(t, 2, nil), filled(t, 1, func(o *Options) {
 		o.Self = Member{ID: 2, Name: "m2", Addr: "m2:1", Born: 200, Incarnation: 1}
 	})
-	b.learn(0, &rumour{id: 1, born: 100, incarnation: 10, name: []byte("me"), addr: []byte("me:1")}, 1, false, &Output{})
+	b.learn(0, &rumour{id: 1, born: 100, incarnation: 10, name: []byte("me"), addr: []byte("me:1")}, 1, sworn,
+		&Output{})
 	b.rumours = b.rumours[:0]
 	a.exchangeAt, a.dialAt = time.Hour, time.Hour
 	out := Output{Sends: make([]Send, 0, 8), Events: make([]Event, 0, 8)}
@@ -169,7 +171,9 @@ func TestCrowdedRumoursGetDatagramsOfTheirOwn(t *testing.T) {
 	}
 	require.Equal(t, 8, extra(m))
 	for id := ID(2); id < 120; id++ {
-		require.True(t, !slices.ContainsFunc(m.rumours, func(r told) bool { return r.id == id && r.times == 0 }), "member %d has not been spoken of", id)
+		require.True(t, !slices.ContainsFunc(m.rumours, func(r told) bool {
+			return r.id == id && r.times == 0
+		}), "member %d has not been spoken of", id)
 	}
 	rounds := 0
 	for ; len(m.rumours) > 0; rounds++ {

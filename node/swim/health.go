@@ -2,9 +2,9 @@ package swim
 
 import "time"
 
-// Local health is Lifeguard's first idea (Dadgar, Phillips, Currey 2018, section IV-A, "LHA-Probe"): a member that misses
-// messages, because its process is slow or its own link is bad, sees silence everywhere. It should doubt itself before it
-// accuses others. Its score begins at zero and stays between zero and Config.LocalHealthMax:
+// Local health is Lifeguard's first idea (Dadgar, Phillips, Currey 2018, section IV-A, "LHA-Probe"): a member that
+// misses messages, because its process is slow or its own link is bad, sees silence everywhere. It should doubt itself
+// before it accuses others. Its score begins at zero and stays between zero and Config.LocalHealthMax:
 //
 //	a probe that was answered                               -1
 //	a probe that failed, with nobody asked to help          +1
@@ -12,13 +12,14 @@ import "time"
 //	having to refute a suspicion of oneself                 +1
 //	a tick that came late (see forgive)                     +1
 //
-// A helper sends a nack when the target has not answered it within four fifths of the probe timeout: whoever gets that nack
-// knows that its own link works, so the failure is the target's. The distance and the timeout of probes are score+1 times those
-// configured. The paper's other two ideas are the suspicion that shrinks with confirmations (section IV-B, suspicion.go) and the
-// buddy system, by which whoever is suspected hears it first of all (section IV-C, gossip.go).
+// A helper sends a nack when the target has not answered it within four fifths of the probe timeout: whoever gets that
+// nack knows that its own link works, so the failure is the target's. The distance and the timeout of probes are
+// score+1 times those configured. The paper's other two ideas are the suspicion that shrinks with confirmations
+// (section IV-B, suspicion.go) and the buddy system, by which whoever is suspected hears it first of all (section IV-C,
+// gossip.go).
 //
-// In a cluster of two a failed probe changes nothing: nobody can say whose fault it is. There, only late ticks and refutations
-// are evidence against oneself, and the suspicion lasts longer while there is any: see suspicionTime.
+// In a cluster of two a failed probe changes nothing: nobody can say whose fault it is. There, only late ticks and
+// refutations are evidence against oneself, and the suspicion lasts longer while there is any: see suspicionTime.
 
 // LocalHealth is the score: zero is well.
 func (m *Machine) LocalHealth() int { return m.health }

@@ -46,7 +46,8 @@ func TestLocalHealth(t *testing.T) {
 				}
 			}
 			if c.acked {
-				require.NoError(t, m.Datagram(m.now, "x:1", (&packet{kind: kindAck, sender: target, target: target, seq: seq}).encode(), &out))
+				require.NoError(t, m.Datagram(m.now, "x:1",
+					(&packet{kind: kindAck, sender: target, target: target, seq: seq}).encode(), &out))
 			}
 			m.concludeProbe(m.probeAt, &out)
 			require.Equal(t, c.want, m.LocalHealth())
@@ -65,8 +66,9 @@ func (m *Machine) addressee(addr string) ID {
 
 func TestRefutingWorsens(t *testing.T) {
 	m := newMachine(t, nil)
-	r := &rumour{id: 1, born: 100, incarnation: 10, state: Suspect, accuser: 3, name: []byte("me"), addr: []byte("me:1")}
-	m.learn(0, r, 3, false, &Output{})
+	r := &rumour{id: 1, born: 100, incarnation: 10, state: Suspect, accuser: 3, name: []byte("me"),
+		addr: []byte("me:1")}
+	m.learn(0, r, 3, sworn, &Output{})
 	require.Equal(t, 1, m.LocalHealth())
 }
 
@@ -79,7 +81,8 @@ func TestBadHealthMakesPatient(t *testing.T) {
 	m.startProbe(at, &out)
 	require.Equal(t, at+4*time.Second, m.probeAt)
 	require.Equal(t, at+2*time.Second, m.probe.indirectAt)
-	require.Equal(t, 12*time.Second, suspicionTime(&m.cfg, 2, 0, 0, 1), "in a cluster of two a doubt lengthens the suspicion")
+	require.Equal(t, 12*time.Second, suspicionTime(&m.cfg, 2, 0, 0, 1),
+		"in a cluster of two a doubt lengthens the suspicion")
 	require.Equal(t, 8*time.Second, suspicionTime(&m.cfg, 2, 0, 0, 0))
 }
 
@@ -107,8 +110,8 @@ func TestNack(t *testing.T) {
 	require.Zero(t, m.nacksDue)
 }
 
-// All datagrams are lost for an hour while streams work, between two members or around one, or everywhere: nobody is ever
-// suspected, and news still travels.
+// All datagrams are lost for an hour while streams work, between two members or around one, or everywhere: nobody is
+// ever suspected, and news still travels.
 func TestDatagramsCutForLong(t *testing.T) {
 	for n := 2; n <= 6; n++ {
 		for name, cut := range map[string]func(from, to string) bool{
@@ -135,20 +138,23 @@ func TestDatagramsCutForLong(t *testing.T) {
 	}
 }
 
-// A member whose every message comes late must not push its faults on others: with local health it accuses nobody falsely to death.
+// A member whose every message comes late must not push its faults on others: with local health it accuses nobody
+// falsely to death.
 func TestSlowMemberAccusesNobodyToDeath(t *testing.T) {
 	w := cluster(t, 4, 6)
 	w.pass(time.Minute)
 	w.forget()
 	n := 0
-	w.cut = func(from, to string, stream bool) bool { // half of the datagrams to and from b are lost, and its streams hang.
+	w.cut = func(from, to string, stream bool) bool {
+		// half of the datagrams to and from b are lost, and its streams hang.
 		n++
 		return (from == "b" || to == "b") && (stream || n%2 != 0)
 	}
 	w.pass(10 * time.Minute)
 	for _, o := range w.nodes {
 		for _, e := range o.events {
-			require.True(t, e.Member.ID == w.node("b").id || e.Member.State != Dead, "%s saw %s %s", o.name, e.Member.Name, e.Member.State)
+			require.True(t, e.Member.ID == w.node("b").id || e.Member.State != Dead, "%s saw %s %s", o.name,
+				e.Member.Name, e.Member.State)
 		}
 	}
 	w.cut = nil

@@ -23,9 +23,9 @@ const (
 	leaveRounds = 10 // one each ProbeTimeout; after them nobody is there to be told.
 )
 
-// Leave tells the others that this member goes for good: they neither probe nor dial it any more, and its identity never
-// comes back (removal.go). The caller goes on stepping the machine until Left. From now on it answers but judges nobody. at is
-// the time of day in milliseconds since the Unix epoch, for people.
+// Leave tells the others that this member goes for good: they neither probe nor dial it any more, and its identity
+// never comes back (removal.go). The caller goes on stepping the machine until Left. From now on it answers but judges
+// nobody. at is the time of day in milliseconds since the Unix epoch, for people.
 func (m *Machine) Leave(now time.Duration, at uint64, out *Output) {
 	if m.leave.active {
 		return
@@ -62,6 +62,18 @@ func (m *Machine) tickLeave(now time.Duration, out *Output) {
 			m.send(kindPing, id, l.seq, p, p.Addr, out)
 		}
 	}
+}
+
+// unheardFarewell reports whether a ping is the farewell of a member that is not gone for us yet: the answer to it
+// means that the farewell is in safe hands, so it waits until the farewell is believed.
+func (m *Machine) unheardFarewell(in *packet) bool {
+	for i := range in.rumours {
+		if r := &in.rumours[i]; r.id == in.sender && r.state.Gone() {
+			p := m.find(r.id)
+			return p != nil && !p.State.Gone()
+		}
+	}
+	return false
 }
 
 // farewellHeard notes that member id has answered.

@@ -41,6 +41,13 @@ type Machine struct {
 	dialRounds int           // since the start or the last Join.
 	contacts   []contact
 
+	doubts   []doubt  // questions about claims, in the order in which they were asked.
+	asked    []uint64 // numbers of requests for tables.
+	trial    trial
+	vouched  bool // another member has confirmed that this one is a member.
+	withheld []withheld
+	outdated uint64 // the number of another run of this member, not before this one, which others remember; zero: none.
+
 	clashAt time.Duration // no clash is refuted before.
 	leave   leave
 
@@ -62,6 +69,7 @@ func New(o Options) (*Machine, error) {
 		dialAt:  o.Now,
 	}
 	m.exchangeAt = o.Now + m.jitter(o.Config.PushPullInterval)
+	m.vouched = runOf(m.self.Incarnation) <= 1 // nobody can know of a run before the first.
 	for _, a := range o.Seeds {
 		m.addContact(a, 0)
 	}
@@ -101,6 +109,7 @@ func (m *Machine) Tick(now time.Duration, out *Output) {
 	m.forgive(now)
 	m.now = now
 	m.sendNacks(now, out)
+	m.tickDoubts(now, out)
 	if m.leave.active {
 		m.tickLeave(now, out)
 		if m.probeAt <= now {
@@ -132,6 +141,9 @@ func (m *Machine) Next() time.Duration {
 	at := m.probeAt
 	if m.nacksDue > 0 {
 		at = min(at, m.nextNack())
+	}
+	for i := range m.doubts {
+		at = min(at, m.doubts[i].next)
 	}
 	if m.leave.active {
 		if !m.leave.done {
@@ -168,7 +180,7 @@ func (m *Machine) Datagram(now time.Duration, from string, data []byte, out *Out
 // hear takes in what travels by datagrams, or over a stream for want of them.
 func (m *Machine) hear(from string, in *packet, out *Output) {
 	for i := range in.rumours {
-		m.learn(m.now, &in.rumours[i], in.sender, false, out)
+		m.learn(m.now, &in.rumours[i], in.sender, gossip, out)
 	}
 	switch in.kind {
 	case kindPing, kindStreamPing:

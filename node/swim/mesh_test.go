@@ -36,6 +36,7 @@ type meshNode struct {
 	addr   string
 	id     ID
 	boots  uint64
+	salt   uint32 // of the run: another one at each start.
 	up     bool
 	m      *Machine
 	out    Output
@@ -89,11 +90,13 @@ func (w *mesh) add(seeds ...string) *meshNode {
 // start begins the next run of n, as a process does that kept its disk.
 func (w *mesh) start(n *meshNode, seeds []string, known []Member) {
 	n.boots++
+	n.salt = n.salt*5 + 3
 	n.up = true
 	m, err := New(Options{
 		Config: testConfig(),
-		Self:   Member{ID: n.id, Name: n.name, Addr: n.addr, Born: uint64(n.id) * 100, Incarnation: n.boots << 20},
-		Seeds:  seeds, Known: known, Now: w.now, Rand: rand.New(rand.NewPCG(w.rng.Uint64(), 2)),
+		Self: Member{ID: n.id, Name: n.name, Addr: n.addr, Born: uint64(n.id) * 100,
+			Incarnation: FirstIncarnation(n.boots, n.salt)},
+		Seeds: seeds, Known: known, Now: w.now, Rand: rand.New(rand.NewPCG(w.rng.Uint64(), 2)),
 	})
 	require.NoError(w.t, err)
 	n.m = m
@@ -227,7 +230,7 @@ func (w *mesh) deliver(e meshEvent) {
 		}
 		var err error
 		if e.send.Stream {
-			err = n.m.Stream(w.now, e.send.Data, &n.out)
+			err = n.m.Stream(w.now, Speaker{}, e.send.Data, &n.out)
 		} else {
 			err = n.m.Datagram(w.now, e.from, e.send.Data, &n.out)
 		}
@@ -295,13 +298,7 @@ func (w *mesh) transcribe(from string, s Send) {
 		return
 	}
 	var p packet
-	if s.Stream && s.Data[1] < kindRequest {
-		require.NoError(w.t, p.decodeStreamProbe(s.Data))
-	} else if s.Stream {
-		require.NoError(w.t, p.decodeStream(s.Data))
-	} else {
-		require.NoError(w.t, p.decodeDatagram(s.Data))
-	}
+	require.NoError(w.t, p.decode(s.Data, s.Stream))
 	if w.ignore != nil && w.ignore(&p) {
 		return
 	}
@@ -314,7 +311,7 @@ func (w *mesh) describe(p *packet) string {
 		n = len(w.names) + 1
 		w.names[p.seq] = n
 	}
-	kind := map[byte]string{kindPing: "ping", kindPingReq: "ping-req", kindAck: "ack", kindNack: "nack", kindStreamPing: "ping over a stream", kindStreamAck: "ack over a stream", kindRequest: "push-pull", kindResponse: "push-pull answer"}[p.kind]
+	kind := map[byte]string{kindPing: "ping", kindPingReq: "ping-req", kindAck: "ack", kindNack: "nack", kindStreamPing: "ping over a stream", kindStreamAck: "ack over a stream", kindRequest: "push-pull", kindResponse: "push-pull answer", kindAsk: "question", kindAnswer: "answer"}[p.kind]
 	b := fmt.Sprintf("%s #%d", kind, n)
 	if p.target != 0 {
 		b += " of " + w.nodes[(p.target-1)%100].name
@@ -333,7 +330,7 @@ func (w *mesh) describe(p *packet) string {
 
 // rumour prints run.refutes for the incarnation.
 func (w *mesh) rumour(r *rumour) string {
-	s := fmt.Sprintf(" [%s %s %d.%d", r.name, r.state, r.incarnation>>20, r.incarnation&(1<<20-1))
+	s := fmt.Sprintf(" [%s %s %d.%d", r.name, r.state, runOf(r.incarnation), r.incarnation&(1<<lifeShift-1))
 	if r.state == Suspect {
 		s += " says " + w.nodes[(r.accuser-1)%100].name
 	}

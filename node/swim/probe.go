@@ -71,8 +71,8 @@ func (m *Machine) startProbe(now time.Duration, out *Output) {
 	m.unburden(out)
 }
 
-// nextTarget goes through all members in a random order, and then through all again in another: so the time to the first
-// probe of a failed member is bounded (SWIM, section 4.3).
+// nextTarget goes through all members in a random order, and then through all again in another: so the time to the
+// first probe of a failed member is bounded (SWIM, section 4.3).
 func (m *Machine) nextTarget() *peer {
 	for turn := range 2 {
 		for m.ordered < len(m.order) {
@@ -102,7 +102,8 @@ func (m *Machine) shuffleOrder() {
 	}
 }
 
-// addToOrder lets a member that is new or came back take its turn at a random place of what is left of the present order.
+// addToOrder lets a member that is new or came back take its turn at a random place of what is left of the present
+// order.
 func (m *Machine) addToOrder(id ID) {
 	if slices.Contains(m.order[m.ordered:], id) {
 		return
@@ -112,9 +113,10 @@ func (m *Machine) addToOrder(id ID) {
 	m.order = slices.Insert(m.order, m.rng.IntN(len(m.order)+1), id)
 }
 
-// probeIndirect asks others to probe a target that has not answered, and the target itself once more over a stream: where
-// firewalls or broken routes eat datagrams only, a member would else be dead by silence and alive by exchanged tables, by turns.
-// With fewer others than wanted, as in a small cluster, it also sends another datagram: else one lost would make a suspect.
+// probeIndirect asks others to probe a target that has not answered, and the target itself once more over a stream:
+// where firewalls or broken routes eat datagrams only, a member would else be dead by silence and alive by exchanged
+// tables, by turns. With fewer others than wanted, as in a small cluster, it also sends another datagram: else one lost
+// would make a suspect.
 func (m *Machine) probeIndirect(out *Output) {
 	m.probe.indirectAt = 0
 	p := m.find(m.probe.target)
@@ -153,6 +155,9 @@ func (m *Machine) handlePing(from string, in *packet, out *Output) {
 		m.counters.Misdirected++ // for who lived here before: it must not seem alive because we are.
 		return
 	}
+	if m.unheardFarewell(in) {
+		return
+	}
 	kind := byte(kindAck)
 	if in.kind == kindStreamPing {
 		kind = kindStreamAck
@@ -165,7 +170,8 @@ func (m *Machine) handlePingReq(from string, in *packet, out *Output) {
 	if p == nil {
 		return // unknown here: silence is a fair answer.
 	}
-	r := relay{seq: m.nextSeq(), target: p.ID, from: in.sender, addr: from, asked: in.seq, nackAt: m.now + m.nackAfter()}
+	r := relay{seq: m.nextSeq(), target: p.ID, from: in.sender, addr: from, asked: in.seq,
+		nackAt: m.now + m.nackAfter()}
 	m.nacksDue++
 	if len(m.relays) < relaysMax {
 		m.relays = append(m.relays, r)
@@ -203,7 +209,8 @@ func (m *Machine) handleAck(in *packet, out *Output) {
 // handleNack notes that a helper is there, and cannot reach the target.
 func (m *Machine) handleNack(in *packet) {
 	pr := &m.probe
-	if in.seq == 0 || in.seq != pr.seq || in.target != pr.target || pr.nacks >= pr.asked || slices.Contains(pr.helped, in.sender) {
+	if in.seq == 0 || in.seq != pr.seq || in.target != pr.target || pr.nacks >= pr.asked ||
+		slices.Contains(pr.helped, in.sender) {
 		return
 	}
 	pr.nacks++
@@ -217,7 +224,8 @@ func (m *Machine) noNack(r *relay) {
 	}
 }
 
-// sendNacks tells those who wait for a target that it is silent here too. An ack that comes later is passed on all the same.
+// sendNacks tells those who wait for a target that it is silent here too. An ack that comes later is passed on all the
+// same.
 func (m *Machine) sendNacks(now time.Duration, out *Output) {
 	if m.nacksDue == 0 {
 		return

@@ -29,9 +29,9 @@ func TestEveryMemberIsProbedInTurn(t *testing.T) {
 func TestDeadAndLeftAreNotProbed(t *testing.T) {
 	m := filled(t, 4, nil)
 	var out Output
-	m.learn(0, says(2, Dead, 1), 3, false, &out)
-	m.learn(0, says(3, Left, 1), 4, false, &out)
-	m.learn(0, says(4, Suspect, 1), 3, false, &out)
+	m.learn(0, says(2, Dead, 1), 3, sworn, &out)
+	m.learn(0, says(3, Left, 1), 4, sworn, &out)
+	m.learn(0, says(4, Suspect, 1), 3, sworn, &out)
 	for range 10 {
 		require.Equal(t, ID(4), m.nextTarget().ID, "a suspect must be given the chance to refute")
 	}
@@ -61,7 +61,8 @@ func TestForeignAcks(t *testing.T) {
 		require.NoError(t, m.Datagram(0, "x:1", p.encode(), &out))
 		require.False(t, m.probe.acked)
 	}
-	require.NoError(t, m.Datagram(0, "x:1", (&packet{kind: kindAck, sender: other, target: target, seq: seq}).encode(), &out))
+	require.NoError(t, m.Datagram(0, "x:1", (&packet{kind: kindAck, sender: other, target: target, seq: seq}).encode(),
+		&out))
 	require.True(t, m.probe.acked, "an answer that another member passed on")
 }
 
@@ -71,7 +72,8 @@ func TestRelaysAreBounded(t *testing.T) {
 	var pings []uint64
 	for i := range relaysMax + 10 {
 		var out Output
-		require.NoError(t, m.Datagram(0, "m2:1", (&packet{kind: kindPingReq, sender: 2, target: 3, seq: uint64(1000 + i)}).encode(), &out))
+		require.NoError(t, m.Datagram(0, "m2:1",
+			(&packet{kind: kindPingReq, sender: 2, target: 3, seq: uint64(1000 + i)}).encode(), &out))
 		var p packet
 		require.NoError(t, p.decodeDatagram(out.Sends[0].Data))
 		require.Equal(t, "m3:1", out.Sends[0].To)
@@ -81,7 +83,8 @@ func TestRelaysAreBounded(t *testing.T) {
 	for i, seq := range pings {
 		for try := range 2 {
 			var out Output
-			require.NoError(t, m.Datagram(0, "m3:1", (&packet{kind: kindAck, sender: 3, target: 3, seq: seq}).encode(), &out))
+			require.NoError(t, m.Datagram(0, "m3:1", (&packet{kind: kindAck, sender: 3, target: 3, seq: seq}).encode(),
+				&out))
 			if i < 10 || try == 1 {
 				require.Empty(t, out.Sends)
 				continue
@@ -89,11 +92,13 @@ func TestRelaysAreBounded(t *testing.T) {
 			var p packet
 			require.NoError(t, p.decodeDatagram(out.Sends[0].Data))
 			require.Equal(t, "m2:1", out.Sends[0].To)
-			require.Equal(t, packet{kind: kindAck, sender: 1, target: 3, seq: uint64(1000 + i), rumours: p.rumours[:0]}, p)
+			require.Equal(t, packet{kind: kindAck, sender: 1, target: 3, seq: uint64(1000 + i), rumours: p.rumours[:0]},
+				p)
 		}
 	}
 	var out Output
-	require.NoError(t, m.Datagram(0, "m2:1", (&packet{kind: kindPingReq, sender: 2, target: 99, seq: 1}).encode(), &out))
+	require.NoError(t, m.Datagram(0, "m2:1", (&packet{kind: kindPingReq, sender: 2, target: 99, seq: 1}).encode(),
+		&out))
 	require.Empty(t, out.Sends, "somebody unknown")
 }
 
@@ -126,7 +131,8 @@ func TestWhoIsAskedToProbe(t *testing.T) {
 func TestDatagramUnderOwnID(t *testing.T) {
 	m := filled(t, 2, nil)
 	var out Output
-	require.NoError(t, m.Datagram(time.Second, "clone:1", (&packet{kind: kindPing, sender: 1, target: 1, seq: 3}).encode(), &out))
+	require.NoError(t,
+		m.Datagram(time.Second, "clone:1", (&packet{kind: kindPing, sender: 1, target: 1, seq: 3}).encode(), &out))
 	require.Empty(t, out.Sends)
 	claim, ok := m.Clash()
 	require.True(t, ok)

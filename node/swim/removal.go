@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// A member that has left or was removed is gone for good, by its identity: the fact wins over everything else that is said about
-// it, with whatever incarnation, so no exchange of tables with somebody who was away brings it back. Its line stays in the
-// table, goes out with every table, and is kept over restarts by whoever keeps Members and hands them in as Options.Known.
-// If an identity could come back, what it holds would be older than tombstones that nobody kept for it. Whoever wants the
-// machine back empties its data folder: then it is another member, welcome under the same name and address.
+// A member that has left or was removed is gone for good, by its identity: the fact wins over everything else that is
+// said about it, with whatever incarnation, so no exchange of tables with somebody who was away brings it back. Its
+// line stays in the table, goes out with every table, and is kept over restarts by whoever keeps Members and hands them
+// in as Options.Known. If an identity could come back, what it holds would be older than tombstones that nobody kept
+// for it. Whoever wants the machine back empties its data folder: then it is another member, welcome under the same
+// name and address.
 //
 // The member itself, if it still runs or returns, hears the fact in the answer to whatever it says, and falls silent.
-// Lines of the gone are bounded by Config.MembersMax like all others: when the table is full, the one that has been gone
-// for longest gives way to a newcomer.
+// Lines of the gone are bounded by Config.MembersMax like all others: when the table is full, the one that has been
+// gone for longest gives way to a newcomer.
 
 // Errors of Remove.
 var (
@@ -38,8 +39,9 @@ func (m *Machine) CanRemove(id ID, force bool) error {
 	return nil
 }
 
-// Remove takes a member out for good; at is the time of day in milliseconds since the Unix epoch, for people. With force also one
-// that is alive. The member is told, if it can hear it. Removing one that is gone already changes nothing.
+// Remove takes a member out for good; at is the time of day in milliseconds since the Unix epoch, for people. With
+// force also one that is alive. The member is told, if it can hear it. Removing one that is gone already changes
+// nothing.
 func (m *Machine) Remove(now time.Duration, id ID, force bool, at uint64, out *Output) error {
 	m.now = now
 	if err := m.CanRemove(id, force); err != nil {
@@ -58,23 +60,23 @@ func (m *Machine) Remove(now time.Duration, id ID, force bool, at uint64, out *O
 	return nil
 }
 
-// retire makes this member what others say of it: gone. It answers, so that whoever does not know it yet hears it, and does
-// nothing else any more.
+// retire makes this member what others say of it: gone. It answers, so that whoever does not know it yet hears it, and
+// does nothing else any more.
 func (m *Machine) retire(state State, at uint64, out *Output) {
 	if m.self.State == state {
 		return
 	}
 	was := m.self.State
 	m.self.State, m.self.GoneAt = state, at
-	m.probe, m.rumours = probe{}, m.rumours[:0]
+	m.probe, m.rumours, m.doubts = probe{}, m.rumours[:0], nil
 	m.leave = leave{active: true, done: true}
 	if out != nil {
 		out.Events = append(out.Events, Event{Member: m.self, Was: was})
 	}
 }
 
-// supersedesGone orders what is said about a member that is gone according to either side: gone wins over anything else, removed
-// over left, and of two removals the earlier; so all agree also on when it was.
+// supersedesGone orders what is said about a member that is gone according to either side: gone wins over anything
+// else, removed over left, and of two removals the earlier; so all agree also on when it was.
 func supersedesGone(r *rumour, state State, held *Member) int {
 	if state != held.State {
 		return int(state) - int(held.State)

@@ -32,8 +32,8 @@ func TestRemovalIsRefused(t *testing.T) {
 	require.Empty(t, w.node("a").out.Events)
 }
 
-// A dead member is removed while a third is away. Everybody learns it, also the one that was away and still holds the removed for a
-// member; the removed one comes back under a higher incarnation, hears it, and disturbs nobody.
+// A dead member is removed while a third is away. Everybody learns it, also the one that was away and still holds the
+// removed for a member; the removed one comes back under a higher incarnation, hears it, and disturbs nobody.
 func TestRemovalCannotBeUndone(t *testing.T) {
 	for seed := range uint64(10) {
 		w := cluster(t, seed, 5)
@@ -121,12 +121,13 @@ func TestCrosswiseRemoval(t *testing.T) {
 	w.until(time.Minute, func() bool { return w.sees("b", "c") == "removed" && w.sees("d", "c") == "removed" })
 	w.until(time.Minute, func() bool { return w.sees("b", "a") == "removed" && w.sees("d", "a") == "removed" })
 	w.until(time.Minute, func() bool {
-		return w.node("a").m.Self().State == Removed && w.node("c").m.Self().State == Removed && w.sees("b", "d") == "alive"
+		return w.node("a").m.Self().State == Removed && w.node("c").m.Self().State == Removed &&
+			w.sees("b", "d") == "alive"
 	})
 }
 
-// Members move one after the other, with seeds that are stale since long; then all at once, to each other's addresses. The
-// table of the former run is enough.
+// Members move one after the other, with seeds that are stale since long; then all at once, to each other's addresses.
+// The table of the former run is enough.
 func TestRestartWithNewAddresses(t *testing.T) {
 	w := cluster(t, 6, 4)
 	restart := func(n *meshNode, addr string) {

@@ -21,8 +21,9 @@ func plainSWIM(c Config) Config {
 	return c
 }
 
-// SWIM's promises at scale (Das, Gupta, Motivala 2002, sections 3 to 5): what a member sends does not depend on how many there are,
-// a death is suspected within a few protocol periods, and all know of it O(log n) periods after the first.
+// SWIM's promises at scale (Das, Gupta, Motivala 2002, sections 3 to 5): what a member sends does not depend on how
+// many there are, a death is suspected within a few protocol periods, and all know of it O(log n) periods after the
+// first.
 func TestScaleCostsNothing(t *testing.T) {
 	var loads []load
 	for _, n := range []int{200, 400} {
@@ -30,7 +31,8 @@ func TestScaleCostsNothing(t *testing.T) {
 		w.pass(5 * time.Second)
 		l := w.measure(time.Minute)
 		loads = append(loads, l)
-		t.Logf("%d members: %.2f messages, %.0f bytes a second each, of which tables %.0f; at most %.0f", n, l.messages, l.bytes, l.tableBytes, l.bytesMax)
+		t.Logf("%d members: %.2f messages, %.0f bytes a second each, of which tables %.0f; at most %.0f", n, l.messages,
+			l.bytes, l.tableBytes, l.bytesMax)
 		require.Empty(t, w.accused)
 
 		interval := w.config.ProbeInterval
@@ -38,7 +40,8 @@ func TestScaleCostsNothing(t *testing.T) {
 		most := suspicionTime(&w.config, n, w.config.SuspicionConfirmations, 0, 0)
 		for _, c := range w.deaths(3) {
 			require.NotZero(t, c.known, "all get to know")
-			require.Less(t, c.suspected-c.at, 8*interval, "the chance that nobody picks a member for a whole interval is 1/e")
+			require.Less(t, c.suspected-c.at, 8*interval,
+				"the chance that nobody picks a member for a whole interval is 1/e")
 			require.GreaterOrEqual(t, c.dead-c.suspected, least-interval)
 			require.LessOrEqual(t, c.dead-c.suspected, most)
 			require.LessOrEqual(t, c.known-c.dead, time.Duration(2*log2Ceil(n))*interval, "gossip is an epidemic")
@@ -53,7 +56,8 @@ func TestScaleCostsNothing(t *testing.T) {
 // One seed is one run.
 func TestScaleIsDeterministic(t *testing.T) {
 	run := func() string {
-		w := newArena(arenaOptions{seed: 3, members: 100, config: scaleConfig(), loss: 10, slow: 5, late: 2 * time.Second})
+		w := newArena(arenaOptions{seed: 3, members: 100, config: scaleConfig(), loss: 10, slow: 5,
+			late: 2 * time.Second})
 		c := w.deaths(1)[0]
 		return fmt.Sprint(*c, w.seq, w.suspects, w.measure(10*time.Second))
 	}
@@ -64,9 +68,9 @@ func TestScaleIsDeterministic(t *testing.T) {
 //
 //	go test ./node/swim -run '^$' -bench Scale -benchtime 1x -timeout 1h
 //
-// For each size and kind of trouble it reports, in virtual time: the load in a quiet minute; three crashes, from the crash to the
-// first suspicion, to the first death certificate, and to when all had it; and what was said about members that were well. 5,000 members take 3 GB of
-// memory and some minutes; with -short only the small clusters are measured.
+// For each size and kind of trouble it reports, in virtual time: the load in a quiet minute; three crashes, from the
+// crash to the first suspicion, to the first death certificate, and to when all had it; and what was said about members
+// that were well. 5,000 members take 3 GB of memory and some minutes; with -short only the small clusters are measured.
 func BenchmarkScale(b *testing.B) {
 	for _, trouble := range []struct {
 		name    string

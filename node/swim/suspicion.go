@@ -53,11 +53,12 @@ func (m *Machine) setDeadline(p *peer) {
 //
 //	max − (max−min) × log(confirmed+1) ∕ log(wanted+1)
 //
-// When nobody can confirm (a cluster of two, or all others are suspects too) the formula says nothing; memberlist then takes
-// the minimum, as in every cluster of less than five. But neither has anybody else been able to probe for us, so the evidence is
-// weaker than usual, while waiting for the maximum would wait for a word that cannot come: we take the middle, in which the
-// suspect was asked once each interval, by two datagrams and a stream, in vain. While this member has reason to doubt itself
-// (health.go), it waits for the maximum all the same. In a cluster of three the one other member is the confirmation.
+// When nobody can confirm (a cluster of two, or all others are suspects too) the formula says nothing; memberlist then
+// takes the minimum, as in every cluster of less than five. But neither has anybody else been able to probe for us, so
+// the evidence is weaker than usual, while waiting for the maximum would wait for a word that cannot come: we take the
+// middle, in which the suspect was asked once each interval, by two datagrams and a stream, in vain. While this member
+// has reason to doubt itself (health.go), it waits for the maximum all the same. In a cluster of three the one other
+// member is the confirmation.
 func suspicionTime(c *Config, members, wanted, confirmed, health int) time.Duration {
 	least := time.Duration(c.SuspicionMult*log2Ceil(members)) * c.ProbeInterval
 	most := time.Duration(c.SuspicionMaxMult) * least

@@ -70,24 +70,47 @@ func compareText(b []byte, s string) int {
 	return 1
 }
 
-// learn takes in a rumour told by member teller. A death that was told with a whole table (exchanged) is only taken for
+// source is how a rumour came.
+type source uint8
+
+const (
+	gossip  source = iota // on the back of a probe.
+	hearsay               // in a message over a stream that nobody asked for.
+	answer                // in an answer to a question of ours: see doubt.go.
+)
+
+// believed reports whether it is taken in without asking, whatever it says.
+func (s source) believed() bool { return s >= answer }
+
+// whole reports whether it may be one line of a whole table.
+func (s source) whole() bool { return s == hearsay || s == answer }
+
+// learn takes in a rumour told by member teller. A death that was told with a whole table is only taken for
 // a suspicion: after a partition each side believes the other dead, and members that are well must get the time to
 // refute before those who see them alive give them up.
-func (m *Machine) learn(now time.Duration, r *rumour, teller ID, exchanged bool, out *Output) {
+func (m *Machine) learn(now time.Duration, r *rumour, teller ID, by source, out *Output) {
 	if r.id == m.self.ID {
-		m.hearOfSelf(now, r, out)
+		m.hearOfSelf(now, r, teller, by, out)
 		return
 	}
 	p := m.find(r.id)
-	if p == nil {
-		m.admit(now, r, out)
-		return
-	}
 	state, accuser := r.state, r.accuser
-	if exchanged && state == Dead && p.takesPart() {
-		state, accuser = Suspect, teller
+	held := Member{}
+	if p != nil {
+		held = p.Member
+		if by.whole() && state == Dead && p.takesPart() {
+			state, accuser = Suspect, teller
+		}
 	}
-	switch c := supersedes(r, state, &p.Member); {
+	switch c := supersedes(r, state, &held); {
+	case p != nil && m.cfg.NamesFixed && renames(r, p):
+		m.counters.Renamed++
+	case absurd(r, held.Incarnation):
+		m.counters.Absurd++
+	case (p == nil || c > 0) && !by.believed() && doubtful(r, p):
+		m.doubt(now, r, teller, out)
+	case p == nil:
+		m.admit(now, r, out)
 	case c > 0:
 		m.update(now, p, r, state, accuser, out)
 	case c == 0 && state == Suspect:
@@ -185,10 +208,27 @@ func (m *Machine) setState(now time.Duration, p *peer, state State) {
 
 // hearOfSelf compares a rumour about this member with the truth, and refutes it by an incarnation above it: also a
 // rumour of death, and one with a higher incarnation than ours, left over from a run that this one does not remember.
-func (m *Machine) hearOfSelf(now time.Duration, r *rumour, out *Output) {
+func (m *Machine) hearOfSelf(now time.Duration, r *rumour, teller ID, by source, out *Output) {
 	if r.state.Gone() || m.self.State.Gone() {
-		if r.state > m.self.State {
+		switch {
+		case r.state <= m.self.State:
+		case !by.believed():
+			m.doubtOwnEnd(now, teller, out)
+		case m.condemned(teller):
 			m.retire(r.state, r.goneAt, out)
+		}
+		return
+	}
+	if absurd(r, m.self.Incarnation) {
+		m.counters.Absurd++
+		return
+	}
+	if m.outdated != 0 {
+		return // there is nothing to refute: what others remember is true.
+	}
+	if lifeOf(r.incarnation) > lifeOf(m.self.Incarnation) && !by.believed() {
+		if p := m.find(teller); p != nil {
+			m.question(now, m.self.ID, p.Addr, out)
 		}
 		return
 	}

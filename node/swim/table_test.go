@@ -13,6 +13,9 @@ import (
 const wallMs = 1_700_000_000_000
 
 // newMachine makes member 1 and starts it.
+// sworn is how tests tell of members: as gossip, and believed without asking.
+const sworn = answer + 1
+
 func newMachine(t testing.TB, change func(*Options)) *Machine {
 	o := Options{
 		Config: testConfig(),
@@ -88,11 +91,11 @@ func TestPrecedence(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %s%+d", c.held, c.heard, c.above), func(t *testing.T) {
 			m := newMachine(t, nil)
 			var out Output
-			m.learn(0, says(2, c.held, 5), 3, false, &out)
+			m.learn(0, says(2, c.held, 5), 3, sworn, &out)
 			require.Equal(t, []Event{{Member: says(2, c.held, 5).member(), Was: c.held, New: true}}, out.Events)
 			out = Output{}
 			heard := uint64(5 + c.above)
-			m.learn(0, says(2, c.heard, heard), 3, false, &out)
+			m.learn(0, says(2, c.heard, heard), 3, sworn, &out)
 			got, ok := m.Lookup(2)
 			require.True(t, ok)
 			require.Equal(t, c.want, got.State)
@@ -127,7 +130,7 @@ func TestRumoursCommute(t *testing.T) {
 			m := newMachine(t, nil)
 			var out Output
 			for _, r := range all {
-				m.learn(0, r, 3, false, &out)
+				m.learn(0, r, 3, sworn, &out)
 			}
 			got, _ := m.Lookup(2)
 			if try > 0 {
@@ -144,13 +147,13 @@ func TestDeathInTableIsSuspicion(t *testing.T) {
 	for _, c := range []struct{ held, want State }{{Alive, Suspect}, {Suspect, Suspect}, {Dead, Dead}, {Left, Left}} {
 		m := newMachine(t, nil)
 		var out Output
-		m.learn(0, says(2, c.held, 5), 3, true, &out)
-		m.learn(0, says(2, Dead, 5), 3, true, &out)
+		m.learn(0, says(2, c.held, 5), 3, answer, &out)
+		m.learn(0, says(2, Dead, 5), 3, answer, &out)
 		got, _ := m.Lookup(2)
 		require.Equal(t, c.want, got.State)
 	}
 	m := newMachine(t, nil)
-	m.learn(0, says(2, Dead, 5), 3, true, &Output{})
+	m.learn(0, says(2, Dead, 5), 3, answer, &Output{})
 	require.Equal(t, 1, m.Count(Dead))
 }
 
@@ -178,13 +181,18 @@ func TestRumoursAboutSelf(t *testing.T) {
 		{"clone elsewhere, ahead", self(func(r *rumour) { r.addr, r.incarnation = []byte("you:1"), 20 }), 21, true},
 		{"stranger with our id", self(func(r *rumour) { r.born, r.incarnation = 99, 3 }), 10, true},
 		{"cannot be topped", self(func(r *rumour) { r.incarnation = incarnationMax }), 10, false},
-		{"can just be topped", self(func(r *rumour) { r.incarnation = incarnationMax - 1 }), incarnationMax, false},
+		{"of a run so far ahead that there is none",
+			self(func(r *rumour) { r.incarnation = FirstIncarnation(runsAheadMax+1, 0) }), 10, false},
+		{"of a run far ahead", self(func(r *rumour) { r.incarnation = FirstIncarnation(runsAheadMax, 0) }),
+			FirstIncarnation(runsAheadMax, 0) + 1, false},
+		{"as if it had refuted all the time",
+			self(func(r *rumour) { r.state, r.incarnation = Dead, 1<<lifeShift-1 }), 10, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(t, nil)
 			m.rumours = nil
 			var out Output
-			m.learn(0, c.heard, 3, false, &out)
+			m.learn(0, c.heard, 3, sworn, &out)
 			require.Equal(t, c.want, m.Self().Incarnation)
 			require.Equal(t, Alive, m.Self().State)
 			require.Equal(t, c.want != 10, len(m.rumours) == 1, "a refutation is gossiped")
@@ -201,19 +209,19 @@ func TestRumoursAboutSelf(t *testing.T) {
 func TestFullTable(t *testing.T) {
 	m := newMachine(t, func(o *Options) { o.Config.MembersMax = 4 })
 	var out Output
-	m.learn(1, says(2, Alive, 1), 2, false, &out)
-	m.learn(2, says(3, Left, 1), 2, false, &out)
-	m.learn(3, says(4, Left, 1), 2, false, &out)
+	m.learn(1, says(2, Alive, 1), 2, sworn, &out)
+	m.learn(2, says(3, Left, 1), 2, sworn, &out)
+	m.learn(3, says(4, Left, 1), 2, sworn, &out)
 	require.Len(t, out.Events, 3)
 	for _, s := range []State{Dead, Left} {
-		m.learn(4, says(5, s, 1), 2, false, &out)
+		m.learn(4, says(5, s, 1), 2, sworn, &out)
 	}
 	require.Equal(t, uint64(2), m.Counters().TableFull)
-	m.learn(5, says(5, Alive, 1), 2, false, &out) // the one that left first gives way.
+	m.learn(5, says(5, Alive, 1), 2, sworn, &out) // the one that left first gives way.
 	require.Equal(t, []ID{1, 2, 4, 5}, ids(m.Members()))
-	m.learn(6, says(6, Suspect, 1), 2, false, &out)
+	m.learn(6, says(6, Suspect, 1), 2, sworn, &out)
 	require.Equal(t, []ID{1, 2, 5, 6}, ids(m.Members()))
-	m.learn(7, says(7, Alive, 1), 2, false, &out)
+	m.learn(7, says(7, Alive, 1), 2, sworn, &out)
 	require.Equal(t, []ID{1, 2, 5, 6}, ids(m.Members()))
 	require.Equal(t, uint64(3), m.Counters().TableFull)
 	require.Len(t, m.rumours, 4, "nothing is said of the forgotten")
@@ -250,13 +258,13 @@ func TestConfirmationsShortenSuspicion(t *testing.T) {
 	m := newMachine(t, nil)
 	var out Output
 	for id := ID(2); id < 7; id++ {
-		m.learn(0, says(id, Alive, 1), id, false, &out)
+		m.learn(0, says(id, Alive, 1), id, sworn, &out)
 	}
 	p := m.find(6)
 	accused := func(by ID) time.Duration {
 		r := says(6, Suspect, 1)
 		r.accuser = by
-		m.learn(time.Second, r, 2, false, &out)
+		m.learn(time.Second, r, 2, sworn, &out)
 		return p.suspicion.deadline - time.Second
 	}
 	require.Equal(t, 18*time.Second, accused(2))

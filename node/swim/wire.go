@@ -6,15 +6,20 @@ import (
 	"fmt"
 )
 
-// The encoding, version 1. u64 is little-endian, varint is LEB128 in its shortest form, text is a varint length and bytes.
+// The encoding, version 1. u64 is little-endian, varint is LEB128 in its shortest form, text is a varint length and
+// bytes.
 //
 //	datagram   version u8 = 1
 //	           kind    u8         1 ping, 2 ping-req, 3 ack, 4 nack
 //	           sender  u64        ID
-//	           target  u64        ID: who is asked (ping), whom to ask (ping-req), who lives (ack), who is silent (nack)
+//	           target  u64        ID: who is asked (ping), whom to ask (ping-req), who lives (ack), who is
+//	                              silent (nack)
 //	           seq     varint     chosen by who asks, repeated by who answers
 //	           count   u8         entries that follow: rumours
 //	probe      as a datagram, but over a stream and of kind 5 ping or 6 ack: for want of datagrams
+//	line       as a datagram with one entry, over a stream: 10 ask (the entry is the sender's own, target
+//	           is whose line is wanted),
+//	           11 answer (the entry is that line)
 //	stream     version u8 = 1
 //	           kind    u8         8 push-pull request, 9 push-pull response
 //	           seq     varint     chosen by who asks, repeated by who answers
@@ -29,8 +34,8 @@ import (
 //	           name        text    at most 255 bytes
 //	           addr        text    1 to 255 bytes
 //
-// A message of another version, of an unknown kind, or with bytes to spare is malformed and changes nothing: newer members
-// speak this version until all understand theirs. Kind 7 is free.
+// A message of another version, of an unknown kind, or with bytes to spare is malformed and changes nothing: newer
+// members speak this version until all understand theirs. Kind 7 is free.
 const (
 	wireVersion = 1
 
@@ -44,6 +49,9 @@ const (
 
 	kindRequest  = 8
 	kindResponse = 9
+
+	kindAsk    = 10 // since the members of kvs ask before they believe; older members drop both.
+	kindAnswer = 11
 
 	textBytesMax        = 255
 	incarnationMax      = 1 << 62
@@ -69,7 +77,8 @@ type rumour struct {
 }
 
 func (r *rumour) member() Member {
-	return Member{ID: r.id, Name: string(r.name), Addr: string(r.addr), Born: r.born, Incarnation: r.incarnation, State: r.state, GoneAt: r.goneAt}
+	return Member{ID: r.id, Name: string(r.name), Addr: string(r.addr), Born: r.born, Incarnation: r.incarnation,
+		State: r.state, GoneAt: r.goneAt}
 }
 
 // packet is a decoded datagram or stream message. Its rumours are reused from message to message.
@@ -114,6 +123,17 @@ func (p *packet) decodeDatagram(data []byte) error { return p.decodeProbe(data, 
 // decodeStreamProbe reads a probe that came over a stream.
 func (p *packet) decodeStreamProbe(data []byte) error {
 	return p.decodeProbe(data, kindStreamPing, kindStreamAck)
+}
+
+// decodeLine reads a question or an answer about one member.
+func (p *packet) decodeLine(data []byte) error {
+	if err := p.decodeProbe(data, kindAsk, kindAnswer); err != nil {
+		return err
+	}
+	if len(p.rumours) != 1 {
+		return fmt.Errorf("%w: %d lines, want one", ErrMalformed, len(p.rumours))
+	}
+	return nil
 }
 
 func (p *packet) decodeProbe(data []byte, least, most byte) error {

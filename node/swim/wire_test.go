@@ -22,7 +22,7 @@ func (p *packet) encode() []byte {
 		return appendEntry(b, &m, r.accuser)
 	}
 	var b []byte
-	if p.kind >= kindRequest {
+	if p.kind == kindRequest || p.kind == kindResponse {
 		b = entry(appendStreamHeader(nil, p.kind, p.seq), &p.self)
 		b = append(b, varint(uint64(len(p.rumours)))...)
 	} else {
@@ -45,6 +45,9 @@ func (p *packet) decode(data []byte, stream bool) error {
 	if stream && len(data) > 1 && data[1] < kindRequest {
 		return p.decodeStreamProbe(data)
 	}
+	if stream && len(data) > 1 && data[1] > kindResponse {
+		return p.decodeLine(data)
+	}
 	if stream {
 		return p.decodeStream(data)
 	}
@@ -56,24 +59,35 @@ func wireSamples() []struct {
 	name string
 	p    packet
 } {
-	alive := rumour{id: 0x1122334455667788, state: Alive, born: 1_700_000_000_000 << 16, incarnation: 3 << 20, name: []byte("node1"), addr: []byte("10.0.0.1:7000")}
-	suspect := rumour{id: 2, state: Suspect, born: 1, incarnation: 0, accuser: 0x8877665544332211, name: []byte{}, addr: []byte("n2:1")}
-	dead := rumour{id: 3, state: Dead, born: math.MaxUint64, incarnation: incarnationMax, name: []byte("näme"), addr: []byte("[::1]:65535")}
-	left := rumour{id: 4, state: Left, born: 300, incarnation: 127, goneAt: wallMs, name: []byte(strings.Repeat("n", textBytesMax)), addr: []byte(strings.Repeat("a", textBytesMax))}
-	removed := rumour{id: 6, state: Removed, born: 300, incarnation: 127, goneAt: 1, name: []byte("n6"), addr: []byte("n6:1")}
+	alive := rumour{id: 0x1122334455667788, state: Alive, born: 1_700_000_000_000 << 16, incarnation: 3 << 20,
+		name: []byte("node1"), addr: []byte("10.0.0.1:7000")}
+	suspect := rumour{id: 2, state: Suspect, born: 1, incarnation: 0, accuser: 0x8877665544332211, name: []byte{},
+		addr: []byte("n2:1")}
+	dead := rumour{id: 3, state: Dead, born: math.MaxUint64, incarnation: incarnationMax, name: []byte("näme"),
+		addr: []byte("[::1]:65535")}
+	left := rumour{id: 4, state: Left, born: 300, incarnation: 127, goneAt: wallMs,
+		name: []byte(strings.Repeat("n", textBytesMax)), addr: []byte(strings.Repeat("a", textBytesMax))}
+	removed := rumour{id: 6, state: Removed, born: 300, incarnation: 127, goneAt: 1, name: []byte("n6"),
+		addr: []byte("n6:1")}
 	return []struct {
 		name string
 		p    packet
 	}{
 		{"ping", packet{kind: kindPing, sender: 1, target: 2, seq: 1}},
-		{"ping with rumours", packet{kind: kindPing, sender: 1, target: 2, seq: 300, rumours: []rumour{suspect, alive}}},
-		{"ping-req", packet{kind: kindPingReq, sender: math.MaxUint64, target: 2, seq: math.MaxUint64, rumours: []rumour{dead}}},
+		{"ping with rumours",
+			packet{kind: kindPing, sender: 1, target: 2, seq: 300, rumours: []rumour{suspect, alive}}},
+		{"ping-req", packet{kind: kindPingReq, sender: math.MaxUint64, target: 2, seq: math.MaxUint64,
+			rumours: []rumour{dead}}},
 		{"ack", packet{kind: kindAck, sender: 2, target: 2, seq: 300, rumours: []rumour{left}}},
 		{"push-pull request of one alone", packet{kind: kindRequest, sender: alive.id, seq: 7, self: alive}},
 		{"nack", packet{kind: kindNack, sender: 5, target: 2, seq: 300}},
-		{"ping over a stream", packet{kind: kindStreamPing, sender: 1, target: 2, seq: 301, rumours: []rumour{removed}}},
+		{"ping over a stream",
+			packet{kind: kindStreamPing, sender: 1, target: 2, seq: 301, rumours: []rumour{removed}}},
 		{"ack over a stream", packet{kind: kindStreamAck, sender: 2, target: 2, seq: 301}},
-		{"push-pull response", packet{kind: kindResponse, sender: alive.id, seq: 7, self: alive, rumours: []rumour{suspect, dead, left}}},
+		{"question", packet{kind: kindAsk, sender: alive.id, target: 6, seq: 301, rumours: []rumour{alive}}},
+		{"answer to a question", packet{kind: kindAnswer, sender: 2, target: 6, seq: 301, rumours: []rumour{removed}}},
+		{"push-pull response",
+			packet{kind: kindResponse, sender: alive.id, seq: 7, self: alive, rumours: []rumour{suspect, dead, left}}},
 	}
 }
 
@@ -127,7 +141,8 @@ func TestMalformed(t *testing.T) {
 		{"cut short", appendDatagramHeader(nil, kindPing, 1, 2, 5)},
 		{"fewer entries", append(appendDatagramHeader(nil, kindPing, 1, 2, 5), 255)},
 		{"bad varint", append(appendDatagramHeader(nil, kindPing, 1, 2, 5)[:18], 0x85, 0x00, 0)},
-		{"bad varint", append(appendDatagramHeader(nil, kindPing, 1, 2, 5)[:18], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f)},
+		{"bad varint", append(appendDatagramHeader(nil, kindPing, 1, 2, 5)[:18], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+			0xff, 0xff, 0xff, 0x7f)},
 	} {
 		m := newMachine(t, nil)
 		var out Output
@@ -192,7 +207,7 @@ func FuzzMachine(f *testing.F) {
 			var out Output
 			var err error
 			if stream {
-				err = m.Stream(now, data, &out)
+				err = m.Stream(now, Speaker{}, data, &out)
 			} else {
 				err = m.Datagram(now, "from:1", data, &out)
 			}

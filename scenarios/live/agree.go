@@ -18,8 +18,8 @@ var (
 	errUnnamed  = errors.New("the cluster has members that are not named as endpoints; name them all")
 )
 
-// await waits until all members list the same and see each other alive, and returns what they list. It gives up at once when a node
-// ends by itself, unless some had before: known.
+// await waits until all members list the same and see each other alive, and returns what they list. It gives up at once
+// when a node ends by itself, unless some had before: known.
 func (r *runner) await(ctx context.Context, patience time.Duration, known error) (map[string]api.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -58,7 +58,8 @@ func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {
 			return nil, err
 		}
 		shown := map[string]api.Entry{}
-		for e, err := range r.clients[n].Entries(ctx, node.ListRequest{Directory: r.o.Prefix, Recursive: true, Limit: 1000}) {
+		for e, err := range r.clients[n].Entries(
+			ctx, node.ListRequest{Directory: r.o.Prefix, Recursive: true, Limit: 1000}) {
 			if err != nil {
 				return nil, err
 			}
@@ -81,8 +82,8 @@ func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {
 	return first, nil
 }
 
-// sameDigests wants the digests of all that is on the members' disks to be equal, deletions and all. It is quick, and sees more
-// than a listing; the listing tells where they differ, and that the digests are right.
+// sameDigests wants the digests of all that is on the members' disks to be equal, deletions and all. It is quick, and
+// sees more than a listing; the listing tells where they differ, and that the digests are right.
 func (r *runner) sameDigests(ctx context.Context) error {
 	first := ""
 	for n := 1; n < len(r.clients); n++ {

@@ -10,11 +10,13 @@ import (
 	"kvs/linearize"
 	"kvs/node/api"
 	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 // judged are the promises that clients can see kept or broken.
-var judged = []scenarios.Promise{
-	scenarios.Converged, scenarios.NoLostWrite, scenarios.NoResurrection, scenarios.MembershipAgreed, scenarios.Finished,
+var judged = []scenario.Promise{
+	scenarios.Converged, scenarios.NoLostWrite, scenarios.NoResurrection, scenarios.MembershipAgreed,
+	scenarios.Finished,
 	scenarios.QuorumRecency, scenarios.Linearizable, scenarios.NotLinearizable,
 }
 
@@ -66,10 +68,22 @@ func (r *runner) judge(ctx context.Context) error {
 
 // linearizablePrefix is what the paths begin with that are judged for linearizability.
 func (r *runner) linearizablePrefix() string {
-	if p := r.o.Scenario.Workload.LinearizablePrefix(); p != "" {
+	if p := r.own.Workload.LinearizablePrefix(); p != "" {
 		return r.o.Prefix + p
 	}
 	return ""
+}
+
+// promises is what the history's header says of them.
+func (r *runner) promises() (out []linearize.Promise) {
+	for _, p := range r.o.Scenario.Expect {
+		promise := linearize.Promise{Name: p.String()}
+		if p == scenarios.Linearizable || p == scenarios.NotLinearizable {
+			promise.Path = r.linearizablePrefix()
+		}
+		out = append(out, promise)
+	}
+	return out
 }
 
 func (r *runner) violate(p fmt.Stringer, detail string) { r.violateAs(p.String(), detail) }
@@ -97,7 +111,8 @@ func (r *runner) lostWrites(shown map[string]api.Entry) {
 		case there && newer(w.top, e.Timestamp):
 			r.violate(scenarios.NoLostWrite, fmt.Sprintf("%s: acknowledged at %s, it shows %s", p, w.top, e.Timestamp))
 		case there && w.top == e.Timestamp && !w.topPut && !w.putUnknown:
-			r.violate(scenarios.NoResurrection, fmt.Sprintf("%s: deleted at %s, it is listed under that timestamp", p, w.top))
+			r.violate(scenarios.NoResurrection,
+				fmt.Sprintf("%s: deleted at %s, it is listed under that timestamp", p, w.top))
 		case !there && !w.topDelete && !w.deleteUnknown && !w.topEnds && !w.endUnknown:
 			r.violate(scenarios.NoLostWrite, fmt.Sprintf("%s: acknowledged at %s, it is absent", p, w.top))
 		}

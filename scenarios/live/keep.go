@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 
 	"kvs/linearize"
-	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
-// Keep writes what a run leaves behind into a folder that is there: the scenario with its plan, the history if there is one, the verdict, a
-// page about the history if there is an operation to look at, and the log of every node that logs knows, which may be nil.
-func Keep(dir string, s scenarios.Scenario, res *Result, logs func(node int) (string, error)) error {
+// Keep writes what a run leaves behind into a folder that is there: the scenario with its plan, the history if there is
+// one, the verdict, a page about the history if there is an operation to look at, and the log of every node that logs
+// knows, which may be nil.
+func Keep(dir string, s scenario.Scenario, res *Result, logs func(node int) (string, error)) error {
 	write := func(name string, fill func(f *os.File) error) error {
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
@@ -22,7 +23,10 @@ func Keep(dir string, s scenarios.Scenario, res *Result, logs func(node int) (st
 	}
 	s.Seed = res.Seed
 	errs := []error{
-		write(filepath.Base(s.Name)+".scenario", func(f *os.File) error { _, err := f.WriteString(s.String()); return err }),
+		write(filepath.Base(s.Name)+".scenario", func(f *os.File) error {
+			_, err := f.WriteString(s.String())
+			return err
+		}),
 		write("report.txt", func(f *os.File) (err error) {
 			if res.Void != "" {
 				fmt.Fprintln(f, "VOID", res.Void)
@@ -39,14 +43,18 @@ func Keep(dir string, s scenarios.Scenario, res *Result, logs func(node int) (st
 	}
 	judged := res.Linearized
 	if judged == nil && res.History != nil {
-		judged = linearize.Check(res.History, linearize.Options{}) // nothing was promised, but it may show where to look.
+		// nothing was promised, but it may show where to look.
+		judged = linearize.Check(res.History, linearize.Options{})
 	}
 	if judged != nil && judged.Offending >= 0 && judged.Problem == "" {
 		errs = append(errs, write("history.html", func(f *os.File) error { return judged.WriteHTML(f) }))
 	}
 	for i := 1; i <= s.Nodes && logs != nil; i++ {
 		text, err := logs(i)
-		errs = append(errs, err, write(fmt.Sprintf("n%d.log", i), func(f *os.File) error { _, err := f.WriteString(text); return err }))
+		errs = append(errs, err, write(fmt.Sprintf("n%d.log", i), func(f *os.File) error {
+			_, err := f.WriteString(text)
+			return err
+		}))
 	}
 	return errors.Join(errs...)
 }

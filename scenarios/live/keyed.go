@@ -7,9 +7,9 @@ import (
 )
 
 // keyedWrites watches over what an idempotency key promises: it is kept with its path for the next 63 writes under keys
-// (node/api/openapi.yaml, Idempotency-Key), and a retry after that is a new write. While one that may still be tried, or may still be
-// under way somewhere, has seen nearly so many begin on its path, others there go without keys. The simulator has the same rule.
-// It is safe for concurrent use.
+// (node/api/openapi.yaml, Idempotency-Key), and a retry after that is a new write. While one that may still be tried,
+// or may still be under way somewhere, has seen nearly so many begin on its path, others there go without keys. The
+// simulator has the same rule. It is safe for concurrent use.
 type keyedWrites struct {
 	mu    sync.Mutex
 	begun map[string]int // by path, under keys.
@@ -30,7 +30,9 @@ func (k *keyedWrites) begin(path string, client int, now, until time.Time, alway
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.open = slices.DeleteFunc(k.open, func(w keyedWrite) bool { return w.until.Before(now) })
-	full := slices.ContainsFunc(k.open, func(w keyedWrite) bool { return w.path == path && k.begun[path]-w.count >= keyedWritesMax })
+	full := slices.ContainsFunc(k.open, func(w keyedWrite) bool {
+		return w.path == path && k.begun[path]-w.count >= keyedWritesMax
+	})
 	if full && !always {
 		return false
 	}

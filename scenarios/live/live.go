@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"kvs/linearize"
 	"kvs/node/client"
 	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 // Target is a real cluster. Endpoints are the addresses for clients, by node.
@@ -20,19 +22,23 @@ type Target interface {
 	Endpoints() []string
 }
 
-// Options of Run. All but the last three are required.
+// Options of Run. All before TLS are required.
 type Options struct {
 	World    string // process, docker or urls.
 	Seed     uint64 // draws the workload.
-	Scenario scenarios.Scenario
+	Scenario scenario.Scenario
 	Target   Target
 	Progress func(line string)
 
+	TLS   *tls.Config // with which clients ask the nodes; nil: they do not speak TLS.
+	Token string      // which clients show; empty: none.
+
 	Commit string // of the code under test, for the history; empty: what the first node says of its version.
-	// Failures are nodes that ended by themselves. Nobody waits for members any longer once there are some. It may be nil.
+	// Failures are nodes that ended by themselves. Nobody waits for members any longer once there are some. It may be
+	// nil.
 	Failures func() error
-	// Prefix comes before every path: in a cluster that other data lives in, a directory of its own that ends in a slash. What the
-	// run has written there is deleted at its end.
+	// Prefix comes before every path: in a cluster that other data lives in, a directory of its own that ends in a
+	// slash. What the run has written there is deleted at its end.
 	Prefix string
 }
 
@@ -61,7 +67,8 @@ const tellEvery = 5 * time.Second
 // runner is one run.
 type runner struct {
 	o        Options
-	clients  []*client.Client // by node, [0] unused.
+	own      *scenarios.Sections // of the scenario.
+	clients  []*client.Client    // by node, [0] unused.
 	recorder *linearize.Shared
 	mu       sync.Mutex
 	records  map[string]*record // by path.
@@ -71,22 +78,13 @@ type runner struct {
 	operator *operator
 }
 
-// Run lives the scenario and judges it. After an error it was not judged to the end: the result holds what there was until then, with the
-// history, and is nil if no client has worked.
+// Run lives the scenario and judges it. After an error it was not judged to the end: the result holds what there was
+// until then, with the history, and is nil if no client has worked.
 func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	s := &o.Scenario
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
-	if !s.Drawn() || s.Nodes != o.Target.Nodes() || len(o.Target.Endpoints()) != s.Nodes {
-		return nil, fmt.Errorf("scenario %q: it must be drawn and have as many nodes as the target: %d", s.Name, o.Target.Nodes())
-	}
-	if why := OnlySimulated(s); why != "" {
-		return nil, fmt.Errorf("scenario %q: %s", s.Name, why)
-	}
-	if err := chaos.CheckSupported(s.Plan, o.Target); err != nil {
-		return nil, err
-	}
 	var telling sync.Mutex // the caller need not know that several goroutines tell.
 	say := o.Progress
 	o.Progress = func(line string) {
@@ -94,12 +92,17 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		defer telling.Unlock()
 		say(line)
 	}
-	r := &runner{o: o, clients: []*client.Client{nil}, records: map[string]*record{}, values: newValues()}
+	r := &runner{o: o, own: scenarios.Of(&o.Scenario), clients: []*client.Client{nil}, records: map[string]*record{},
+		values: newValues()}
 	r.result = &Result{Seed: o.Seed, World: o.World, Scenario: s.Name}
-	header := linearize.Header{World: o.World, Seed: o.Seed, Scenario: s.Name, Commit: o.Commit, Plan: s.Plan.String(), Started: time.Now().UTC().Format(time.RFC3339)}
+	header := linearize.Header{
+		World: o.World, Seed: o.Seed, Scenario: s.Name, Commit: o.Commit, Plan: s.Plan.String(), Promises: r.promises(),
+		Started: time.Now().UTC().Format(time.RFC3339),
+	}
 	for i, e := range o.Target.Endpoints() {
 		options := client.DefaultOptions(e)
-		options.AttemptsMax, options.AttemptTimeout = 1, s.Workload.Timeout
+		options.TLS, options.Token = o.TLS, o.Token
+		options.AttemptsMax, options.AttemptTimeout = 1, r.own.Workload.Timeout
 		c, err := client.New(options)
 		if err != nil {
 			return nil, err
@@ -124,7 +127,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	begin := time.Now()
 	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })
-	r.operator = &operator{runner: r, rng: rand.New(rand.NewPCG(o.Seed, streamOperator)), ids: make([]string, len(r.clients))}
+	r.operator = &operator{runner: r, rng: rand.New(rand.NewPCG(o.Seed, streamOperator)),
+		ids: make([]string, len(r.clients))}
 	r.operator.look(ctx)
 	working, dismiss := context.WithCancel(ctx)
 	var operating sync.WaitGroup
@@ -141,6 +145,22 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.result.Void = err.Error()
 	}
 	return r.result, err
+}
+
+// check reports why the scenario cannot run against the target.
+func (o *Options) check() error {
+	s := &o.Scenario
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if !s.Drawn() || s.Nodes != o.Target.Nodes() || len(o.Target.Endpoints()) != s.Nodes {
+		return fmt.Errorf("scenario %q: it must be drawn and have as many nodes as the target: %d", s.Name,
+			o.Target.Nodes())
+	}
+	if why := OnlySimulated(s); why != "" {
+		return fmt.Errorf("scenario %q: %s", s.Name, why)
+	}
+	return chaos.CheckSupported(s.Plan, o.Target)
 }
 
 // identify wants the endpoints to be those of different members, and returns the version of the first.
@@ -177,8 +197,10 @@ func (r *runner) tidy(ctx context.Context) {
 		paths = append(paths, r.probePath(n))
 	}
 	for _, p := range paths {
-		if _, err := r.clients[1].Delete(ctx, p, r.o.Scenario.Workload.PathLevel(strings.TrimPrefix(p, r.o.Prefix))); err != nil {
-			r.o.Progress(fmt.Sprintf("what was written below %s could not be deleted: %v; delete it by hand", r.o.Prefix, err))
+		if _, err := r.clients[1].Delete(ctx, p, r.own.Workload.PathLevel(strings.TrimPrefix(p, r.o.Prefix))); err !=
+			nil {
+			r.o.Progress(fmt.Sprintf("what was written below %s could not be deleted: %v; delete it by hand",
+				r.o.Prefix, err))
 			return
 		}
 	}
@@ -215,7 +237,8 @@ func (r *runner) safety(ctx context.Context) error {
 func (r *runner) tell(ctx context.Context, end time.Time) {
 	for time.Until(end) > tellEvery && pause(ctx, tellEvery) == nil {
 		r.mu.Lock()
-		line := fmt.Sprintf("%s left: %d operations, %d refused, %d unknown", time.Until(end).Round(time.Second), r.result.Operations, r.result.Failed, r.result.Unknown)
+		line := fmt.Sprintf("%s left: %d operations, %d refused, %d unknown", time.Until(end).Round(time.Second),
+			r.result.Operations, r.result.Failed, r.result.Unknown)
 		r.mu.Unlock()
 		r.o.Progress(line)
 	}
@@ -259,7 +282,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // work is one client: one operation at a time until the end.
 func (r *runner) work(ctx context.Context, number int, end time.Time) {
 	s := &r.o.Scenario
-	g := scenarios.NewGenerator(rand.New(rand.NewPCG(r.o.Seed, uint64(number))), s.Workload, s.Nodes, number)
+	g := scenarios.NewGenerator(rand.New(rand.NewPCG(r.o.Seed, uint64(number))), r.own.Workload, s.Nodes, number)
 	w := worker{
 		runner: r, process: r.recorder.NewProcess(), known: map[string]seen{},
 		number: number, rng: rand.New(rand.NewPCG(r.o.Seed, streamRetries+uint64(number))),
@@ -299,6 +322,7 @@ func (r *Result) String() string {
 	if r.Settled {
 		settled = fmt.Sprintf("%.3fs", r.SettledIn.Seconds())
 	}
-	return fmt.Sprintf("seed=%d scenario=%s verdict=%s operations=%d ok=%d failed=%d unknown=%d settled=%s faults=%d target=%s",
+	return fmt.Sprintf("seed=%d scenario=%s verdict=%s operations=%d ok=%d failed=%d unknown=%d settled=%s "+
+		"faults=%d target=%s",
 		r.Seed, r.Scenario, r.Verdict(), r.Operations, r.OK, r.Failed, r.Unknown, settled, r.Faults, r.World)
 }

@@ -19,6 +19,8 @@ import (
 	"kvs/node/client"
 	"kvs/scenarios"
 	"kvs/sim/mutants"
+	"kvs/sim/mutants/list"
+	"kvs/sim/scenario"
 )
 
 const troubled = `scenario troubled
@@ -74,29 +76,32 @@ func build(t *testing.T, m *mutants.Mutant) (program string) {
 }
 
 // onProcesses lives a scenario on real nodes.
-func onProcesses(t *testing.T, s scenarios.Scenario, m *mutants.Mutant) *Result {
+func onProcesses(t *testing.T, s scenario.Scenario, m *mutants.Mutant) *Result {
 	t.Helper()
 	return onProcessesThen(t, s, m, func([]string) {})
 }
 
 // onProcessesThen calls look while the nodes still run.
-func onProcessesThen(t *testing.T, s scenarios.Scenario, m *mutants.Mutant, look func(endpoints []string)) *Result {
+func onProcessesThen(t *testing.T, s scenario.Scenario, m *mutants.Mutant, look func(endpoints []string)) *Result {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("real processes are left out of -short runs")
 	}
-	s = scenarios.Draw(rand.New(rand.NewPCG(1, 1)), s)
+	s = scenario.Draw(rand.New(rand.NewPCG(1, 1)), s)
 	clocks, _ := Needs(&s)
 	c, err := process.Start(process.Options{
 		Program: build(t, m), Dir: t.TempDir(), Nodes: s.Nodes, Config: Settings(&s), Base: s.Network,
-		Seeds: s.Tuning.Seeds, Voters: s.Voters.First, Clocks: clocks, Natural: Clocks(&s, 1, time.Now().UnixMilli()),
-		Rand: rand.New(rand.NewPCG(1, uint64(os.Getpid()))),
+		Seeds: scenarios.Of(&s).Tuning.Seeds, Voters: scenarios.Of(&s).Voters.First, Clocks: clocks,
+		Natural: Clocks(&s, 1, time.Now().UnixMilli()),
+		Rand:    rand.New(rand.NewPCG(1, uint64(os.Getpid()))),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	res, err := Run(ctx, Options{World: "process", Seed: 1, Scenario: s, Target: c, Progress: func(line string) { t.Log(line) }})
+	res, err := Run(ctx, Options{World: "process", Seed: 1, Scenario: s, Target: c, Progress: func(line string) {
+		t.Log(line)
+	}})
 	require.NoError(t, err)
 	require.NoError(t, c.Failures())
 	look(c.Endpoints())
@@ -125,7 +130,7 @@ func TestHarnessSeesAViolation(t *testing.T) {
 	s, err := scenarios.Load("eventual-is-not-linearizable")
 	require.NoError(t, err)
 	s.Duration = 2 * time.Second
-	s.Expect = []scenarios.Promise{scenarios.Linearizable}
+	s.Expect = []scenario.Promise{scenarios.Linearizable}
 	res := onProcesses(t, s, nil)
 	require.Contains(t, strings.Join(res.Violations, "\n"), scenarios.Linearizable.String())
 }
@@ -146,7 +151,7 @@ expect   converged, no-lost-write
 func TestHarnessSeesAMutant(t *testing.T) {
 	s, err := scenarios.Parse(contended)
 	require.NoError(t, err)
-	all, err := mutants.All()
+	all, err := mutants.Load(list.Files)
 	require.NoError(t, err)
 	i := slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == "older-replaces-newer" })
 	require.GreaterOrEqual(t, i, 0)
@@ -169,8 +174,8 @@ func TestPlansBeyondTheDurationAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "make the duration longer")
 }
 
-// replaced wipes the disk of a voter. Of two voters that is the end of their majority, whatever an operator does; of three an operator
-// can put it right.
+// replaced wipes the disk of a voter. Of two voters that is the end of their majority, whatever an operator does; of
+// three an operator can put it right.
 const replaced = `scenario replaced
 about    a voter loses its disk
 nodes    %d

@@ -40,7 +40,8 @@ type seen struct {
 }
 
 var historyKinds = [...]linearize.Kind{
-	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete, scenarios.OpCAS: linearize.CAS, scenarios.OpCASDelete: linearize.CASDelete,
+	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete,
+	scenarios.OpCAS: linearize.CAS, scenarios.OpCASDelete: linearize.CASDelete,
 }
 
 // operate does one operation and records it.
@@ -49,17 +50,18 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	level := op.Level
 	if op.TTL > 0 {
 		op.TTL = max(op.TTL, ttlMin)
-		if w.o.Scenario.Workload.Mixed && level == node.Linearizable {
+		if w.own.Workload.Mixed && level == node.Linearizable {
 			op.TTL = 0 // the history of processes does not say when such a value may end.
 		}
 	}
 	asked := level
-	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.o.Scenario.Voters.Strong { // what is asked for makes no difference.
+	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.own.Voters.Strong {
+		// what is asked for makes no difference.
 		w.plain++
 		asked = []node.Level{node.Eventual, node.Quorum, node.Linearizable}[w.plain%3]
 	}
 	if op.Kind == scenarios.OpList {
-		ctx, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
+		ctx, cancel := context.WithTimeout(ctx, w.own.Workload.Timeout)
 		defer cancel()
 		page, err := w.clients[op.Node].List(ctx, node.ListRequest{Directory: op.Path, Recursive: op.Recursive})
 		w.count(err, false)
@@ -71,7 +73,8 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 		op.Kind = scenarios.OpDelete
 	}
 	entry := linearize.Op{
-		Node: fmt.Sprintf("n%d", op.Node), Kind: historyKinds[op.Kind], Path: op.Path, Level: level.String(), Input: scenarios.Label(op.Value),
+		Node: fmt.Sprintf("n%d", op.Node), Kind: historyKinds[op.Kind], Path: op.Path, Level: level.String(),
+		Input: scenarios.Label(op.Value),
 	}
 	if op.Kind.Conditional() {
 		entry.Expect, entry.ExpectAbsent = expect.label, !expect.found
@@ -92,7 +95,8 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 		w.check(func(v *values) string { v.refuse(op.Path, op.Value); return "" })
 	}
 	if a.err == nil && op.Kind == scenarios.OpGet && a.history.Found {
-		agreed := !w.o.Scenario.Workload.Mixed || level == node.Linearizable || !strings.HasPrefix(op.Path, w.o.Prefix+scenarios.MixedDir)
+		agreed := !w.own.Workload.Mixed || level == node.Linearizable ||
+			!strings.HasPrefix(op.Path, w.o.Prefix+scenarios.MixedDir)
 		w.check(func(v *values) string { return v.read(op.Path, a.history.Version, a.value, agreed) })
 	}
 	switch {
@@ -110,7 +114,7 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 func (w *worker) try(ctx context.Context, op scenarios.Op, asked node.Level, expect seen) (a answer, unknown bool) {
 	key := w.key(op, expect)
 	for attempt := 1; ; attempt++ {
-		within, cancel := context.WithTimeout(ctx, w.o.Scenario.Workload.Timeout)
+		within, cancel := context.WithTimeout(ctx, w.own.Workload.Timeout)
 		a = request(within, w.clients[op.Node], asked, op, expect, key)
 		cancel()
 		a.err = w.refused(op, &a, key != "")
@@ -120,19 +124,19 @@ func (w *worker) try(ctx context.Context, op scenarios.Op, asked node.Level, exp
 			return a, unknown
 		}
 		op.Node = 1 + w.rng.IntN(len(w.clients)-1)
-		w.keyed.tried(w.number, time.Now().Add(w.o.Scenario.Workload.Timeout))
+		w.keyed.tried(w.number, time.Now().Add(w.own.Workload.Timeout))
 	}
 }
 
 // key is the idempotency key of a write; empty: it has none, and is tried once.
 func (w *worker) key(op scenarios.Op, expect seen) string {
 	write := op.Kind == scenarios.OpPut || op.Kind.Conditional()
-	if !write || op.Level != node.Linearizable || !chaos.Chance(w.rng, w.o.Scenario.Workload.Retry) {
+	if !write || op.Level != node.Linearizable || !chaos.Chance(w.rng, w.own.Workload.Retry) {
 		return ""
 	}
 	now := time.Now()
 	named := op.Kind.Conditional() && expect.found // it is told when the key may have been forgotten.
-	if !w.keyed.begin(op.Path, w.number, now, now.Add(w.o.Scenario.Workload.Timeout), named) {
+	if !w.keyed.begin(op.Path, w.number, now, now.Add(w.own.Workload.Timeout), named) {
 		return ""
 	}
 	w.keys++
@@ -158,7 +162,8 @@ type answer struct {
 }
 
 // request asks a member. That there is no value is an answer.
-func request(ctx context.Context, c *client.Client, level node.Level, op scenarios.Op, expect seen, key string) (a answer) {
+func request(ctx context.Context, c *client.Client, level node.Level, op scenarios.Op, expect seen, key string) (
+	a answer) {
 	var w client.Written
 	var condition client.Condition
 	switch op.Kind {
@@ -167,7 +172,8 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 		if client.IsNotFound(err) {
 			return a
 		}
-		return answer{linearize.Answer{Found: err == nil, Output: scenarios.Label(v.Body), Version: v.ETag}, v.Body, v.Timestamp, err}
+		return answer{linearize.Answer{Found: err == nil, Output: scenarios.Label(v.Body), Version: v.ETag}, v.Body,
+			v.Timestamp, err}
 	case scenarios.OpCAS:
 		condition = client.IfAbsent()
 		if expect.found {
@@ -194,8 +200,9 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 	return a
 }
 
-// refused makes an answer of a compare-and-set whose condition was false: it shows what stood in the way, if anybody has seen
-// the value with that version. Under a key nothing may mean that an earlier attempt was refused: what was there then is not said.
+// refused makes an answer of a compare-and-set whose condition was false: it shows what stood in the way, if anybody
+// has seen the value with that version. Under a key nothing may mean that an earlier attempt was refused: what was
+// there then is not said.
 func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 	var e *client.Error
 	if !op.Kind.Conditional() || !errors.As(a.err, &e) || e.Code != api.Precondition {

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"kvs/chaos"
-	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
-// operator looks after the voters as a person would: who lost the disk is somebody else now, and the former identity is demoted; with
-// churn, now and then somebody else is, too. It goes by what nodes say over HTTP.
+// operator looks after the voters as a person would: who lost the disk is somebody else now, and the former identity is
+// demoted; with churn, now and then somebody else is, too. It goes by what nodes say over HTTP.
 type operator struct {
 	*runner
 	rng  *rand.Rand
@@ -26,7 +26,7 @@ type operator struct {
 
 // operate works until ctx ends.
 func (o *operator) operate(ctx context.Context) {
-	v := o.o.Scenario.Voters
+	v := o.own.Voters
 	for v.Operator > 0 && pause(ctx, v.Operator) == nil {
 		o.look(ctx)
 		o.act(ctx, v.Churn)
@@ -58,7 +58,8 @@ func (o *operator) look(ctx context.Context) {
 	}
 }
 
-// act asks some node to demote one voter. Whether it comes to that is the cluster's business: a refusal is tried again next time.
+// act asks some node to demote one voter. Whether it comes to that is the cluster's business: a refusal is tried again
+// next time.
 func (o *operator) act(ctx context.Context, churn int64) {
 	c := o.clients[1+o.rng.IntN(len(o.clients)-1)]
 	config, err := c.Voters(ctx)
@@ -83,11 +84,11 @@ func (o *operator) act(ctx context.Context, churn int64) {
 	if len(from) == 0 {
 		return
 	}
-	id, err := node.ParseID(from[o.rng.IntN(len(from))])
+	id, err := slot.ParseID(from[o.rng.IntN(len(from))])
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.o.Scenario.Workload.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.own.Workload.Timeout)
 	defer cancel()
 	if _, err := c.Demote(ctx, id); err == nil {
 		o.o.Progress(fmt.Sprintf("operator: %s votes no more", id))
@@ -101,7 +102,7 @@ func (r *runner) serve(ctx context.Context, end time.Time) error {
 	for n := 1; n < len(r.clients); n++ {
 		var last error
 		for {
-			_, err := r.clients[n].Put(ctx, r.probePath(n), r.o.Scenario.Workload.Level, []byte("probe"), "text/plain")
+			_, err := r.clients[n].Put(ctx, r.probePath(n), r.own.Workload.Level, []byte("probe"), "text/plain")
 			if err == nil {
 				break
 			}
@@ -113,7 +114,7 @@ func (r *runner) serve(ctx context.Context, end time.Time) error {
 			}
 		}
 	}
-	for r.o.Scenario.Voters.Operator > 0 && r.operator.lostVotes(ctx) {
+	for r.own.Voters.Operator > 0 && r.operator.lostVotes(ctx) {
 		if pause(ctx, lookEvery) != nil {
 			return errors.New("a member whose disk is gone still votes")
 		}
@@ -129,5 +130,7 @@ func (o *operator) lostVotes(ctx context.Context) bool {
 	config, err := o.clients[len(o.clients)-1].Voters(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return err != nil || slices.ContainsFunc(config.Voters, func(v api.Voter) bool { return slices.Contains(o.gone, v.ID) })
+	return err != nil || slices.ContainsFunc(config.Voters, func(v api.Voter) bool {
+		return slices.Contains(o.gone, v.ID)
+	})
 }

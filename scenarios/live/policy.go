@@ -8,9 +8,10 @@ import (
 	"kvs/node/api"
 )
 
-// agreeOnPolicy makes all paths of the run strong, where the scenario says so. A cluster that is not founded yet says to come back.
+// agreeOnPolicy makes all paths of the run strong, where the scenario says so. A cluster that is not founded yet says
+// to come back.
 func (r *runner) agreeOnPolicy(ctx context.Context) error {
-	if !r.o.Scenario.Voters.Strong {
+	if !r.own.Voters.Strong {
 		return nil
 	}
 	prefix := "/"
@@ -24,7 +25,8 @@ func (r *runner) agreeOnPolicy(ctx context.Context) error {
 	for {
 		p, err := r.clients[1].Policy(ctx)
 		if err == nil { // what others agreed on stays.
-			p, err = r.clients[1].SetPolicy(ctx, api.WantedPolicy{StrongPrefixes: append(p.StrongPrefixes, prefix), Epoch: p.Epoch})
+			p, err = r.clients[1].SetPolicy(ctx,
+				api.WantedPolicy{StrongPrefixes: append(p.StrongPrefixes, prefix), Epoch: p.Epoch})
 		}
 		if err == nil && p.Note == "" || err == nil && p.Note == "nothing to do" {
 			r.o.Progress("all writes below " + prefix + " are linearizable")
@@ -33,7 +35,7 @@ func (r *runner) agreeOnPolicy(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the cluster did not agree on its policy: %v %v", p.Note, err)
+			return fmt.Errorf("the cluster did not agree on its policy: %v %s", p.Note, fmt.Sprint(err))
 		}
 	}
 }

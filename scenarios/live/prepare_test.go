@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 func TestClocksAreDrawnWithinTheirBounds(t *testing.T) {
@@ -14,7 +15,7 @@ func TestClocksAreDrawnWithinTheirBounds(t *testing.T) {
 	clocks, _ := Needs(&s)
 	require.False(t, clocks)
 	s.Nodes = 9
-	s.Clocks = scenarios.Clocks{Skew: time.Second, SkewMax: 2 * time.Second, Drift: 10, DriftMax: 20}
+	s.Clocks = scenario.Clocks{Skew: time.Second, SkewMax: 2 * time.Second, Drift: 10, DriftMax: 20}
 	clocks, _ = Needs(&s)
 	require.True(t, clocks)
 	ahead, behind := 0, 0
@@ -40,6 +41,6 @@ func TestClocksAreDrawnWithinTheirBounds(t *testing.T) {
 func TestSettings(t *testing.T) {
 	s := scenarios.Default()
 	require.Empty(t, Settings(&s))
-	s.Tuning.Grace = 3 * time.Second
+	scenarios.Of(&s).Tuning.Grace = 3 * time.Second
 	require.Contains(t, Settings(&s), "  tombstone_grace: 3s\n")
 }

@@ -9,13 +9,14 @@ import (
 
 // record is what the clients know of one path.
 type record struct {
-	// top is the highest timestamp of an acknowledged write; empty: none. Both a put and a delete may have it: a conflict,
-	// which either may win.
+	// top is the highest timestamp of an acknowledged write; empty: none. Both a put and a delete may have it: a
+	// conflict, which either may win.
 	top                       string
 	topPut, topDelete         bool
 	topEnds                   bool // a put of that timestamp lives for a while only.
 	putUnknown, deleteUnknown bool // there was one whose outcome nobody knows.
-	ends, endUnknown          bool // the same of puts that live for a while only: there was one at all, one of unknown outcome.
+	// the same of puts that live for a while only: there was one at all, one of unknown outcome.
+	ends, endUnknown bool
 
 	answered         string // highest timestamp that any client was answered, by a read or a write.
 	answeredIsDelete bool
@@ -53,8 +54,9 @@ func (r *runner) begin(op scenarios.Op) floor {
 	return floor{p.answered, p.answeredIsDelete, p.deletesBegun, p.deletesBegun > p.deletesSettled}
 }
 
-// end takes note of how an operation ended, and returns what is wrong with the answer of a read: it shows nothing older than
-// what a client was answered, by whatever member, before the read began. The clients share a process and so a clock.
+// end takes note of how an operation ended, and returns what is wrong with the answer of a read: it shows nothing older
+// than what a client was answered, by whatever member, before the read began. The clients share a process and so a
+// clock.
 func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unknown bool) (wrong string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,7 +79,8 @@ func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unkn
 	if newer(timestamp, p.answered) {
 		p.answered, p.answeredIsDelete = timestamp, isDelete
 	}
-	if s := &r.o.Scenario; !s.Expects(scenarios.QuorumRecency) || s.Workload.Mixed && !strings.HasPrefix(op.Path, r.o.Prefix+scenarios.QuorumDir) {
+	if !r.o.Scenario.Expects(scenarios.QuorumRecency) || r.own.Workload.Mixed &&
+		!strings.HasPrefix(op.Path, r.o.Prefix+scenarios.QuorumDir) {
 		return ""
 	}
 	return wrong
@@ -93,14 +96,16 @@ func (p *record) acknowledged(timestamp string, isDelete, ends bool) {
 	}
 }
 
-// stale compares what a read saw with what had been answered before it. Nothing has no timestamp: it is excused by any delete
-// that may have come after, and by values that live for a while only.
+// stale compares what a read saw with what had been answered before it. Nothing has no timestamp: it is excused by any
+// delete that may have come after, and by values that live for a while only.
 func (p *record) stale(path string, f floor, timestamp string, found bool) string {
 	switch {
 	case found && newer(f.timestamp, timestamp):
-		return fmt.Sprintf("%s: a read shows timestamp %s, but %s had been answered before it began", path, timestamp, f.timestamp)
+		return fmt.Sprintf("%s: a read shows timestamp %s, but %s had been answered before it began", path, timestamp,
+			f.timestamp)
 	case !found && f.timestamp != "" && !f.isDelete && !f.deletesOpen && !p.ends && p.deletesBegun == f.deletesBegun:
-		return fmt.Sprintf("%s: a read shows nothing, but %s had been answered before it began, and nobody deleted it", path, f.timestamp)
+		return fmt.Sprintf("%s: a read shows nothing, but %s had been answered before, and no client deleted it",
+			path, f.timestamp)
 	}
 	return ""
 }

@@ -11,18 +11,21 @@ import (
 	"kvs/linearize"
 	"kvs/node/api"
 	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 func newRunner() *runner {
 	return &runner{
-		o:       Options{Scenario: scenarios.Scenario{Expect: []scenarios.Promise{scenarios.QuorumRecency}}},
+		o:       Options{Scenario: scenario.Scenario{Expect: []scenario.Promise{scenarios.QuorumRecency}}},
+		own:     scenarios.NewSections(),
 		records: map[string]*record{}, values: newValues(), result: &Result{},
 	}
 }
 
 // What a read may show, after what has been answered before it began.
 func TestStaleReadsAreSeen(t *testing.T) {
-	get, put, del := scenarios.Op{Kind: scenarios.OpGet, Path: "a"}, scenarios.Op{Kind: scenarios.OpPut, Path: "a"}, scenarios.Op{Kind: scenarios.OpDelete, Path: "a"}
+	get, put, del := scenarios.Op{Kind: scenarios.OpGet, Path: "a"}, scenarios.Op{Kind: scenarios.OpPut, Path: "a"},
+		scenarios.Op{Kind: scenarios.OpDelete, Path: "a"}
 	const five, seven = "1700000000000.00005", "1700000000000.00007"
 	for name, test := range map[string]struct {
 		stale bool
@@ -150,16 +153,22 @@ func TestKeep(t *testing.T) {
 	s, err := scenarios.Load("quiet")
 	require.NoError(t, err)
 	now := int64(0)
-	rec := linearize.NewShared(linearize.Header{World: "process", Seed: 3, Nodes: []string{"n1"}}, func() int64 { now++; return now })
+	rec := linearize.NewShared(linearize.Header{World: "process", Seed: 3, Nodes: []string{"n1"}}, func() int64 {
+		now++
+		return now
+	})
 	p, q := rec.NewProcess(), rec.NewProcess()
 	for _, value := range []string{"one", "two"} {
-		rec.OK(rec.Invoke(p, linearize.Op{Node: "n1", Kind: linearize.Put, Path: "a", Level: "eventual", Input: value}), linearize.Answer{})
+		rec.OK(rec.Invoke(p, linearize.Op{Node: "n1", Kind: linearize.Put, Path: "a", Level: "eventual", Input: value}),
+			linearize.Answer{})
 	}
-	rec.OK(rec.Invoke(q, linearize.Op{Node: "n1", Kind: linearize.Get, Path: "a", Level: "eventual"}), linearize.Answer{Found: true, Output: "one"})
-	res := &Result{Seed: 3, Scenario: "quiet", World: "process", Violations: []string{"converged: planted"}, History: rec.Finish()}
+	rec.OK(rec.Invoke(q, linearize.Op{Node: "n1", Kind: linearize.Get, Path: "a", Level: "eventual"}),
+		linearize.Answer{Found: true, Output: "one"})
+	res := &Result{Seed: 3, Scenario: "quiet", World: "process", Violations: []string{"converged: planted"},
+		History: rec.Finish()}
 	dir := t.TempDir()
 	require.NoError(t, Keep(dir, s, res, func(i int) (string, error) { return "log of a node", nil }))
-	again, err := scenarios.LoadFile(filepath.Join(dir, "quiet.scenario"))
+	again, err := scenarios.Library.LoadFile(filepath.Join(dir, "quiet.scenario"))
 	require.NoError(t, err)
 	require.Equal(t, uint64(3), again.Seed)
 	f, err := os.Open(filepath.Join(dir, "history.jsonl"))

@@ -9,8 +9,8 @@ import (
 	"kvs/scenarios"
 )
 
-// promiseKnownValues is kept by every scenario, as in the simulator: what is read or listed was written there, as it was written, and
-// not refused.
+// promiseKnownValues is kept by every scenario, as in the simulator: what is read or listed was written there, as it
+// was written, and not refused.
 const promiseKnownValues = "known-values"
 
 // written is a value that a client has sent to a path.
@@ -59,7 +59,7 @@ func (v *values) read(path, etag string, value []byte, agreed bool) (wrong strin
 	w := v.sent[path][label]
 	switch {
 	case w == nil:
-		return fmt.Sprintf("%s: a read shows %q, which nobody has written there", path, label)
+		return fmt.Sprintf("%s: a read shows %q, which no client has written there", path, label)
 	case w.bytes != len(value):
 		return fmt.Sprintf("%s: a read shows %d bytes of %q, which had %d", path, len(value), label, w.bytes)
 	}
@@ -78,14 +78,16 @@ func (v *values) listed(directory string, recursive bool, entries []api.Entry) (
 		case e.Path <= last:
 			return fmt.Sprintf("the listing of %q shows %s after %s", directory, e.Path, last)
 		case e.Directory && !v.anyBelow(e.Path):
-			return fmt.Sprintf("the listing of %q shows the directory %s, below which nobody has written", directory, e.Path)
+			return fmt.Sprintf("the listing of %q shows the directory %s, below which no client has written", directory,
+				e.Path)
 		case !e.Directory && v.sent[e.Path] == nil:
-			return fmt.Sprintf("the listing of %q shows %s, which nobody has written", directory, e.Path)
+			return fmt.Sprintf("the listing of %q shows %s, which no client has written", directory, e.Path)
 		}
 		last = e.Path
 		label, known := v.labels[e.Path+" "+e.ETag]
 		if w := v.sent[e.Path][label]; known && w != nil && e.Bytes != nil && *e.Bytes != w.bytes {
-			return fmt.Sprintf("the listing of %q shows %d bytes at %s, where %q has %d", directory, *e.Bytes, e.Path, label, w.bytes)
+			return fmt.Sprintf("the listing of %q shows %d bytes at %s, where %q has %d", directory, *e.Bytes, e.Path,
+				label, w.bytes)
 		}
 	}
 	return ""
@@ -100,12 +102,14 @@ func (v *values) anyBelow(directory string) bool {
 	return false
 }
 
-// refusedButSeen are the values that somebody has read although their writers were told that they certainly did not happen.
+// refusedButSeen are the values that somebody has read although their writers were told that they certainly did not
+// happen.
 func (v *values) refusedButSeen() (wrong []string) {
 	for path, labels := range v.sent {
 		for label, w := range labels {
 			if w.refused && w.seen {
-				wrong = append(wrong, fmt.Sprintf("%s: the write of %q was refused as not done, but somebody has read it", path, label))
+				wrong = append(wrong,
+					fmt.Sprintf("%s: the write of %q was refused as not done, but a client has read it", path, label))
 			}
 		}
 	}

@@ -1,48 +1,88 @@
 package explore
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"kvs/linearize"
-	"kvs/node"
+	"kvs/sim"
 )
 
-// The history gives chained operations intervals one after the other, and lets all others last from the beginning to the end: that
-// is all that a schedule says about them, whichever of the orders that differ in nothing else it is.
+// The history gives chained operations intervals one after the other, and lets all others last from the beginning to
+// the end: that is all that a schedule says about them, whichever of the orders that differ in nothing else it is.
 const (
+	beginAt    = 1
 	chainGap   = 10
 	closingAt  = 1_000_000
 	closingGap = 10
 )
 
-// judge reads every path at every node, with everything delivered, and returns what is wrong with the history; empty: nothing.
-func (w *world) judge() string {
-	h := &linearize.History{}
-	for i := 1; i <= w.scope.Nodes; i++ {
-		h.Header.Nodes = append(h.Header.Nodes, fmt.Sprintf("n%d", i))
+// broken is the first promise that did not hold; empty: all did.
+func (w *world) broken() string {
+	if v := w.World().Violations(); len(v) > 0 {
+		return v[0].String()
 	}
+	return ""
+}
+
+// judge has the system ask what it wants to know at the end, with everything delivered, and returns what is wrong with
+// what came of it all; empty: nothing.
+func (w *world) judge() string {
+	var events []event
 	chain := int64(0)
-	for k := range w.scope.Ops {
-		if !w.calls[k].sent {
+	for k := range w.calls {
+		c := &w.calls[k]
+		if !c.sent {
 			continue
 		}
-		op := w.record(k)
-		linked := w.scope.Ops[k].After || k+1 < len(w.scope.Ops) && w.scope.Ops[k+1].After
-		if linked {
-			op.Invoke = 1 + chain*chainGap
-			if op.Status == linearize.OK || op.Status == linearize.Fail {
-				op.Return = op.Invoke + chainGap/2
-			}
+		invoke, end := int64(beginAt), int64(closingAt-1)
+		if w.scope.Ops[k].After || k+1 < len(w.scope.Ops) && w.scope.Ops[k+1].After {
+			invoke = beginAt + chain*chainGap
+			end = invoke + chainGap/2
 			chain++
 		}
-		h.Ops = append(h.Ops, op)
+		events = append(events, c.events(invoke, end)...)
 	}
-	h.Ops = append(h.Ops, w.closingReads()...)
-	sortOps(h.Ops)
-	if err := h.Validate(); err != nil {
-		return "the history is impossible: " + err.Error()
+	w.meeting = true // upkeep runs again, disks are done at once.
+	for k := 1; k <= w.scope.Nodes; k++ {
+		w.sync(k)
 	}
-	res := linearize.Check(h, linearize.Options{})
+	for i, client := range w.guide.Closing() {
+		at := int64(closingAt + i*closingGap)
+		events = append(events, w.ask(client, 2*opsMax+i).events(at, at+closingGap/2)...)
+	}
+	w.Judge()
+	return cmp.Or(w.broken(), w.judgeHistory(events))
+}
+
+// event is the beginning or the end of an operation.
+type event struct {
+	at   int64
+	ends bool
+	call *call
+}
+
+// events are those of an operation that is in the history.
+func (c *call) events(invoke, end int64) []event {
+	if c.op.History == nil {
+		return nil
+	}
+	return []event{{at: invoke, call: c}, {at: end, ends: true, call: c}}
+}
+
+func (w *world) judgeHistory(events []event) string {
+	if len(events) == 0 {
+		return ""
+	}
+	header := linearize.Header{World: "explore", Scenario: w.scope.Name}
+	for i := 1; i <= w.scope.Nodes; i++ {
+		header.Nodes = append(header.Nodes, sim.NodeName(i))
+	}
+	if m, ok := w.space.System.(sim.Modeled); ok {
+		header.Model = m.Model().Name()
+	}
+	res := linearize.Check(record(header, events), linearize.Options{})
 	if res.Verdict == linearize.Linearizable {
 		return ""
 	}
@@ -52,75 +92,23 @@ func (w *world) judge() string {
 	return fmt.Sprintf("%s: %s", res.Verdict, res.Keys[res.Offending].Evidence.Text)
 }
 
-// record is operation k as its client saw it.
-func (w *world) record(k int) linearize.Op {
-	o, c := &w.scope.Ops[k], &w.calls[k]
-	op := linearize.Op{
-		Process: k, Node: fmt.Sprintf("n%d", o.Node), Kind: o.Kind, Path: o.Path, Level: node.Linearizable.String(),
-		Invoke: 1, Return: closingAt - 1, Status: linearize.OK,
-	}
-	if o.Kind == linearize.Put || o.Kind == createKind {
-		op.Input = label(k)
-	}
-	op.ExpectAbsent = o.Kind == createKind
-	r := &c.response
-	switch {
-	case !c.over:
-		op.Status, op.Return, op.Error = linearize.Info, linearize.Never, "no answer"
-	case r.Code == node.CodePrecondition:
-	case r.Code == node.CodeOK || r.Code == node.CodeCreated || r.Code == node.CodeNotFound && o.Kind == linearize.Get:
-		op.Applied = o.Kind == createKind
-		if o.Kind == linearize.Get {
-			op.Found, op.Output = r.Record.Live(), string(r.Record.Value)
-		}
-	case r.Outcome == node.OutcomeUnknown && o.Kind != linearize.Get:
-		op.Status, op.Return, op.Error = linearize.Info, linearize.Never, r.Detail
-	default:
-		op.Status, op.Error = linearize.Fail, r.Code.String()+": "+r.Detail
-	}
-	return op
-}
-
-// closingReads are linearizable reads at all nodes, one after the other, of every path.
-func (w *world) closingReads() (out []linearize.Op) {
-	at := int64(closingAt)
-	id := uint64(len(w.scope.Ops))
-	seen := map[string]bool{}
-	for k := range w.scope.Ops {
-		path := w.scope.Ops[k].Path
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		for i := 1; i <= w.scope.Nodes; i++ {
-			id++
-			op := linearize.Op{Process: int(id) + opsMax, Node: fmt.Sprintf("n%d", i), Kind: linearize.Get, Path: path, Level: node.Linearizable.String(), Invoke: at, Return: at + closingGap/2}
-			r, ok := w.closingRead(i, id, path)
-			at += closingGap
-			switch {
-			case ok && (r.Code == node.CodeOK || r.Code == node.CodeNotFound):
-				op.Status, op.Found, op.Output = linearize.OK, r.Record.Live(), string(r.Record.Value)
-			default:
-				op.Status, op.Error = linearize.Fail, r.Code.String()+": "+r.Detail
-			}
-			out = append(out, op)
+// record makes a history of what happened.
+func record(header linearize.Header, events []event) *linearize.History {
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	recorder := linearize.NewRecorder(header)
+	handles := map[*call]linearize.Handle{}
+	for _, e := range events {
+		c := e.call
+		switch {
+		case !e.ends:
+			handles[c] = recorder.Invoke(e.at, recorder.NewProcess(), c.history)
+		case !c.over || c.answer.Status == linearize.Info:
+			recorder.Info(handles[c], e.at, c.status())
+		case c.answer.Status == linearize.Fail:
+			recorder.Fail(handles[c], e.at, c.answer.Err)
+		default:
+			recorder.OK(handles[c], e.at, c.answer.History)
 		}
 	}
-	return out
-}
-
-func (w *world) closingRead(i int, id uint64, path string) (node.Response, bool) {
-	w.meeting = true // upkeep runs again, disks are done at once.
-	for k := 1; k <= w.scope.Nodes; k++ {
-		w.sync(k)
-	}
-	w.input(i, &node.Request{ID: id + 1, Op: node.OpGet, Level: node.Linearizable, Path: path})
-	for range closingMax {
-		w.deliverAll(true)
-		if r, ok := w.answers[id+1]; ok {
-			return r, true
-		}
-		w.passTime()
-	}
-	return node.Response{Detail: "no answer"}, false
+	return recorder.Finish(closingAt + closingGap*closingMax)
 }

@@ -37,8 +37,8 @@ func (s *Store) Keys() int { return s.entries.Len() }
 // Bytes is the size of all keys and values.
 func (s *Store) Bytes() int { return s.bytes }
 
-// FlipBit inverts one bit in one stored value whose key begins with prefix, as bit-rot does, and returns the key. Values
-// handed out before stay as they were. It returns false when there is nothing to flip.
+// FlipBit inverts one bit in one stored value whose key begins with prefix, as bit-rot does, and returns the key.
+// Values handed out before stay as they were. It returns false when there is nothing to flip.
 func (s *Store) FlipBit(rng *rand.Rand, prefix string) (key string, flipped bool) {
 	count := 0
 	s.each(prefix, func(_ string, value []byte) bool {
@@ -83,8 +83,8 @@ const (
 	fnvPrime  = 1099511628211
 )
 
-// Digest is a hash over all keys that begin with prefix, and their values, in order. Two stores with the same content there
-// have the same digest, whatever happened to them before.
+// Digest is a hash over all keys that begin with prefix, and their values, in order. Two stores with the same content
+// there have the same digest, whatever happened to them before.
 func (s *Store) Digest(prefix string) uint64 {
 	return s.DigestOf(prefix, func(_ string, value []byte) []byte { return value })
 }

@@ -1,8 +1,9 @@
-// Package memstore is the node.Store of the simulator: a sorted map in memory.
+// Package memstore is the store of the simulator's disks: a sorted map in memory. It satisfies what machines read from
+// (Get and Scan) and kvs' node.Store.
 //
-// Applied means durable here: what a crash may lose is what the simulated disk has not applied yet, and the simulator holds
-// that queue itself. It is not safe for concurrent use, and it has no goroutines, locks or randomness of its own: the
-// simulator has one thread, and one seed draws everything.
+// Applied means durable here: what a crash may lose is what the simulated disk has not applied yet, and the simulator
+// holds that queue itself. It is not safe for concurrent use, and it has no goroutines, locks or randomness of its own:
+// the simulator has one thread, and one seed draws everything.
 //
 // Begin with Store. The hooks a simulated disk needs (bit-rot, wiping, failing, a digest to compare members by) are in
 // hooks.go.
@@ -15,10 +16,10 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"kvs/node"
+	"kvs/machine"
 )
 
-// Store is a node.Store in memory. Make one with New.
+// Store is a store in memory. Make one with New.
 type Store struct {
 	entries btree.Map[string, []byte]
 	bytes   int // keys and values.
@@ -29,15 +30,13 @@ type Store struct {
 	closed  bool
 }
 
-var _ node.Store = (*Store)(nil)
-
 // ErrClosed is returned by every call after Close, until Reopen.
 var ErrClosed = errors.New("memstore is closed")
 
 // New returns an empty store.
 func New() *Store { return &Store{} }
 
-// Get implements node.Reader. It does not allocate.
+// Get returns the value under key, and whether there is one. The slice is never written to again. It does not allocate.
 func (s *Store) Get(key string) (value []byte, found bool, err error) {
 	if s.closed {
 		return nil, false, ErrClosed
@@ -46,7 +45,8 @@ func (s *Store) Get(key string) (value []byte, found bool, err error) {
 	return value, found, nil
 }
 
-// Scan implements node.Reader.
+// Scan calls fn for each key that begins with prefix and is not below from, in ascending byte order, until fn returns
+// false.
 func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
 	if s.closed {
 		return ErrClosed
@@ -57,8 +57,9 @@ func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool
 	return nil
 }
 
-// Apply implements node.Store. Values are copied: the caller may reuse its buffers.
-func (s *Store) Apply(ops []node.Op) error {
+// Apply makes changes, all or none, later ones of a key winning over earlier ones. Values are copied: the caller may
+// reuse its buffers.
+func (s *Store) Apply(changes []machine.Change) error {
 	switch {
 	case s.closed:
 		return ErrClosed
@@ -68,24 +69,24 @@ func (s *Store) Apply(ops []node.Op) error {
 		s.failed, s.next = s.next, nil
 		return s.failed
 	}
-	for _, op := range ops {
-		if op.Value == nil {
-			s.remove(op.Key)
+	for _, change := range changes {
+		if change.Value == nil {
+			s.remove(change.Key)
 			continue
 		}
-		s.put(op.Key, s.keep(op.Value))
+		s.put(change.Key, s.keep(change.Value))
 	}
 	return nil
 }
 
-// Close implements node.Store. The content stays for Reopen.
+// Close ends the use of the store. The content stays for Reopen.
 func (s *Store) Close() error {
 	s.closed = true
 	return nil
 }
 
-// slabBytes is how much room for values is made at once. One that is replaced keeps its slab alive as long as a neighbour is in
-// force: worlds are small and short, and the collector has a tenth of the work.
+// slabBytes is how much room for values is made at once. One that is replaced keeps its slab alive as long as a
+// neighbour is in force: worlds are small and short, and the collector has a tenth of the work.
 const slabBytes = 16 << 10
 
 // keep copies a value, which is never written to again.

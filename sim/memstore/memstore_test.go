@@ -18,7 +18,7 @@ import (
 // disk makes a store survive what storetest does to it.
 type disk struct{ store *memstore.Store }
 
-func newDisk(testing.TB) storetest.Disk { return &disk{memstore.New()} }
+func newDisk(testing.TB) storetest.Disk { return &disk{store: memstore.New()} }
 
 func (d *disk) Open(testing.TB) node.Store {
 	d.store.Reopen()
@@ -27,6 +27,8 @@ func (d *disk) Open(testing.TB) node.Store {
 
 func (d *disk) Crash(testing.TB)    {} // applied is durable.
 func (d *disk) FailNext(testing.TB) { d.store.FailNext(errors.New("planted failure")) }
+
+var _ node.Store = (*memstore.Store)(nil)
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, storetest.Factory{New: newDisk, SingleThreaded: true})
@@ -38,19 +40,21 @@ func TestDifferentialWithItself(t *testing.T) {
 	}
 }
 
-func put(key, value string) node.Op { return node.Op{Key: key, Value: []byte(value)} }
+func put(key, value string) node.Change { return node.Change{Key: key, Value: []byte(value)} }
 
 func filled(t testing.TB, n int) *memstore.Store {
 	s := memstore.New()
 	for i := range n {
-		require.NoError(t, s.Apply([]node.Op{put(fmt.Sprintf("r/%04d", i), fmt.Sprint("value ", i)), put("m/boot", fmt.Sprint(i))}))
+		require.NoError(t,
+			s.Apply([]node.Change{put(fmt.Sprintf("r/%04d", i), fmt.Sprint("value ", i)),
+				put("m/boot", fmt.Sprint(i))}))
 	}
 	return s
 }
 
 func TestFlipBit(t *testing.T) {
 	s := filled(t, 50)
-	require.NoError(t, s.Apply([]node.Op{put("r/empty", "")}))
+	require.NoError(t, s.Apply([]node.Change{put("r/empty", "")}))
 	for seed := range uint64(20) {
 		before := s.Clone()
 		held := map[string][]byte{}
@@ -94,17 +98,17 @@ func TestFlipBitIsDrawnFromTheSeed(t *testing.T) {
 
 func TestDigest(t *testing.T) {
 	a, b := filled(t, 30), filled(t, 30)
-	require.NoError(t, a.Apply([]node.Op{put("r/x", "1"), put("m/id", "a")}))
-	require.NoError(t, b.Apply([]node.Op{put("m/id", "b"), put("r/x", "0")}))
-	require.NoError(t, b.Apply([]node.Op{put("r/gone", "2"), put("r/x", "1")}))
+	require.NoError(t, a.Apply([]node.Change{put("r/x", "1"), put("m/id", "a")}))
+	require.NoError(t, b.Apply([]node.Change{put("m/id", "b"), put("r/x", "0")}))
+	require.NoError(t, b.Apply([]node.Change{put("r/gone", "2"), put("r/x", "1")}))
 	require.NotEqual(t, a.Digest("r/"), b.Digest("r/"))
-	require.NoError(t, b.Apply([]node.Op{{Key: "r/gone"}}))
+	require.NoError(t, b.Apply([]node.Change{{Key: "r/gone"}}))
 	require.Equal(t, a.Digest("r/"), b.Digest("r/"), "the same content, however it came about")
 	require.NotEqual(t, a.Digest(""), b.Digest(""))
 
 	c, d := memstore.New(), memstore.New()
-	require.NoError(t, c.Apply([]node.Op{put("ab", "c")}))
-	require.NoError(t, d.Apply([]node.Op{put("a", "bc")}))
+	require.NoError(t, c.Apply([]node.Change{put("ab", "c")}))
+	require.NoError(t, d.Apply([]node.Change{put("a", "bc")}))
 	require.NotEqual(t, c.Digest(""), d.Digest(""), "where a key ends matters")
 
 	h := fnv.New64a() // the same hash by other hands.
@@ -122,7 +126,7 @@ func TestWipeAndCounts(t *testing.T) {
 	require.Zero(t, s.Bytes())
 	require.Equal(t, memstore.New().Digest(""), s.Digest(""))
 	require.Equal(t, 11, clone.Keys())
-	require.NoError(t, clone.Apply([]node.Op{{Key: "m/boot"}}))
+	require.NoError(t, clone.Apply([]node.Change{{Key: "m/boot"}}))
 	require.Equal(t, 10, clone.Keys())
 }
 
@@ -137,10 +141,10 @@ func TestGetAndScanDoNotAllocate(t *testing.T) {
 
 func BenchmarkApply(b *testing.B) {
 	s := filled(b, 1000)
-	ops := []node.Op{put("r/0500", "a value of some size, as a record is")}
+	changes := []node.Change{put("r/0500", "a value of some size, as a record is")}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := s.Apply(ops); err != nil {
+		if err := s.Apply(changes); err != nil {
 			b.Fatal(err)
 		}
 	}

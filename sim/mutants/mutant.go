@@ -1,7 +1,6 @@
 package mutants
 
 import (
-	"embed"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -13,8 +12,8 @@ type Mutant struct {
 	About    string // one line for people.
 	Source   string // where the bug was seen or described: a paper, an issue, a report.
 	Survives string // why no run has caught it; empty: it must be caught.
-	// Hunt names the scenarios that are made to show the bug; a hunt lives them in turn with all the others. Explore is the scope whose
-	// exhaustive exploration finds it; a hunt begins there. Both may be empty.
+	// Hunt names the scenarios that are made to show the bug; a hunt lives them in turn with all the others. Explore is
+	// the scope whose exhaustive exploration finds it; a hunt begins there. Both may be empty.
 	Hunt    []string
 	Explore string
 	Edits   []Edit
@@ -22,7 +21,7 @@ type Mutant struct {
 
 // Edit replaces one piece of a file's text.
 type Edit struct {
-	File string // from the root of the module, with slashes.
+	File string // from the root of the module that the mutants are of, with slashes.
 	Old  string // whole lines that the file must hold exactly once.
 	New  string // whole lines, or nothing.
 }
@@ -33,18 +32,15 @@ type File struct {
 	Text string
 }
 
-//go:embed list/*.mutant
-var files embed.FS
-
-// All returns the mutants, by name.
-func All() ([]Mutant, error) {
-	names, err := fs.Glob(files, "list/*.mutant") // sorted.
+// Load returns the mutants in a folder, by name: one in each file NAME.mutant.
+func Load(list fs.FS) ([]Mutant, error) {
+	names, err := fs.Glob(list, "*.mutant") // sorted.
 	if err != nil {
 		return nil, err
 	}
 	var all []Mutant
 	for _, name := range names {
-		text, err := files.ReadFile(name)
+		text, err := fs.ReadFile(list, name)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +48,7 @@ func All() ([]Mutant, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if name != "list/"+m.Name+".mutant" {
+		if name != m.Name+".mutant" {
 			return nil, fmt.Errorf("%s: it holds mutant %q: give the file the name of its mutant", name, m.Name)
 		}
 		all = append(all, m)
@@ -60,7 +56,8 @@ func All() ([]Mutant, error) {
 	return all, nil
 }
 
-// Apply makes the edits to the files that read returns, and returns those that changed, in the order of their first edit.
+// Apply makes the edits to the files that read returns, and returns those that changed, in the order of their first
+// edit.
 func (m *Mutant) Apply(read func(name string) (string, error)) ([]File, error) {
 	var out []File
 	for _, e := range m.Edits {
@@ -76,7 +73,8 @@ func (m *Mutant) Apply(read func(name string) (string, error)) ([]File, error) {
 			out = append(out, File{e.File, text})
 		}
 		if n := countLines(out[i].Text, e.Old); n != 1 {
-			return nil, fmt.Errorf("mutant %s: its old text is %d times in %s, want once: bring sim/mutants/list/%s.mutant up to date with the code", m.Name, n, e.File, m.Name)
+			return nil, fmt.Errorf("mutant %s: its old text is %d times in %s, want once: bring %s.mutant up to date "+
+				"with the code", m.Name, n, e.File, m.Name)
 		}
 		out[i].Text = strings.TrimPrefix(strings.Replace("\n"+out[i].Text, "\n"+e.Old, "\n"+e.New, 1), "\n")
 	}

@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/scenarios"
-	"kvs/sim/explore"
+	"kvs/sim/kvs/explored"
+	"kvs/sim/mutants/list"
 )
 
 // A mutant whose edit no longer fits the code would be hunted in vain.
 func TestEveryEditApplies(t *testing.T) {
-	all, err := All()
+	all, err := Load(list.Files)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(all), 38)
 	for i := range all {
@@ -29,7 +30,7 @@ func TestEveryEditApplies(t *testing.T) {
 			require.NoError(t, err, all[i].Name)
 		}
 		if all[i].Explore != "" {
-			_, err := explore.Find(all[i].Explore)
+			_, err := explored.Space().Find(all[i].Explore)
 			require.NoError(t, err, all[i].Name)
 		}
 	}
@@ -59,9 +60,10 @@ file     a.go
 func TestParseAndApply(t *testing.T) {
 	m, err := Parse(good)
 	require.NoError(t, err)
-	require.Equal(t, Mutant{Name: "small-bug", About: "it is wrong", Source: "a paper", Hunt: []string{"quiet", "swarm"}, Explore: "two-creates", Edits: []Edit{
-		{"a.go", "\tx := 1\n", "\tx := 2\n"}, {"a.go", "\ty := 1\n", ""},
-	}}, m)
+	require.Equal(t, Mutant{Name: "small-bug", About: "it is wrong", Source: "a paper",
+		Hunt: []string{"quiet", "swarm"}, Explore: "two-creates", Edits: []Edit{
+			{"a.go", "\tx := 1\n", "\tx := 2\n"}, {"a.go", "\ty := 1\n", ""},
+		}}, m)
 
 	text := "func f() {\n\tx := 1\n\ty := 1\n}\n"
 	read := func(string) (string, error) { return text, nil }

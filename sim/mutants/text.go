@@ -94,7 +94,8 @@ func (p *parser) next() string {
 
 // edit reads the two texts that follow a file's name.
 func (p *parser) edit(m *Mutant, file string) error {
-	if file == "" || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") || strings.Contains(file, "..") {
+	if file == "" || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") ||
+		strings.Contains(file, "..") {
 		return fmt.Errorf("file %q: name a Go file that is no test, from the root of the module", file)
 	}
 	if p.at == len(p.lines) || strings.TrimSpace(p.next()) != markOld {

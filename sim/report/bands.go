@@ -7,7 +7,8 @@ import (
 	"kvs/chaos"
 )
 
-// band is a fault for as long as it lasted, at the nodes and links where it began and ended at once. Nodes is empty when it concerns all.
+// band is a fault for as long as it lasted, at the nodes and links where it began and ended at once. Nodes is empty
+// when it concerns all.
 type band struct {
 	From  int64  `json:"from"`
 	To    int64  `json:"to"`
@@ -16,7 +17,8 @@ type band struct {
 	Text  string `json:"text"`
 }
 
-// place is where a fault of one kind can be in force: at a node (to is zero), on a link, or, of a partition, everywhere.
+// place is where a fault of one kind can be in force: at a node (to is zero), on a link, or, of a partition,
+// everywhere.
 type place struct {
 	kind     chaos.Kind
 	from, to int
@@ -43,11 +45,15 @@ func bands(nodes int, faults []chaos.Event, end time.Duration) []band {
 		e := &faults[i]
 		t.end(e)
 		switch {
-		case e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot || e.Kind == chaos.SwapDisks: // over at once.
-			t.out = append(t.out, band{micros(e.At), micros(e.At), concerned(&e.Fault), int(e.Kind.Class()), e.Fault.String()})
+		case e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot ||
+			e.Kind == chaos.SwapDisks || e.Kind == chaos.LoseTail:
+			// over at once.
+			t.out = append(t.out, band{micros(e.At), micros(e.At), concerned(&e.Fault), int(e.Kind.Class()),
+				e.Fault.String()})
 		case !e.Kind.Ends() && !amountless(e):
 			for _, p := range t.places(&e.Fault) {
-				if !slices.ContainsFunc(t.open, func(o inForce) bool { return o.place == p }) { // a second crash or cut changes nothing.
+				// a second crash or cut changes nothing.
+				if !slices.ContainsFunc(t.open, func(o inForce) bool { return o.place == p }) {
 					t.open = append(t.open, inForce{p, i})
 				}
 			}
@@ -63,7 +69,8 @@ func (t *timeline) places(f *chaos.Fault) (out []place) {
 	case f.Kind == chaos.Partition:
 		return []place{{kind: f.Kind}}
 	case f.Kind.Class() == chaos.Network:
-		chaos.NewLinks(t.nodes, chaos.Link{}).Each(*f, func(from, to int) { out = append(out, place{f.Kind, from, to}) })
+		chaos.NewLinks(t.nodes, chaos.Link{}).Each(*f,
+			func(from, to int) { out = append(out, place{f.Kind, from, to}) })
 		return out
 	}
 	for _, n := range f.Nodes {
@@ -78,8 +85,9 @@ func (t *timeline) end(e *chaos.Event) {
 	linked := func(p place) bool { // both lists are empty when all links are meant.
 		return len(e.From) == 0 || slices.Contains(e.From, p.from) && slices.Contains(e.To, p.to)
 	}
-	ended := map[chaos.Kind]chaos.Kind{chaos.HealCut: chaos.Cut, chaos.HealClog: chaos.Clog, chaos.ThawClock: chaos.FreezeClock,
-		chaos.Restart: chaos.Crash, chaos.Resume: chaos.Pause, chaos.Crash: chaos.Pause}
+	ended := map[chaos.Kind]chaos.Kind{chaos.HealCut: chaos.Cut, chaos.HealClog: chaos.Clog,
+		chaos.ThawClock: chaos.FreezeClock,
+		chaos.Restart:   chaos.Crash, chaos.Resume: chaos.Pause, chaos.Crash: chaos.Pause}
 	t.finish(e.At, func(p place) bool {
 		switch e.Kind {
 		case chaos.Recover:
@@ -97,11 +105,13 @@ func (t *timeline) end(e *chaos.Event) {
 		case chaos.Pause, chaos.Cut, chaos.Clog:
 			return false
 		}
-		return p.kind == e.Kind && (p.to != 0 && linked(p) || p.to == 0 && named(p)) // it has another amount from now on.
+		// it has another amount from now on.
+		return p.kind == e.Kind && (p.to != 0 && linked(p) || p.to == 0 && named(p))
 	})
 }
 
-// finish makes bands of what ends at one moment. A fault that ends everywhere at once is one; of others there is one a node or link.
+// finish makes bands of what ends at one moment. A fault that ends everywhere at once is one; of others there is one a
+// node or link.
 func (t *timeline) finish(at time.Duration, ends func(place) bool) {
 	over := map[int][]place{} // by fault.
 	t.open = slices.DeleteFunc(t.open, func(o inForce) bool {
@@ -138,7 +148,7 @@ func (t *timeline) finish(at time.Duration, ends func(place) bool) {
 // amountless reports whether a fault with an amount of zero ends one of its kind instead of beginning one.
 func amountless(e *chaos.Event) bool {
 	switch e.Kind {
-	case chaos.Loss, chaos.Duplicate, chaos.Reorder, chaos.Corrupt, chaos.DiskError, chaos.DiskReadError:
+	case chaos.Loss, chaos.Duplicate, chaos.Reorder, chaos.Corrupt, chaos.Forge, chaos.DiskError, chaos.DiskReadError:
 		return e.PPM == 0
 	case chaos.Delay:
 		return e.AmountMax == 0

@@ -1,8 +1,9 @@
 // Package report draws a run: one HTML page with everything in it, for a browser without a network.
 //
-// The page has a space-time diagram (Lamport: Time, Clocks, and the Ordering of Events in a Distributed System, CACM 1978,
-// figure 1): members and clients are lanes, time goes to the right, messages are arrows, faults are bands. Beside it stand
-// what broke, the drawn scenario, the command that repeats the run, and porcupine's picture of the offending key.
+// The page has a space-time diagram (Lamport: Time, Clocks, and the Ordering of Events in a Distributed System, CACM
+// 1978, figure 1): members and clients are lanes, time goes to the right, messages are arrows, faults are bands. Beside
+// it stand what broke, the drawn scenario, the command that repeats the run, and porcupine's picture of the offending
+// key.
 //
 // It judges nothing. Begin with Write; page.html has the drawing.
 package report
@@ -17,8 +18,8 @@ import (
 	"time"
 
 	"kvs/linearize"
-	"kvs/scenarios"
 	"kvs/sim"
+	"kvs/sim/scenario"
 )
 
 //go:embed page.html
@@ -29,7 +30,7 @@ const marker = "/*DATA*/"
 
 // Run is what a page shows. All but Picture is required.
 type Run struct {
-	Scenario  *scenarios.Scenario // drawn.
+	Scenario  *scenario.Scenario // drawn.
 	Result    *sim.Result
 	Recording *sim.Recording
 	Replay    string // the command that repeats the run.
@@ -107,9 +108,12 @@ func Write(w io.Writer, r *Run) error {
 func collect(r *Run) *data {
 	res := r.Result
 	d := &data{
-		Title: fmt.Sprintf("%s, seed %d", res.Scenario, res.Seed), Verdict: res.Verdict(), Line: res.String(), Replay: r.Replay,
-		Scenario: r.Scenario.String(), Nodes: r.Scenario.Nodes, End: micros(res.Simulated), Recovered: micros(r.Scenario.Duration),
-		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Details: []string{}, Messages: [][8]int64{}, Marks: []mark{}, Bands: bands(r.Scenario.Nodes, r.Recording.Faults, res.Simulated),
+		Title: fmt.Sprintf("%s, seed %d", res.Scenario, res.Seed), Verdict: res.Verdict(), Line: res.String(),
+		Replay:   r.Replay,
+		Scenario: r.Scenario.String(), Nodes: r.Scenario.Nodes,
+		End: micros(res.Simulated), Recovered: micros(r.Scenario.Duration),
+		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Details: []string{},
+		Messages: [][8]int64{}, Marks: []mark{}, Bands: bands(r.Scenario.Nodes, r.Recording.Faults, res.Simulated),
 		Operations: []operation{}, Violations: []violation{},
 	}
 	kinds, details := map[string]int64{}, map[string]int64{}
@@ -123,7 +127,8 @@ func collect(r *Run) *data {
 		if m.Frame {
 			flags |= 2
 		}
-		d.Messages = append(d.Messages, [8]int64{int64(m.From), int64(m.To), micros(m.Sent), micros(m.Arrived), kind, int64(m.Bytes), flags, detail})
+		d.Messages = append(d.Messages, [8]int64{int64(m.From), int64(m.To), micros(m.Sent), micros(m.Arrived), kind,
+			int64(m.Bytes), flags, detail})
 	}
 	for _, m := range r.Recording.Marks {
 		d.Marks = append(d.Marks, mark{micros(m.At), m.Node, int(m.Kind), m.Text})
@@ -133,7 +138,7 @@ func collect(r *Run) *data {
 	}
 	for _, v := range res.Violations {
 		shown := violation{micros(v.At), v.Node, v.Path, v.String(), []int{}}
-		if lin := res.Linearized; lin != nil && v.Promise == scenarios.Linearizable.String() && lin.Offending >= 0 {
+		if lin := res.Linearized; lin != nil && v.Promise == scenario.Linearizable.String() && lin.Offending >= 0 {
 			evidence := &lin.Keys[lin.Offending].Evidence
 			shown.Ops = append(shown.Ops, evidence.Ops...)
 			shown.Text += ": " + evidence.Text

@@ -13,16 +13,18 @@ import (
 	"kvs/chaos"
 	"kvs/scenarios"
 	"kvs/sim"
+	"kvs/sim/kvs"
+	"kvs/sim/scenario"
 )
 
-func lived(t *testing.T, name string, change func(s *scenarios.Scenario)) *Run {
+func lived(t *testing.T, name string, change func(s *scenario.Scenario)) *Run {
 	t.Helper()
 	s, err := scenarios.Load(name)
 	require.NoError(t, err)
 	change(&s)
 	s = sim.Draw(2, s)
 	rec := &sim.Recording{}
-	res, err := sim.Run(sim.Options{Seed: 2, Scenario: &s, Record: rec})
+	res, err := sim.Run(sim.Options{System: kvs.System{}, Seed: 2, Scenario: &s, Record: rec})
 	require.NoError(t, err)
 	return &Run{Scenario: &s, Result: res, Recording: rec, Replay: "make sim SEED=2"}
 }
@@ -37,7 +39,7 @@ func dataOf(t *testing.T, html string) (d data) {
 }
 
 func TestPageHoldsTheRun(t *testing.T) {
-	r := lived(t, "split-brain", func(s *scenarios.Scenario) {})
+	r := lived(t, "split-brain", func(s *scenario.Scenario) {})
 	r.Picture = []byte("<html></script><script>picture</script></html>")
 	var b bytes.Buffer
 	require.NoError(t, Write(&b, r))
@@ -66,7 +68,9 @@ func TestPageHoldsTheRun(t *testing.T) {
 }
 
 func TestPageShowsWhatBroke(t *testing.T) {
-	r := lived(t, "eventual-is-not-linearizable", func(s *scenarios.Scenario) { s.Expect = []scenarios.Promise{scenarios.Linearizable} })
+	r := lived(t, "eventual-is-not-linearizable", func(s *scenario.Scenario) {
+		s.Expect = []scenario.Promise{scenarios.Linearizable}
+	})
 	var b bytes.Buffer
 	require.NoError(t, Write(&b, r))
 	d := dataOf(t, b.String())
@@ -98,31 +102,41 @@ at 12s recover
 	require.NoError(t, err)
 	var got []string
 	for _, b := range bands(3, plan.Events, 20*time.Second) {
-		got = append(got, (time.Duration(b.From)*time.Microsecond).String()+" "+(time.Duration(b.To)*time.Microsecond).String()+" "+b.Text)
+		got = append(got, (time.Duration(b.From)*time.Microsecond).String()+" "+
+			(time.Duration(b.To)*time.Microsecond).String()+" "+b.Text)
 	}
 	require.Equal(t, []string{
-		"1s 3s partition n1 | n2", "2s 5s loss 5%", "4s 7s crash n1", "3s 8s partition n1,n2 | n3", "6s 9s pause n2", "11s 11s jump n3 +1s",
+		"1s 3s partition n1 | n2", "2s 5s loss 5%", "4s 7s crash n1", "3s 8s partition n1,n2 | n3", "6s 9s pause n2",
+		"11s 11s jump n3 +1s",
 		"9s 12s crash n2", "10s 12s skew n3 +1s",
 	}, got)
-	require.Equal(t, int64(20_000_000), bands(3, plan.Events[:1], 20*time.Second)[0].To, "what nothing ended lasts to the end")
+	require.Equal(t, int64(20_000_000), bands(3, plan.Events[:1], 20*time.Second)[0].To,
+		"what nothing ended lasts to the end")
 }
 
 // Each node and each link has its own end of a fault.
 func TestBandsOfParts(t *testing.T) {
 	for plan, want := range map[string][]string{
-		"at 1s crash n1,n2\nat 2s restart n1\nat 4s restart n2\nat 5s crash n3": {"1s 2s crash n1", "1s 4s crash n2", "5s 20s crash n3"},
-		"at 1s cut n1 -> n2\nat 2s cut n3 -> n4\nat 3s heal-cut n1 -> n2":       {"1s 3s cut n1 -> n2", "2s 20s cut n3 -> n4"},
-		"at 1s clog n1,n3 -> n2\nat 2s heal-clog n3 -> n2\nat 3s heal-clog":     {"1s 2s clog n3 -> n2", "1s 3s clog n1 -> n2"},
-		"at 1s cut n1 -> n2\nat 2s heal-cut n2 -> n1\nat 3s cut n1 -> n2":       {"1s 20s cut n1 -> n2"},
-		"at 1s pause n1,n2\nat 2s crash n2\nat 3s resume n1":                    {"1s 2s pause n2", "1s 3s pause n1", "2s 20s crash n2"},
-		"at 1s loss 5%\nat 2s loss n1 -> n2 0%\nat 3s loss n3 -> n1 1%":         {"1s 2s loss n1 -> n2 5%", "1s 3s loss n3 -> n1 5%"},
-		"at 1s skew n1,n2 +1s\nat 2s heal-clocks n2":                            {"1s 2s skew n2 +1s", "1s 20s skew n1 +1s"},
+		"at 1s crash n1,n2\nat 2s restart n1\nat 4s restart n2\nat 5s crash n3": {"1s 2s crash n1", "1s 4s crash n2",
+			"5s 20s crash n3"},
+		"at 1s cut n1 -> n2\nat 2s cut n3 -> n4\nat 3s heal-cut n1 -> n2": {"1s 3s cut n1 -> n2",
+			"2s 20s cut n3 -> n4"},
+		"at 1s clog n1,n3 -> n2\nat 2s heal-clog n3 -> n2\nat 3s heal-clog": {"1s 2s clog n3 -> n2",
+			"1s 3s clog n1 -> n2"},
+		"at 1s cut n1 -> n2\nat 2s heal-cut n2 -> n1\nat 3s cut n1 -> n2": {"1s 20s cut n1 -> n2"},
+		"at 1s pause n1,n2\nat 2s crash n2\nat 3s resume n1": {"1s 2s pause n2", "1s 3s pause n1",
+			"2s 20s crash n2"},
+		"at 1s loss 5%\nat 2s loss n1 -> n2 0%\nat 3s loss n3 -> n1 1%": {"1s 2s loss n1 -> n2 5%",
+			"1s 3s loss n3 -> n1 5%"},
+		"at 1s skew n1,n2 +1s\nat 2s heal-clocks n2": {"1s 2s skew n2 +1s",
+			"1s 20s skew n1 +1s"},
 	} {
 		p, err := chaos.ParsePlan(plan)
 		require.NoError(t, err)
 		var got []string
 		for _, b := range bands(4, p.Events, 20*time.Second) {
-			got = append(got, (time.Duration(b.From)*time.Microsecond).String()+" "+(time.Duration(b.To)*time.Microsecond).String()+" "+b.Text)
+			got = append(got, (time.Duration(b.From)*time.Microsecond).String()+" "+
+				(time.Duration(b.To)*time.Microsecond).String()+" "+b.Text)
 		}
 		require.Equal(t, want, got[:len(want)], plan)
 	}

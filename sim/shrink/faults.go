@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"kvs/chaos"
-	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 const (
@@ -21,8 +21,8 @@ func (r *shrinker) faults() {
 				units = append(units, []int{i})
 			}
 		}
-		r.without(len(units), func(left []int) scenarios.Scenario {
-			return r.edited(func(s *scenarios.Scenario) {
+		r.without(len(units), func(left []int) scenario.Scenario {
+			return r.edited(func(s *scenario.Scenario) {
 				var at []int
 				for _, u := range left {
 					at = append(at, units[u]...)
@@ -37,7 +37,8 @@ func (r *shrinker) faults() {
 	}
 }
 
-// pairs groups what happens to the same nodes from the beginning of a fault to its end: one without the other is no valid plan.
+// pairs groups what happens to the same nodes from the beginning of a fault to its end: one without the other is no
+// valid plan.
 func pairs(events []chaos.Event) [][]int {
 	var units [][]int
 	open := map[string]int{} // index of the unit, by class and nodes.
@@ -63,9 +64,10 @@ func pairs(events []chaos.Event) [][]int {
 	return units
 }
 
-// anew makes large cuts and draws what happens in the rest with other seeds. A rare failure needs luck: that it does not come back when a
-// fault is left out says more about the messages, which meet otherwise from there on, than about the fault. So single faults hardly ever
-// go, and their number stays what it was. A seed that fails with half of the faults costs some dozens of runs, and saves hundreds.
+// anew makes large cuts and draws what happens in the rest with other seeds. A rare failure needs luck: that it does
+// not come back when a fault is left out says more about the messages, which meet otherwise from there on, than about
+// the fault. So single faults hardly ever go, and their number stays what it was. A seed that fails with half of the
+// faults costs some dozens of runs, and saves hundreds.
 //
 // It comes before operations are named, which fixes one run.
 func (r *shrinker) anew() {
@@ -73,9 +75,9 @@ func (r *shrinker) anew() {
 		found = false
 		cuts := r.cuts()
 		for seed := uint64(1); seed <= anewSeeds && !found && !r.Enough(); seed++ {
-			list := make([]scenarios.Scenario, len(cuts))
+			list := make([]scenario.Scenario, len(cuts))
 			for i, cut := range cuts {
-				list[i] = r.edited(func(s *scenarios.Scenario) {
+				list[i] = r.edited(func(s *scenario.Scenario) {
 					cut(s)
 					s.Seed += seed
 				})
@@ -85,12 +87,13 @@ func (r *shrinker) anew() {
 	}
 }
 
-// cuts are large parts to leave out of the best scenario: halves of the faults, of the time and of the clients, and quarters of the faults.
-func (r *shrinker) cuts() []func(s *scenarios.Scenario) {
+// cuts are large parts to leave out of the best scenario: halves of the faults, of the time and of the clients, and
+// quarters of the faults.
+func (r *shrinker) cuts() []func(s *scenario.Scenario) {
 	events := r.best.Plan.Events
 	units := pairs(events)
-	leave := func(left func(unit int) bool) func(s *scenarios.Scenario) {
-		return func(s *scenarios.Scenario) {
+	leave := func(left func(unit int) bool) func(s *scenario.Scenario) {
+		return func(s *scenario.Scenario) {
 			var at []int
 			for i, u := range units {
 				if left(i) {
@@ -105,11 +108,11 @@ func (r *shrinker) cuts() []func(s *scenarios.Scenario) {
 		}
 	}
 	half := len(units) / 2
-	cuts := []func(s *scenarios.Scenario){
+	cuts := []func(s *scenario.Scenario){
 		leave(func(i int) bool { return i < half }), leave(func(i int) bool { return i >= half }),
 		leave(func(i int) bool { return i%2 == 0 }), leave(func(i int) bool { return i%2 == 1 }),
-		func(s *scenarios.Scenario) { shorten(s, (s.Duration / 2).Round(durationLeast)) },
-		func(s *scenarios.Scenario) { s.Clients = (s.Clients + 1) / 2 },
+		func(s *scenario.Scenario) { shorten(s, (s.Duration / 2).Round(durationLeast)) },
+		func(s *scenario.Scenario) { s.Clients = (s.Clients + 1) / 2 },
 	}
 	for quarter := range 4 {
 		cuts = append(cuts, leave(func(i int) bool { return i%4 != quarter }))

@@ -1,11 +1,12 @@
 package shrink
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"kvs/chaos"
-	"kvs/scenarios"
+	"kvs/sim/scenario"
 )
 
 // Outcome is how a candidate's run ended.
@@ -16,9 +17,9 @@ type Outcome struct {
 
 // Options of Shrink. All are required.
 type Options struct {
-	// Test runs candidates, which are drawn and valid; several at once, if it likes. The first that fails is taken, so that what
-	// comes behind it may be left out.
-	Test func(batch []scenarios.Scenario) []Outcome
+	// Test runs candidates, which are drawn and valid; several at once, if it likes. The first that fails is taken, so
+	// that what comes behind it may be left out.
+	Test func(batch []scenario.Scenario) []Outcome
 
 	Batch    int         // candidates given to Test at once.
 	Enough   func() bool // true ends the search: what has been found by then is the result.
@@ -33,6 +34,12 @@ type Size struct {
 	Runs                        int // that the search took so far.
 }
 
+// String prints s as scripts read it.
+func (s Size) String() string {
+	return fmt.Sprintf("nodes=%d clients=%d faults=%d operations=%d duration=%s lines=%d runs=%d", s.Nodes, s.Clients,
+		s.Faults, s.Ops, s.Duration, s.Lines, s.Runs)
+}
+
 // rerolls is how many other seeds are tried for a simplification that draws everything anew.
 const rerolls = 5
 
@@ -42,16 +49,16 @@ const otherRunsMax = 30
 // shrinker is one search.
 type shrinker struct {
 	Options
-	best  scenarios.Scenario
+	best  scenario.Scenario
 	begun []int // by its clients.
 	seen  map[string]bool
 	runs  int
 	told  Size
 }
 
-// Shrink returns the smallest scenario it finds that fails like s, which is drawn, fails, and whose clients began so many
-// operations each.
-func Shrink(s scenarios.Scenario, begun []int, o Options) (scenarios.Scenario, Size) {
+// Shrink returns the smallest scenario it finds that fails like s, which is drawn, fails, and whose clients began so
+// many operations each.
+func Shrink(s scenario.Scenario, begun []int, o Options) (scenario.Scenario, Size) {
 	r := &shrinker{Options: o, best: s, begun: begun, seen: map[string]bool{s.String(): true}}
 	r.tell("at first")
 	for before := ""; before != r.best.String() && !o.Enough(); {
@@ -60,7 +67,8 @@ func Shrink(s scenarios.Scenario, begun []int, o Options) (scenarios.Scenario, S
 			name string
 			do   func()
 		}{
-			{"time", r.time}, {"faults", r.faults}, {"clients", r.clients}, {"nodes", r.nodes}, {"rates", r.rates}, {"anew", r.anew},
+			{"time", r.time}, {"faults", r.faults}, {"clients", r.clients}, {"nodes", r.nodes}, {"rates",
+				r.rates}, {"anew", r.anew},
 			{"operations", r.operations}, {"promises", r.promises}, {"time", r.time},
 		} {
 			if o.Enough() {
@@ -86,12 +94,12 @@ func (r *shrinker) tell(stage string) {
 	}
 }
 
-// otherRuns looks for another run of the same small world that fails with fewer operations: what is left of one run may be the
-// smallest that this run has, and needs luck that another one need not have.
+// otherRuns looks for another run of the same small world that fails with fewer operations: what is left of one run may
+// be the smallest that this run has, and needs luck that another one need not have.
 func (r *shrinker) otherRuns() {
 	for i := uint64(1); i <= otherRunsMax && !r.Enough(); i++ {
 		other := shrinker{Options: r.Options, best: r.best, begun: r.begun, seen: map[string]bool{}, runs: r.runs}
-		found := other.try(other.edited(func(s *scenarios.Scenario) { s.Keep, s.Seed = nil, s.Seed+i })) >= 0
+		found := other.try(other.edited(func(s *scenario.Scenario) { s.Keep, s.Seed = nil, s.Seed+i })) >= 0
 		if found {
 			other.time()
 			other.operations()
@@ -110,7 +118,7 @@ func (r *shrinker) size() Size {
 }
 
 // SizeOf measures a scenario of which clients began so many operations.
-func SizeOf(s *scenarios.Scenario, begun []int, runs int) Size {
+func SizeOf(s *scenario.Scenario, begun []int, runs int) Size {
 	size := Size{Nodes: s.Nodes, Clients: s.Clients, Faults: len(s.Plan.Events), Duration: s.Duration, Runs: runs}
 	for _, n := range begun {
 		size.Ops += n
@@ -124,8 +132,8 @@ func SizeOf(s *scenarios.Scenario, begun []int, runs int) Size {
 }
 
 // try runs candidates, the most wanted one first, and takes the first that fails. It returns its index, or -1.
-func (r *shrinker) try(list ...scenarios.Scenario) int {
-	var batch []scenarios.Scenario
+func (r *shrinker) try(list ...scenario.Scenario) int {
+	var batch []scenario.Scenario
 	var index []int
 	run := func() int {
 		for i, o := range r.Test(batch) {
@@ -161,19 +169,17 @@ func (r *shrinker) try(list ...scenarios.Scenario) int {
 }
 
 // edited returns the best scenario with a change.
-func (r *shrinker) edited(change func(s *scenarios.Scenario)) scenarios.Scenario {
-	s := r.best
-	s.Plan.Events = slices.Clone(s.Plan.Events)
-	s.Expect = slices.Clone(s.Expect)
+func (r *shrinker) edited(change func(s *scenario.Scenario)) scenario.Scenario {
+	s := r.best.Clone()
 	change(&s)
 	return s
 }
 
 // tryAnew tries a change that draws the run anew, with other seeds as well.
-func (r *shrinker) tryAnew(change func(s *scenarios.Scenario)) bool {
-	var list []scenarios.Scenario
+func (r *shrinker) tryAnew(change func(s *scenario.Scenario)) bool {
+	var list []scenario.Scenario
 	for i := range uint64(1 + rerolls) {
-		list = append(list, r.edited(func(s *scenarios.Scenario) {
+		list = append(list, r.edited(func(s *scenario.Scenario) {
 			change(s)
 			s.Seed += i
 		}))
@@ -181,9 +187,9 @@ func (r *shrinker) tryAnew(change func(s *scenarios.Scenario)) bool {
 	return r.try(list...) >= 0
 }
 
-// without leaves out of n parts as many as possible. Build makes the scenario with the parts that are left; it is called with
-// numbers in ascending order.
-func (r *shrinker) without(n int, build func(left []int) scenarios.Scenario) {
+// without leaves out of n parts as many as possible. Build makes the scenario with the parts that are left; it is
+// called with numbers in ascending order.
+func (r *shrinker) without(n int, build func(left []int) scenario.Scenario) {
 	left := make([]int, n)
 	for i := range left {
 		left[i] = i
@@ -191,7 +197,7 @@ func (r *shrinker) without(n int, build func(left []int) scenarios.Scenario) {
 	for chunk := n; chunk >= 1; chunk = (chunk + 1) / 2 {
 		for at := 0; at < len(left) && !r.Enough(); {
 			var starts []int
-			var list []scenarios.Scenario
+			var list []scenario.Scenario
 			for from := at; from < len(left) && len(list) < r.Batch; from += chunk {
 				list = append(list, build(cut(left, from, chunk)))
 				starts = append(starts, from)
@@ -220,7 +226,7 @@ const durationLeast = 100 * time.Millisecond
 // time shortens the phase of faults.
 func (r *shrinker) time() {
 	for step := r.best.Duration / 2; step >= durationLeast && step >= r.best.Duration/32 && !r.Enough(); {
-		shorter := r.edited(func(s *scenarios.Scenario) { shorten(s, (s.Duration - step).Round(durationLeast)) })
+		shorter := r.edited(func(s *scenario.Scenario) { shorten(s, (s.Duration - step).Round(durationLeast)) })
 		if shorter.Duration < durationLeast || r.try(shorter) < 0 {
 			step /= 2
 		}
@@ -229,7 +235,7 @@ func (r *shrinker) time() {
 }
 
 // shorten ends the phase of faults earlier; what would come later does not come.
-func shorten(s *scenarios.Scenario, d time.Duration) {
+func shorten(s *scenario.Scenario, d time.Duration) {
 	s.Duration = d
 	s.Plan.Events = slices.DeleteFunc(s.Plan.Events, func(e chaos.Event) bool { return e.At > d })
 }
@@ -237,10 +243,10 @@ func shorten(s *scenarios.Scenario, d time.Duration) {
 // clients takes away clients, the last ones first; operations of the others stay the same.
 func (r *shrinker) clients() {
 	for r.best.Clients > 1 && !r.Enough() {
-		var list []scenarios.Scenario
+		var list []scenario.Scenario
 		for _, n := range []int{1, r.best.Clients / 2, r.best.Clients - 1} {
 			if n >= 1 && n < r.best.Clients {
-				list = append(list, r.edited(func(s *scenarios.Scenario) {
+				list = append(list, r.edited(func(s *scenario.Scenario) {
 					s.Clients = n
 					if s.Keep != nil && len(*s.Keep) > n {
 						k := slices.Clone((*s.Keep)[:n])
@@ -258,10 +264,11 @@ func (r *shrinker) clients() {
 // nodes takes away the last node, and what faults do to it.
 func (r *shrinker) nodes() {
 	for r.best.Nodes > 1 && !r.Enough() {
-		fewer := func(s *scenarios.Scenario) {
+		fewer := func(s *scenario.Scenario) {
 			s.Nodes--
-			s.Voters.First = min(s.Voters.First, s.Nodes)
-			s.Plan.Events = slices.DeleteFunc(s.Plan.Events, func(e chaos.Event) bool { return concerns(&e, s.Nodes+1) })
+			s.Own.Fit(s)
+			s.Plan.Events = slices.DeleteFunc(s.Plan.Events,
+				func(e chaos.Event) bool { return concerns(&e, s.Nodes+1) })
 		}
 		if !r.tryAnew(fewer) {
 			return
@@ -281,30 +288,20 @@ func concerns(e *chaos.Event, n int) bool {
 
 // rates makes the world and the workload plain, one property after the other.
 func (r *shrinker) rates() {
-	plain := scenarios.Default()
-	for _, change := range []func(s *scenarios.Scenario){
-		func(s *scenarios.Scenario) { s.Core = 0 },
-		func(s *scenarios.Scenario) { s.Network.Corrupt = 0 },
-		func(s *scenarios.Scenario) { s.Network.Duplicate = 0 },
-		func(s *scenarios.Scenario) { s.Network.Reorder = 0 },
-		func(s *scenarios.Scenario) { s.Network.Loss = 0 },
-		func(s *scenarios.Scenario) { s.Clocks = plain.Clocks },
-		func(s *scenarios.Scenario) { s.Disk = plain.Disk },
-		func(s *scenarios.Scenario) {
+	plain := scenario.Default(nil)
+	changes := []func(s *scenario.Scenario){
+		func(s *scenario.Scenario) { s.Core = 0 },
+		func(s *scenario.Scenario) { s.Network.Corrupt = 0 },
+		func(s *scenario.Scenario) { s.Network.Duplicate = 0 },
+		func(s *scenario.Scenario) { s.Network.Reorder = 0 },
+		func(s *scenario.Scenario) { s.Network.Loss = 0 },
+		func(s *scenario.Scenario) { s.Clocks = plain.Clocks },
+		func(s *scenario.Scenario) { s.Disk = plain.Disk },
+		func(s *scenario.Scenario) {
 			s.Network.Delay, s.Network.DelayMax = plain.Network.Delay, plain.Network.DelayMax
 		},
-		func(s *scenarios.Scenario) { s.Tuning = plain.Tuning },
-		func(s *scenarios.Scenario) { s.Voters = plain.Voters },
-		func(s *scenarios.Scenario) { s.Workload.List = 0 },
-		func(s *scenarios.Scenario) { s.Workload.Delete = 0 },
-		func(s *scenarios.Scenario) { s.Workload.CAS = 0 },
-		func(s *scenarios.Scenario) { s.Workload.CASDelete = 0 },
-		func(s *scenarios.Scenario) { s.Workload.Get = 0 },
-		func(s *scenarios.Scenario) { s.Workload.Keys = 1 },
-		func(s *scenarios.Scenario) { s.Workload.Hot = 0 },
-		func(s *scenarios.Scenario) { s.Workload.Core = 0 },
-		func(s *scenarios.Scenario) { s.Workload.Value, s.Workload.ValueMax = 16, 16 },
-	} {
+	}
+	for _, change := range append(changes, r.best.Own.Simpler()...) {
 		if r.Enough() {
 			return
 		}
@@ -334,9 +331,9 @@ func (r *shrinker) operations() {
 			}
 		}
 	}
-	r.without(len(ops), func(left []int) scenarios.Scenario {
-		return r.edited(func(s *scenarios.Scenario) {
-			k := scenarios.Kept{}
+	r.without(len(ops), func(left []int) scenario.Scenario {
+		return r.edited(func(s *scenario.Scenario) {
+			k := scenario.Kept{}
 			for _, i := range left {
 				for len(k) <= ops[i].client {
 					k = append(k, nil)
@@ -351,8 +348,8 @@ func (r *shrinker) operations() {
 // promises leaves out those that are not the ones that break.
 func (r *shrinker) promises() {
 	all := slices.Clone(r.best.Expect)
-	r.without(len(all), func(left []int) scenarios.Scenario {
-		return r.edited(func(s *scenarios.Scenario) {
+	r.without(len(all), func(left []int) scenario.Scenario {
+		return r.edited(func(s *scenario.Scenario) {
 			s.Expect = nil
 			for _, i := range left {
 				s.Expect = append(s.Expect, all[i])

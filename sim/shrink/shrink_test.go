@@ -13,11 +13,13 @@ import (
 	"kvs/chaos"
 	"kvs/scenarios"
 	"kvs/sim"
+	"kvs/sim/kvs"
+	"kvs/sim/scenario"
 	"kvs/sim/shrink"
 )
 
 // hay is a scenario in which a needle can be hidden.
-func hay(t *testing.T) scenarios.Scenario {
+func hay(t *testing.T) scenario.Scenario {
 	t.Helper()
 	s, err := scenarios.Parse(`scenario hay
 seed 5
@@ -44,7 +46,7 @@ plan
 	return s
 }
 
-func begunBy(s *scenarios.Scenario, each int) []int {
+func begunBy(s *scenario.Scenario, each int) []int {
 	out := make([]int, s.Clients)
 	for i := range out {
 		out[i] = each
@@ -59,12 +61,12 @@ func begunBy(s *scenarios.Scenario, each int) []int {
 }
 
 // options tests candidates with a function, and wants every one to be valid and new.
-func options(t *testing.T, fails func(s *scenarios.Scenario) bool) shrink.Options {
+func options(t *testing.T, fails func(s *scenario.Scenario) bool) shrink.Options {
 	seen := map[string]bool{}
 	return shrink.Options{
 		Batch:  3,
 		Enough: func() bool { return false },
-		Test: func(batch []scenarios.Scenario) (out []shrink.Outcome) {
+		Test: func(batch []scenario.Scenario) (out []shrink.Outcome) {
 			for i := range batch {
 				s := &batch[i]
 				require.NoError(t, s.Validate())
@@ -83,16 +85,21 @@ func options(t *testing.T, fails func(s *scenarios.Scenario) bool) shrink.Option
 // The needle is a crash of n2, while client 3 does its 17th operation and client 1 its 4th.
 func TestEverythingButTheNeedleGoes(t *testing.T) {
 	s := hay(t)
-	does := func(s *scenarios.Scenario, client, op int) bool {
-		return s.Clients >= client && (s.Keep == nil || client <= len(*s.Keep) && slices.Contains((*s.Keep)[client-1], op))
+	does := func(s *scenario.Scenario, client, op int) bool {
+		return s.Clients >= client && (s.Keep == nil || client <= len(*s.Keep) &&
+			slices.Contains((*s.Keep)[client-1], op))
 	}
-	small, size := shrink.Shrink(s, begunBy(&s, 30), options(t, func(s *scenarios.Scenario) bool {
-		return s.Nodes >= 2 && s.Network.Loss > 0 && s.Expects(scenarios.NoLostWrite) && does(s, 3, 17) && does(s, 1, 4) &&
-			slices.ContainsFunc(s.Plan.Events, func(e chaos.Event) bool { return e.Kind == chaos.Crash && e.Nodes[0] == 2 })
+	small, size := shrink.Shrink(s, begunBy(&s, 30), options(t, func(s *scenario.Scenario) bool {
+		return s.Nodes >= 2 && s.Network.Loss > 0 && s.Expects(scenarios.NoLostWrite) && does(s, 3, 17) &&
+			does(s, 1, 4) &&
+			slices.ContainsFunc(s.Plan.Events, func(e chaos.Event) bool {
+				return e.Kind == chaos.Crash &&
+					e.Nodes[0] == 2
+			})
 	}))
 	require.Equal(t, "at 4s crash n2\n", small.Plan.String())
-	require.Equal(t, &scenarios.Kept{{4}, nil, {17}}, small.Keep)
-	require.Equal(t, []scenarios.Promise{scenarios.NoLostWrite}, small.Expect)
+	require.Equal(t, &scenario.Kept{{4}, nil, {17}}, small.Keep)
+	require.Equal(t, []scenario.Promise{scenarios.NoLostWrite}, small.Expect)
 	require.Equal(t, 2, small.Nodes)
 	require.Equal(t, 3, small.Clients)
 	require.Less(t, small.Duration, 5*time.Second)
@@ -106,10 +113,10 @@ func TestEverythingButTheNeedleGoes(t *testing.T) {
 // When time is up, what has been found is the result.
 func TestTheBudgetEndsTheSearch(t *testing.T) {
 	s := hay(t)
-	o := options(t, func(*scenarios.Scenario) bool { return true })
+	o := options(t, func(*scenario.Scenario) bool { return true })
 	runs := 0
 	test := o.Test
-	o.Test = func(batch []scenarios.Scenario) []shrink.Outcome { runs += len(batch); return test(batch) }
+	o.Test = func(batch []scenario.Scenario) []shrink.Outcome { runs += len(batch); return test(batch) }
 	o.Enough = func() bool { return runs >= 3 }
 	small, size := shrink.Shrink(s, begunBy(&s, 30), o)
 	require.LessOrEqual(t, runs, 3+o.Batch)
@@ -119,18 +126,18 @@ func TestTheBudgetEndsTheSearch(t *testing.T) {
 
 func TestNothingGoesWhenEverythingIsNeeded(t *testing.T) {
 	s := hay(t)
-	small, _ := shrink.Shrink(s, begunBy(&s, 2), options(t, func(*scenarios.Scenario) bool { return false }))
+	small, _ := shrink.Shrink(s, begunBy(&s, 2), options(t, func(*scenario.Scenario) bool { return false }))
 	require.Equal(t, s.String(), small.String())
 }
 
-// A checker that must report is planted: an eventual store is promised to be linearizable. The real world runs, and what is
-// left fails again when it is read from its text.
+// A checker that must report is planted: an eventual store is promised to be linearizable. The real world runs, and
+// what is left fails again when it is read from its text.
 func TestARealFailureBecomesSmall(t *testing.T) {
 	s, err := scenarios.Load("eventual-is-not-linearizable")
 	require.NoError(t, err)
-	s.Expect = []scenarios.Promise{scenarios.Converged, scenarios.Linearizable}
-	run := func(s *scenarios.Scenario) *sim.Result {
-		res, err := sim.Run(sim.Options{Seed: s.Seed, Scenario: s})
+	s.Expect = []scenario.Promise{scenarios.Converged, scenarios.Linearizable}
+	run := func(s *scenario.Scenario) *sim.Result {
+		res, err := sim.Run(sim.Options{System: kvs.System{}, Seed: s.Seed, Scenario: s})
 		require.NoError(t, err)
 		return res
 	}
@@ -139,7 +146,7 @@ func TestARealFailureBecomesSmall(t *testing.T) {
 	first := run(&s)
 	require.True(t, fails(first), first.String())
 	o := options(t, nil)
-	o.Test = func(batch []scenarios.Scenario) (out []shrink.Outcome) {
+	o.Test = func(batch []scenario.Scenario) (out []shrink.Outcome) {
 		for i := range batch {
 			res := run(&batch[i])
 			out = append(out, shrink.Outcome{Fails: fails(res), Begun: res.Begun})
@@ -155,19 +162,21 @@ func TestARealFailureBecomesSmall(t *testing.T) {
 	require.Equal(t, run(&again).Trace, run(&small).Trace)
 }
 
-// A failure that needs luck, and other luck with any other number of faults, loses its faults all the same: other seeds are tried.
+// A failure that needs luck, and other luck with any other number of faults, loses its faults all the same: other seeds
+// are tried.
 func TestARareFailureLosesItsFaults(t *testing.T) {
 	s := hay(t)
 	for s.Plan.Events = nil; len(s.Plan.Events) < 40; { // at the beginning, so that a shorter time does not help.
 		at := time.Duration(len(s.Plan.Events)) * time.Millisecond
-		s.Plan.Events = append(s.Plan.Events, chaos.Event{At: at, Fault: chaos.Fault{Kind: chaos.Jump, Nodes: []int{1}, Amount: time.Second}})
+		s.Plan.Events = append(s.Plan.Events, chaos.Event{At: at,
+			Fault: chaos.Fault{Kind: chaos.Jump, Nodes: []int{1}, Amount: time.Second}})
 	}
 	luck := func(seed uint64, faults int) bool {
 		h := fnv.New32a()
 		fmt.Fprint(h, seed, faults)
 		return h.Sum32()%100 == 0
 	}
-	lucky := func(s *scenarios.Scenario) bool { return luck(s.Seed, len(s.Plan.Events)) }
+	lucky := func(s *scenario.Scenario) bool { return luck(s.Seed, len(s.Plan.Events)) }
 	lonely := func(seed uint64) bool { // it fails with all faults, and with no smaller number.
 		for n := range s.Plan.Events {
 			if luck(seed, n) {

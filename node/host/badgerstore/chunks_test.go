@@ -49,21 +49,21 @@ func TestNoChunkStaysBehind(t *testing.T) {
 		}
 	}
 	for i, step := range []struct {
-		ops   []node.Op
-		count uint32
+		changes []node.Change
+		count   uint32
 	}{
-		{[]node.Op{put("k", value(5))}, 5},
-		{[]node.Op{put("k", value(3))}, 3},
-		{[]node.Op{put("k", value(4)), put("k", value(2))}, 2},
-		{[]node.Op{put("k", value(2)+"x")}, 3},
-		{[]node.Op{put("k", value(1))}, 0},
-		{[]node.Op{put("k", value(2))}, 2},
-		{[]node.Op{{Key: "k"}}, 0},
-		{[]node.Op{put("k", value(6)), put("k", "small")}, 0},
-		{[]node.Op{put("k", value(6)), {Key: "k"}}, 0},
-		{[]node.Op{put("k", "small"), put("k", value(2))}, 2},
+		{[]node.Change{put("k", value(5))}, 5},
+		{[]node.Change{put("k", value(3))}, 3},
+		{[]node.Change{put("k", value(4)), put("k", value(2))}, 2},
+		{[]node.Change{put("k", value(2)+"x")}, 3},
+		{[]node.Change{put("k", value(1))}, 0},
+		{[]node.Change{put("k", value(2))}, 2},
+		{[]node.Change{{Key: "k"}}, 0},
+		{[]node.Change{put("k", value(6)), put("k", "small")}, 0},
+		{[]node.Change{put("k", value(6)), {Key: "k"}}, 0},
+		{[]node.Change{put("k", "small"), put("k", value(2))}, 2},
 	} {
-		require.NoError(t, s.Apply(step.ops), "step %d", i)
+		require.NoError(t, s.Apply(step.changes), "step %d", i)
 		want(step.count)
 		require.NoError(t, s.Close())
 		s = openT(t, dir)
@@ -74,13 +74,13 @@ func TestNoChunkStaysBehind(t *testing.T) {
 // Many batches hold many keys; what a batch needed to know of them is forgotten.
 func TestBookkeepingIsBounded(t *testing.T) {
 	s := openT(t, t.TempDir())
-	ops := make([]node.Op, lastKeysMax+1)
-	for i := range ops {
-		ops[i] = put(fmt.Sprint(i), "v")
+	changes := make([]node.Change, lastKeysMax+1)
+	for i := range changes {
+		changes[i] = put(fmt.Sprint(i), "v")
 	}
-	require.NoError(t, s.Apply(ops))
+	require.NoError(t, s.Apply(changes))
 	require.Empty(t, s.writer.last)
-	require.NoError(t, s.Apply(ops[:3]))
+	require.NoError(t, s.Apply(changes[:3]))
 	require.Len(t, s.writer.last, 3)
 }
 
@@ -128,7 +128,7 @@ func TestDamagedLargeValue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openT(t, t.TempDir())
-			require.NoError(t, s.Apply([]node.Op{put("k", strings.Repeat("x", 2*chunkBytes))}))
+			require.NoError(t, s.Apply([]node.Change{put("k", strings.Repeat("x", 2*chunkBytes))}))
 			require.NoError(t, s.writer.commitAll([][]entry{damage}))
 			s.durable.Store(s.writer.version)
 			_, found, err := s.Get("k")
@@ -147,5 +147,5 @@ func TestLimitsFitBadger(t *testing.T) {
 	require.Less(t, int64(chunkBytes), s.db.Opts().ValueThreshold)
 	require.Equal(t, int64(1<<20), s.db.Opts().ValueThreshold)
 	var b badger.Options = s.db.Opts()
-	require.True(t, b.SyncWrites)
+	require.False(t, b.SyncWrites)
 }

@@ -22,8 +22,15 @@ var (
 	ErrDamaged  = errors.New("the data folder is damaged")
 )
 
-// format numbers everything under Dir: marker, keys, values. A higher one is refused.
-const format = 1
+// Formats number everything under Dir: marker, mark, keys, values. A higher one is refused. A folder of an older one is
+// taken as it is, and becomes one of the current format. Versions of kvs that are older than a format refuse it.
+const (
+	formatUnmarked = 1 // had no mark and no numberKey.
+	formatSynced   = 2 // each transaction was on disk before the next one began.
+	formatCurrent  = 3 // transactions after the one that the mark names need not be on disk: a journal has them.
+
+	formatKey = "1" // what the store itself says: keys and values are those of format 1.
+)
 
 // The marker file tells a data folder from any other, and an emptied one from a new one: Badger opens a folder without
 // MANIFEST as a new store, and deletes the tables it finds there.
@@ -41,46 +48,55 @@ type folderState string
 const (
 	stateMaking folderState = "making" // the store may not be complete; there is no data in it.
 	stateReady  folderState = "ready"  // the store was complete once. It must never look new again.
+	stateAside  folderState = "aside"  // a store is on its way into a folder below: see aside.go.
 )
 
-const whatToDo = "restore it from a backup, or remove the whole folder to let the node join its cluster as a new member"
+const whatToDo = "keep the folder, it may hold the last copy of something; restore it from a backup, " +
+	"or move it away to let the node join its cluster as a new member"
 
-// prepareFolder makes or checks the folder, without touching anything of Badger's, and returns the state it is in.
-func prepareFolder(dir string) (folderState, error) {
+// prepareFolder makes or checks the folder, without touching anything of Badger's, and returns what its marker says
+// then.
+func prepareFolder(dir string) (m folderMarker, err error) {
+	making := folderMarker{state: stateMaking, format: formatCurrent}
 	unusable := func(err error) error {
-		return fmt.Errorf("%w: %s: %w: let the user of this process write to it, or choose another folder", ErrUnusable, dir, err)
+		return fmt.Errorf("%w: %s: %w: let the user of this process write to it, or choose another folder", ErrUnusable,
+			dir, err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", unusable(err)
+		return m, unusable(err)
 	}
 	if err := checkUnlocked(dir); err != nil {
-		return "", err
+		return m, err
 	}
 	probe, err := os.CreateTemp(dir, markerNewName+".*")
 	if err != nil {
-		return "", unusable(err)
+		return m, unusable(err)
 	}
 	_ = probe.Close()
 	if err := os.Remove(probe.Name()); err != nil {
-		return "", unusable(err)
+		return m, unusable(err)
 	}
 
-	state, err := readMarker(dir)
+	m, err = readMarker(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := checkEmpty(dir); err != nil {
-			return "", err
+			return m, err
 		}
-		return stateMaking, writeMarker(dir, stateMaking)
+		return making, writeMarker(dir, making)
 	case err != nil:
-		return "", err
+		return m, err
 	}
-	if state == stateReady {
+	if m.state == stateAside {
+		return making, moveAside(dir, m.aside, m.format)
+	}
+	if m.state == stateReady {
 		if _, err := os.Stat(filepath.Join(dir, manifestName)); errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("%w: %s has been a node's data folder, but its %s is gone: %s", ErrEmptied, dir, manifestName, whatToDo)
+			return m, fmt.Errorf("%w: %s has been a node's data folder, but its %s is gone: %s",
+				ErrEmptied, dir, manifestName, whatToDo)
 		}
 	}
-	return state, nil
+	return m, nil
 }
 
 // checkUnlocked finds another process before anything is written. Badger takes the same lock for itself afterwards.
@@ -104,7 +120,8 @@ func lockedError(dir string) error {
 	if pid, err := os.ReadFile(filepath.Join(dir, lockName)); err == nil {
 		owner = "process " + strings.TrimSpace(string(pid))
 	}
-	return fmt.Errorf("%w: %s is held by %s: stop it, or give each node a data folder of its own", ErrLocked, dir, owner)
+	return fmt.Errorf("%w: %s is held by %s: stop it, or give each node a data folder of its own", ErrLocked, dir,
+		owner)
 }
 
 // checkEmpty refuses a folder with anything in it but what a fresh file system or an interrupted start leaves there.
@@ -115,20 +132,34 @@ func checkEmpty(dir string) error {
 	}
 	for _, e := range entries {
 		if e.Name() != "lost+found" && !strings.HasPrefix(e.Name(), markerNewName) {
-			return fmt.Errorf("%w: %s contains %s but no file %s: choose an empty or a new folder", ErrNotOurs, dir, e.Name(), markerName)
+			return fmt.Errorf("%w: %s contains %s but no file %s: choose an empty or a new folder", ErrNotOurs, dir,
+				e.Name(), markerName)
 		}
 	}
 	return nil
 }
 
-func readMarker(dir string) (folderState, error) {
+// folderMarker is what the marker file says.
+type folderMarker struct {
+	state  folderState
+	format int
+	aside  string // the folder below into which a store is on its way.
+}
+
+// marked says that the folder must have a mark.
+func (m *folderMarker) marked() bool { return m.state == stateReady && m.format >= formatSynced }
+
+// current says that the store was complete once and has the current format.
+func (m *folderMarker) current() bool { return m.state == stateReady && m.format == formatCurrent }
+
+func readMarker(dir string) (m folderMarker, err error) {
 	name := filepath.Join(dir, markerName)
 	b, err := os.ReadFile(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return "", err
+			return m, err
 		}
-		return "", fmt.Errorf("%w: %w", ErrUnusable, err)
+		return m, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	fields := map[string]string{}
 	for line := range strings.Lines(string(b)) {
@@ -137,44 +168,30 @@ func readMarker(dir string) (folderState, error) {
 		}
 	}
 	n, err := strconv.Atoi(fields["format"])
-	state := folderState(fields["state"])
+	m = folderMarker{state: folderState(fields["state"]), format: n, aside: fields["aside"]}
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%w: %s does not say its format: %s", ErrDamaged, name, whatToDo)
-	case n != format:
-		return "", fmt.Errorf("%w: %s says format %d, this version reads format %d: start the version of kvs that wrote it", ErrFormat, name, n, format)
-	case state != stateMaking && state != stateReady:
-		return "", fmt.Errorf("%w: %s does not say its state: %s", ErrDamaged, name, whatToDo)
+		return m, fmt.Errorf("%w: %s does not say its format: %s", ErrDamaged, name, whatToDo)
+	case n < formatUnmarked || n > formatCurrent:
+		return m, fmt.Errorf("%w: %s says format %d, this version reads formats up to %d: "+
+			"start the version of kvs that wrote it", ErrFormat, name, n, formatCurrent)
+	case m.state == stateAside && filepath.Base(m.aside) == m.aside && strings.HasPrefix(m.aside, asidePrefix):
+	case m.state != stateMaking && m.state != stateReady:
+		return m, fmt.Errorf("%w: %s does not say its state: %s", ErrDamaged, name, whatToDo)
 	}
-	return state, nil
+	return m, nil
 }
 
 // writeMarker replaces the marker in one step, and returns when it is on disk.
-func writeMarker(dir string, state folderState) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w: write its marker file: %w", ErrUnusable, err)
-		}
-	}()
-	from := filepath.Join(dir, markerNewName)
-	f, err := os.Create(from)
-	if err != nil {
-		return err
+func writeMarker(dir string, m folderMarker) error {
+	text := fmt.Sprintf("%sformat: %d\nstate: %s\n", markerText, m.format, m.state)
+	if m.aside != "" {
+		text += "aside: " + m.aside + "\n"
 	}
-	_, err = fmt.Fprintf(f, "%sformat: %d\nstate: %s\n", markerText, format, state)
-	if err == nil {
-		err = f.Sync()
+	if err := replaceFile(filepath.Join(dir, markerName), []byte(text)); err != nil {
+		return fmt.Errorf("%w: write its marker file: %w", ErrUnusable, err)
 	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(from, filepath.Join(dir, markerName)); err != nil {
-		return err
-	}
-	return syncFolder(dir)
+	return nil
 }
 
 func syncFolder(dir string) error {
@@ -186,18 +203,24 @@ func syncFolder(dir string) error {
 	return d.Sync()
 }
 
-// diskBytes is what the files in dir really occupy. Badger's are sparse, so their lengths say little.
+// diskBytes is what the files in dir and below really occupy, without the ballast and what was set aside. Badger's are
+// sparse, so their lengths say little.
 func diskBytes(dir string) (uint64, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0, fmt.Errorf("size of %s: %w", dir, err)
-	}
 	var sum uint64
-	for _, e := range entries {
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // gone in the meantime: it occupies nothing.
+			return nil
+		case err != nil:
+			return fmt.Errorf("size of %s: %w", dir, err)
+		case e.IsDir() && strings.HasPrefix(e.Name(), asidePrefix):
+			return fs.SkipDir
+		}
 		var st unix.Stat_t
-		if unix.Lstat(filepath.Join(dir, e.Name()), &st) == nil { // gone in the meantime: it occupies nothing.
+		if !e.IsDir() && e.Name() != ballastName && unix.Lstat(name, &st) == nil {
 			sum += uint64(st.Blocks) * 512
 		}
-	}
-	return sum, nil
+		return nil
+	})
+	return sum, err
 }

@@ -2,10 +2,12 @@ package badgerstore
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
@@ -17,7 +19,7 @@ import (
 // wantRefused opens dir and expects an error for people: of this kind, naming the folder, saying what to do.
 func wantRefused(t *testing.T, dir string, kind error, says ...string) {
 	t.Helper()
-	s, err := Open(testOptions(dir))
+	s, err := Open(context.Background(), testOptions(dir))
 	if err == nil {
 		_ = s.Close()
 	}
@@ -33,7 +35,7 @@ func closedFolder(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "made", "on the way")
 	s := openT(t, dir)
-	require.NoError(t, s.Apply([]node.Op{put("k", "v"), put("l", strings.Repeat("large", 1<<18))}))
+	require.NoError(t, s.Apply([]node.Change{put("k", "v"), put("l", strings.Repeat("large", 1<<18))}))
 	require.NoError(t, s.Close())
 	return dir
 }
@@ -52,7 +54,7 @@ func remove(t *testing.T, dir string, keep func(name string) bool) {
 func TestEmptiedFolder(t *testing.T) {
 	dir := closedFolder(t)
 	remove(t, dir, func(name string) bool { return name == markerName })
-	wantRefused(t, dir, ErrEmptied, "backup", "remove the whole folder")
+	wantRefused(t, dir, ErrEmptied, "backup", "keep the folder")
 	wantRefused(t, dir, ErrEmptied) // the refusal did not make it look new.
 }
 
@@ -72,9 +74,12 @@ func TestMissingManifest(t *testing.T) {
 func TestEmptyStoreInReadyFolder(t *testing.T) {
 	dir := closedFolder(t)
 	remove(t, dir, func(name string) bool { return name == markerName })
-	fresh, err := badger.OpenManaged(badger.DefaultOptions(dir).WithLogger(nil).WithMemTableSize(8 << 20).WithValueLogFileSize(1 << 20))
+	fresh, err := badger.OpenManaged(
+		badger.DefaultOptions(dir).WithLogger(nil).WithMemTableSize(8 << 20).WithValueLogFileSize(1 << 20))
 	require.NoError(t, err)
 	require.NoError(t, fresh.Close())
+	wantRefused(t, dir, ErrDamaged, "mark")
+	oldMarker(t, dir)
 	wantRefused(t, dir, ErrEmptied, "is empty")
 }
 
@@ -94,24 +99,25 @@ func TestForeignFolder(t *testing.T) {
 
 func TestInterruptedFirstStart(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, writeMarker(dir, stateMaking))
+	require.NoError(t, writeMarker(dir, folderMarker{state: stateMaking, format: formatCurrent}))
 	s := openT(t, dir) // nothing of Badger's there yet.
 	require.NoError(t, s.Close())
 
-	require.NoError(t, writeMarker(dir, stateMaking)) // all there, but the marker was not finished.
+	// All is there, but the marker was not finished.
+	require.NoError(t, writeMarker(dir, folderMarker{state: stateMaking, format: formatCurrent}))
 	s = openT(t, dir)
-	require.NoError(t, s.Apply([]node.Op{put("k", "v")}))
+	require.NoError(t, s.Apply([]node.Change{put("k", "v")}))
 	require.NoError(t, s.Close())
-	state, err := readMarker(dir)
+	m, err := readMarker(dir)
 	require.NoError(t, err)
-	require.Equal(t, stateReady, state)
+	require.Equal(t, folderMarker{state: stateReady, format: formatCurrent}, m)
 }
 
 func TestLockedFolder(t *testing.T) {
 	dir := t.TempDir()
 	s := openT(t, dir)
 	wantRefused(t, dir, ErrLocked, "process ", "a data folder of its own")
-	require.NoError(t, s.Apply([]node.Op{put("k", "the owner does not notice")}))
+	require.NoError(t, s.Apply([]node.Change{put("k", "the owner does not notice")}))
 	require.NoError(t, s.Close())
 	openT(t, dir)
 }
@@ -134,7 +140,7 @@ func TestUnwritableFolder(t *testing.T) {
 
 func TestMarkerFile(t *testing.T) {
 	for text, kind := range map[string]error{
-		"format: 2\nstate: ready\n":   ErrFormat,
+		"format: 4\nstate: ready\n":   ErrFormat,
 		"format: 0\nstate: ready\n":   ErrFormat,
 		"format: one\n":               ErrDamaged,
 		"":                            ErrDamaged,
@@ -144,7 +150,7 @@ func TestMarkerFile(t *testing.T) {
 		dir := closedFolder(t)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, markerName), []byte(text), 0o600))
 		wantRefused(t, dir, kind)
-		require.NoError(t, writeMarker(dir, stateReady))
+		require.NoError(t, writeMarker(dir, folderMarker{state: stateReady, format: formatCurrent}))
 		openT(t, dir)
 	}
 }
@@ -168,6 +174,54 @@ func TestRottenTable(t *testing.T) {
 	b[len(b)/3] ^= 4
 	require.NoError(t, os.WriteFile(tables[0], b, 0o600))
 	wantRefused(t, dir, ErrDamaged, "backup")
+}
+
+// A table that is cut off made Badger panic where nobody can recover: the node ended with a stack instead of a message.
+func TestTruncatedTable(t *testing.T) {
+	for _, left := range []int64{0, 1, 3, 5, 100, 1000, -1, -4, -20, -200} {
+		dir := closedFolder(t)
+		tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+		require.NoError(t, err)
+		require.NotEmpty(t, tables)
+		size := left
+		if left < 0 {
+			info, err := os.Stat(tables[0])
+			require.NoError(t, err)
+			size += info.Size()
+		}
+		require.NoError(t, os.Truncate(tables[0], size))
+		wantRefused(t, dir, ErrDamaged, filepath.Base(tables[0]), "backup")
+	}
+	dir := closedFolder(t)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(tables[0]))
+	wantRefused(t, dir, ErrDamaged, filepath.Base(tables[0]), "gone")
+}
+
+// Opening says how far it is, and can be ended.
+func TestOpenTellsItsProgress(t *testing.T) {
+	dir := closedFolder(t)
+	var mu sync.Mutex
+	var told [][2]int
+	o := testOptions(dir)
+	o.Progress = func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, [2]int{done, total})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Open(ctx, o)
+	require.ErrorIs(t, err, context.Canceled)
+	told = nil
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	total := told[0][1]
+	require.Positive(t, total)
+	require.Len(t, told, total+1)
+	require.Contains(t, told, [2]int{total, total})
 }
 
 func TestLogger(t *testing.T) {

@@ -18,6 +18,7 @@ const (
 
 	formatName = "format"
 	intentName = "intent"
+	numberName = "number"
 )
 
 // metaHead is the user meta of the head of a large value: 8 bytes of length; its chunks hold the rest.

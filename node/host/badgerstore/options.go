@@ -8,7 +8,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
-	"kvs/node"
+	"kvs/node/slot"
 )
 
 // Options say where a store is and how much memory and space it uses. Start from DefaultOptions or ThroughputOptions.
@@ -16,19 +16,49 @@ type Options struct {
 	Dir    string       // the data folder; it is made when it is absent.
 	Logger *slog.Logger // Badger's own messages and what recovery did.
 
-	MemTableBytes        int64 // size of a memtable. Badger holds up to MemTablesMax full ones besides the one it writes to.
-	MemTablesMax         int
-	IndexCacheBytes      int64                            // table indexes and bloom filters kept in memory; 0: all of them.
-	Compactors           int                              // goroutines that merge tables, at least 2.
-	LevelZeroTables      int                              // tables on level 0 that start a compaction.
-	LevelZeroTablesStall int                              // tables on level 0 that make writes wait for it.
-	BatchBytesMax        int64                            // keys and values of one Apply; larger ones are refused.
-	FreeBytesMin         uint64                           // Apply refuses to write when it would leave less than this free on the disk.
-	FreeBytes            func(dir string) (uint64, error) // asks the file system; FreeBytes of this package.
+	// size of a memtable. Badger holds up to MemTablesMax full ones besides the one it writes to.
+	MemTableBytes int64
+	MemTablesMax  int
+	// table indexes and bloom filters kept in memory; 0: all of them.
+	IndexCacheBytes      int64
+	Compactors           int   // goroutines that merge tables, at least 2.
+	LevelZeroTables      int   // tables on level 0 that start a compaction.
+	LevelZeroTablesStall int   // tables on level 0 that make writes wait for it.
+	BatchBytesMax        int64 // keys and values of one Apply; larger ones are refused.
+	// Apply refuses to write when it would leave less than this free on the disk.
+	FreeBytesMin uint64
+	FreeBytes    func(dir string) (uint64, error) // asks the file system; FreeBytes of this package.
+	// kept in a file that is given up when the disk is full; 0: none. See ballast.go.
+	BallastBytes uint64
+
+	// AcceptLoss opens a store that has lost what was on disk once, as it is. It is for a person who has decided that
+	// nothing better is left. Default: such a store is refused with ErrDamaged.
+	AcceptLoss bool
+
+	// Prepare is called before a folder that is new, or has an older format, is marked as one of the current format:
+	// whoever keeps files beside the store makes them then. When it is called again, a crash has come in between.
+	// Default: nothing.
+	Prepare func() error
+
+	// Progress hears while Open checks the tables how many are done, from several goroutines. Default: no report.
+	Progress func(done, total int)
 }
 
-// DefaultOptions suit a node that shares its machine: 11 MiB of heap when opened, 70 to 90 MiB while 1 KiB values pour in
-// (mostly Badger's memtables and table builders), and about 10 % fewer writes a second than ThroughputOptions.
+func (o *Options) prepare() error {
+	if o.Prepare == nil {
+		return nil
+	}
+	return o.Prepare()
+}
+
+func (o *Options) progress(done, total int) {
+	if o.Progress != nil {
+		o.Progress(done, total)
+	}
+}
+
+// DefaultOptions suit a node that shares its machine: 11 MiB of heap when opened, 70 to 90 MiB while 1 KiB values pour
+// in (mostly Badger's memtables and table builders), and about 10 % fewer writes a second than ThroughputOptions.
 func DefaultOptions(dir string, logger *slog.Logger) Options {
 	return Options{
 		Dir:                  dir,
@@ -42,6 +72,7 @@ func DefaultOptions(dir string, logger *slog.Logger) Options {
 		BatchBytesMax:        64 << 20,
 		FreeBytesMin:         64 << 20,
 		FreeBytes:            FreeBytes,
+		BallastBytes:         128 << 20,
 	}
 }
 
@@ -55,6 +86,7 @@ func ThroughputOptions(dir string, logger *slog.Logger) Options {
 	o.LevelZeroTables = 5
 	o.LevelZeroTablesStall = 15
 	o.FreeBytesMin = 256 << 20
+	o.BallastBytes = 512 << 20
 	return o
 }
 
@@ -75,11 +107,14 @@ func (o *Options) check() error {
 	case o.Logger == nil || o.FreeBytes == nil:
 		return errors.New("store options: a logger and a function for the free space are required")
 	case o.MemTableBytes < memTableBytesMin || o.MemTableBytes > 1<<30:
-		return fmt.Errorf("store options: memtable of %d bytes, want %d to %d", o.MemTableBytes, memTableBytesMin, 1<<30)
+		return fmt.Errorf("store options: memtable of %d bytes, want %d to %d", o.MemTableBytes, memTableBytesMin,
+			1<<30)
 	case o.MemTablesMax < 1 || o.Compactors < 2:
-		return fmt.Errorf("store options: %d memtables and %d compactors, want at least 1 and 2", o.MemTablesMax, o.Compactors)
+		return fmt.Errorf("store options: %d memtables and %d compactors, want at least 1 and 2", o.MemTablesMax,
+			o.Compactors)
 	case o.LevelZeroTables < 1 || o.LevelZeroTablesStall <= o.LevelZeroTables:
-		return fmt.Errorf("store options: level 0 compacts at %d tables and stalls at %d, want 1 or more, and then more", o.LevelZeroTables, o.LevelZeroTablesStall)
+		return fmt.Errorf("store options: level 0 compacts at %d tables and stalls at %d, want 1 or more, "+
+			"and then more", o.LevelZeroTables, o.LevelZeroTablesStall)
 	case o.IndexCacheBytes < 0:
 		return fmt.Errorf("store options: index cache of %d bytes", o.IndexCacheBytes)
 	case o.BatchBytesMax < batchBytesMin:
@@ -89,11 +124,11 @@ func (o *Options) check() error {
 }
 
 // batchBytesMin lets one record of the largest size and some company through.
-const batchBytesMin = node.RecordBytesMax + 1<<20
+const batchBytesMin = slot.RecordBytesMax + 1<<20
 
 func (o *Options) badger() badger.Options {
 	b := badger.DefaultOptions(o.Dir)
-	b.SyncWrites = true
+	b.SyncWrites = false      // Sync brings logs to the disk: Badger's msync of a whole mapping costs 240 us of CPU.
 	b.DetectConflicts = false // one writer.
 	b.Compression = options.None
 	b.BlockCacheSize = 0 // only of use with compression or encryption: tables are mapped.
@@ -106,9 +141,9 @@ func (o *Options) badger() badger.Options {
 	b.ValueThreshold = 1 << 20   // the largest that Badger allows; chunks are half of it.
 	b.ValueLogFileSize = 1 << 20 // never written to; Badger makes one sparse file of twice this size.
 	b.MetricsEnabled = false     // they are global variables.
-	// Damage in a table is an error when the table is opened. Without this it shows as wrong values, and the stricter modes
-	// hide keys or panic (v4.9.6).
-	b.ChecksumVerificationMode = options.OnTableRead
+	// verifyTables has checked every block before. Badger's own check of whole tables would do that again, and its
+	// stricter modes hide keys or panic (v4.9.6).
+	b.ChecksumVerificationMode = options.NoVerification
 	b.Logger = badgerLogger{o.Logger}
 	return b
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // recoverIntent undoes a batch of several transactions that a crash has cut short. The note of intent holds the last
-// complete transaction; Badger has kept all versions up to it, because discard never passes a batch that is being written.
-// Every key written since gets its old value back, in new transactions, the last of which removes the note. Should this be
-// cut short too, the next start does it again from the same note.
+// complete transaction; Badger has kept all versions up to it, because discard never passes a batch that is being
+// written. Every key written since gets its old value back, in new transactions, the last of which removes the note.
+// Should this be cut short too, the next start does it again from the same note.
 func (s *Store) recoverIntent() error {
 	note, found, err := s.getAt(newest, ownKey(intentName))
 	if err != nil {
@@ -22,7 +22,8 @@ func (s *Store) recoverIntent() error {
 		return nil
 	}
 	if len(note) != 8 || binary.BigEndian.Uint64(note) >= s.writer.version {
-		return fmt.Errorf("%w: %s: impossible note of intent %x at transaction %d: %s", ErrDamaged, s.opts.Dir, note, s.writer.version, whatToDo)
+		return fmt.Errorf("%w: %s: impossible note of intent %x at transaction %d: %s", ErrDamaged, s.opts.Dir, note,
+			s.writer.version, whatToDo)
 	}
 	base := binary.BigEndian.Uint64(note)
 	if err := checkSpace(&s.opts, s.opts.FreeBytesMin); err != nil {
@@ -30,17 +31,20 @@ func (s *Store) recoverIntent() error {
 	}
 	restored, err := s.stateBefore(base)
 	if err != nil {
-		return fmt.Errorf("%w: %s: undo the batch after transaction %d: %w: %s", ErrDamaged, s.opts.Dir, base, err, whatToDo)
+		return fmt.Errorf("%w: %s: undo the batch after transaction %d: %w: %s", ErrDamaged, s.opts.Dir, base, err,
+			whatToDo)
 	}
 	torn := s.writer.version
 	if err := s.writer.commitAll(endIntent(s.writer.split(restored))); err != nil {
 		return fmt.Errorf("%w: %s: undo the batch after transaction %d: %w", ErrUnusable, s.opts.Dir, base, err)
 	}
-	s.log.Info("undid a batch that a crash had cut short", "folder", s.opts.Dir, "complete", base, "torn", torn, "keys", len(restored))
+	s.log.Info("undid a batch that a crash had cut short", "folder", s.opts.Dir, "complete", base, "torn", torn, "keys",
+		len(restored))
 	return nil
 }
 
-// stateBefore returns, for all keys that were written after base, what they held then. A batch is bounded, so the result is.
+// stateBefore returns, for all keys that were written after base, what they held then. A batch is bounded, so the
+// result is.
 func (s *Store) stateBefore(base uint64) ([]entry, error) {
 	all := s.db.NewTransactionAt(newest, false)
 	defer all.Discard()
@@ -50,10 +54,11 @@ func (s *Store) stateBefore(base uint64) ([]entry, error) {
 	defer before.Discard()
 
 	var out []entry
-	intent := ownKey(intentName)
+	intent, number := ownKey(intentName), ownKey(numberName)
 	for it.Rewind(); it.Valid(); it.Next() {
 		key := it.Item().KeyCopy(nil)
-		if bytes.Equal(key, intent) || len(out) > 0 && bytes.Equal(key, out[len(out)-1].key) {
+		if bytes.Equal(key, intent) || bytes.Equal(key, number) ||
+			len(out) > 0 && bytes.Equal(key, out[len(out)-1].key) {
 			continue
 		}
 		old := entry{key: key}

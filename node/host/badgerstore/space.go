@@ -15,8 +15,8 @@ func FreeBytes(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
-// Watermarks say when a disk counts as full. Between the two it stays what it was, so that a node does not change its mode
-// with every write and every compaction.
+// Watermarks say when a disk counts as full. Between the two it stays what it was, so that a node does not change its
+// mode with every write and every compaction.
 type Watermarks struct {
 	FullBelow uint64 // bytes free: below this the disk is full,
 	FreeFrom  uint64 // and not before this is it free again.
@@ -27,8 +27,8 @@ func WatermarksFor(o Options) Watermarks {
 	return Watermarks{FullBelow: 2 * o.FreeBytesMin, FreeFrom: 3 * o.FreeBytesMin}
 }
 
-// Gauge remembers whether a disk is full. It reads no clock and no disk: whoever owns it tells it what is free, from time to
-// time. It is not safe for concurrent use.
+// Gauge remembers whether a disk is full. It reads no clock and no disk: its owner tells it what is free, from
+// time to time. It is not safe for concurrent use.
 type Gauge struct {
 	marks Watermarks
 	full  bool
@@ -37,7 +37,8 @@ type Gauge struct {
 // NewGauge returns a Gauge that begins with a free disk.
 func NewGauge(w Watermarks) (*Gauge, error) {
 	if w.FreeFrom <= w.FullBelow {
-		return nil, fmt.Errorf("watermarks: full below %d bytes and free from %d: the second must be larger", w.FullBelow, w.FreeFrom)
+		return nil, fmt.Errorf("watermarks: full below %d bytes and free from %d: the second must be larger",
+			w.FullBelow, w.FreeFrom)
 	}
 	return &Gauge{marks: w}, nil
 }

@@ -1,66 +1,80 @@
 package badgerstore
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"kvs/node"
 )
 
 func TestDiskFull(t *testing.T) {
-	free := uint64(1 << 30)
+	var free atomic.Uint64
+	free.Store(1 << 30)
 	o := testOptions(t.TempDir())
+	o.BallastBytes = 0
 	o.FreeBytes = func(dir string) (uint64, error) {
 		require.Equal(t, o.Dir, dir)
-		return free, nil
+		return free.Load(), nil
 	}
-	s, err := Open(o)
+	s, err := Open(context.Background(), o)
 	require.NoError(t, err)
-	require.NoError(t, s.Apply([]node.Op{put("k", "v")}))
+	require.NoError(t, s.Apply([]node.Change{put("k", "v")}))
 
-	free = o.FreeBytesMin + 100
-	require.NoError(t, s.Apply([]node.Op{put("k", strings.Repeat("v", 99))}), "it just fits")
+	free.Store(o.FreeBytesMin + 100)
+	require.NoError(t, s.Apply([]node.Change{put("k", strings.Repeat("v", 99))}), "it just fits")
 	before := content(t, s)
-	err = s.Apply([]node.Op{put("j", "1"), put("k", strings.Repeat("w", 100))})
+	err = s.Apply([]node.Change{put("j", "1"), put("k", strings.Repeat("w", 100))})
 	require.ErrorIs(t, err, ErrDiskFull)
 	require.ErrorIs(t, err, ErrRefused)
 	require.True(t, Retryable(err))
 	require.ErrorContains(t, err, "make room")
 	require.Equal(t, before, content(t, s), "reads go on, and nothing was applied")
 
-	free = 1 << 30
-	require.NoError(t, s.Apply([]node.Op{put("j", "1")}), "and so do writes once there is room")
+	free.Store(1 << 30)
+	require.NoError(t, s.Apply([]node.Change{put("j", "1")}), "and so do writes once there is room")
 	require.NoError(t, s.Close())
 
-	free = o.FreeBytesMin - 1 // a node whose disk became full can be started again, to read,
-	s, err = Open(o)
+	free.Store(o.FreeBytesMin - 1) // a node whose disk became full can be started again, to read,
+	s, err = Open(context.Background(), o)
 	require.NoError(t, err)
-	require.ErrorIs(t, s.Apply([]node.Op{put("j", "2")}), ErrDiskFull)
+	require.ErrorIs(t, s.Apply([]node.Change{put("j", "2")}), ErrDiskFull)
 	require.NoError(t, s.Close())
-	free = o.FreeBytesMin/2 - 1 // but not where Badger could die of it.
-	_, err = Open(o)
+	free.Store(o.FreeBytesMin/2 - 1) // but not where Badger could die of it.
+	_, err = Open(context.Background(), o)
 	require.ErrorIs(t, err, ErrDiskFull)
 }
 
 func TestUnknownFreeSpace(t *testing.T) {
 	o := testOptions(t.TempDir())
-	var fault error
-	o.FreeBytes = func(string) (uint64, error) { return 1 << 40, fault }
-	s, err := Open(o)
+	var broken atomic.Bool
+	fault := errors.New("file system went away")
+	o.FreeBytes = func(string) (uint64, error) {
+		if broken.Load() {
+			return 0, fault
+		}
+		return 1 << 40, nil
+	}
+	s, err := Open(context.Background(), o)
 	require.NoError(t, err)
 	defer s.Close()
-	fault = errors.New("file system went away")
-	err = s.Apply([]node.Op{put("k", "v")})
+	broken.Store(true)
+	err = s.Apply([]node.Change{put("k", "v")})
 	require.ErrorIs(t, err, ErrRefused)
 	require.ErrorIs(t, err, fault)
 	require.True(t, Retryable(err))
 	_, err = s.Sizes()
 	require.ErrorIs(t, err, fault)
-	fault = nil
-	require.NoError(t, s.Apply([]node.Op{put("k", "v")}))
+	broken.Store(false)
+	require.NoError(t, s.Apply([]node.Change{put("k", "v")}))
 }
 
 func TestFreeBytes(t *testing.T) {
@@ -79,7 +93,8 @@ func TestGauge(t *testing.T) {
 		free          uint64
 		full, changed bool
 	}{
-		{1000, false, false}, {100, false, false}, {99, true, true}, {0, true, false}, {149, true, false}, {100, true, false},
+		{1000, false, false}, {100, false, false}, {99, true, true}, {0, true, false}, {149, true, false},
+		{100, true, false},
 		{150, false, true}, {149, false, false}, {100, false, false}, {99, true, true}, {1000, false, true},
 	} {
 		full, changed := g.Observe(step.free)
@@ -91,4 +106,95 @@ func TestGauge(t *testing.T) {
 	require.Error(t, err)
 	_, err = NewGauge(WatermarksFor(testOptions("x")))
 	require.NoError(t, err)
+}
+
+// freeDisk is a disk of which somebody else takes what is not free; a ballast is a part of what is.
+func freeDisk(dir string, free *atomic.Uint64) func(string) (uint64, error) {
+	return func(string) (uint64, error) {
+		var st unix.Stat_t
+		if unix.Stat(filepath.Join(dir, ballastName), &st) != nil {
+			return free.Load(), nil
+		}
+		return free.Load() - min(uint64(st.Blocks)*512, free.Load()), nil
+	}
+}
+
+// A node whose disk somebody has filled to the last byte can be started again: what was kept for this is given up, and
+// there is room for deletions. With ample room it is kept again.
+func TestBallast(t *testing.T) {
+	dir := t.TempDir()
+	o := testOptions(dir)
+	var free atomic.Uint64
+	free.Store(1 << 30)
+	o.FreeBytes = freeDisk(dir, &free)
+	ballast := filepath.Join(dir, ballastName)
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	require.FileExists(t, ballast)
+	require.NoError(t, s.Apply([]node.Change{put("k", "v")}))
+	before, err := s.Sizes()
+	require.NoError(t, err)
+	require.Less(t, before.DiskBytes, o.BallastBytes, "it does not count as what the node holds")
+	require.NoError(t, s.Close())
+
+	free.Store(o.BallastBytes) // nothing but the ballast is left.
+	s, err = Open(t.Context(), o)
+	require.NoError(t, err, "it was refused")
+	require.NoFileExists(t, ballast)
+	require.Equal(t, []string{"k 1 76"}, content(t, s))
+	require.NoError(t, s.Apply([]node.Change{{Key: "k"}}), "deletions are taken")
+	require.NoError(t, s.KeepBallast())
+	require.NoFileExists(t, ballast, "there is no room for it yet")
+	require.Equal(t, o.BallastBytes, s.BallastOwed(), "what looks free is not")
+	free.Store(1 << 30)
+	require.NoError(t, s.KeepBallast())
+	require.FileExists(t, ballast)
+	require.Zero(t, s.BallastOwed())
+
+	free.Store(o.BallastBytes + 10) // while the node runs.
+	require.ErrorIs(t, s.Apply([]node.Change{put("j", "1")}), ErrDiskFull)
+	require.NoFileExists(t, ballast, "Badger may need it at any moment")
+	require.NoError(t, s.Close())
+	free.Store(10)
+	_, err = Open(t.Context(), o)
+	require.ErrorIs(t, err, ErrDiskFull, "what has been given up once is gone")
+	require.ErrorContains(t, err, "make room")
+}
+
+// The logs that Badger writes to have all their blocks, also those that it makes while the store is written to: a write
+// to a block that a full disk has no room for ends the process.
+func TestLogsAreReserved(t *testing.T) {
+	dir := t.TempDir()
+	s := openT(t, dir)
+	made := map[string]bool{}
+	for i := range 60 { // three logs.
+		require.NoError(t, s.Apply([]node.Change{put(strings.Repeat("k", i+1), strings.Repeat("v", 400<<10))}))
+		logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+		require.NoError(t, err)
+		for _, log := range logs {
+			var st unix.Stat_t
+			if unix.Stat(log, &st) == nil { // else it has been written out, and is gone.
+				require.GreaterOrEqual(t, st.Blocks*512, st.Size, log)
+				made[log] = true
+			}
+		}
+	}
+	require.Greater(t, len(made), 1)
+}
+
+// The ballast is given up without anybody writing or asking.
+func TestBallastIsGivenUpByItself(t *testing.T) {
+	o := testOptions(t.TempDir())
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	o.FreeBytes = func(string) (uint64, error) { return free.Load(), nil }
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	defer s.Close()
+	require.FileExists(t, filepath.Join(o.Dir, ballastName))
+	free.Store(1)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(o.Dir, ballastName))
+		return errors.Is(err, os.ErrNotExist)
+	}, time.Minute, time.Millisecond)
 }

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,15 +20,18 @@ type Store struct {
 	log  *slog.Logger
 	db   *badger.DB
 
-	// mu is held for reading by every call and for writing by Close: Badger unmaps its files, and a reader that still looked
-	// at them would kill the process.
+	// mu is held for reading by every call and for writing by Close: Badger unmaps its files, and a reader that still
+	// looked at them would kill the process.
 	mu     sync.RWMutex
 	closed bool
 
-	durable atomic.Uint64 // the last transaction that is on disk and complete; readers read at it.
+	durable atomic.Uint64 // the last transaction that is on disk and complete; readers read at it. Sync moves it.
 	discard atomic.Uint64 // what Badger may forget: versions below it that newer ones up to it have replaced.
 
-	writer writer
+	writer  writer
+	ballast *ballast
+	end     chan struct{} // closed by Close.
+	guarded sync.WaitGroup
 }
 
 var _ node.Store = (*Store)(nil)
@@ -35,43 +39,63 @@ var _ node.Store = (*Store)(nil)
 // ErrClosed is returned by every call after Close.
 var ErrClosed = errors.New("the store is closed")
 
-// Open opens the store in o.Dir and makes a new one where the folder is absent or empty. Its errors are for people; those
-// that concern the folder wrap one of ErrUnusable, ErrNotOurs, ErrLocked, ErrEmptied, ErrFormat, ErrDamaged, or ErrDiskFull.
+// Open opens the store in o.Dir and makes a new one where the folder is absent or empty. Its errors are for people;
+// those that concern the folder wrap one of ErrUnusable, ErrNotOurs, ErrLocked, ErrEmptied, ErrFormat, ErrDamaged, or
+// ErrDiskFull.
 //
-// Some damage makes Badger panic in a goroutine of its own, which nobody can recover from; a supervisor sees the exit.
-func Open(o Options) (*Store, error) { return open(o, commitSynced) }
+// It checks every block of the store, which takes as long as the disk takes to read it: ctx ends that, Options.Progress
+// hears of it.
+func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, commitTransaction) }
 
-func open(o Options, commit commitFunc) (*Store, error) {
+func open(ctx context.Context, o Options, commit commitFunc) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	state, err := prepareFolder(o.Dir)
+	marker, err := prepareFolder(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	// Apply stops at FreeBytesMin. Opening may need room too, to write out what the log holds, but less: a node whose disk
-	// has just become full can still be restarted to serve reads.
-	if err := checkSpace(&o, o.FreeBytesMin/2); err != nil {
+	b := &ballast{opts: o}
+	if err := b.roomToOpen(); err != nil {
 		return nil, err
+	}
+	whole, err := examine(ctx, &o, &marker)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("open %s: %w", o.Dir, ctx.Err())
+		}
+		return nil, Damage(o.Dir, err)
 	}
 	db, err := badger.OpenManaged(o.badger())
 	if err != nil {
 		if locked := checkUnlocked(o.Dir); errors.Is(locked, ErrLocked) {
 			return nil, locked
 		}
-		return nil, fmt.Errorf("%w: open %s: %w: %s", ErrDamaged, o.Dir, err, whatToDo)
+		return nil, Damage(o.Dir, err)
 	}
-	s := &Store{opts: o, log: o.Logger, db: db}
-	s.writer.init(s, commit)
-	if err := s.start(state); err != nil {
-		_ = db.Close()
-		return nil, err
+	s := &Store{opts: o, log: o.Logger, db: db, ballast: b, end: make(chan struct{})}
+	m, err := whole.mark(db.MaxVersion())
+	if err == nil {
+		err = m.open(o.Dir)
 	}
+	if err != nil {
+		return nil, errors.Join(Damage(o.Dir, err), db.Close())
+	}
+	s.writer.init(s, m, commit)
+	s.writer.nextLog = firstLog(o.Dir)
+	if err := s.start(&marker); err != nil {
+		return nil, errors.Join(err, m.close(), db.Close())
+	}
+	if err := s.KeepBallast(); err != nil {
+		o.Logger.Warn("no space is kept for a full disk", "error", err)
+	}
+	s.writer.reserveLogs()
+	s.guarded.Go(func() { b.guard(s.end) })
 	return s, nil
 }
 
 // start brings an opened Badger to the last complete batch and checks that it is what the marker file promises.
-func (s *Store) start(state folderState) error {
+func (s *Store) start(marker *folderMarker) error {
 	if err := s.recoverIntent(); err != nil {
 		return err
 	}
@@ -81,18 +105,25 @@ func (s *Store) start(state folderState) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %s: %w: %s", ErrDamaged, s.opts.Dir, err, whatToDo)
-	case found && string(stored) != fmt.Sprint(format):
-		return fmt.Errorf("%w: the store in %s says format %q, its marker file says %d: %s", ErrFormat, s.opts.Dir, stored, format, whatToDo)
-	case !found && state == stateReady:
-		return fmt.Errorf("%w: %s has been a node's data folder, but the store in it is empty: %s", ErrEmptied, s.opts.Dir, whatToDo)
+	case found && string(stored) != formatKey:
+		return fmt.Errorf("%w: the store in %s says format %q, this version reads %q: %s", ErrFormat, s.opts.Dir,
+			stored, formatKey, whatToDo)
+	case !found && marker.state == stateReady:
+		return fmt.Errorf("%w: %s has been a node's data folder, but the store in it is empty: %s", ErrEmptied,
+			s.opts.Dir, whatToDo)
 	case !found:
-		if err := s.writer.commitAll([][]entry{{{key: ownKey(formatName), value: fmt.Append(nil, format)}}}); err != nil {
+		if err := s.writer.commitAll([][]entry{{{key: ownKey(formatName), value: []byte(formatKey)}}}); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
 		}
-		s.durable.Store(s.writer.version)
 	}
-	if state != stateReady {
-		if err := writeMarker(s.opts.Dir, stateReady); err != nil {
+	if err := s.writer.sync(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
+	}
+	if !marker.current() {
+		if err := s.opts.prepare(); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
+		}
+		if err := writeMarker(s.opts.Dir, folderMarker{state: stateReady, format: formatCurrent}); err != nil {
 			return err
 		}
 	}
@@ -109,8 +140,9 @@ func (s *Store) Get(key string) (value []byte, found bool, err error) {
 	return s.get(key)
 }
 
-// get reads at the last durable transaction. Should the writer have moved discard past that one meanwhile, then Badger may
-// have dropped the very version that was looked for, and what was found, even an error, says nothing: it looks again.
+// get reads at the last durable transaction. Should the writer have moved discard past that one meanwhile, then Badger
+// may have dropped the very version that was looked for, and what was found, even an error, says nothing: it looks
+// again.
 func (s *Store) get(key string) (value []byte, found bool, err error) {
 	for {
 		at := s.durable.Load()
@@ -152,12 +184,30 @@ func copyValue(item *badger.Item) ([]byte, error) {
 // Scan implements node.Reader. It shows the state of one moment, except that a large value overwritten meanwhile may
 // show as the newer one, or be left out when it was deleted.
 func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
+	for {
+		if shown, err := s.ScanAt(s.Pin(), prefix, from, fn); shown || err != nil {
+			return err
+		}
+	}
+}
+
+// Pin names the state that readers see, for ScanAt.
+func (s *Store) Pin() uint64 { return s.durable.Load() }
+
+// ScanAt is a Scan of the state that was pinned. shown false: that state is gone, and fn was not called; pin a newer
+// one.
+func (s *Store) ScanAt(
+	pin uint64, prefix, from string, fn func(key string, value []byte) bool,
+) (shown bool, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
-		return ErrClosed
+		return false, ErrClosed
 	}
-	txn, it := s.iterator(dataKey(prefix))
+	txn, it := s.iteratorAt(pin, dataKey(prefix))
+	if txn == nil {
+		return false, nil
+	}
 	defer txn.Discard()
 	defer it.Close()
 	for it.Seek(dataKey(max(prefix, from))); it.Valid(); it.Next() {
@@ -165,32 +215,67 @@ func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool
 		key := string(item.Key()[1:])
 		more, err := s.visit(txn, item, key, fn)
 		if err != nil {
-			return fmt.Errorf("scan at %q: %w", key, err)
+			return true, fmt.Errorf("scan at %q: %w", key, err)
 		}
 		if !more {
-			return nil
+			break
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// ScanKeys implements node.KeyScanner: it is as much work for large values as for small ones.
+func (s *Store) ScanKeys(prefix, from string, fn func(key string) bool) error {
+	for {
+		if shown, err := s.ScanKeysAt(s.Pin(), prefix, from, fn); shown || err != nil {
+			return err
+		}
+	}
+}
+
+// ScanKeysAt is ScanAt without the values.
+func (s *Store) ScanKeysAt(pin uint64, prefix, from string, fn func(key string) bool) (shown bool, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return false, ErrClosed
+	}
+	txn, it := s.iteratorAt(pin, dataKey(prefix))
+	if txn == nil {
+		return false, nil
+	}
+	defer txn.Discard()
+	defer it.Close()
+	for it.Seek(dataKey(max(prefix, from))); it.Valid() && fn(string(it.Item().Key()[1:])); it.Next() {
+	}
+	return true, nil
 }
 
 // iterator returns one over all keys with a prefix, at the last durable transaction. Once made it holds all tables it
 // needs; until then it has the same problem as get.
 func (s *Store) iterator(prefix []byte) (*badger.Txn, *badger.Iterator) {
 	for {
-		at := s.durable.Load()
-		txn := s.db.NewTransactionAt(at, false)
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
-		if s.discard.Load() <= at {
+		if txn, it := s.iteratorAt(s.Pin(), prefix); txn != nil {
 			return txn, it
 		}
-		it.Close()
-		txn.Discard()
 	}
 }
 
+// iteratorAt returns nil when Badger may have dropped what is looked for.
+func (s *Store) iteratorAt(at uint64, prefix []byte) (*badger.Txn, *badger.Iterator) {
+	txn := s.db.NewTransactionAt(at, false)
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+	if s.discard.Load() <= at {
+		return txn, it
+	}
+	it.Close()
+	txn.Discard()
+	return nil, nil
+}
+
 // visit hands one item to fn.
-func (s *Store) visit(txn *badger.Txn, item *badger.Item, key string, fn func(key string, value []byte) bool) (more bool, err error) {
+func (s *Store) visit(txn *badger.Txn, item *badger.Item, key string, fn func(key string, value []byte) bool) (
+	more bool, err error) {
 	if item.UserMeta() != metaHead {
 		err = item.Value(func(value []byte) error {
 			more = fn(key, value)
@@ -208,8 +293,8 @@ func (s *Store) visit(txn *badger.Txn, item *badger.Item, key string, fn func(ke
 	return err == nil && fn(key, value), err
 }
 
-// forget lets Badger drop what newer versions up to this one have replaced. The order matters to get: a reader that sees
-// the effect of SetDiscardTs sees discard too.
+// forget lets Badger drop what newer versions up to this one have replaced. The order matters to get: a reader that
+// sees the effect of SetDiscardTs sees discard too.
 func (s *Store) forget(version uint64) {
 	s.discard.Store(version)
 	s.db.SetDiscardTs(version)
@@ -223,7 +308,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if err := s.db.Close(); err != nil {
+	close(s.end)
+	s.guarded.Wait()
+	if err := errors.Join(s.writer.mark.close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the store in %s: %w", s.opts.Dir, err)
 	}
 	return nil

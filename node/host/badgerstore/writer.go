@@ -17,7 +17,7 @@ var (
 	ErrBatchTooBig = fmt.Errorf("the batch is too big: %w", ErrRefused)
 )
 
-// Retryable says that Apply may take the same batch later, when somebody has made room on the disk.
+// Retryable says that Apply may take the same batch later, when there is room on the disk again.
 func Retryable(err error) bool { return errors.Is(err, ErrRefused) && !errors.Is(err, ErrBatchTooBig) }
 
 // writer is the part of a Store that one goroutine at a time uses.
@@ -26,18 +26,20 @@ type writer struct {
 	version uint64            // of the last transaction, complete or not.
 	large   map[string]uint32 // the number of chunks of every value that has some.
 	last    map[string]int    // of a batch: the last operation on each key. Kept between batches.
-	since   int64             // bytes written since discard was moved.
 	failed  error
+	mark    *mark
+	nextLog int  // the number of the first of Badger's logs whose blocks have not been reserved.
+	dirty   bool // something was written since the last sync.
 
 	bytesMax int64 // of one transaction.
 	countMax int
 	commit   commitFunc
 }
 
-// commitFunc returns when the transaction is on disk. Tests put their failures here.
+// commitFunc returns when the transaction is in Badger's log. Tests put their failures here.
 type commitFunc func(txn *badger.Txn, version uint64) error
 
-func commitSynced(txn *badger.Txn, version uint64) error { return txn.CommitAt(version, nil) }
+func commitTransaction(txn *badger.Txn, version uint64) error { return txn.CommitAt(version, nil) }
 
 // entry is one change in Badger's key space. A nil value deletes.
 type entry struct {
@@ -46,8 +48,9 @@ type entry struct {
 	meta  byte
 }
 
-func (w *writer) init(s *Store, commit commitFunc) {
+func (w *writer) init(s *Store, m *mark, commit commitFunc) {
 	*w = writer{
+		mark:     m,
 		store:    s,
 		version:  s.db.MaxVersion(),
 		large:    make(map[string]uint32),
@@ -59,7 +62,16 @@ func (w *writer) init(s *Store, commit commitFunc) {
 }
 
 // Apply implements node.Store. Errors that wrap ErrRefused are harmless, see there; any other one ends all writing.
-func (s *Store) Apply(ops []node.Op) error {
+func (s *Store) Apply(changes []node.Change) error {
+	if err := s.Load(changes); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
+// Load is Apply without the disk: after a crash the changes are there as a whole or not at all, in the order of the
+// calls, and until Sync returns no reader sees them. It has the errors of Apply.
+func (s *Store) Load(changes []node.Change) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	w := &s.writer
@@ -67,45 +79,91 @@ func (s *Store) Apply(ops []node.Op) error {
 	case s.closed:
 		return ErrClosed
 	case w.failed != nil:
-		return fmt.Errorf("an earlier write failed, so nothing more is written; check the disk and start the node again: %w", w.failed)
-	case len(ops) == 0:
+		return w.unwritable()
+	case len(changes) == 0:
 		return nil
 	}
-	size, err := w.admit(ops)
-	if err != nil {
+	if err := s.Admit(changes); err != nil {
 		return err
 	}
-	groups := w.split(w.entries(ops))
+	groups := w.split(w.entries(changes))
 	if len(groups) > 1 {
 		groups = w.withIntent(groups)
 	}
-	if err := w.commitAll(groups); err != nil {
+	err := w.commitAll(groups)
+	w.reserveLogs()
+	if err != nil {
 		w.failed = err
 		return err
 	}
-	w.remember(ops)
-	s.durable.Store(w.version)
-	// Badger drops old versions when it writes tables, and it writes one a memtable: telling it more often is of no use.
-	if w.since += size; w.since >= s.opts.MemTableBytes/2 {
-		w.since = 0
-		s.forget(w.version)
-	}
+	w.remember(changes)
 	return nil
 }
 
-// admit refuses what cannot or should not be written. It returns the size of the batch.
-func (w *writer) admit(ops []node.Op) (size int64, err error) {
-	o := &w.store.opts
-	for i := range ops {
-		if len(ops[i].Key) > keyBytesMax {
-			return 0, fmt.Errorf("%w: a key of %d bytes, at most %d are possible", ErrBatchTooBig, len(ops[i].Key), keyBytesMax)
+// Sync brings everything that was loaded to the disk, and shows it to readers. The goroutine that calls Load calls it.
+// After an error the store refuses to write for good.
+func (s *Store) Sync() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	w := &s.writer
+	switch {
+	case s.closed:
+		return ErrClosed
+	case w.failed != nil:
+		return w.unwritable()
+	}
+	if err := w.sync(); err != nil {
+		w.failed = err
+		return err
+	}
+	s.durable.Store(w.version)
+	s.forget(w.version)
+	return nil
+}
+
+// unwritable says that nothing is written after a failure.
+func (w *writer) unwritable() error {
+	return fmt.Errorf("an earlier write failed, so nothing more is written; "+
+		"check the disk and start the node again: %w", w.failed)
+}
+
+// sync brings all transactions to the disk, and notes that they are there. Badger has written what is in a table to the
+// disk before it removes the log: only the logs remain.
+func (w *writer) sync() error {
+	if !w.dirty {
+		return nil
+	}
+	if err := syncLogs(w.store.opts.Dir); err != nil {
+		return err
+	}
+	if err := w.mark.set(w.version); err != nil {
+		return err
+	}
+	w.dirty = false
+	return nil
+}
+
+// Admit says whether Load would refuse changes. It may be called from any goroutine.
+func (s *Store) Admit(changes []node.Change) error {
+	o := &s.opts
+	size := int64(0)
+	for i := range changes {
+		if len(changes[i].Key) > keyBytesMax {
+			return fmt.Errorf("%w: a key of %d bytes, at most %d are possible",
+				ErrBatchTooBig, len(changes[i].Key), keyBytesMax)
 		}
-		size += int64(len(ops[i].Key) + len(ops[i].Value))
+		size += int64(len(changes[i].Key) + len(changes[i].Value))
 	}
 	if size > o.BatchBytesMax {
-		return 0, fmt.Errorf("%w: %d bytes, at most %d are possible", ErrBatchTooBig, size, o.BatchBytesMax)
+		return fmt.Errorf("%w: %d bytes, at most %d are possible", ErrBatchTooBig, size, o.BatchBytesMax)
 	}
-	return size, checkSpace(o, o.FreeBytesMin+uint64(size))
+	err := checkSpace(o, o.FreeBytesMin+uint64(size))
+	if errors.Is(err, ErrDiskFull) { // somebody has filled the disk: what Badger writes by itself needs room, too.
+		if giveErr := s.ballast.giveWhenShort(); giveErr != nil {
+			s.log.Error("the space kept for a full disk could not be given up", "error", giveErr)
+		}
+	}
+	return err
 }
 
 // checkSpace refuses when less than want bytes are free.
@@ -115,59 +173,61 @@ func checkSpace(o *Options, want uint64) error {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if free < want {
-		return fmt.Errorf("%w: %s has %d bytes free, %d are needed: make room on that disk", ErrDiskFull, o.Dir, free, want)
+		return fmt.Errorf("%w: %s has %d bytes free, %d are needed: make room on that disk", ErrDiskFull, o.Dir, free,
+			want)
 	}
 	return nil
 }
 
 // entries turns operations into entries, one a key at the most: the last operation on a key wins.
-func (w *writer) entries(ops []node.Op) []entry {
+func (w *writer) entries(changes []node.Change) []entry {
 	clear(w.last)
-	for i := range ops {
-		w.last[ops[i].Key] = i
+	for i := range changes {
+		w.last[changes[i].Key] = i
 	}
-	out := make([]entry, 0, len(ops)+2)
-	for i := range ops {
-		if w.last[ops[i].Key] == i {
-			out = w.appendEntries(out, &ops[i])
+	out := make([]entry, 0, len(changes)+2)
+	for i := range changes {
+		if w.last[changes[i].Key] == i {
+			out = w.appendEntries(out, &changes[i])
 		}
 	}
 	return out
 }
 
-func (w *writer) appendEntries(out []entry, op *node.Op) []entry {
-	former, count := w.large[op.Key], chunkCount(len(op.Value))
+func (w *writer) appendEntries(out []entry, change *node.Change) []entry {
+	former, count := w.large[change.Key], chunkCount(len(change.Value))
 	switch {
 	case count > 0:
 		out = append(out,
-			entry{key: dataKey(op.Key), value: binary.BigEndian.AppendUint64(nil, uint64(len(op.Value))), meta: metaHead},
-			entry{key: largeKey(op.Key), value: binary.BigEndian.AppendUint32(nil, count)})
+			entry{key: dataKey(change.Key), value: binary.BigEndian.AppendUint64(nil, uint64(len(change.Value))),
+				meta: metaHead},
+			entry{key: largeKey(change.Key), value: binary.BigEndian.AppendUint32(nil, count)})
 		for i := range count {
-			chunk := op.Value[int(i)*chunkBytes : min((int(i)+1)*chunkBytes, len(op.Value))]
-			out = append(out, entry{key: chunkKey(op.Key, i), value: chunk})
+			chunk := change.Value[int(i)*chunkBytes : min((int(i)+1)*chunkBytes, len(change.Value))]
+			out = append(out, entry{key: chunkKey(change.Key, i), value: chunk})
 		}
 	default:
-		out = append(out, entry{key: dataKey(op.Key), value: op.Value})
+		out = append(out, entry{key: dataKey(change.Key), value: change.Value})
 		if former > 0 {
-			out = append(out, entry{key: largeKey(op.Key)})
+			out = append(out, entry{key: largeKey(change.Key)})
 		}
 	}
 	for i := count; i < former; i++ {
-		out = append(out, entry{key: chunkKey(op.Key, i)})
+		out = append(out, entry{key: chunkKey(change.Key, i)})
 	}
 	return out
 }
 
 // remember keeps large in step with what was written.
-func (w *writer) remember(ops []node.Op) {
-	for i := range ops {
-		if w.last[ops[i].Key] != i {
+func (w *writer) remember(changes []node.Change) {
+	for i := range changes {
+		if w.last[changes[i].Key] != i {
 			continue
 		}
-		if count := chunkCount(len(ops[i].Value)); count > 0 {
-			w.large[ops[i].Key] = count
+		if count := chunkCount(len(changes[i].Value)); count > 0 {
+			w.large[changes[i].Key] = count
 		} else if len(w.large) > 0 {
-			delete(w.large, ops[i].Key)
+			delete(w.large, changes[i].Key)
 		}
 	}
 	if len(w.last) > lastKeysMax {
@@ -205,10 +265,11 @@ func endIntent(groups [][]entry) [][]entry {
 	return groups
 }
 
-// commitAll writes one transaction after the other, each on disk before the next.
+// commitAll writes one transaction after the other.
 func (w *writer) commitAll(groups [][]entry) error {
 	for _, group := range groups {
 		txn := w.store.db.NewTransactionAt(w.version, true)
+		group = append(group, entry{key: ownKey(numberName), value: binary.BigEndian.AppendUint64(nil, w.version+1)})
 		for i := range group {
 			if err := setEntry(txn, &group[i]); err != nil {
 				txn.Discard()
@@ -216,6 +277,7 @@ func (w *writer) commitAll(groups [][]entry) error {
 			}
 		}
 		w.version++
+		w.dirty = true
 		if err := w.commit(txn, w.version); err != nil {
 			return fmt.Errorf("commit transaction %d: %w", w.version, err)
 		}

@@ -16,8 +16,8 @@ import (
 	"kvs/node/storetest"
 )
 
-// BenchmarkDurablePut measures 64 writers that each wait until their 100 bytes are on disk. The ratio of puts to Applies is
-// what group commit gains.
+// BenchmarkDurablePut measures 64 writers that each wait until their 100 bytes are on disk. The ratio of puts to
+// Applies is what group commit gains.
 func BenchmarkDurablePut(b *testing.B) {
 	perApply := durablePuts(b, 64, b.N)
 	b.ReportMetric(perApply, "puts/apply")
@@ -35,21 +35,22 @@ type countingStore struct {
 	applies atomic.Int64
 }
 
-func (s *countingStore) Apply(ops []node.Op) error {
+func (s *countingStore) Apply(changes []node.Change) error {
 	s.applies.Add(1)
-	return s.Store.Apply(ops)
+	return s.Store.Apply(changes)
 }
 
 // durablePuts makes n puts from several writers over Badger. As in a node, one loop numbers and submits them.
 func durablePuts(tb testing.TB, writers, n int) (perApply float64) {
-	badger, err := badgerstore.Open(badgerstore.DefaultOptions(tb.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil))))
+	badger, err := badgerstore.Open(tb.Context(),
+		badgerstore.DefaultOptions(tb.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil))))
 	require.NoError(tb, err)
 	defer badger.Close()
 	store := &countingStore{Store: badger}
 
 	type request struct {
-		op   node.Op
-		done chan error
+		change node.Change
+		done   chan error
 	}
 	var mu sync.Mutex
 	var waiting []request // of persists released+1, released+2, ...
@@ -75,7 +76,7 @@ func durablePuts(tb testing.TB, writers, n int) (perApply float64) {
 			mu.Lock()
 			waiting = append(waiting, r)
 			mu.Unlock()
-			if err := c.Submit(node.Persist{ID: id, Ops: []node.Op{r.op}}); err != nil {
+			if err := c.Submit(node.Persist{ID: id, Changes: []node.Change{r.change}}); err != nil {
 				tb.Error(err)
 			}
 		}
@@ -89,7 +90,7 @@ func durablePuts(tb testing.TB, writers, n int) (perApply float64) {
 		all.Go(func() {
 			done := make(chan error, 1)
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				requests <- request{node.Op{Key: fmt.Sprintf("r/%08d", i), Value: value}, done}
+				requests <- request{change: node.Change{Key: fmt.Sprintf("r/%08d", i), Value: value}, done: done}
 				if err := <-done; err != nil {
 					tb.Error(err)
 				}

@@ -1,10 +1,12 @@
 // Package committer makes a node's persists durable, many with one fsync.
 //
-// One goroutine takes what is queued, applies it to the store as one batch, and tells how far that went. While it waits for
-// the disk the next batch gathers behind it: the running fsync is the only thing that decides how many persists share the
-// next one, and nobody lingers in the hope of company.
+// One goroutine takes what is queued, applies it to the store as one batch, and tells how far that went. While it waits
+// for the disk the next batch gathers behind it: the running fsync is the only thing that decides how many persists
+// share the next one, and no batch waits for more changes. With a store that is a TwoStep the next batch is
+// written while the one before is synced, by a second goroutine, so that the disk has less to wait for.
 //
-// It is not a store, and it does not retry what a store has failed to write: after a failure nobody knows what is on disk.
+// It is not a store, and it does not retry what a store has failed to write: after a failure the content of the disk
+// is unknown.
 //
 // Begin with New and Submit.
 package committer
@@ -22,32 +24,41 @@ import (
 type Options struct {
 	Store node.Store // only this committer applies to it. It is not closed by the committer.
 
-	// Done is called with the last persist that is durable, in order, from the committer's goroutine. With an error it is
-	// called once: everything up to that ID has an unknown outcome, nothing after it will be written, and Done is not called
-	// again. Done must not call the committer, but for Backlog.
+	// Done is called with the last persist that is durable, in order, from the committer's goroutine. With an error it
+	// is called once: everything up to that ID has an unknown outcome, nothing after it will be written, and Done is
+	// not called again. Done must not call the committer, but for Backlog.
 	Done func(upTo node.PersistID, err error)
 
-	// Refused says that an error of the store means: nothing was written, try again later (a full disk). The batch is tried
-	// again after RetryDelay until it goes through or the committer closes. Refused may be nil: no error is of this kind.
+	// Refused says that an error of the store means: nothing was written, try again later (a full disk). The batch is
+	// tried again after RetryDelay until it goes through or the committer closes. Refused may be nil: no error is of
+	// this kind.
 	Refused    func(error) bool
 	RetryDelay time.Duration
 
-	GroupOpsMax   int // operations in one Apply, and
-	GroupBytesMax int // bytes of keys and values. A persist that alone is larger goes alone.
-	QueueOpsMax   int // what waits behind the running Apply; when it is full Submit waits,
-	QueueBytesMax int // and so does it here. An empty queue takes any persist.
+	GroupChangesMax int // changes in one Apply, and
+	GroupBytesMax   int // bytes of keys and values. A persist that alone is larger goes alone.
+	QueueChangesMax int // what waits behind the running Apply; when it is full Submit waits,
+	QueueBytesMax   int // and so does it here. An empty queue takes any persist.
+}
+
+// TwoStep is a node.Store that takes a batch in two steps. Write takes it, or refuses it; it is durable, and shown to
+// readers, when a Sync has returned that began after Write had. One goroutine calls Write, another one Sync, at the
+// same time. Both have the errors of Apply.
+type TwoStep interface {
+	Write(changes []node.Change) error
+	Sync() error
 }
 
 // DefaultOptions fit a store with transactions of about 1.2 MB: a group that stays below costs one fsync.
 func DefaultOptions(store node.Store, done func(node.PersistID, error)) Options {
 	return Options{
-		Store:         store,
-		Done:          done,
-		RetryDelay:    time.Second,
-		GroupOpsMax:   512,
-		GroupBytesMax: 512 << 10,
-		QueueOpsMax:   16 << 10,
-		QueueBytesMax: 64 << 20,
+		Store:           store,
+		Done:            done,
+		RetryDelay:      time.Second,
+		GroupChangesMax: 512,
+		GroupBytesMax:   512 << 10,
+		QueueChangesMax: 16 << 10,
+		QueueBytesMax:   64 << 20,
 	}
 }
 
@@ -56,12 +67,13 @@ var ErrClosed = errors.New("the committer is closed")
 
 // Committer is the goroutine and its queue. Submit and Backlog are safe for concurrent use.
 type Committer struct {
-	opts Options
+	opts    Options
+	twoStep TwoStep // the store, if it is one.
 
 	mu      sync.Mutex
 	changed sync.Cond // anything below has changed.
 	queue   []node.Persist
-	ops     int // in queue.
+	changes int // in queue.
 	bytes   int
 	last    node.PersistID // submitted.
 	failed  error
@@ -71,7 +83,7 @@ type Committer struct {
 	retry   chan struct{}
 	ended   chan struct{}
 
-	batch []node.Op // reused by the goroutine.
+	batch []node.Change // reused by the goroutine.
 }
 
 // New starts a committer.
@@ -79,28 +91,50 @@ func New(o Options) (*Committer, error) {
 	switch {
 	case o.Store == nil || o.Done == nil:
 		return nil, errors.New("committer options: a store and a callback are required")
-	case o.GroupOpsMax < 1 || o.GroupBytesMax < 1 || o.QueueOpsMax < 1 || o.QueueBytesMax < 1:
-		return nil, fmt.Errorf("committer options: groups of %d operations or %d bytes, queue of %d operations or %d bytes: all must be above zero",
-			o.GroupOpsMax, o.GroupBytesMax, o.QueueOpsMax, o.QueueBytesMax)
+	case o.GroupChangesMax < 1 || o.GroupBytesMax < 1 || o.QueueChangesMax < 1 || o.QueueBytesMax < 1:
+		return nil, fmt.Errorf("committer options: groups of %d operations or %d bytes, queue of %d operations or %d "+
+			"bytes: all must be above zero",
+			o.GroupChangesMax, o.GroupBytesMax, o.QueueChangesMax, o.QueueBytesMax)
 	case o.Refused != nil && o.RetryDelay <= 0:
 		return nil, fmt.Errorf("committer options: retry delay %v must be above zero", o.RetryDelay)
 	}
 	c := &Committer{opts: o, retry: make(chan struct{}), ended: make(chan struct{})}
 	c.changed.L = &c.mu
+	c.twoStep, _ = o.Store.(TwoStep)
 	go c.run()
 	return c, nil
 }
 
-// Submit queues p, whose operations it must be the only one to hold from now on. IDs must ascend. It waits while the queue
-// is full; Backlog tells how near that is. After a failure it returns the failure, after Close ErrClosed.
-func (c *Committer) Submit(p node.Persist) error {
-	bytes := 0
-	for i := range p.Ops {
-		bytes += len(p.Ops[i].Key) + len(p.Ops[i].Value)
-	}
+// Submit queues p, whose operations it must be the only one to hold from now on. IDs must ascend. It waits while the
+// queue is full; Backlog tells how near that is. After a failure it returns the failure, after Close ErrClosed.
+func (c *Committer) Submit(p node.Persist) error { return c.SubmitAll([]node.Persist{p}) }
+
+// SubmitAll is Submit for several persists, in their order. Those that the queue has room for are there at the same
+// moment, so that the first does not begin an fsync of its own while the others are still on their way.
+func (c *Committer) SubmitAll(ps []node.Persist) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.failed == nil && !c.closing && len(c.queue) > 0 && (c.ops+len(p.Ops) > c.opts.QueueOpsMax || c.bytes+bytes > c.opts.QueueBytesMax) {
+	defer c.changed.Broadcast()
+	for i := range ps {
+		if err := c.add(ps[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add queues p when there is room. The caller holds mu.
+func (c *Committer) add(p node.Persist) error {
+	bytes := 0
+	for i := range p.Changes {
+		bytes += len(p.Changes[i].Key) + len(p.Changes[i].Value)
+	}
+	full := func() bool {
+		return len(c.queue) > 0 &&
+			(c.changes+len(p.Changes) > c.opts.QueueChangesMax || c.bytes+bytes > c.opts.QueueBytesMax)
+	}
+	for c.failed == nil && !c.closing && full() {
+		c.changed.Broadcast() // of what is queued nobody has heard yet.
 		c.changed.Wait()
 	}
 	switch {
@@ -113,16 +147,15 @@ func (c *Committer) Submit(p node.Persist) error {
 	}
 	c.last = p.ID
 	c.queue = append(c.queue, p)
-	c.ops += len(p.Ops)
+	c.changes += len(p.Changes)
 	c.bytes += bytes
-	c.changed.Broadcast()
 	return nil
 }
 
 // Backlog is what waits behind the running Apply.
 type Backlog struct {
 	Persists int
-	Ops      int
+	Changes  int
 	Bytes    int
 	Refused  error // the store takes nothing at the moment, for this reason; the running batch is being retried.
 }
@@ -131,11 +164,12 @@ type Backlog struct {
 func (c *Committer) Backlog() Backlog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Backlog{Persists: len(c.queue), Ops: c.ops, Bytes: c.bytes, Refused: c.refused}
+	return Backlog{Persists: len(c.queue), Changes: c.changes, Bytes: c.bytes, Refused: c.refused}
 }
 
-// Close takes no more persists, writes those that are queued, and returns when Done has heard of all of them. It returns
-// the failure, if there was one. It does not wait for a store that refuses: what is refused from now on is given up.
+// Close takes no more persists, writes those that are queued, and returns when Done has heard of all of them. It
+// returns the failure, if there was one. It does not wait for a store that refuses: what is refused from now on is
+// given up.
 func (c *Committer) Close() error {
 	c.mu.Lock()
 	if !c.closing {
@@ -152,47 +186,93 @@ func (c *Committer) Close() error {
 
 func (c *Committer) run() {
 	defer close(c.ended)
+	if c.twoStep != nil {
+		c.runInTwoSteps()
+		return
+	}
 	for {
-		ops, upTo, ok := c.next()
-		if !ok {
-			return
-		}
-		err := c.apply(ops)
-		if err != nil {
-			c.fail(err)
-		}
-		c.opts.Done(upTo, err)
-		if err != nil {
+		changes, upTo, ok := c.next()
+		if !ok || !c.report(upTo, c.retried(changes, c.opts.Store.Apply)) {
 			return
 		}
 	}
 }
 
+// written is a group that was written, and is to be synced.
+type written struct {
+	upTo node.PersistID
+	err  error // why it was not; nothing comes after it.
+}
+
+// runInTwoSteps writes a group while the one before is synced. Nobody is further ahead: the longer a group waits, the
+// more persists join the next one.
+func (c *Committer) runInTwoSteps() {
+	groups, failed := make(chan written), make(chan struct{})
+	var syncing sync.WaitGroup
+	syncing.Go(func() {
+		for g := range groups {
+			if g.err == nil {
+				g.err = c.twoStep.Sync()
+			}
+			if !c.report(g.upTo, g.err) {
+				close(failed)
+				return
+			}
+		}
+	})
+	defer syncing.Wait()
+	defer close(groups)
+	for {
+		changes, upTo, ok := c.next()
+		if !ok {
+			return
+		}
+		g := written{upTo, c.retried(changes, c.twoStep.Write)}
+		select {
+		case groups <- g:
+		case <-failed:
+			return
+		}
+		if g.err != nil {
+			return
+		}
+	}
+}
+
+// report tells what became of a group. It returns false when there will be no other.
+func (c *Committer) report(upTo node.PersistID, err error) (goOn bool) {
+	if err != nil {
+		c.fail(err)
+	}
+	c.opts.Done(upTo, err)
+	return err == nil
+}
+
 // next waits for persists and takes as many as fit one group, at least one. It returns false when there will be none.
-func (c *Committer) next() (ops []node.Op, upTo node.PersistID, ok bool) {
+func (c *Committer) next() (changes []node.Change, upTo node.PersistID, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.queue) == 0 {
-		if c.closing {
+		if c.closing || c.failed != nil {
 			return nil, 0, false
 		}
 		c.changed.Wait()
 	}
 	clear(c.batch) // values of the former group are not kept alive, nor is a slice that once was very long.
-	if cap(c.batch) > 4*c.opts.GroupOpsMax {
+	if cap(c.batch) > 4*c.opts.GroupChangesMax {
 		c.batch = nil
 	}
 	c.batch = c.batch[:0]
 	taken, size := 0, 0
 	for _, p := range c.queue {
 		bytes := 0
-		for i := range p.Ops {
-			bytes += len(p.Ops[i].Key) + len(p.Ops[i].Value)
+		for i := range p.Changes {
+			bytes += len(p.Changes[i].Key) + len(p.Changes[i].Value)
 		}
-		if taken > 0 && (len(c.batch)+len(p.Ops) > c.opts.GroupOpsMax || size+bytes > c.opts.GroupBytesMax) {
+		if taken > 0 && (len(c.batch)+len(p.Changes) > c.opts.GroupChangesMax || size+bytes > c.opts.GroupBytesMax) {
 			break
 		}
-		c.batch = append(c.batch, p.Ops...)
+		c.batch = append(c.batch, p.Changes...)
 		size += bytes
 		upTo = p.ID
 		taken++
@@ -200,16 +280,16 @@ func (c *Committer) next() (ops []node.Op, upTo node.PersistID, ok bool) {
 	rest := copy(c.queue, c.queue[taken:])
 	clear(c.queue[rest:])
 	c.queue = c.queue[:rest]
-	c.ops -= len(c.batch)
+	c.changes -= len(c.batch)
 	c.bytes -= size
 	c.changed.Broadcast()
 	return c.batch, upTo, true
 }
 
-// apply hands a group to the store, again and again while it is refused.
-func (c *Committer) apply(ops []node.Op) error {
+// retried hands a group to the store, again and again while it is refused.
+func (c *Committer) retried(changes []node.Change, apply func([]node.Change) error) error {
 	for {
-		err := c.opts.Store.Apply(ops)
+		err := apply(changes)
 		refused := err != nil && c.opts.Refused != nil && c.opts.Refused(err)
 		c.mu.Lock()
 		last := c.closing
@@ -238,6 +318,6 @@ func (c *Committer) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = err
-	c.queue, c.ops, c.bytes = nil, 0, 0
+	c.queue, c.changes, c.bytes = nil, 0, 0
 	c.changed.Broadcast()
 }

@@ -18,20 +18,20 @@ import (
 // slowStore is a store whose every Apply waits until it is let go.
 type slowStore struct {
 	node.Store
-	entered chan []node.Op
+	entered chan []node.Change
 	release chan error
 }
 
 func newSlowStore() *slowStore {
-	return &slowStore{memstore.New(), make(chan []node.Op), make(chan error)}
+	return &slowStore{Store: memstore.New(), entered: make(chan []node.Change), release: make(chan error)}
 }
 
-func (s *slowStore) Apply(ops []node.Op) error {
-	s.entered <- append([]node.Op{}, ops...)
+func (s *slowStore) Apply(changes []node.Change) error {
+	s.entered <- append([]node.Change{}, changes...)
 	if err := <-s.release; err != nil {
 		return err
 	}
-	return s.Store.Apply(ops)
+	return s.Store.Apply(changes)
 }
 
 // done collects what the committer says.
@@ -67,8 +67,10 @@ func start(t *testing.T, store node.Store, d *done, change func(*committer.Optio
 	return c
 }
 
-func persist(id node.PersistID, ops ...node.Op) node.Persist { return node.Persist{ID: id, Ops: ops} }
-func put(key, value string) node.Op                          { return node.Op{Key: key, Value: []byte(value)} }
+func persist(id node.PersistID, changes ...node.Change) node.Persist {
+	return node.Persist{ID: id, Changes: changes}
+}
+func put(key, value string) node.Change { return node.Change{Key: key, Value: []byte(value)} }
 
 func TestOnePersist(t *testing.T) {
 	store, d := memstore.New(), newDone()
@@ -92,13 +94,13 @@ func TestGroupCommit(t *testing.T) {
 	for id := node.PersistID(2); id <= 101; id++ {
 		require.NoError(t, c.Submit(persist(id, put("k", fmt.Sprint(id)), put(fmt.Sprint(id), "x"))))
 	}
-	require.Equal(t, committer.Backlog{Persists: 100, Ops: 200, Bytes: c.Backlog().Bytes}, c.Backlog())
+	require.Equal(t, committer.Backlog{Persists: 100, Changes: 200, Bytes: c.Backlog().Bytes}, c.Backlog())
 	require.Empty(t, d.said(), "nothing is durable yet")
 	store.release <- nil
-	ops := <-store.entered
-	require.Len(t, ops, 200)
-	require.Equal(t, put("k", "2"), ops[0], "in the order of the persists")
-	require.Equal(t, put("101", "x"), ops[199])
+	changes := <-store.entered
+	require.Len(t, changes, 200)
+	require.Equal(t, put("k", "2"), changes[0], "in the order of the persists")
+	require.Equal(t, put("101", "x"), changes[199])
 	require.Equal(t, committer.Backlog{}, c.Backlog())
 	store.release <- nil
 	require.NoError(t, c.Close())
@@ -106,6 +108,33 @@ func TestGroupCommit(t *testing.T) {
 	value, _, err := store.Get("k")
 	require.NoError(t, err)
 	require.Equal(t, "101", string(value))
+}
+
+// What is submitted together shares an fsync, also when the committer has nothing else to do.
+func TestSubmittedTogether(t *testing.T) {
+	store, d := newSlowStore(), newDone()
+	c := start(t, store, d, func(o *committer.Options) { o.QueueChangesMax = 3 })
+	require.NoError(t, c.SubmitAll([]node.Persist{persist(1, put("a", "1")), persist(2, put("b", "2"))}))
+	require.Len(t, <-store.entered, 2)
+
+	// Of more than there is room for, what has room is taken, and the rest when it has.
+	submitted := make(chan error, 1)
+	go func() {
+		submitted <- c.SubmitAll([]node.Persist{
+			persist(3, put("c", "3")), persist(4, put("d", "4")), persist(5, put("e", "5")), persist(6, put("f", "6")),
+		})
+	}()
+	require.Eventually(t, func() bool { return c.Backlog().Persists == 3 }, time.Minute, time.Millisecond)
+	store.release <- nil
+	require.Len(t, <-store.entered, 3)
+	require.NoError(t, <-submitted)
+	store.release <- nil
+	require.Len(t, <-store.entered, 1)
+	store.release <- nil
+	require.NoError(t, c.Close())
+	require.Equal(t, []string{"2 <nil>", "5 <nil>", "6 <nil>"}, d.said())
+	require.ErrorIs(t, c.SubmitAll([]node.Persist{persist(7), persist(8)}), committer.ErrClosed)
+	require.NoError(t, c.SubmitAll(nil))
 }
 
 func TestGroupLimits(t *testing.T) {
@@ -116,18 +145,22 @@ func TestGroupLimits(t *testing.T) {
 		want   []int // operations in each Apply after the first.
 	}{
 		{"operations", []node.Persist{
-			persist(2, put("a", ""), put("b", "")), persist(3, put("c", ""), put("d", "")), persist(4, put("e", "")), persist(5, put("f", "")),
+			persist(2, put("a", ""), put("b", "")), persist(3, put("c", ""), put("d", "")), persist(4, put("e", "")),
+			persist(5, put("f", "")),
 		}, []int{4, 2}},
 		{"a persist is never split", []node.Persist{
 			persist(2, put("a", ""), put("b", ""), put("c", "")), persist(3, put("d", ""), put("e", "")),
-			persist(4, put("f", ""), put("g", ""), put("h", ""), put("i", ""), put("j", ""), put("k", "")), persist(5, put("l", "")),
+			persist(4, put("f", ""), put("g", ""), put("h", ""), put("i", ""), put("j", ""), put("k", "")),
+			persist(5, put("l", "")),
 		}, []int{3, 2, 6, 1}},
-		{"bytes", []node.Persist{persist(2, put("a", big)), persist(3, put("b", "x")), persist(4, put("c", big)), persist(5, put("d", "x"))}, []int{2, 2}},
-		{"a large one goes alone", []node.Persist{persist(2, put("a", "x")), persist(3, put("b", big+big)), persist(4, put("c", "x"))}, []int{1, 1, 1}},
+		{"bytes", []node.Persist{persist(2, put("a", big)), persist(3, put("b", "x")), persist(4, put("c", big)),
+			persist(5, put("d", "x"))}, []int{2, 2}},
+		{"a large one goes alone", []node.Persist{
+			persist(2, put("a", "x")), persist(3, put("b", big+big)), persist(4, put("c", "x"))}, []int{1, 1, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store, d := newSlowStore(), newDone()
-			c := start(t, store, d, func(o *committer.Options) { o.GroupOpsMax, o.GroupBytesMax = 4, 1000 })
+			c := start(t, store, d, func(o *committer.Options) { o.GroupChangesMax, o.GroupBytesMax = 4, 1000 })
 			require.NoError(t, c.Submit(persist(1, put("k", "1"))))
 			<-store.entered
 			for _, p := range test.queued {
@@ -166,7 +199,7 @@ func TestFailure(t *testing.T) {
 
 func TestCloseDrains(t *testing.T) {
 	store, d := newSlowStore(), newDone()
-	c := start(t, store, d, func(o *committer.Options) { o.GroupOpsMax = 2 })
+	c := start(t, store, d, func(o *committer.Options) { o.GroupChangesMax = 2 })
 	for id := node.PersistID(1); id <= 4; id++ {
 		require.NoError(t, c.Submit(persist(id, put(fmt.Sprint(id), "v"), put("last", fmt.Sprint(id)))))
 	}
@@ -191,7 +224,7 @@ func TestCloseDrains(t *testing.T) {
 
 func TestFullQueueWaits(t *testing.T) {
 	for name, limit := range map[string]func(*committer.Options){
-		"operations": func(o *committer.Options) { o.QueueOpsMax = 2 },
+		"operations": func(o *committer.Options) { o.QueueChangesMax = 2 },
 		"bytes":      func(o *committer.Options) { o.QueueBytesMax = 8 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -228,7 +261,7 @@ func TestWaitForRoomEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, result := range []error{errors.New("broken disk"), nil} {
 			store, d := newSlowStore(), newDone()
-			c := start(t, store, d, func(o *committer.Options) { o.QueueOpsMax = 1 })
+			c := start(t, store, d, func(o *committer.Options) { o.QueueChangesMax = 1 })
 			require.NoError(t, c.Submit(persist(1, put("k", "1"))))
 			<-store.entered
 			require.NoError(t, c.Submit(persist(2, put("k", "2"))))
@@ -264,15 +297,15 @@ func TestRefusedIsRetried(t *testing.T) {
 		began := time.Now()
 		require.NoError(t, c.Submit(persist(1, put("k", "1"))))
 		for range 3 {
-			require.Equal(t, []node.Op{put("k", "1")}, <-store.entered)
+			require.Equal(t, []node.Change{put("k", "1")}, <-store.entered)
 			store.release <- errFull
 		}
 		synctest.Wait()
 		require.Equal(t, errFull, c.Backlog().Refused)
 		require.NoError(t, c.Submit(persist(2, put("k", "2"))))
-		require.Equal(t, []node.Op{put("k", "1")}, <-store.entered)
+		require.Equal(t, []node.Change{put("k", "1")}, <-store.entered)
 		store.release <- nil
-		require.Equal(t, []node.Op{put("k", "2")}, <-store.entered)
+		require.Equal(t, []node.Change{put("k", "2")}, <-store.entered)
 		require.NoError(t, c.Backlog().Refused)
 		store.release <- nil
 		require.NoError(t, c.Close())
@@ -313,13 +346,13 @@ func TestOrderIsChecked(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for name, spoil := range map[string]func(*committer.Options){
-		"store":       func(o *committer.Options) { o.Store = nil },
-		"callback":    func(o *committer.Options) { o.Done = nil },
-		"group ops":   func(o *committer.Options) { o.GroupOpsMax = 0 },
-		"group bytes": func(o *committer.Options) { o.GroupBytesMax = 0 },
-		"queue ops":   func(o *committer.Options) { o.QueueOpsMax = 0 },
-		"queue bytes": func(o *committer.Options) { o.QueueBytesMax = 0 },
-		"retry":       func(o *committer.Options) { o.Refused, o.RetryDelay = isFull, 0 },
+		"store":         func(o *committer.Options) { o.Store = nil },
+		"callback":      func(o *committer.Options) { o.Done = nil },
+		"group changes": func(o *committer.Options) { o.GroupChangesMax = 0 },
+		"group bytes":   func(o *committer.Options) { o.GroupBytesMax = 0 },
+		"queue changes": func(o *committer.Options) { o.QueueChangesMax = 0 },
+		"queue bytes":   func(o *committer.Options) { o.QueueBytesMax = 0 },
+		"retry":         func(o *committer.Options) { o.Refused, o.RetryDelay = isFull, 0 },
 	} {
 		o := committer.DefaultOptions(memstore.New(), newDone().call)
 		spoil(&o)

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"kvs/node"
+	"kvs/node/host/access"
+	"kvs/node/slot"
 )
 
 // Check says what does not fit together in a resolved configuration; nil when all is well. Each error in the joined one is a
@@ -37,13 +39,29 @@ func (p *parser) check(c *Config) {
 	_, err := node.CheckStrongPrefixes(c.StrongPrefixes)
 	bad("strong_prefixes", err)
 	bad("max_clock_offset", between(c.MaxClockOffset, 10*time.Millisecond, 24*time.Hour))
-	bad("value_bytes_max", between(c.ValueBytesMax, 1, node.ValueBytesHardMax))
+	bad("value_bytes_max", between(c.ValueBytesMax, 1, slot.ValueBytesHardMax))
 	bad("expected_members", between(c.ExpectedMembers, 0, 1024))
 	bad("requests_max", between(c.RequestsMax, 1, 1<<20))
 	bad("request_timeout", between(c.RequestTimeout, time.Millisecond, time.Hour))
 	bad("shutdown_timeout", between(c.ShutdownTimeout, time.Millisecond, time.Hour))
+	p.checkTLS(&c.TLS, bad)
+	p.checkAuth(c, bad)
+	bad("audit.what", oneOf(c.Audit.What, AuditAdmin, AuditAll))
+	bad("limits.connections_per_address", between(c.Limits.ConnectionsPerAddress, 0, 1<<20))
+	bad("limits.requests_per_second", between(c.Limits.RequestsPerSecond, 0, 1<<20))
+	bad("limits.body_bytes_max", between(c.Limits.BodyBytesMax, slot.ValueBytesHardMax, 1<<40))
+	bad("limits.header_bytes_max", between(c.Limits.HeaderBytesMax, 4<<10, 1<<20))
+	bad("limits.read_timeout", between(c.Limits.ReadTimeout, 10*time.Millisecond, time.Hour))
+	bad("limits.idle_timeout", between(c.Limits.IdleTimeout, 10*time.Millisecond, 24*time.Hour))
+	if c.AdminListen != "" {
+		_, err := checkAddress(c.AdminListen)
+		bad("admin_listen", err)
+	}
+	bad("listen", c.checkOpen())
 	bad("log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error"))
 	bad("log.format", oneOf(c.Log.Format, "text", "json"))
+	bad("log.bytes_max", between(c.Log.BytesMax, 64<<10, 1<<30))
+	bad("log.files_max", between(c.Log.FilesMax, 1, 1000))
 
 	bad("disk.low_watermark", between(c.Disk.LowWatermark, 32<<20, 1<<50))
 	if c.Disk.HighWatermark <= c.Disk.LowWatermark {
@@ -66,7 +84,7 @@ func (p *parser) check(c *Config) {
 
 	bad("replication.queue_bytes_max", between(c.Replication.QueueBytesMax, 17<<20, 1<<40))
 	bad("replication.hint_ttl", between(c.Replication.HintTTL, time.Second, 30*24*time.Hour))
-	bad("replication.batch_bytes_max", between(c.Replication.BatchBytesMax, 1, node.ValueBytesHardMax))
+	bad("replication.batch_bytes_max", between(c.Replication.BatchBytesMax, 1, slot.ValueBytesHardMax))
 	bad("replication.ack_timeout", between(c.Replication.AckTimeout, time.Millisecond, time.Hour))
 	if c.Replication.RetryDelayMax < c.Replication.AckTimeout {
 		bad("replication.retry_delay_max", fmt.Errorf("%v must not be less than ack_timeout, %v", c.Replication.RetryDelayMax, c.Replication.AckTimeout), "replication.ack_timeout")
@@ -75,6 +93,47 @@ func (p *parser) check(c *Config) {
 	bad("replication.bootstrap_wait", between(c.Replication.BootstrapWait, 0, 24*time.Hour))
 	bad("replication.tombstone_grace", between(c.Replication.TombstoneGrace, time.Minute, 365*24*time.Hour))
 	bad("replication.sync_interval", between(c.Replication.SyncInterval, 10*time.Millisecond, 24*time.Hour))
+}
+
+// checkOpen refuses a node that is open to the network and requires no credentials.
+func (c *Config) checkOpen() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil || c.Insecure || c.TLS.On() && c.Gossip.Keyring != "" && c.Auth.Mode == AuthRequired || isLoopback(host) {
+		return nil
+	}
+	return fmt.Errorf("%s is open to the network, and without tls, gossip.keyring and auth.mode: required every machine that reaches it can read, write and end the cluster: "+
+		"make what they need with kvs init --secure, or kvs cert issue and kvs keyring create, and set them (docs/security.md), "+
+		"or set insecure: true if this network is closed to all others", c.Listen)
+}
+
+// isLoopback says whether only this machine reaches host. A name may lead anywhere, but for the one that may not.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (p *parser) checkAuth(c *Config, bad func(key string, err error, with ...string)) {
+	bad("auth.mode", oneOf(c.Auth.Mode, AuthOff, AuthRequired))
+	if c.Auth.Mode == AuthRequired && (!c.TLS.On() || c.TLS.Mode != TLSRequired) {
+		bad("auth.mode", errors.New("tokens would travel unencrypted: set tls first, with mode: required"), "tls.mode")
+	}
+	if c.Auth.AdminHash != "" {
+		_, err := access.ParseHash(c.Auth.AdminHash)
+		bad("auth.admin_hash", err)
+	}
+}
+
+func (p *parser) checkTLS(t *TLS, bad func(key string, err error, with ...string)) {
+	bad("tls.mode", oneOf(t.Mode, TLSRequired, TLSOptional))
+	bad("tls.min_version", oneOf(t.MinVersion, TLS12, TLS13))
+	if t.Cert == "" && t.Key == "" && t.CA == "" {
+		return
+	}
+	for _, f := range []struct{ key, path string }{{"tls.cert", t.Cert}, {"tls.key", t.Key}, {"tls.ca", t.CA}} {
+		if f.path == "" {
+			bad(f.key, errors.New("missing: cert, key and ca belong together; set all three, or none"))
+		}
+	}
 }
 
 func (p *parser) checkAddresses(c *Config, bad func(key string, err error, with ...string)) {
@@ -133,8 +192,8 @@ func checkAddress(s string) (host string, err error) {
 
 func checkName(s string) error {
 	switch {
-	case s == "" || len(s) > node.SegmentBytesMax:
-		return fmt.Errorf("%d bytes, want 1 to %d", len(s), node.SegmentBytesMax)
+	case s == "" || len(s) > slot.SegmentBytesMax:
+		return fmt.Errorf("%d bytes, want 1 to %d", len(s), slot.SegmentBytesMax)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("%q holds a control character or is not UTF-8", s)
 	}
@@ -144,7 +203,8 @@ func checkName(s string) error {
 // checkFolder says whether a node's name can be a folder's: its data is in data/NAME unless data_dir says otherwise.
 func checkFolder(name string) error {
 	if name == "." || name == ".." || strings.ContainsRune(name, '/') {
-		return fmt.Errorf("%q cannot be the name of a folder, which the data is in; leave out slashes, and do not use . or ..", name)
+		return fmt.Errorf("%q cannot be the name of a folder, and the data is in a folder of that name: use a name without "+
+			"slashes, such as node1", name)
 	}
 	return nil
 }
@@ -171,7 +231,7 @@ func oneOf(s string, words ...string) error {
 		}
 	}
 	meant := ""
-	if near := nearest(s, words); near != "" {
+	if near := Nearest(s, words); near != "" {
 		meant = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Errorf("%q is none of %s%s", s, strings.Join(words, ", "), meant)

@@ -1,10 +1,11 @@
 // Package config is the YAML file of a node: what can be set, what it defaults to, and what is wrong with it.
 //
-// It reads and writes that one file. It is not the place where settings take effect (node/host), nor does it look at
-// environment variables or flags.
+// It reads and writes that one file, with ${NAME} in a value for what the environment says. It is not the place where
+// settings take effect (node/host), nor does it look at flags.
 //
-// Begin with Config and Load. keys.go holds the description of every key, parse.go reads a file, write.go writes one with the
-// descriptions as comments, check.go says what does not fit together, and values.go holds how sizes and durations are spelled.
+// Begin with Config and Load. keys.go holds the description of every key, parse.go reads a file, write.go writes one
+// with the descriptions as comments, check.go says what does not fit together, and values.go holds how sizes and
+// durations are spelled.
 package config
 
 import (
@@ -14,10 +15,11 @@ import (
 	"time"
 
 	"kvs/node"
+	"kvs/node/slot"
 	"kvs/node/swim"
 )
 
-// Config is what a node is told before it starts. The yaml tag is the key in the file; a struct is a section.
+// Config has the settings of a node. The yaml tag is the key in the file; a struct is a section.
 type Config struct {
 	// File is the absolute path of the file this came from. Relative paths are relative to its folder.
 	File string `yaml:"-"`
@@ -38,16 +40,78 @@ type Config struct {
 	RequestTimeout     time.Duration `yaml:"request_timeout"`
 	ShutdownTimeout    time.Duration `yaml:"shutdown_timeout"`
 	TestClockFile      string        `yaml:"test_clock_file"`
+	Insecure           bool          `yaml:"insecure"`
+	TLS                TLS           `yaml:"tls"`
+	Auth               Auth          `yaml:"auth"`
+	AdminListen        string        `yaml:"admin_listen"`
+	Limits             Limits        `yaml:"limits"`
+	Audit              Audit         `yaml:"audit"`
 	Log                Log           `yaml:"log"`
 	Disk               Disk          `yaml:"disk"`
 	Gossip             Gossip        `yaml:"gossip"`
 	Replication        Replication   `yaml:"replication"`
 }
 
+// TLS says what a node proves itself with. Without cert, key and ca connections are not encrypted.
+type TLS struct {
+	Cert       string `yaml:"cert"`
+	Key        string `yaml:"key"`
+	CA         string `yaml:"ca"`
+	Mode       string `yaml:"mode"`
+	MinVersion string `yaml:"min_version"`
+}
+
+// Auth says whether those who ask have to say who they are.
+type Auth struct {
+	Mode      string `yaml:"mode"`
+	AdminHash string `yaml:"admin_hash"`
+}
+
+// Limits bound what clients may take at the edge.
+type Limits struct {
+	ConnectionsPerAddress int           `yaml:"connections_per_address"`
+	RequestsPerSecond     int           `yaml:"requests_per_second"`
+	BodyBytesMax          Size          `yaml:"body_bytes_max"`
+	HeaderBytesMax        Size          `yaml:"header_bytes_max"`
+	ReadTimeout           time.Duration `yaml:"read_timeout"`
+	IdleTimeout           time.Duration `yaml:"idle_timeout"`
+}
+
+// Audit says which requests are written down, and where.
+type Audit struct {
+	File string `yaml:"file"`
+	What string `yaml:"what"`
+}
+
+// The values of Audit.What.
+const (
+	AuditAdmin = "admin"
+	AuditAll   = "all"
+)
+
+// The values of Auth.Mode.
+const (
+	AuthOff      = "off"
+	AuthRequired = "required"
+)
+
+// The values of TLS.Mode and TLS.MinVersion.
+const (
+	TLSRequired = "required"
+	TLSOptional = "optional"
+	TLS12       = "1.2"
+	TLS13       = "1.3"
+)
+
+// On says whether the node speaks TLS.
+func (t *TLS) On() bool { return t.Cert != "" }
+
 // Log says what is logged and how.
 type Log struct {
-	Level  string `yaml:"level"`
-	Format string `yaml:"format"`
+	Level    string `yaml:"level"`
+	Format   string `yaml:"format"`
+	BytesMax Size   `yaml:"bytes_max"`
+	FilesMax int    `yaml:"files_max"`
 }
 
 // Disk says when the data folder's file system counts as full, and how much memory the store takes.
@@ -68,6 +132,8 @@ type Gossip struct {
 	SuspicionMaxMult int           `yaml:"suspicion_max_mult"`
 	PushPullInterval time.Duration `yaml:"push_pull_interval"`
 	DeadDialInterval time.Duration `yaml:"dead_dial_interval"`
+
+	Keyring string `yaml:"keyring"`
 }
 
 // Replication sets how records travel between members. The fields are those of node.Tuning.
@@ -91,21 +157,30 @@ func Default() Config {
 		Listen:             "127.0.0.1:7001",
 		DefaultConsistency: node.Eventual,
 		MaxClockOffset:     tuning.MaxClockOffset,
-		ValueBytesMax:      node.ValueBytesDefault,
+		ValueBytesMax:      slot.ValueBytesDefault,
 		RequestsMax:        4096,
 		RequestTimeout:     10 * time.Second,
 		ShutdownTimeout:    10 * time.Second,
-		Log:                Log{Level: "info", Format: "text"},
+		TLS:                TLS{Mode: TLSRequired, MinVersion: TLS13},
+		Auth:               Auth{Mode: AuthOff},
+		Limits: Limits{
+			ConnectionsPerAddress: 1024, BodyBytesMax: 64 << 20, HeaderBytesMax: 16 << 10,
+			ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		},
+		Audit: Audit{What: AuditAdmin},
+		Log:   Log{Level: "info", Format: "text", BytesMax: 8 << 20, FilesMax: 4},
 		Disk: Disk{
 			LowWatermark: 128 << 20, HighWatermark: 192 << 20, CheckInterval: time.Second, MemtableBytes: 8 << 20,
 		},
 		Gossip: Gossip{
-			ProbeInterval: gossip.ProbeInterval, ProbeTimeout: gossip.ProbeTimeout, IndirectProbes: gossip.IndirectProbes,
-			SuspicionMult: gossip.SuspicionMult, SuspicionMaxMult: gossip.SuspicionMaxMult,
+			ProbeInterval: gossip.ProbeInterval, ProbeTimeout: gossip.ProbeTimeout,
+			IndirectProbes: gossip.IndirectProbes,
+			SuspicionMult:  gossip.SuspicionMult, SuspicionMaxMult: gossip.SuspicionMaxMult,
 			PushPullInterval: gossip.PushPullInterval, DeadDialInterval: gossip.DeadDialInterval,
 		},
 		Replication: Replication{
-			QueueBytesMax: Size(tuning.QueueBytesMax), HintTTL: tuning.HintTTL, BatchBytesMax: Size(tuning.BatchBytesMax), AckTimeout: tuning.AckTimeout,
+			QueueBytesMax: Size(tuning.QueueBytesMax), HintTTL: tuning.HintTTL,
+			BatchBytesMax: Size(tuning.BatchBytesMax), AckTimeout: tuning.AckTimeout,
 			RetryDelayMax: tuning.RetryDelayMax, SyncInterval: tuning.SyncInterval,
 			BootstrapRate: Size(tuning.BootstrapRate), BootstrapWait: tuning.BootstrapWait,
 			TombstoneGrace: tuning.TombstoneGrace,
@@ -113,8 +188,8 @@ func Default() Config {
 	}
 }
 
-// Resolve fills in what follows from the rest when it is not set: the name from the file's, the advertised address from the
-// one listened on, the data folder from the name. Afterwards DataDir is absolute.
+// Resolve fills in what follows from the rest when it is not set: the name from the file's, the advertised address from
+// the one listened on, the data folder from the name. Afterwards all paths are absolute.
 func (c *Config) Resolve(file string) {
 	c.File = file
 	if c.Name == "" {
@@ -130,8 +205,10 @@ func (c *Config) Resolve(file string) {
 	if c.DataDir == "" {
 		c.DataDir = filepath.Join("data", c.Name)
 	}
-	if !filepath.IsAbs(c.DataDir) {
-		c.DataDir = filepath.Join(filepath.Dir(file), c.DataDir)
+	for _, path := range []*string{&c.DataDir, &c.TLS.Cert, &c.TLS.Key, &c.TLS.CA, &c.Gossip.Keyring, &c.Audit.File} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(file), *path)
+		}
 	}
 }
 
@@ -141,6 +218,7 @@ func (c *Config) SwimConfig() swim.Config {
 	s.ProbeInterval, s.ProbeTimeout, s.IndirectProbes = g.ProbeInterval, g.ProbeTimeout, g.IndirectProbes
 	s.SuspicionMult, s.SuspicionMaxMult = g.SuspicionMult, g.SuspicionMaxMult
 	s.PushPullInterval, s.DeadDialInterval = g.PushPullInterval, g.DeadDialInterval
+	s.NamesFixed = c.TLS.On() && c.TLS.Mode != TLSOptional
 	return s
 }
 

@@ -40,7 +40,7 @@ func TestWrittenFilesParseBack(t *testing.T) {
 	changed.DataDir = "/var/lib/kvs data"
 	changed.DefaultConsistency, changed.ReadOnly = node.Linearizable, true
 	changed.ValueBytesMax, changed.RequestTimeout = 512, 90*time.Second
-	changed.Log = config.Log{Level: "debug", Format: "json"}
+	changed.Log = config.Log{Level: "debug", Format: "json", BytesMax: 1 << 20, FilesMax: 9}
 	booleans := config.Default()
 	booleans.Name, booleans.Cluster = "true", "1"
 
@@ -68,7 +68,7 @@ func TestEmptyFilesMeanTheDefaults(t *testing.T) {
 }
 
 func TestWhatFollowsFromTheRest(t *testing.T) {
-	c, err := config.Parse("/srv/kvs/node7.yml", []byte("listen: 10.1.2.3:7007\n"))
+	c, err := config.Parse("/srv/kvs/node7.yml", []byte("listen: 10.1.2.3:7007\ninsecure: true\n"))
 	require.NoError(t, err)
 	require.Equal(t, "node7", c.Name)
 	require.Equal(t, "10.1.2.3:7007", c.Advertise)
@@ -76,6 +76,13 @@ func TestWhatFollowsFromTheRest(t *testing.T) {
 	c, err = config.Parse("/srv/kvs/node7.yml", []byte("data_dir: ../d\nname: other\n"))
 	require.NoError(t, err)
 	require.Equal(t, "/srv/d", c.DataDir)
+	c, err = config.Parse("/srv/kvs/node7.yml", []byte("listen: '[2001:db8::1]:1'\ntls: {cert: c/a.crt, key: /k, ca: ../ca.crt}\ngossip: {keyring: k}\nauth: {mode: required}\n"))
+	require.NoError(t, err)
+	require.Equal(t, config.TLS{Cert: "/srv/kvs/c/a.crt", Key: "/k", CA: "/srv/ca.crt", Mode: "required", MinVersion: "1.3"}, c.TLS)
+	for _, listen := range []string{"localhost:1", "'[::1]:1'", "127.8.9.1:1"} {
+		_, err = config.Parse("/srv/kvs/node7.yml", []byte("listen: "+listen+"\n"))
+		require.NoError(t, err)
+	}
 }
 
 // Every field of Config appears in the written file, with a description above it and its default in words.
@@ -143,6 +150,13 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 		{"log: info\n", `n.yaml:1: log: is a section; put its keys below it, indented`},
 		{"log:\n  level: warning\n", `n.yaml:2: log.level: "warning" is none of debug, info, warn, error`},
 		{"listen: 7001\n", `n.yaml:1: listen: "7001" is not an address; write host:port`},
+		{"listen: 10.0.0.1:7001\n", `n.yaml:1: listen: 10.0.0.1:7001 is open to the network, and without tls, gossip.keyring and auth.mode`},
+		{"listen: host:7001\n", `or set insecure: true if this network is closed`},
+		{"auth: {mode: required}\n", `n.yaml:1: auth.mode: tokens would travel unencrypted: set tls first`},
+		{"auth: {admin_hash: abc}\n", `n.yaml:1: auth.admin_hash: a hash is 64 hexadecimal digits`},
+		{"tls: {cert: a}\n", `n.yaml: tls.key: missing: cert, key and ca belong together`},
+		{"tls: {mode: on}\n", `n.yaml:1: tls.mode: "on" is none of required, optional`},
+		{"tls: {min_version: '1.1'}\n", `tls.min_version: "1.1" is none of 1.2, 1.3`},
 		{"listen: 127.0.0.1:0\n", `n.yaml:1: listen: "127.0.0.1:0" has no usable port`},
 		{"listen: 127.0.0.1:70000\n", `port from 1 to 65535`},
 		{"cluster: x\nlisten: 0.0.0.0:7001\n", `n.yaml: advertise: missing: listen is 0.0.0.0:7001, every address of this machine`},
@@ -220,4 +234,24 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, c, again)
 	})
+}
+
+// ${NAME} is what the environment says, and a mistake when it says nothing: ${POD_IP} was gossiped as it stands.
+func TestVariables(t *testing.T) {
+	t.Setenv("POD_IP", "10.1.2.3")
+	t.Setenv("EMPTY", "")
+	c, err := config.Parse("/n.yaml", []byte("insecure: true\nadvertise: ${POD_IP}:7001\nseeds: ['${POD_IP}:1', 'b:2']\ncluster: a$${POD_IP}b$c${EMPTY}\nlisten: 0.0.0.0:7001\n"))
+	require.NoError(t, err)
+	require.Equal(t, "10.1.2.3:7001", c.Advertise)
+	require.Equal(t, []string{"10.1.2.3:1", "b:2"}, c.Seeds)
+	require.Equal(t, "a${POD_IP}b$c", c.Cluster)
+	for text, says := range map[string]string{
+		"name: a\nadvertise: ${NO_SUCH_VARIABLE}:7001\n": "/n.yaml:2: advertise: ${NO_SUCH_VARIABLE}: the environment has no NO_SUCH_VARIABLE",
+		"cluster: a${POD_IP\n":                           "want ${NAME}",
+		"cluster: a${}\n":                                "want ${NAME}",
+		"seeds: ['${NO_SUCH_VARIABLE}:1']\n":             "the environment has no NO_SUCH_VARIABLE",
+	} {
+		_, err := config.Parse("/n.yaml", []byte(text))
+		require.ErrorContains(t, err, says)
+	}
 }

@@ -98,7 +98,7 @@ func setList(list *[]string, n *yaml.Node) error {
 func (f *field) text() string {
 	switch v := f.value.Interface().(type) {
 	case string:
-		return quote(v)
+		return quote(escapeVariables(v))
 	case bool:
 		return strconv.FormatBool(v)
 	case int:
@@ -108,7 +108,7 @@ func (f *field) text() string {
 	case []string:
 		quoted := make([]string, len(v))
 		for i := range v {
-			quoted[i] = quote(v[i])
+			quoted[i] = quote(escapeVariables(v[i]))
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case fmt.Stringer: // Size and node.Level.
@@ -120,7 +120,8 @@ func (f *field) text() string {
 // quote leaves plain words alone, and writes everything else as a double-quoted YAML string, whose escapes JSON shares.
 func quote(s string) string {
 	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/:-", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("._/:-", r))
 	})
 	if plain {
 		var v any

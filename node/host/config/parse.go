@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -40,8 +42,8 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Parse reads a configuration file's content over the defaults, fills in what follows from the rest, and checks it. name is
-// the file's path: it stands in errors and is what relative paths begin at. All problems are reported at once.
+// Parse reads a configuration file's content over the defaults, fills in what follows from the rest, and checks it.
+// name is the file's path: it stands in errors and is what relative paths begin at. All problems are reported at once.
 func Parse(name string, content []byte) (*Config, error) {
 	p := parser{file: name, lines: map[string]int{}, unread: map[string]bool{}}
 	c := Default()
@@ -64,7 +66,8 @@ type parser struct {
 	file     string
 	lines    map[string]int // where each key stands.
 	problems []error
-	unread   map[string]bool // keys whose values could not be read: they have their defaults, which nobody has to check.
+	// keys whose values could not be read: they have their defaults, which nobody has to check.
+	unread map[string]bool
 }
 
 func (p *parser) say(line int, key, format string, args ...any) {
@@ -80,7 +83,8 @@ func (p *parser) unreadable(line int, key, text string) {
 // document returns the one mapping in content, or nil when there is nothing but comments.
 func (p *parser) document(content []byte) (*yaml.Node, error) {
 	if len(content) > fileBytesMax {
-		return nil, &Problem{File: p.file, Text: fmt.Sprintf("%d bytes is no configuration file, the limit is %d", len(content), fileBytesMax)}
+		return nil, &Problem{File: p.file,
+			Text: fmt.Sprintf("%d bytes is no configuration file, the limit is %d", len(content), fileBytesMax)}
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc, second yaml.Node
@@ -92,7 +96,8 @@ func (p *parser) document(content []byte) (*yaml.Node, error) {
 		return nil, p.syntax(err)
 	}
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &Problem{File: p.file, Line: second.Line, Text: "a second document begins here; one file configures one node"}
+		return nil, &Problem{File: p.file, Line: second.Line,
+			Text: "a second document begins here; one file configures one node"}
 	}
 	root := doc.Content[0]
 	switch {
@@ -155,10 +160,54 @@ func (p *parser) value(f *field, n *yaml.Node) {
 	case f.section():
 		p.unreadable(n.Line, f.key, "is a section; put its keys below it, indented")
 	default:
-		if err := f.set(n); err != nil {
+		err := expandScalars(n)
+		if err == nil {
+			err = f.set(n)
+		}
+		if err != nil {
 			p.unreadable(n.Line, f.key, err.Error())
 		}
 	}
+}
+
+// variable is ${NAME}, and $${ is how the two characters of its beginning are written.
+var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}?`)
+
+// expandScalars puts the environment's values in place of ${NAME}, in a value or in those of a list.
+func expandScalars(n *yaml.Node) error {
+	for _, item := range n.Content {
+		if item.Kind == yaml.ScalarNode {
+			if err := expandScalars(item); err != nil {
+				return err
+			}
+		}
+	}
+	if n.Kind != yaml.ScalarNode {
+		return nil
+	}
+	text, err := expand(n.Value)
+	n.Value = text
+	return err
+}
+
+func expand(text string) (string, error) {
+	var failed error
+	out := variable.ReplaceAllStringFunc(text, func(found string) string {
+		if strings.HasPrefix(found, "$$") {
+			return found[1:]
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(found, "${"), "}")
+		value, ok := os.LookupEnv(name)
+		switch {
+		case !strings.HasSuffix(found, "}") || name == "":
+			failed = fmt.Errorf("%s: want ${NAME}; write $${ where the text is meant", found)
+		case !ok:
+			failed = fmt.Errorf("%s: the environment has no %s: set it for the process that reads this file", found,
+				name)
+		}
+		return value
+	})
+	return out, failed
 }
 
 // unknown reports a key that does not exist, with the one that was probably meant: in this section, or the same word in
@@ -168,7 +217,7 @@ func (p *parser) unknown(key *yaml.Node, prefix string, siblings []field) {
 	for i := range siblings {
 		names = append(names, siblings[i].name)
 	}
-	if meant := nearest(key.Value, names); meant != "" {
+	if meant := Nearest(key.Value, names); meant != "" {
 		p.say(key.Line, "", "unknown key %q; did you mean %q?", prefix+key.Value, prefix+meant)
 		return
 	}
@@ -180,3 +229,6 @@ func (p *parser) unknown(key *yaml.Node, prefix string, siblings []field) {
 	}
 	p.say(key.Line, "", "unknown key %q; the keys here are %s", prefix+key.Value, strings.Join(names, ", "))
 }
+
+// escapeVariables writes a text so that expand makes the same of it.
+func escapeVariables(text string) string { return strings.ReplaceAll(text, "${", "$${") }

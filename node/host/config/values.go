@@ -42,7 +42,7 @@ func ParseSize(text string) (Size, error) {
 	return Size(n) * unit, nil
 }
 
-// formatDuration is Duration.String without the zero parts that nobody writes: 1m, not 1m0s.
+// formatDuration is Duration.String without the zero parts that people leave out: 1m, not 1m0s.
 func formatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -62,9 +62,9 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// nearest returns the candidate with the smallest edit distance to word, or "" when none is close enough to be a typing
+// Nearest returns the candidate with the smallest edit distance to word, or "" when none is close enough to be a typing
 // mistake: at most a third of the letters wrong.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/3+1
 	for _, c := range candidates {
 		if d := editDistance(word, c); d < bestDistance || d == bestDistance && best == "" && d <= len(c)/3 {
@@ -74,8 +74,8 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-// editDistance counts the insertions, deletions, replacements and swaps of neighbours that lead from a to b (optimal string
-// alignment). Keys are short; words that are not cost nothing, because they cannot be near.
+// editDistance counts the insertions, deletions, replacements and swaps of neighbours that lead from a to b (optimal
+// string alignment). Keys are short; words that are not cost nothing, because they cannot be near.
 func editDistance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return max(len(a), len(b))

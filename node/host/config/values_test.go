@@ -8,7 +8,8 @@ import (
 )
 
 func TestSizes(t *testing.T) {
-	for text, want := range map[string]Size{"0": 0, "7": 7, "512B": 512, "1KiB": 1024, "1 MiB": 1 << 20, "3GiB": 3 << 30, "1025B": 1025} {
+	for text, want := range map[string]Size{
+		"0": 0, "7": 7, "512B": 512, "1KiB": 1024, "1 MiB": 1 << 20, "3GiB": 3 << 30, "1025B": 1025} {
 		got, err := ParseSize(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got)
@@ -26,7 +27,8 @@ func TestSizes(t *testing.T) {
 
 func TestDurationsPrintAsPeopleWriteThem(t *testing.T) {
 	for want, d := range map[string]time.Duration{
-		"500ms": 500 * time.Millisecond, "1m": time.Minute, "1h": time.Hour, "1h30m": 90 * time.Minute, "1m1s": 61 * time.Second, "10s": 10 * time.Second,
+		"500ms": 500 * time.Millisecond, "1m": time.Minute, "1h": time.Hour, "1h30m": 90 * time.Minute,
+		"1m1s": 61 * time.Second, "10s": 10 * time.Second,
 		"0s": 0, "1h0m10s": time.Hour + 10*time.Second,
 	} {
 		require.Equal(t, want, formatDuration(d))
@@ -39,9 +41,10 @@ func TestDurationsPrintAsPeopleWriteThem(t *testing.T) {
 func TestNearestWord(t *testing.T) {
 	words := []string{"listen", "level", "name", "seeds", "read_only"}
 	for word, want := range map[string]string{
-		"listne": "listen", "lisen": "listen", "levl": "level", "seed": "seeds", "readonly": "read_only", "nmae": "name", "x": "", "": "", "completely": "",
+		"listne": "listen", "lisen": "listen", "levl": "level", "seed": "seeds", "readonly": "read_only",
+		"nmae": "name", "x": "", "": "", "completely": "",
 	} {
-		require.Equal(t, want, nearest(word, words), word)
+		require.Equal(t, want, Nearest(word, words), word)
 	}
 	require.Equal(t, 1, editDistance("ab", "ba"))
 	require.Equal(t, 3, editDistance("kitten", "sitting"))

@@ -40,8 +40,8 @@ func comment(b *bytes.Buffer, indent, text string) {
 	}
 }
 
-// Write puts c into the file at path, with the descriptions as comments: whole, or not at all. The folder is made when it is
-// missing. What the file held before is replaced.
+// Write puts c into the file at path, with the descriptions as comments: whole, or not at all. The folder is made when
+// it is missing. What the file held before is replaced.
 func Write(path string, c Config) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -73,23 +73,31 @@ func Write(path string, c Config) (err error) {
 
 // Load reads the file at path. When there is none it writes one with the defaults first, and says that it did.
 func Load(path string) (c *Config, created bool, err error) {
-	path, err = filepath.Abs(path)
-	if err != nil {
+	c, err = Read(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return c, false, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
 		return nil, false, fmt.Errorf("configuration: %w", err)
 	}
-	content, err := readFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := Write(path, Default()); err != nil {
-			return nil, false, err
-		}
-		created = true
-		content, err = readFile(path)
+	if err := Write(path, Default()); err != nil {
+		return nil, false, err
 	}
+	c, err = Read(path)
+	return c, true, err
+}
+
+// Read reads the file at path. An error that wraps os.ErrNotExist: there is none.
+func Read(path string) (*Config, error) {
+	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, created, fmt.Errorf("read configuration: %w; give the path of a file that may be read, or of a new one", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c, err = Parse(path, content)
-	return c, created, err
+	content, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w; give the path of a file that may be read", err)
+	}
+	return Parse(path, content)
 }
 
 // readFile reads at most one byte more than a configuration may have.

@@ -1,7 +1,7 @@
-// Package logging makes the process's log: slog lines as text or JSON, and the way there for the log lines that the pure core
-// hands out as effects.
+// Package logging makes the process's log: slog lines as text or JSON, and the way there for the log lines that the
+// pure core hands out as effects.
 //
-// It is not a log shipper and rotates nothing: lines go to one writer, and node/daemon points that at a file.
+// It is not a log shipper: lines go to one writer, which may be a File, that is set aside when it has become large.
 //
 // Begin with New; Emit is what the host calls for each node.Log.
 package logging
@@ -58,8 +58,8 @@ func ParseLevel(s string) (slog.Level, error) {
 // LevelName is the word that ParseLevel reads.
 func LevelName(l slog.Level) string { return strings.ToLower(l.String()) }
 
-// New returns a logger that writes lines of at least level to w, one Write a line.
-func New(w io.Writer, level slog.Level, format Format) *slog.Logger {
+// New returns a logger that writes lines of at least level, which may change (slog.LevelVar), to w, one Write a line.
+func New(w io.Writer, level slog.Leveler, format Format) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if format == JSON {
 		return slog.New(slog.NewJSONHandler(w, o))

@@ -44,13 +44,15 @@ func TestLinesOfTheCoreKeepLevelAndAttributes(t *testing.T) {
 	require.EqualValues(t, 7, line["free"])
 
 	out.Reset()
-	logging.Emit(logging.New(&out, slog.LevelInfo, logging.Text), node.Log{Level: node.LogInfo, Msg: "hello", Attrs: []any{"a", 1}})
+	logging.Emit(logging.New(&out, slog.LevelInfo, logging.Text),
+		node.Log{Level: node.LogInfo, Msg: "hello", Attrs: []any{"a", 1}})
 	require.Contains(t, out.String(), `level=INFO msg=hello a=1`)
 }
 
 func TestTheCoreIsToldWhichLinesToMake(t *testing.T) {
 	for level, want := range map[slog.Level]node.LogLevel{
-		slog.LevelDebug: node.LogDebug, slog.LevelInfo: node.LogInfo, slog.LevelWarn: node.LogWarn, slog.LevelError: node.LogError,
+		slog.LevelDebug: node.LogDebug, slog.LevelInfo: node.LogInfo, slog.LevelWarn: node.LogWarn,
+		slog.LevelError:     node.LogError,
 		slog.LevelError + 4: node.LogError,
 	} {
 		require.Equal(t, want, logging.NodeLevel(logging.New(&bytes.Buffer{}, level, logging.Text)), level.String())

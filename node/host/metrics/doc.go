@@ -1,7 +1,7 @@
 // Package metrics counts what a node does and shows it to Prometheus, in the text format of GET /metrics.
 //
 // Names, types and units below are stable: they are added to, never renamed. Seconds and bytes are the only units. What the core
-// counts is read from a snapshot when somebody asks, and costs nothing in between; only requests and persists are observed
+// counts is read from a snapshot when the metrics are read, and costs nothing in between; only requests and persists are observed
 // as they happen.
 //
 //	| name                               | type      | labels          | what |
@@ -35,11 +35,14 @@
 //	| kvs_values_expired_total           | counter   |                 | values that this node ended, because their time was up |
 //	| kvs_tombstones_dropped_total       | counter   |                 | tombstones collected, because every member had them |
 //	| kvs_messages_total                 | counter   | transport, result | messages from members: in, bad, late |
+//	| kvs_claims_total                   | counter   | result          | asked, denied (lasting claims in a member's name) |
 //	| kvs_messages_other_cluster_total   | counter   | what            | message (of another cluster), founding (of the same name) |
-//	| kvs_datagrams_total                | counter   | result          | sockets: in, in_oversize, in_dropped, out, out_oversize, unresolved, error |
+//	| kvs_datagrams_total                | counter   | result          | sockets: in, in_oversize, in_dropped, in_refused (sealed by no member), in_replayed, out, out_oversize, unresolved, error |
 //	| kvs_frames_total                   | counter   | result          | frames to peers: sent, dropped, stale, lost |
-//	| kvs_frame_batches_total            | counter   | result          | posts to peers: delivered, failed |
+//	| kvs_frame_batches_total            | counter   | result          | posts and stream writes: delivered, failed |
 //	| kvs_frame_bytes_total              | counter   |                 | delivered to peers |
+//	| kvs_frame_queue_bytes              | gauge     |                 | frames that wait for peers |
+//	| kvs_frame_streams                  | gauge     | direction       | streams to peers (out) and of peers (in) |
 //	| kvs_members                        | gauge     | state           | members known: alive, suspect, dead, left |
 //	| kvs_mode                           | gauge     | mode            | 1 for the mode the node is in |
 //	| kvs_mode_reason                    | gauge     | reason          | 1 for each reason why it is not normal |
@@ -52,6 +55,9 @@
 //	| kvs_store_bytes                    | gauge     |                 | what the data folder occupies |
 //	| kvs_store_free_bytes               | gauge     |                 | what is free on its file system |
 //	| kvs_store_tables                   | gauge     |                 | sorted files of the store |
+//	| kvs_certificate_expires_timestamp_seconds | gauge |              | when the node's certificate or its authority ends, Unix time; absent without TLS |
+//	| kvs_refusals_total                 | counter   | limit           | refused at the edge: connections_per_address, requests_per_second, body_bytes_max, connections |
+//	| kvs_tls_handshake_failures_total   | counter   |                 | connections that did not become secure |
 //	| kvs_scrape_failures_total          | counter   | source          | snapshot, store: could not be asked; what is shown of it is old or absent |
 //	| kvs_build_info                     | gauge     | version, go     | always 1 |
 //

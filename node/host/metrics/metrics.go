@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,8 @@ import (
 type Options struct {
 	Version string
 
-	// Sample and Sizes are called once a scrape, perhaps by several at once. An error means that what comes with it is old.
+	// Sample and Sizes are called once a scrape, perhaps by several at once. An error means that what comes with it is
+	// old.
 	Sample func() (Sample, error)
 	Sizes  func() (Sizes, error)
 }
@@ -32,14 +34,22 @@ type Sample struct {
 	Wall     int64 // milliseconds since the Unix epoch.
 	InFlight int
 	Network  Network
+
+	CertExpires      time.Time // zero: there is no certificate.
+	HandshakesFailed uint64
+
+	RefusedAddress, RefusedRate, RefusedBodies, RefusedConnections uint64 // by the limits at the edge.
 }
 
 // Network is what the transport has counted since the start.
 type Network struct {
 	DatagramsIn, DatagramsInOversize, DatagramsInDropped                            uint64
+	DatagramsInRefused, DatagramsInReplayed                                         uint64
 	DatagramsOut, DatagramsOutOversize, DatagramsUnresolved, DatagramErrors         uint64
 	FramesSent, FramesDropped, FramesStale, FramesLost, FrameBatches, FrameFailures uint64
 	FrameBytes                                                                      uint64
+
+	FrameQueueBytes, StreamsOut, StreamsIn int // now.
 }
 
 // Sizes are those of the data folder.
@@ -99,14 +109,16 @@ func New(o Options) (*Metrics, error) {
 			Name: "kvs_persist_failures_total", Help: "Transactions that the store refused or failed.",
 		}),
 		groups: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "kvs_group_commit_ops", Help: "Changes that shared one fsync.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
+			Name: "kvs_group_commit_ops", Help: "Changes that shared one fsync.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 11),
 		}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kvs_conflicts_total", Help: "Decisions about conflicts, again whenever more is known of one.",
 		}, []string{"rule", "settled"}),
 	}
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "kvs_request_duration_seconds", Help: "From the whole request to the whole answer.", Buckets: durationBuckets,
+		Name: "kvs_request_duration_seconds", Help: "From the whole request to the whole answer.",
+		Buckets: durationBuckets,
 	}, []string{"op", "level"})
 	for op, name := range opNames {
 		for level := range levelsMax {
@@ -115,7 +127,8 @@ func New(o Options) (*Metrics, error) {
 		}
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "kvs_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": o.Version, "go": runtime.Version()},
+		Name: "kvs_build_info", Help: "Always 1.",
+		ConstLabels: prometheus.Labels{"version": o.Version, "go": runtime.Version()},
 	})
 	build.Set(1)
 	var errs []error
@@ -156,7 +169,13 @@ func (m *Metrics) Decided(d *node.Decision) {
 }
 
 // Store returns s with its transactions counted.
-func (m *Metrics) Store(s node.Store) node.Store { return &observed{s, m} }
+func (m *Metrics) Store(s node.Store) node.Store {
+	o := observed{s, m}
+	if two, ok := s.(twoStep); ok {
+		return &twoSteps{observed: o, store: two}
+	}
+	return &o
+}
 
 type observed struct {
 	node.Store
@@ -164,15 +183,60 @@ type observed struct {
 }
 
 // Apply is the store's, counted.
-func (o *observed) Apply(ops []node.Op) error {
+func (o *observed) Apply(changes []node.Change) error {
 	began := time.Now()
-	err := o.Store.Apply(ops)
+	err := o.Store.Apply(changes)
 	if err != nil {
 		o.m.failures.Inc()
 		return err
 	}
 	o.m.persists.Observe(time.Since(began).Seconds())
-	o.m.groups.Observe(float64(len(ops)))
+	o.m.groups.Observe(float64(len(changes)))
+	return nil
+}
+
+// twoSteps counts those of a store that takes its transactions in two steps.
+type twoSteps struct {
+	observed
+	store twoStep
+
+	mu    sync.Mutex
+	began []time.Time // of transactions that were written and not synced.
+}
+
+// twoStep is the store's own half of committer.TwoStep.
+type twoStep interface {
+	Write(changes []node.Change) error
+	Sync() error
+}
+
+// Write is the store's, counted.
+func (t *twoSteps) Write(changes []node.Change) error {
+	began := time.Now()
+	if err := t.store.Write(changes); err != nil {
+		t.m.failures.Inc()
+		return err
+	}
+	t.m.groups.Observe(float64(len(changes)))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.began = append(t.began, began)
+	return nil
+}
+
+// Sync is the store's, counted as one transaction for each Write before it.
+func (t *twoSteps) Sync() error {
+	t.mu.Lock()
+	began := t.began
+	t.began = nil
+	t.mu.Unlock()
+	if err := t.store.Sync(); err != nil {
+		t.m.failures.Inc()
+		return err
+	}
+	for _, at := range began {
+		t.m.persists.Observe(time.Since(at).Seconds())
+	}
 	return nil
 }
 

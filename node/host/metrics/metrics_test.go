@@ -26,11 +26,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // full is a sample in which everything that can be shown is there.
 func full() Sample {
 	st := &node.Status{
-		ID: 1, Mode: node.ModeReadOnly, ModeReasons: []string{"bootstrap 10 %", "bootstrap 11 %", "disk"}, Started: 3 * time.Second,
+		ID: 1, Mode: node.ModeReadOnly, ModeReasons: []string{"bootstrap 10 %", "bootstrap 11 %", "disk"},
+		Started: 3 * time.Second,
 		Clock:   hlc.Make(1_700_000_000_250, 7),
 		Members: []swim.Member{{ID: 1}, {ID: 2, State: swim.Suspect}, {ID: 3, State: swim.Left}},
-		Peers:   []node.PeerStatus{{ID: 2, QueueBytes: 1 << 20, QueueEntries: 9, LastAck: 5 * time.Second, ClockMeasured: true, ClockOffset: -250 * time.Millisecond}, {ID: 3}},
-		Config:  &node.Config{Epoch: 4}, LocalHealth: 2,
+		Peers: []node.PeerStatus{
+			{ID: 2, QueueBytes: 1 << 20, QueueEntries: 9, LastAck: 5 * time.Second, ClockMeasured: true,
+				ClockOffset: -250 * time.Millisecond}, {ID: 3}},
+		Config: &node.Config{Epoch: 4}, LocalHealth: 2,
 		Bootstrap: &node.BootstrapStatus{BytesDone: 10, BytesAll: 100},
 	}
 	v := reflect.ValueOf(&st.Counters).Elem()
@@ -40,6 +43,7 @@ func full() Sample {
 		}
 	}
 	return Sample{Status: st, Ready: true, Uptime: 10 * time.Second, Wall: 1_700_000_000_000, InFlight: 3,
+		CertExpires: time.Unix(1_800_000_000, 0), HandshakesFailed: 4,
 		Network: Network{DatagramsIn: 1, FramesLost: 2, FrameBytes: 1 << 40}}
 }
 
@@ -76,7 +80,8 @@ func TestCountersOfTheCoreAreShown(t *testing.T) {
 	for i := range typ.NumField() {
 		f := typ.Field(i)
 		if f.Type.Kind() == reflect.Uint64 {
-			require.True(t, shown[f.Name] != summed[f.Name], "node.Counters.%s needs a line in counters.go, and its metric one in doc.go", f.Name)
+			require.True(t, shown[f.Name] != summed[f.Name],
+				"node.Counters.%s needs a line in counters.go, and its metric one in doc.go", f.Name)
 		}
 	}
 }
@@ -86,7 +91,8 @@ func TestNamesAreDocumented(t *testing.T) {
 	f, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	documented := map[string]string{}
-	for _, row := range regexp.MustCompile(`(?m)^\t\| (kvs_\w+) +\| (\w+) +\| ([a-z, ]*?) +\| .+ \|$`).FindAllStringSubmatch(f.Doc.Text(), -1) {
+	for _, row := range regexp.MustCompile(
+		`(?m)^\t\| (kvs_\w+) +\| (\w+) +\| ([a-z, ]*?) +\| .+ \|$`).FindAllStringSubmatch(f.Doc.Text(), -1) {
 		documented[row[1]] = row[2] + " " + row[3]
 	}
 	m := newMetrics(t, Options{})
@@ -131,7 +137,8 @@ func TestPage(t *testing.T) {
 	var kept strings.Builder
 	for line := range strings.Lines(page) {
 		name := strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE ")
-		if strings.HasPrefix(name, "kvs_") && !strings.HasPrefix(name, "kvs_build_info{") && (!strings.Contains(line, "_bucket{") || strings.Contains(line, `le="+Inf"`)) {
+		if strings.HasPrefix(name, "kvs_") && !strings.HasPrefix(name, "kvs_build_info{") &&
+			(!strings.Contains(line, "_bucket{") || strings.Contains(line, `le="+Inf"`)) {
 			kept.WriteString(line)
 		}
 	}
@@ -167,13 +174,13 @@ type brokenStore struct {
 	err error
 }
 
-func (b *brokenStore) Apply([]node.Op) error { return b.err }
+func (b *brokenStore) Apply([]node.Change) error { return b.err }
 
 func TestPersistsAreObserved(t *testing.T) {
 	m := newMetrics(t, Options{})
 	b := &brokenStore{}
 	s := m.Store(b)
-	require.NoError(t, s.Apply(make([]node.Op, 3)))
+	require.NoError(t, s.Apply(make([]node.Change, 3)))
 	b.err = errors.New("planted")
 	require.ErrorIs(t, s.Apply(nil), b.err)
 	page := text(t, m)
@@ -190,7 +197,9 @@ func TestOptionsAreRequired(t *testing.T) {
 var _ prometheus.Collector = (*status)(nil)
 
 func BenchmarkRequest(b *testing.B) {
-	m, err := New(Options{Sample: func() (Sample, error) { return full(), nil }, Sizes: func() (Sizes, error) { return Sizes{}, nil }})
+	m, err := New(Options{Sample: func() (Sample, error) { return full(), nil }, Sizes: func() (Sizes, error) {
+		return Sizes{}, nil
+	}})
 	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -12,7 +12,7 @@ import (
 	"kvs/node/swim"
 )
 
-// status reads a node's snapshot whenever somebody asks.
+// status reads a node's snapshot whenever the metrics are read.
 type status struct {
 	opts     Options
 	counters []counterSeries
@@ -22,6 +22,8 @@ type status struct {
 	localHealth                                                 *prometheus.Desc
 	bootstrap                                                   *prometheus.Desc
 	datagrams, frames, batches, frameBytes                      *prometheus.Desc
+	frameQueue, streams                                         *prometheus.Desc
+	certExpires, handshakes, refusals                           *prometheus.Desc
 	storeBytes, freeBytes, tables                               *prometheus.Desc
 	failures                                                    *prometheus.Desc
 
@@ -45,25 +47,34 @@ func newStatus(o Options) *status {
 		queueBytes:   desc("kvs_replication_queue_bytes", "What waits for the peer's acknowledgement.", "peer"),
 		queueEntries: desc("kvs_replication_queue_entries", "Paths that wait for the peer's acknowledgement.", "peer"),
 		ackAge:       desc("kvs_replication_ack_age_seconds", "Since the peer last acknowledged something.", "peer"),
-		clockOffset:  desc("kvs_clock_offset_seconds", "How far the peer's wall clock is ahead of this node's.", "peer"),
-		localHealth:  desc("kvs_local_health", "How slow this node finds itself; zero is well."),
-		bootstrap:    desc("kvs_bootstrap_bytes", "A bootstrap under way.", "state"),
-		datagrams:    desc("kvs_datagrams_total", "Datagrams of the socket.", "result"),
-		frames:       desc("kvs_frames_total", "Frames to peers.", "result"),
-		batches:      desc("kvs_frame_batches_total", "Posts to peers.", "result"),
-		frameBytes:   desc("kvs_frame_bytes_total", "Bytes delivered to peers."),
-		storeBytes:   desc("kvs_store_bytes", "What the data folder occupies."),
-		freeBytes:    desc("kvs_store_free_bytes", "What is free on the data folder's file system."),
-		tables:       desc("kvs_store_tables", "Sorted files of the store."),
-		failures:     desc("kvs_scrape_failures_total", "Sources that could not be asked.", "source"),
+		clockOffset: desc("kvs_clock_offset_seconds", "How far the peer's wall clock is ahead of this node's.",
+			"peer"),
+		localHealth: desc("kvs_local_health", "How slow this node finds itself; zero is well."),
+		bootstrap:   desc("kvs_bootstrap_bytes", "A bootstrap under way.", "state"),
+		datagrams:   desc("kvs_datagrams_total", "Datagrams of the socket.", "result"),
+		frames:      desc("kvs_frames_total", "Frames to peers.", "result"),
+		batches:     desc("kvs_frame_batches_total", "Posts and writes to streams, to peers.", "result"),
+		frameBytes:  desc("kvs_frame_bytes_total", "Bytes delivered to peers."),
+		frameQueue:  desc("kvs_frame_queue_bytes", "Frames that wait for peers to be reached, or to take them."),
+		streams:     desc("kvs_frame_streams", "Streams to peers (out) and of peers (in).", "direction"),
+		certExpires: desc("kvs_certificate_expires_timestamp_seconds",
+			"When the node's certificate or its authority ends, since the Unix epoch."),
+		refusals:   desc("kvs_refusals_total", "What the limits at the edge refused.", "limit"),
+		handshakes: desc("kvs_tls_handshake_failures_total", "Connections that did not become secure."),
+		storeBytes: desc("kvs_store_bytes", "What the data folder occupies."),
+		freeBytes:  desc("kvs_store_free_bytes", "What is free on the data folder's file system."),
+		tables:     desc("kvs_store_tables", "Sorted files of the store."),
+		failures:   desc("kvs_scrape_failures_total", "Sources that could not be asked.", "source"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (s *status) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.inFlight, s.ready, s.uptime, s.lead, s.epoch, s.mode, s.reason, s.members, s.queueBytes, s.queueEntries, s.ackAge, s.clockOffset, s.localHealth, s.bootstrap,
-		s.datagrams, s.frames, s.batches, s.frameBytes, s.storeBytes, s.freeBytes, s.tables, s.failures,
+		s.inFlight, s.ready, s.uptime, s.lead, s.epoch, s.mode, s.reason, s.members, s.queueBytes, s.queueEntries,
+		s.ackAge, s.clockOffset, s.localHealth, s.bootstrap,
+		s.datagrams, s.frames, s.batches, s.frameBytes, s.frameQueue, s.streams,
+		s.certExpires, s.handshakes, s.refusals, s.storeBytes, s.freeBytes, s.tables, s.failures,
 	} {
 		ch <- d
 	}
@@ -94,6 +105,14 @@ func (s *status) Collect(ch chan<- prometheus.Metric) {
 	o.gauge(s.uptime, sample.Uptime.Seconds())
 	o.gauge(s.inFlight, float64(sample.InFlight))
 	s.network(o, &sample.Network)
+	o.counter(s.handshakes, sample.HandshakesFailed)
+	o.counter(s.refusals, sample.RefusedAddress, "connections_per_address")
+	o.counter(s.refusals, sample.RefusedRate, "requests_per_second")
+	o.counter(s.refusals, sample.RefusedBodies, "body_bytes_max")
+	o.counter(s.refusals, sample.RefusedConnections, "connections")
+	if !sample.CertExpires.IsZero() {
+		o.gauge(s.certExpires, float64(sample.CertExpires.Unix()))
+	}
 	if sample.Status != nil {
 		s.node(o, &sample)
 	}
@@ -112,6 +131,8 @@ func (s *status) network(o out, n *Network) {
 	o.counter(s.datagrams, n.DatagramsIn, "in")
 	o.counter(s.datagrams, n.DatagramsInOversize, "in_oversize")
 	o.counter(s.datagrams, n.DatagramsInDropped, "in_dropped")
+	o.counter(s.datagrams, n.DatagramsInRefused, "in_refused")
+	o.counter(s.datagrams, n.DatagramsInReplayed, "in_replayed")
 	o.counter(s.datagrams, n.DatagramsOut, "out")
 	o.counter(s.datagrams, n.DatagramsOutOversize, "out_oversize")
 	o.counter(s.datagrams, n.DatagramsUnresolved, "unresolved")
@@ -123,6 +144,9 @@ func (s *status) network(o out, n *Network) {
 	o.counter(s.batches, n.FrameBatches, "delivered")
 	o.counter(s.batches, n.FrameFailures, "failed")
 	o.counter(s.frameBytes, n.FrameBytes)
+	o.gauge(s.frameQueue, float64(n.FrameQueueBytes))
+	o.gauge(s.streams, float64(n.StreamsOut), "out")
+	o.gauge(s.streams, float64(n.StreamsIn), "in")
 }
 
 func (s *status) node(o out, sample *Sample) {
@@ -136,7 +160,8 @@ func (s *status) node(o out, sample *Sample) {
 	}
 	seen := map[string]bool{}
 	for _, r := range st.ModeReasons {
-		word, _, _ := strings.Cut(r, " ") // what follows changes all the time, and each text would be a series of its own.
+		// what follows changes all the time, and each text would be a series of its own.
+		word, _, _ := strings.Cut(r, " ")
 		if !seen[word] {
 			o.gauge(s.reason, 1, word)
 		}

@@ -8,6 +8,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/client"
+	"kvs/node/slot"
 )
 
 // The Go client and the server understand each other, also about paths that need every kind of escaping.
@@ -27,7 +28,8 @@ func TestClientAndServer(t *testing.T) {
 		got, err := c.Get(ctx, path, node.DefaultLevel)
 		require.NoError(t, err, path)
 		require.Equal(t, client.Value{
-			Path: path, Body: []byte(path), ContentType: "text/plain", ETag: w.ETag, Timestamp: w.Timestamp, Level: node.Eventual, Node: "n 1",
+			Path: path, Body: []byte(path), ContentType: "text/plain", ETag: w.ETag, Timestamp: w.Timestamp,
+			Level: node.Eventual, Node: "n 1",
 		}, got)
 	}
 	var listed []string
@@ -37,16 +39,18 @@ func TestClientAndServer(t *testing.T) {
 	}
 	require.ElementsMatch(t, paths, listed)
 
-	slot := node.Slot{TS: 9, Candidates: []node.Candidate{{UUID: node.UUID{1}, Origin: 1, Value: []byte("v")}, {UUID: node.UUID{2}, Origin: 2}},
+	stored := node.Slot{TS: 9, Candidates: []node.Candidate{{UUID: node.UUID{1}, Origin: 1, Value: []byte("v")},
+		{UUID: node.UUID{2}, Origin: 2}},
 		Votes: []node.Vote{{Member: 1, UUID: node.UUID{1}}}}
 	s.core.set(func(f *fakeCore) {
-		f.conflict = []node.ConflictRecord{{Path: paths[0], Slot: slot, Bytes: []int{1, 0}, Decision: node.NewElectorate(nil).Winner(&slot)}}
+		f.conflict = []node.ConflictRecord{
+			{Path: paths[0], Slot: stored, Bytes: []int{1, 0}, Decision: slot.NewElectorate(nil).Winner(&stored)}}
 	})
 	conflicts, err := c.Conflicts(ctx, "ü &", 3)
 	require.NoError(t, err)
 	require.Len(t, conflicts, 1)
 	require.Equal(t, "ü & 3", s.core.asked)
-	require.NoError(t, s.core.store.Apply([]node.Op{{Key: "r/" + paths[0], Value: node.EncodeSlot(paths[0], &slot)}}))
+	require.NoError(t, s.core.store.Apply([]node.Change{{Key: "r/" + paths[0], Value: slot.Encode(paths[0], &stored)}}))
 	candidate, err := c.Candidate(ctx, paths[0], node.UUID{1}.String())
 	require.NoError(t, err)
 	require.Equal(t, "v", string(candidate.Body))
@@ -84,6 +88,9 @@ func TestClientAndServer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "read-only", status.Mode)
 	require.NoError(t, c.Live(ctx))
+	starting, err := c.Starting(ctx)
+	require.NoError(t, err)
+	require.Nil(t, starting)
 	require.NoError(t, c.Ready(ctx))
 	require.NoError(t, c.Join(ctx, []string{"a:1"}))
 	s.core.set(func(f *fakeCore) { f.snapshot.Ready = false })

@@ -12,6 +12,8 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/access"
+	"kvs/node/slot"
 )
 
 const conflictsPrefix = "/conflicts/"
@@ -29,8 +31,8 @@ func (s *Server) conflicts(c *fiber.Ctx) error {
 		return err
 	}
 	prefix := p["prefix"]
-	if len(prefix) > node.PathBytesMax || !utf8.ValidString(prefix) {
-		return refuse(api.BadParameter, "prefix: want UTF-8 of at most %d bytes", node.PathBytesMax)
+	if len(prefix) > slot.PathBytesMax || !utf8.ValidString(prefix) {
+		return refuse(api.BadParameter, "prefix: want UTF-8 of at most %d bytes", slot.PathBytesMax)
 	}
 	limit := conflictsDefault
 	if v, ok := p["limit"]; ok {
@@ -38,16 +40,31 @@ func (s *Server) conflicts(c *fiber.Ctx) error {
 			return refuse(api.BadParameter, "limit=%.100q: want a number from 1 to %d", v, conflictsMax)
 		}
 	}
-	list, err := s.opts.Core.Conflicts(prefix, limit)
+	asked, w := limit, whoIs(c)
+	if w != nil && w.rules != nil {
+		asked = conflictsMax // some of them are left out.
+	}
+	list, err := s.opts.Core.Conflicts(prefix, asked)
 	if err != nil {
 		return s.unanswered(err)
 	}
+	list = visibleConflicts(list, w, limit)
 	snap := s.opts.Core.Snapshot()
 	doc := api.Conflicts{Conflicts: make([]api.Conflict, 0, len(list))}
 	for i := range list {
 		doc.Conflicts = append(doc.Conflicts, conflict(&list[i], &snap.Status))
 	}
 	return s.sendJSON(c, fiber.StatusOK, doc)
+}
+
+// visibleConflicts are those of paths that may be listed, at most limit. The list is shared: it stays as it is.
+func visibleConflicts(list []node.ConflictRecord, w *who, limit int) (out []node.ConflictRecord) {
+	for i := range list {
+		if len(out) < limit && !isReserved(list[i].Path) && w.may(access.List, list[i].Path) {
+			out = append(out, list[i])
+		}
+	}
+	return out
 }
 
 // unanswered is a question to the core that got no answer.
@@ -81,7 +98,7 @@ func conflict(r *node.ConflictRecord, st *node.Status) api.Conflict {
 	return out
 }
 
-// memberName is a member's name, or its ID when nobody here knows it any more.
+// memberName is a member's name, or its ID when this node no longer knows the name.
 func memberName(st *node.Status, id node.ID) string {
 	for i := range st.Members {
 		if m := &st.Members[i]; m.ID == id && m.Name != "" {
@@ -111,7 +128,7 @@ func (s *Server) candidate(c *fiber.Ctx) error {
 	if !ok {
 		return refuse(api.BadParameter, "uuid is missing: /conflicts?prefix= shows those of the candidates")
 	}
-	u, err := node.ParseUUID(given)
+	u, err := slot.ParseUUID(given)
 	if err != nil {
 		return refuse(api.BadParameter, "uuid: %v", err)
 	}

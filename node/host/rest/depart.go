@@ -8,11 +8,12 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 	"kvs/node/swim"
 )
 
-// leave serves POST /members/leave: this node goes for good, and its process ends. Like the other POSTs it insists on a media type
-// that no browser sends unasked.
+// leave serves POST /members/leave: this node goes for good, and its process ends. Like the other POSTs it insists on a
+// media type that no browser sends unasked.
 func (s *Server) leave(c *fiber.Ctx) error {
 	force, err := readForce(c)
 	if err != nil {
@@ -36,7 +37,7 @@ func (s *Server) remove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	id, err := node.ParseID(c.Params("id"))
+	id, err := slot.ParseID(c.Params("id"))
 	if err != nil {
 		return refuse(api.BadPath, "%v: a member is named by its ID, which /members/ shows", err)
 	}
@@ -77,14 +78,19 @@ func departProblem(err error) error {
 	case errors.Is(err, swim.ErrUnknownMember):
 		return refuse(api.NoMember, "%v: /members/ lists them", err)
 	case errors.Is(err, swim.ErrMemberAlive):
-		return refuse(api.MemberAlive, "%v: let it leave (kvs leave there), stop it and wait until it is dead, or use force=true", err)
+		return refuse(api.MemberAlive,
+			"%v: let it leave (kvs leave there), stop it and wait until it is dead, or use force=true", err)
 	case errors.Is(err, node.ErrVotersAway):
 		return &problem{code: api.NoQuorum, outcome: api.NotApplied,
-			detail: err.Error() + ": bring back more of them; if they are lost for ever see kvs recover. force=true removes it all the same: voters that live on elsewhere would retire"}
+			detail: err.Error() + ": bring back more of them; if they are lost for ever see kvs recover. force=true " +
+				"removes it all the same: voters that live on elsewhere would retire"}
 	case errors.Is(err, swim.ErrRemoveSelf):
-		return refuse(api.MemberAlive, "this is the member that answers: let it leave (POST /members/leave), or ask another one")
+		return refuse(api.MemberAlive,
+			"this is the member that answers: let it leave (POST /members/leave), or ask another one")
 	case errors.Is(err, ErrNotHandedOver):
-		return &problem{code: api.NotHandedOver, detail: err.Error() + ": try again when more members can be reached, or use force=true, which may lose what this one alone holds"}
+		return &problem{code: api.NotHandedOver,
+			detail: err.Error() + ": try again when more members can be reached, or use force=true, which may lose " +
+				"what this one alone holds"}
 	case errors.Is(err, ErrStopping):
 		return refuse(api.ShuttingDown, "%v", err)
 	}

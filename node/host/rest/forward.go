@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -15,8 +16,9 @@ import (
 	"kvs/node/api"
 )
 
-// A node that is still fetching its data has no answers of its own. It passes reads on to a member that serves: one hop and no
-// more, which the header Kvs-Via sees to. The answer is that member's, its name in Kvs-Node, with Kvs-Via naming this one.
+// A node that is still fetching its data has no answers of its own. It passes reads on to a member that serves: one hop
+// and no more, which the header Kvs-Via sees to. The answer is that member's, its name in Kvs-Node, with Kvs-Via naming
+// this one.
 
 const (
 	forwardTriesMax     = 3
@@ -27,7 +29,14 @@ const (
 	forwardTriesTimeout = 2 // shares of the request's time: a silent member must leave some for another one.
 )
 
-func newForwarder() *fasthttp.Client {
+// newForwarder returns a client of other members. What dial returns is secured already, so that all of it looks like
+// plain HTTP here.
+func newForwarder(dial func(context.Context, string) (net.Conn, error)) *fasthttp.Client {
+	if dial == nil {
+		dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		}
+	}
 	return &fasthttp.Client{
 		NoDefaultUserAgentHeader: true,
 		MaxConnsPerHost:          forwardConnsMax,
@@ -35,7 +44,9 @@ func newForwarder() *fasthttp.Client {
 		MaxResponseBodySize:      forwardBytesMax,
 		DisablePathNormalizing:   true,
 		Dial: func(addr string) (net.Conn, error) {
-			return fasthttp.DialDualStackTimeout(addr, forwardDialTimeout)
+			ctx, cancel := context.WithTimeout(context.Background(), forwardDialTimeout)
+			defer cancel()
+			return dial(ctx, addr)
 		},
 	}
 }
@@ -50,7 +61,8 @@ func (s *Server) passOn(c *fiber.Ctx) (done bool, err error) {
 		return false, nil
 	}
 	if via := c.Request().Header.Peek(api.HeaderVia); len(via) > 0 {
-		return true, refuse(api.Syncing, "this node is still fetching its data, and so is %.255s, which passed the request on: ask another member", decodedName(via))
+		return true, refuse(api.Syncing, "this node is still fetching its data, and so is %.255s, which passed the "+
+			"request on: ask another member", decodedName(via))
 	}
 	snap := s.opts.Core.Snapshot()
 	if snap.Mode != node.ModeSyncing || snap.Bootstrap == nil {
@@ -67,7 +79,8 @@ func (s *Server) passOn(c *fiber.Ctx) (done bool, err error) {
 	}
 	c.Context().Response.Reset()
 	c.Context().Response.Header.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader))
-	return true, refuse(api.Syncing, "this node is still fetching its data (%s), and no other member could answer in its place: %s", strings.Join(snap.Reasons, ", "), last)
+	return true, refuse(api.Syncing, "this node is still fetching its data (%s), and no other member could answer in "+
+		"its place: %s", strings.Join(snap.Reasons, ", "), last)
 }
 
 // askMember passes the request on to the member at addr and takes its answer over. It returns why that did not work.
@@ -76,10 +89,15 @@ func (s *Server) askMember(c *fiber.Ctx, addr string) (failure string) {
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	c.Request().Header.CopyTo(&req.Header)
-	for _, hop := range []string{fiber.HeaderConnection, fiber.HeaderKeepAlive, fiber.HeaderUpgrade, fiber.HeaderTransferEncoding, fiber.HeaderExpect} {
+	for _, hop := range []string{fiber.HeaderConnection, fiber.HeaderKeepAlive, fiber.HeaderUpgrade,
+		fiber.HeaderTransferEncoding, fiber.HeaderExpect} {
 		req.Header.Del(hop)
 	}
 	req.Header.SetCanonical([]byte(api.HeaderVia), []byte(s.nodeHeader))
+	req.Header.Del(headerAs) // whoever asked does not say for themselves who they are.
+	if as := asWhom(c); as != "" {
+		req.Header.Set(headerAs, as)
+	}
 	uri := c.Request().URI()
 	target := "http://" + addr + string(uri.PathOriginal())
 	if query := uri.QueryString(); len(query) > 0 {
@@ -110,6 +128,8 @@ func (s *Server) askMember(c *fiber.Ctx, addr string) (failure string) {
 	}
 	return ""
 }
+
+func escapedName(name string) string { return url.PathEscape(name) }
 
 // decodedName is a node's name as people know it.
 func decodedName(header []byte) string {

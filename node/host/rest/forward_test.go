@@ -17,7 +17,8 @@ func (s *site) newcomer(ready ...string) {
 	s.core.set(func(f *fakeCore) {
 		f.snapshot = Snapshot{Reasons: []string{"bootstrap: 3 of about 10 keys"}}
 		f.snapshot.Mode = node.ModeSyncing
-		f.snapshot.Bootstrap = &node.BootstrapStatus{Phase: "pulling", KeysDone: 3, KeysAll: 10, Rate: 5, ETA: 90 * time.Second, Ready: ready}
+		f.snapshot.Bootstrap = &node.BootstrapStatus{Phase: "pulling", KeysDone: 3, KeysAll: 10, Rate: 5,
+			ETA: 90 * time.Second, Ready: ready}
 	})
 }
 
@@ -38,7 +39,8 @@ func TestNewcomerPassesReadsOn(t *testing.T) {
 	require.Equal(t, []string{"n%201"}, got.header.Values(api.HeaderVia))
 	require.Equal(t, "quorum", got.header.Get(api.HeaderConsistency))
 
-	require.Equal(t, http.StatusNotModified, newcomer.do("GET", "/kv/a%2520b/c", "", "If-None-Match", got.header.Get("ETag")).status)
+	require.Equal(t, http.StatusNotModified,
+		newcomer.do("GET", "/kv/a%2520b/c", "", "If-None-Match", got.header.Get("ETag")).status)
 	require.Equal(t, http.StatusNotFound, newcomer.do("GET", "/kv/nothing", "").status)
 	require.Equal(t, http.StatusBadRequest, newcomer.do("GET", "/kv/a?consistency=much", "").status)
 	head := newcomer.do("HEAD", "/kv/a%2520b/c", "")

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -9,13 +11,14 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
-// This file reads the headers of reads and writes. A write is never run as if a header that it carries, and that this server knows,
-// were not there: what cannot be understood or kept is refused.
+// This file reads the headers of reads and writes. A write is never run as if a header that it carries, and that this
+// server knows, were not there: what cannot be understood or kept is refused.
 
-// condition reads what a write wants to find (RFC 9110 section 13.1). ETags that no version has are no error: nothing matches
-// them. What is no ETag is one: it would be a condition that always fails, or never.
+// condition reads what a write wants to find (RFC 9110 section 13.1). ETags that no version has are no error: nothing
+// matches them. What is no ETag is one: it would be a condition that always fails, or never.
 func condition(c *fiber.Ctx) (node.Condition, error) {
 	var cond node.Condition
 	for kind, header := range conditionHeaders {
@@ -42,12 +45,13 @@ func condition(c *fiber.Ctx) (node.Condition, error) {
 			if cond.Kind == node.IfNoneMatch {
 				tag = strings.TrimPrefix(tag, "W/") // its comparison is the weak one.
 			}
-			if v, err := node.ParseETag(strings.Trim(tag, `"`)); err == nil && tag[0] == '"' {
+			if v, err := slot.ParseETag(strings.Trim(tag, `"`)); err == nil && tag[0] == '"' {
 				cond.Versions = append(cond.Versions, v)
 			}
 		}
 		if len(cond.Versions) > conditionVersionsMax {
-			return cond, refuse(api.BadHeader, "%s names %d versions: at most %d", header, len(cond.Versions), conditionVersionsMax)
+			return cond, refuse(api.BadHeader, "%s names %d versions: at most %d", header, len(cond.Versions),
+				conditionVersionsMax)
 		}
 	}
 	return cond, nil
@@ -58,15 +62,17 @@ var conditionHeaders = [...]string{node.IfMatch: fiber.HeaderIfMatch, node.IfNon
 // conditionVersionsMax bounds the ETags of one condition.
 const conditionVersionsMax = 64
 
-// parseTags splits a list of entity tags (RFC 9110 section 8.8.3), each "*", "..." in quotes, or W/"..." if weak. Between quotes a
-// comma is a character like any other. Empty elements are skipped (section 5.6.1), but there has to be one that is not.
+// parseTags splits a list of entity tags (RFC 9110 section 8.8.3), each "*", "..." in quotes, or W/"..." if weak.
+// Between quotes a comma is a character like any other. Empty elements are skipped (section 5.6.1), but there has to be
+// one that is not.
 func parseTags(header, list string) ([]string, error) {
 	var tags []string
 	for rest := strings.TrimLeft(list, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
 		n := tagBytes(rest)
 		after := strings.TrimLeft(rest[n:], " \t")
 		if n == 0 || after != "" && after[0] != ',' {
-			return nil, refuse(api.BadHeader, `%s: %.100q is no ETag: write it in quotes, as the header ETag has it: "..."`, header, rest)
+			return nil, refuse(api.BadHeader,
+				`%s: %.100q is no ETag: write it in quotes, as the header ETag has it: "..."`, header, rest)
 		}
 		tags, rest = append(tags, rest[:n]), after
 	}
@@ -104,20 +110,45 @@ func once(c *fiber.Ctx, header string) (text []byte, present bool, err error) {
 	return nil, true, refuse(api.BadHeader, "%s is given %d times", header, len(lines))
 }
 
-// idempotencyKey is the key under which a write may be tried again without being applied twice; empty: there is none. It is valid until
-// the request is answered. Such a write is linearizable: only a majority can tell whether it was applied.
+// idempotencyKey is the key under which a write may be tried again without being applied twice; empty: there is none.
+// It is valid until the request is answered. Such a write is linearizable: only a majority can tell whether it was
+// applied.
 func idempotencyKey(c *fiber.Ctx) ([]byte, error) {
 	text, present, err := once(c, api.HeaderIdempotencyKey)
 	if err != nil || !present {
 		return nil, err
 	}
 	if len(text) < 1 || len(text) > idempotencyKeyBytesMax {
-		return nil, refuse(api.BadHeader, "%s of %d bytes: want 1 to %d", api.HeaderIdempotencyKey, len(text), idempotencyKeyBytesMax)
+		return nil, refuse(api.BadHeader, "%s of %d bytes: want 1 to %d", api.HeaderIdempotencyKey, len(text),
+			idempotencyKeyBytesMax)
 	}
 	return text, nil
 }
 
 const idempotencyKeyBytesMax = 255
+
+// overdue refuses a request whose client has given up before it was begun, as when this process had been stopped:
+// nobody would hear the answer, and a write would come after those that were acknowledged meanwhile. Clocks differ:
+// only what is late by more than they may is dropped.
+func (s *Server) overdue(c *fiber.Ctx) error {
+	text, present, err := once(c, api.HeaderDeadline)
+	if err != nil || !present {
+		return err
+	}
+	millis, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || millis < 0 {
+		return refuse(api.BadHeader, "%s %.100q: want milliseconds since the Unix epoch", api.HeaderDeadline, text)
+	}
+	late := time.Since(time.UnixMilli(millis)) - s.opts.MaxClockOffset
+	if late <= 0 {
+		return nil
+	}
+	p := &problem{code: api.Overdue, detail: fmt.Sprintf(
+		"the time of this request (%s) was up %v before it was begun: it was dropped; or the clocks of client and "+
+			"node differ by more than %v",
+		api.HeaderDeadline, late.Round(time.Millisecond), s.opts.MaxClockOffset)}
+	return outcomeOf(isWrite(c), api.NotApplied, p)
+}
 
 // ttl reads how long a value is to live.
 func ttl(c *fiber.Ctx) (time.Duration, error) {
@@ -125,7 +156,7 @@ func ttl(c *fiber.Ctx) (time.Duration, error) {
 	if err != nil || !present {
 		return 0, err
 	}
-	d, err := node.ParseTTL(string(text))
+	d, err := slot.ParseTTL(string(text))
 	if err != nil {
 		return 0, refuse(api.BadHeader, "%s: %v", api.HeaderTTL, err)
 	}
@@ -143,8 +174,8 @@ func refuseValueHeaders(c *fiber.Ctx) error {
 // contentType copies the Content-Type of a value.
 func contentType(c *fiber.Ctx) (string, error) {
 	ct := string(c.Request().Header.ContentType())
-	if len(ct) > node.ContentTypeBytesMax {
-		return "", refuse(api.BadHeader, "Content-Type of %d bytes, the limit is %d", len(ct), node.ContentTypeBytesMax)
+	if len(ct) > slot.ContentTypeBytesMax {
+		return "", refuse(api.BadHeader, "Content-Type of %d bytes, the limit is %d", len(ct), slot.ContentTypeBytesMax)
 	}
 	for i := range len(ct) {
 		if ct[i] < 0x20 || ct[i] > 0x7e {

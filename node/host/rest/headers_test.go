@@ -9,7 +9,8 @@ import (
 
 func TestParseTags(t *testing.T) {
 	for list, want := range map[string][]string{
-		`"a"`: {`"a"`}, ` , "a" ,,W/"b"	, *`: {`"a"`, `W/"b"`, "*"}, `"a,b","c d"`: {`"a,b"`, `"c d"`}, `""`: {`""`}, "*": {"*"},
+		`"a"`: {`"a"`}, ` , "a" ,,W/"b"	, *`: {`"a"`, `W/"b"`, "*"}, `"a,b","c d"`: {`"a,b"`, `"c d"`}, `""`: {`""`},
+		"*": {"*"},
 	} {
 		got, err := parseTags("If-Match", list)
 		require.NoError(t, err, list)

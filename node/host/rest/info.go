@@ -39,7 +39,11 @@ func (s *Server) statusDocument(snap *Snapshot) api.Status {
 		UptimeSeconds: int64(snap.Uptime.Seconds()), Started: snap.Started.UTC(), Timestamp: snap.Clock.String(),
 		Members: memberTable(snap), Peers: []api.Peer{}, Counters: counters(&snap.Counters),
 		Bootstrap: bootstrapDocument(snap.Bootstrap), Voters: votersDocument(&snap.Status), Digest: fmt.Sprintf("%016x", snap.Digest), Keys: snap.Keys,
-		LocalHealth: snap.LocalHealth, Clash: snap.Clash,
+		LocalHealth: snap.LocalHealth, Clash: snap.Clash, Retired: snap.Retired, Warnings: snap.Warnings,
+	}
+	if !snap.CertExpires.IsZero() {
+		end := snap.CertExpires.UTC()
+		st.CertificateExpires = &end
 	}
 	for _, m := range snap.Members {
 		if m.State == swim.Alive {
@@ -155,7 +159,11 @@ func (s *Server) index(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
 	}
-	base := "http://" + string(c.Request().Host())
+	base := "http://"
+	if _, isSecure := peerOf(c); isSecure {
+		base = "https://"
+	}
+	base += string(c.Request().Host())
 	c.Set(fiber.HeaderContentType, fiber.MIMETextPlainCharsetUTF8)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	return c.SendString("kvs " + s.opts.Version + ", node " + s.opts.Name + `
@@ -165,13 +173,31 @@ GET                     /kv/DIRECTORY/   ?recursive=true &limit=1000 &after=PATH
 GET                     /conflicts ?prefix=PATH &limit=100      /conflicts/PATH ?uuid=UUID
 GET, PUT, DELETE        /voters/   /voters/ID
 GET, PUT                /policy   /mode
+GET, POST               /keyring   /tokens      DELETE  /tokens/ID
 GET                     /members/   /status   /metrics   /livez   /readyz   /openapi.yaml
 POST                    /members/join   /members/leave
 DELETE                  /members/ID
 
 Try:
-  curl -i -X PUT --data hello ` + base + `/kv/greetings/first
+  curl -i -X PUT -H 'Content-Type: text/plain' --data hello ` + base + `/kv/greetings/first
   curl -i ` + base + `/kv/greetings/first
   curl ` + base + `/kv/greetings/
 `)
+}
+
+// onlyStarted answers in place of all routes while the node starts: only this file uses a core that
+// is not there yet. The process is alive, so that no supervisor ends it while its store is being checked; it serves nothing.
+func (s *Server) onlyStarted(c *fiber.Ctx) error {
+	starting := s.opts.Starting()
+	if starting == nil {
+		return c.Next()
+	}
+	if string(c.Request().URI().PathOriginal()) == "/livez" && (c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead) {
+		return s.sendJSON(c, fiber.StatusOK, api.Live{Live: true, Starting: starting})
+	}
+	if conn, ok := c.Context().Conn().(*conn); ok {
+		conn.linger.Store(true) // a body may be on its way.
+	}
+	c.Context().SetConnectionClose()
+	return refuse(api.NotStarted, "this node is starting (%v): try again, or ask another member", starting)
 }

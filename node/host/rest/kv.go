@@ -14,6 +14,9 @@ import (
 
 // get serves GET and HEAD of a value, or hands a directory to list.
 func (s *Server) get(c *fiber.Ctx) error {
+	if err := s.overdue(c); err != nil {
+		return err
+	}
 	path, directory, err := kvTarget(c)
 	if err != nil {
 		return err
@@ -74,14 +77,12 @@ func (s *Server) viewError(path string, err error) error {
 
 // sendValue answers with a live record, as far as the request's conditions want it.
 func sendValue(c *fiber.Ctx, rec *node.Record) error {
-	h := &c.Context().Response.Header
-	etag := quote(rec.Version().ETag())
-	setETag(c, etag)
-	h.Set(fiber.HeaderCacheControl, "no-cache") // may be kept, but has to be asked about each time.
-	if list, ok := conditions(c, fiber.HeaderIfMatch); ok && !names(list, etag, false) {
-		return refuse(api.Precondition, "the value has another ETag than those in If-Match: %s", etag)
+	stampETag(c, rec)
+	setHeader(c, fiber.HeaderCacheControl, "no-cache") // may be kept, but has to be asked about each time.
+	if list, ok := conditions(c, fiber.HeaderIfMatch); ok && !names(list, quotedETag(rec), false) {
+		return refuse(api.Precondition, "the value has another ETag than those in If-Match: %s", quotedETag(rec))
 	}
-	if list, ok := conditions(c, fiber.HeaderIfNoneMatch); ok && names(list, etag, true) {
+	if list, ok := conditions(c, fiber.HeaderIfNoneMatch); ok && names(list, quotedETag(rec), true) {
 		c.Status(fiber.StatusNotModified)
 		return nil
 	}
@@ -89,16 +90,19 @@ func sendValue(c *fiber.Ctx, rec *node.Record) error {
 	if ct == "" {
 		ct = api.ContentTypeBinary
 	}
-	h.SetContentType(ct)
+	c.Context().Response.Header.SetContentType(ct)
 	// A value that calls itself a page must not act in the name of whatever else this address serves.
-	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	h.Set(fiber.HeaderContentSecurityPolicy, "sandbox")
+	setHeader(c, fiber.HeaderXContentTypeOptions, "nosniff")
+	setHeader(c, fiber.HeaderContentSecurityPolicy, "sandbox")
 	c.Context().Response.SetBodyRaw(rec.Value) // not copied: nobody writes to it.
 	return nil
 }
 
 // write serves PUT and DELETE.
 func (s *Server) write(c *fiber.Ctx) error {
+	if err := s.overdue(c); err != nil {
+		return err
+	}
 	path, directory, err := kvTarget(c)
 	if err != nil {
 		return err
@@ -151,14 +155,15 @@ func (s *Server) write(c *fiber.Ctx) error {
 	if err := refusal(&resp, true); err != nil {
 		if resp.Code == node.CodePrecondition && resp.Record.Live() { // what is there instead.
 			stampVersion(c, &resp.Record)
-			setETag(c, quote(resp.Record.Version().ETag()))
+			stampETag(c, &resp.Record)
 		}
 		return err
 	}
 	return s.written(c, path, &resp, withVersion)
 }
 
-// readValue copies body and Content-Type into a put: fiber reuses their memory.
+// readValue takes body and Content-Type over into a put. The body is the request's own (see takeBody); the rest is copied, for fiber
+// reuses its memory.
 func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 	if enc := c.Request().Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
 		return refuse(api.BadMediaType, "Content-Encoding %.100q would not be kept with the value: leave it away, or name it in the Content-Type", enc)
@@ -176,7 +181,10 @@ func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 	if len(body) > s.opts.ValueBytesMax { // it was limited before it was read: by the same number, if the target was understood as here.
 		return s.valueTooLarge()
 	}
-	r.Op, r.Value = node.OpPut, bytes.Clone(body)
+	if cap(body) > len(body)+len(body)/4 {
+		body = bytes.Clone(body) // it came in chunks: the core may keep the value for long.
+	}
+	r.Op, r.Value = node.OpPut, body
 	return nil
 }
 
@@ -184,9 +192,8 @@ func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 func (s *Server) written(c *fiber.Ctx, path string, resp *node.Response, withVersion bool) error {
 	rec := &resp.Record
 	stampVersion(c, rec)
-	etag := rec.Version().ETag()
 	if rec.Live() {
-		setETag(c, quote(etag))
+		stampETag(c, rec)
 	}
 	status := fiber.StatusNoContent
 	if resp.Code == node.CodeCreated {
@@ -201,7 +208,7 @@ func (s *Server) written(c *fiber.Ctx, path string, resp *node.Response, withVer
 	}
 	v := api.Version{Path: path}
 	if rec.Exists() { // else nothing was deleted, at a level that can tell.
-		v = api.Version{Path: path, ETag: etag, Timestamp: rec.TS.String(), UUID: rec.UUID.String()}
+		v = api.Version{Path: path, ETag: rec.Version().ETag(), Timestamp: rec.TS.String(), UUID: rec.UUID.String()}
 	}
 	return s.sendJSON(c, status, v)
 }
@@ -238,23 +245,35 @@ func outcomeOf(write bool, outcome string, p *problem) error {
 // stampLevel says at which level the operation is run, or was meant to be.
 func stampLevel(c *fiber.Ctx, level node.Level) {
 	if level != node.DefaultLevel {
-		c.Context().Response.Header.Set(api.HeaderConsistency, level.String())
+		setHeader(c, api.HeaderConsistency, level.String())
 	}
 }
 
 // stampVersion says which version the answer is about, tombstones included.
 func stampVersion(c *fiber.Ctx, rec *node.Record) {
 	if rec.Exists() {
-		c.Context().Response.Header.Set(api.HeaderTimestamp, rec.TS.String())
+		var text [32]byte
+		c.Context().Response.Header.SetCanonical([]byte(api.HeaderTimestamp), rec.TS.Append(text[:0]))
 	}
 	if rec.Expires != 0 {
-		c.Context().Response.Header.Set(api.HeaderExpires, time.UnixMilli(rec.Expires).UTC().Format(time.RFC3339))
+		setHeader(c, api.HeaderExpires, time.UnixMilli(rec.Expires).UTC().Format(time.RFC3339))
 	}
 }
 
-// setETag keeps the spelling that everybody knows; fasthttp would write Etag.
-func setETag(c *fiber.Ctx, quoted string) {
-	c.Context().Response.Header.SetCanonical([]byte(fiber.HeaderETag), []byte(quoted))
+// stampETag names the version in the header that conditions are made of. It keeps the spelling that everybody knows;
+// fasthttp would write Etag.
+func stampETag(c *fiber.Ctx, rec *node.Record) {
+	var text [64]byte
+	c.Context().Response.Header.SetCanonical([]byte(fiber.HeaderETag), appendQuotedETag(text[:0], rec))
 }
 
-func quote(etag string) string { return `"` + etag + `"` }
+func quotedETag(rec *node.Record) string { return string(appendQuotedETag(nil, rec)) }
+
+func appendQuotedETag(b []byte, rec *node.Record) []byte {
+	return append(rec.Version().AppendETag(append(b, '"')), '"')
+}
+
+// setHeader sets a header of the answer whose name has the form in which it is sent: no request has to convert it.
+func setHeader(c *fiber.Ctx, name, value string) {
+	c.Context().Response.Header.SetCanonical([]byte(name), []byte(value))
+}

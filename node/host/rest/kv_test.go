@@ -1,14 +1,10 @@
 package rest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +13,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 func TestLifeOfAValue(t *testing.T) {
@@ -52,7 +49,8 @@ func TestLifeOfAValue(t *testing.T) {
 	r = s.do("GET", "/kv/a/b", "")
 	require.Equal(t, http.StatusOK, r.status)
 	require.Empty(t, r.body)
-	require.Equal(t, "application/octet-stream", r.header.Get("Content-Type"), "what is put without a type has this one")
+	require.Equal(t, "application/octet-stream", r.header.Get("Content-Type"),
+		"what is put without a type has this one")
 
 	r = s.do("DELETE", "/kv/a/b", "")
 	require.Equal(t, http.StatusNoContent, r.status)
@@ -78,7 +76,7 @@ func TestReturnVersion(t *testing.T) {
 	require.Equal(t, "a", v.Path)
 	require.Equal(t, "1700000000000.00001", v.Timestamp)
 	require.Equal(t, `"`+v.ETag+`"`, r.header.Get("ETag"))
-	_, err := node.ParseUUID(v.UUID)
+	_, err := slot.ParseUUID(v.UUID)
 	require.NoError(t, err)
 	r = s.do("PUT", "/kv/a?return=version", "2")
 	require.Equal(t, http.StatusOK, r.status)
@@ -104,7 +102,8 @@ func TestConditionalReads(t *testing.T) {
 			require.Empty(t, r.body)
 		}
 	}
-	for list, want := range map[string]int{etag: 200, "*": 200, `"x",` + etag: 200, `"x"`: 412, "W/" + etag: 412, "": 412} {
+	for list, want := range map[string]int{etag: 200, "*": 200, `"x",` + etag: 200, `"x"`: 412, "W/" + etag: 412,
+		"": 412} {
 		r := s.do("GET", "/kv/a", "", "If-Match", list)
 		require.Equal(t, want, r.status, list)
 		require.Equal(t, etag, r.header.Get("ETag"))
@@ -166,7 +165,8 @@ func TestHeadersOfWritesAreNotIgnored(t *testing.T) {
 		require.Equal(t, api.NotApplied, p.Outcome, "%v", c)
 	}
 	for _, header := range []string{"If-Match", "If-None-Match"} {
-		for _, list := range []string{etag, "garbage", "", ", ,", `"x`, `"x" "y"`, `"x",` + etag, `W/x`, "W/", `w/"x"`, `*x`, `x"y"`} {
+		for _, list := range []string{etag, "garbage", "", ", ,", `"x`, `"x" "y"`, `"x",` + etag, `W/x`, "W/", `w/"x"`,
+			`*x`, `x"y"`} {
 			for _, method := range []string{"PUT", "DELETE"} {
 				require.Contains(t, s.do(method, "/kv/a", "", header, list).problem(api.BadHeader).Detail, header, list)
 			}
@@ -177,7 +177,8 @@ func TestHeadersOfWritesAreNotIgnored(t *testing.T) {
 
 func TestIdempotencyKeyReachesTheCore(t *testing.T) {
 	s := newSite(t)
-	require.Equal(t, "linearizable", s.do("PUT", "/kv/a?consistency=eventual", "1", api.HeaderIdempotencyKey, "mine").header.Get(api.HeaderConsistency))
+	require.Equal(t, "linearizable", s.do("PUT", "/kv/a?consistency=eventual", "1", api.HeaderIdempotencyKey,
+		"mine").header.Get(api.HeaderConsistency))
 	s.do("DELETE", "/kv/a", "", api.HeaderIdempotencyKey, "mine")
 	s.do("PUT", "/kv/a", "1", api.HeaderIdempotencyKey, "other")
 	s.do("PUT", "/kv/a", "1")
@@ -229,7 +230,8 @@ func TestReadThroughTheCore(t *testing.T) {
 	require.Equal(t, "linearizable", r.header.Get(api.HeaderConsistency))
 	s.core.set(func(f *fakeCore) {
 		f.answer = func(context.Context, *node.Request) (node.Response, error) {
-			return node.Response{Code: node.CodeNotFound, Level: node.Quorum, Record: node.Record{TS: 9 << 16, Tombstone: true}}, nil
+			return node.Response{
+				Code: node.CodeNotFound, Level: node.Quorum, Record: node.Record{TS: 9 << 16, Tombstone: true}}, nil
 		}
 	})
 	r = s.do("GET", "/kv/a?consistency=quorum", "")
@@ -248,7 +250,8 @@ func TestCoreRefusals(t *testing.T) {
 		for _, outcome := range []node.Outcome{node.OutcomeNotApplied, node.OutcomeUnknown} {
 			s.core.set(func(f *fakeCore) {
 				f.answer = func(_ context.Context, r *node.Request) (node.Response, error) {
-					return node.Response{Code: code, Outcome: outcome, Level: r.Level, Detail: "because", RetryAfter: 1500 * time.Millisecond}, nil
+					return node.Response{Code: code, Outcome: outcome, Level: r.Level, Detail: "because",
+						RetryAfter: 1500 * time.Millisecond}, nil
 				}
 			})
 			r := s.do("PUT", "/kv/a", "1")
@@ -314,108 +317,15 @@ func TestPanicIsAProblem(t *testing.T) {
 
 func TestDamagedRecord(t *testing.T) {
 	s := newSite(t)
-	require.NoError(t, s.core.store.Apply([]node.Op{{Key: "r/d/a", Value: []byte("rot")}}))
+	require.NoError(t, s.core.store.Apply([]node.Change{{Key: "r/d/a", Value: []byte("rot")}}))
 	s.do("GET", "/kv/d/a", "").problem(api.StorageCorrupt)
 	s.do("GET", "/kv/d/", "").problem(api.StorageCorrupt)
 	require.Contains(t, s.log.String(), "d/a")
 }
 
-func TestValueLimits(t *testing.T) {
-	s := newSite(t)
-	r := s.do("PUT", "/kv/a", strings.Repeat("x", testValueBytesMax))
-	require.Equal(t, http.StatusCreated, r.status)
-	for _, size := range []int{testValueBytesMax + 1, 20 << 20} {
-		p := s.do("PUT", "/kv/a", strings.Repeat("x", size)).problem(api.ValueTooLarge)
-		require.Contains(t, p.Detail, strconv.Itoa(testValueBytesMax)+" bytes")
-		require.Equal(t, api.NotApplied, p.Outcome)
-	}
-	// In chunks, without a length beforehand; and in absolute form.
-	body := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", testValueBytesMax+1, strings.Repeat("x", testValueBytesMax+1))
-	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body).problem(api.ValueTooLarge)
-	s.raw("PUT http://x/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" + strings.Repeat("x", 1001)).problem(api.ValueTooLarge)
-	require.Len(t, s.core.taken(), 1)
-	s.do("POST", "/members/join", strings.Repeat(" ", jsonBytesMax+1), "Content-Type", "application/json").problem(api.BodyTooLarge)
-}
-
-// A value has the limit of values, however its target is written.
-func TestValueLimitOfATargetInAbsoluteForm(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.ValueBytesMax = 2 * jsonBytesMax })
-	put := func(target string, size int) reply {
-		return s.raw(fmt.Sprintf("PUT %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", target, size, strings.Repeat("x", size)))
-	}
-	for _, target := range []string{"/kv/a", "http://x/kv/b", "HTTP://x:7001/kv/c"} {
-		require.Equal(t, http.StatusCreated, put(target, 2*jsonBytesMax).status, target)
-		put(target, 2*jsonBytesMax+1).problem(api.ValueTooLarge)
-	}
-	put("http://x/policy?a=://x/kv/", jsonBytesMax+1).problem(api.BodyTooLarge)
-}
-
-// A body that does not arrive whole writes nothing.
-func TestBodyCutShort(t *testing.T) {
-	s := newSite(t)
-	p := s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n0123456789").problem(api.BadRequest)
-	require.Equal(t, api.NotApplied, p.Outcome)
-	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel").problem(api.BadRequest)
-	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n").problem(api.BadRequest)
-
-	for _, text := range []string{ // between two chunks, which have a whole request before them on the connection or not.
-		"PUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-		"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nPUT /kv/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-	} {
-		c := s.dial()
-		_, err := io.WriteString(c, text)
-		require.NoError(t, err)
-		require.NoError(t, c.(*net.TCPConn).CloseWrite())
-		answers := bufio.NewReader(c)
-		if strings.HasPrefix(text, "GET") {
-			resp, err := http.ReadResponse(answers, nil)
-			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, readReply(t, resp).status)
-		}
-		resp, err := http.ReadResponse(answers, nil)
-		require.NoError(t, err)
-		require.Equal(t, api.NotApplied, readReply(t, resp).problem(api.BadRequest).Outcome)
-		rest, err := io.ReadAll(answers)
-		require.NoError(t, err)
-		require.Empty(t, rest)
-	}
-	for _, text := range []string{"", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"} { // whoever asks nothing more is told nothing more.
-		c := s.dial()
-		_, err := io.WriteString(c, text)
-		require.NoError(t, err)
-		require.NoError(t, c.(*net.TCPConn).CloseWrite())
-		answers, err := io.ReadAll(c)
-		require.NoError(t, err)
-		require.NotContains(t, string(answers), "HTTP/1.1 4")
-	}
-	require.Empty(t, s.core.taken())
-	s.do("GET", "/kv/a", "").problem(api.NotFound)
-}
-
-// What the HTTP library would like to take apart stays as it came.
-func TestBodiesAreRaw(t *testing.T) {
-	s := newSite(t)
-	form := "--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nvalue\r\n--b--\r\n"
-	for _, c := range [][2]string{
-		{"multipart/form-data; boundary=b", form}, {"multipart/form-data; boundary=b", "no form at all"},
-		{"application/x-www-form-urlencoded", "a=1&b=%zz"}, {"application/json", "{"}, {"", "\x00\xff"},
-	} {
-		require.Less(t, s.do("PUT", "/kv/a", c[1], "Content-Type", c[0]).status, 300)
-		require.Equal(t, c[1], s.do("GET", "/kv/a", "").body)
-	}
-	before := len(s.core.taken())
-	for _, encoding := range []string{"gzip", "br, gzip", "nonsense"} {
-		p := s.do("PUT", "/kv/a", "x", "Content-Encoding", encoding).problem(api.BadMediaType)
-		require.Equal(t, api.NotApplied, p.Outcome)
-	}
-	require.Len(t, s.core.taken(), before)
-	require.Equal(t, http.StatusNoContent, s.do("PUT", "/kv/a", "as it is", "Content-Encoding", "identity").status)
-	require.Equal(t, "as it is", s.do("GET", "/kv/a", "").body)
-}
-
 func TestContentTypeRules(t *testing.T) {
 	s := newSite(t)
-	long := "text/" + strings.Repeat("x", node.ContentTypeBytesMax-5)
+	long := "text/" + strings.Repeat("x", slot.ContentTypeBytesMax-5)
 	require.Equal(t, http.StatusCreated, s.do("PUT", "/kv/a", "", "Content-Type", long).status)
 	require.Equal(t, long, s.do("GET", "/kv/a", "").header.Get("Content-Type"))
 	s.do("PUT", "/kv/a", "", "Content-Type", long+"x").problem(api.BadHeader)

@@ -2,11 +2,15 @@ package rest
 
 import (
 	"encoding/json"
+	"slices"
+	"sort"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/access"
 )
 
 // list serves one page of a directory. Listings are eventual, whatever the node's default.
@@ -33,7 +37,7 @@ func (s *Server) list(c *fiber.Ctx, dir string) error {
 	if req.After, err = p.after(dir); err != nil {
 		return err
 	}
-	page, err := s.opts.View().List(req)
+	page, err := newSieve(s.opts.View(), whoIs(c)).list(req)
 	if err != nil {
 		return s.viewError(dir, err)
 	}
@@ -41,20 +45,19 @@ func (s *Server) list(c *fiber.Ctx, dir string) error {
 }
 
 func listing(dir string, page *node.Listing) api.Listing {
-	out := api.Listing{Directory: dir, Entries: make([]api.Entry, 0, len(page.Entries)), More: page.More}
+	out := api.Listing{Directory: dir, Entries: make([]api.Entry, 0, len(page.Entries)), More: page.More,
+		Next: page.Next}
 	for _, e := range page.Entries {
 		entry := api.Entry{Path: e.Path, Name: e.Path[len(dir):], Directory: e.Directory}
 		if !e.Directory {
 			size := e.Bytes
-			entry.ETag, entry.Timestamp, entry.ContentType, entry.Bytes = e.Version.ETag(), e.Version.TS.String(), e.ContentType, &size
+			entry.ETag, entry.Timestamp, entry.ContentType, entry.Bytes = e.Version.ETag(), e.Version.TS.String(),
+				e.ContentType, &size
 			if entry.ContentType == "" {
 				entry.ContentType = api.ContentTypeBinary // as a GET says.
 			}
 		}
 		out.Entries = append(out.Entries, entry)
-	}
-	if page.More {
-		out.Next = page.Entries[len(page.Entries)-1].Path
 	}
 	return out
 }
@@ -69,4 +72,106 @@ func (s *Server) sendJSON(c *fiber.Ctx, status int, doc any) error {
 	h.SetContentType(api.ContentTypeJSON)
 	c.Status(status).Context().Response.SetBodyRaw(append(body, '\n'))
 	return nil
+}
+
+// sieve lists a directory as one who may not list all of it sees it: page and next tell of no path that is hidden.
+type sieve struct {
+	view    *node.View
+	who     *who
+	borders []string // see access.Rules.Borders.
+}
+
+func newSieve(view *node.View, w *who) *sieve {
+	s := &sieve{view: view, who: w,
+		borders: access.Rules{{Prefix: reserved, Deny: []access.Right{access.List}}}.Borders(access.List)}
+	if w != nil {
+		s.borders = append(s.borders, w.rules.Borders(access.List)...)
+		slices.Sort(s.borders)
+	}
+	return s
+}
+
+func (s *sieve) shows(path string) bool {
+	return !isReserved(path) && path != reserved+"/" && s.who.may(access.List, path)
+}
+
+// list is View.List of what may be seen.
+func (s *sieve) list(req node.ListRequest) (node.Listing, error) {
+	if req.Directory != "" && (s.who == nil || s.who.rules == nil) {
+		return s.view.List(req)
+	}
+	limit, began := req.Limit, req.After
+	var out node.Listing
+	for {
+		page, err := s.view.List(req)
+		if err != nil {
+			return out, err
+		}
+		hidden := ""
+		for _, e := range page.Entries {
+			visible := s.shows(e.Path)
+			if hidden = ""; !visible {
+				hidden = e.Path
+			}
+			switch {
+			case visible && len(out.Entries) == limit:
+				out.More, out.Next = true, behind(out.Entries, began)
+				return out, nil
+			case visible:
+				out.Entries = append(out.Entries, e)
+			}
+			if !visible && req.Recursive {
+				break
+			}
+		}
+		seen, stopped := strings.CutSuffix(page.Next, "\x00") // it has looked at all that a page may look at.
+		switch {
+		case hidden == "" && stopped && s.shows(seen):
+			out.More, out.Next = true, page.Next
+			return out, nil
+		case hidden == "" && stopped:
+			hidden = seen
+		}
+		req.After = page.Next
+		if hidden != "" && req.Recursive { // what lies before the next border is hidden too: it need not be looked at.
+			border, ok := s.borderAfter(hidden)
+			if !ok {
+				return out, nil
+			}
+			req.After = justBefore(border)
+		} else if !page.More {
+			return out, nil
+		}
+		if len(out.Entries) == limit {
+			req.Limit = 1 // is there one more?
+		}
+	}
+}
+
+// behind is the After of the next page. It comes after that of this one, also when this one began in the middle of the
+// directory that is its last entry.
+func behind(entries []node.Entry, began string) string {
+	last := entries[len(entries)-1].Path
+	if last <= began {
+		return strings.TrimSuffix(began, "\x00") + "\x01"
+	}
+	return last
+}
+
+// borderAfter is the next path from which on things may be visible.
+func (s *sieve) borderAfter(path string) (string, bool) {
+	i := sort.SearchStrings(s.borders, path+"\x00")
+	if i == len(s.borders) {
+		return "", false
+	}
+	return s.borders[i], true
+}
+
+// justBefore is a text before a border, with no path in between: no path holds the byte 0xff, nor a byte zero.
+func justBefore(border string) string {
+	last := border[len(border)-1]
+	if last == 0 {
+		return border[:len(border)-1]
+	}
+	return border[:len(border)-1] + string([]byte{last - 1, 0xff})
 }

@@ -61,7 +61,8 @@ func TestListings(t *testing.T) {
 func TestListingPages(t *testing.T) {
 	s := newTree(t)
 	for base, all := range map[string]string{
-		"/kv/d/?limit=1": "/kv/d/", "/kv/d/?recursive=true&limit=2": "/kv/d/?recursive=true", "/kv/d/?limit=4": "/kv/d/", "/kv/?limit=2": "/kv/",
+		"/kv/d/?limit=1": "/kv/d/", "/kv/d/?recursive=true&limit=2": "/kv/d/?recursive=true",
+		"/kv/d/?limit=4": "/kv/d/", "/kv/?limit=2": "/kv/",
 	} {
 		whole := pathsOf(s.page(all))
 		var got []string
@@ -83,7 +84,8 @@ func TestListingPages(t *testing.T) {
 func TestListingParameters(t *testing.T) {
 	s := newTree(t)
 	for _, query := range []string{
-		"limit=0", "limit=-1", "limit=10001", "limit=x", "limit=", "limit=1e3", "limit=1&limit=2", "recursive=yes", "recursive=1", "Recursive=true",
+		"limit=0", "limit=-1", "limit=10001", "limit=x", "limit=", "limit=1e3", "limit=1&limit=2", "recursive=yes",
+		"recursive=1", "Recursive=true",
 		"after=e/1", "after=%FF", "after=/d/1", "prefix=d", "limit=%zz", "a;b", "=", "return=version",
 	} {
 		s.target("GET", "/kv/d/?"+query).problem(api.BadParameter)

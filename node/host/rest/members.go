@@ -48,18 +48,20 @@ func joinOrder(members []swim.Member) []node.ID {
 	return ids
 }
 
-// memberHint says what to do about a dead member in whose place a younger one lives: it lost its disk, and nobody but people can
-// know that for sure. And about two that live and have one name: people could not tell them apart. At one address they cannot both
-// live; the elder's death is not known yet.
+// memberHint says what to do about a dead member in whose place a younger one lives: it lost its disk, and nobody but
+// people can know that for sure. And about two that live and have one name: people could not tell them apart. At one
+// address they cannot both live; the elder's death is not known yet.
 func memberHint(all []swim.Member, m *swim.Member) string {
 	for i := range all {
 		o := &all[i]
 		switch {
 		case o.ID == m.ID:
-		case m.State == swim.Dead && o.State <= swim.Suspect && o.Born > m.Born && (o.Name == m.Name || o.Addr == m.Addr):
+		case m.State == swim.Dead && o.State <= swim.Suspect && o.Born > m.Born &&
+			(o.Name == m.Name || o.Addr == m.Addr):
 			return fmt.Sprintf("replaced by %s? If its data is lost: kvs members remove %s", o.ID, m.ID)
 		case m.State == swim.Alive && o.State == swim.Alive && o.Name == m.Name && o.Addr != m.Addr:
-			return fmt.Sprintf("%s at %s has the same name: give one of them another in its configuration", o.ID, o.Addr)
+			return fmt.Sprintf("%s at %s has the same name: give one of them another in its configuration", o.ID,
+				o.Addr)
 		}
 	}
 	return ""

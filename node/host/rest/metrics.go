@@ -50,11 +50,13 @@ func operation(c *fiber.Ctx) Op {
 
 // answeredLevel is what stampLevel has put into the answer.
 func answeredLevel(c *fiber.Ctx) node.Level {
-	level, err := node.ParseLevel(string(c.Context().Response.Header.Peek(api.HeaderConsistency)))
-	if err != nil {
-		return node.DefaultLevel
+	answered := c.Context().Response.Header.Peek(api.HeaderConsistency)
+	for level := node.Eventual; level <= node.Linearizable; level++ {
+		if string(answered) == level.String() {
+			return level
+		}
 	}
-	return level
+	return node.DefaultLevel
 }
 
 // metrics serves what is counted, for Prometheus.

@@ -24,14 +24,15 @@ func (s *Server) mode(c *fiber.Ctx) error {
 
 func (s *Server) sendMode(c *fiber.Ctx) error {
 	snap := s.opts.Core.Snapshot()
-	doc := api.Mode{Mode: snap.Mode.String(), Reasons: append([]string{}, snap.Reasons...), Operator: node.ModeNormal.String()}
+	doc := api.Mode{Mode: snap.Mode.String(), Reasons: append([]string{}, snap.Reasons...),
+		Operator: node.ModeNormal.String()}
 	if slices.Contains(snap.Reasons, node.ReasonOperator) {
 		doc.Operator = node.ModeReadOnly.String()
 	}
 	return s.sendJSON(c, fiber.StatusOK, doc)
 }
 
-// setMode takes what the operator wants. Other reasons for being read-only stay as they are: the answer says how the node stands.
+// setMode sets the mode that the operator asks for. Other reasons for being read-only stay, as the answer says.
 func (s *Server) setMode(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -52,7 +53,8 @@ func (s *Server) setMode(c *fiber.Ctx) error {
 	case errors.Is(err, ErrStopping):
 		return refuse(api.ShuttingDown, "%v", err)
 	default:
-		return refuse(api.Timeout, "the mode may be set or not, and is not on disk yet (%v): look at it with GET /mode", err)
+		return refuse(api.Timeout, "the mode may be set or not, and is not on disk yet (%v): look at it with GET /mode",
+			err)
 	}
 }
 

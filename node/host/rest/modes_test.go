@@ -16,6 +16,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 	"kvs/sim/memstore"
 )
 
@@ -51,7 +52,7 @@ func (c *nodeCore) settle(eff *node.Effects) (out node.Response) {
 		if p.ID == 0 {
 			return out
 		}
-		if err := c.store.Apply(p.Ops); err != nil {
+		if err := c.store.Apply(p.Changes); err != nil {
 			panic(err)
 		}
 		eff.Reset()
@@ -120,12 +121,12 @@ func (c *nodeCore) durable() node.PersistID {
 	return eff.Persist.ID - 1
 }
 
-// The table in the README is what each mode answers, route by route. A cell is "status", "status code", or "status code; seconds"
-// with Retry-After.
+// The table in docs/reference/modes.md is what each mode answers, route by route. A cell is "status", "status code", or
+// "status code; seconds" with Retry-After.
 func TestTheTableOfModes(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+	page, err := os.ReadFile("../../../docs/reference/modes.md")
 	require.NoError(t, err)
-	_, table, found := strings.Cut(string(readme), "<!-- modes -->\n")
+	_, table, found := strings.Cut(string(page), "<!-- modes -->\n")
 	require.True(t, found)
 	table, _, found = strings.Cut(table, "\n<!-- /modes -->")
 	require.True(t, found)
@@ -150,7 +151,8 @@ func TestTheTableOfModes(t *testing.T) {
 			})
 		}
 	}
-	for _, want := range []string{"GET /kv/a", "PUT /kv/a", "DELETE /kv/a", "GET /kv/", "GET /mode", "PUT /mode", "GET /status", "GET /livez", "GET /readyz"} {
+	for _, want := range []string{"GET /kv/a", "PUT /kv/a", "DELETE /kv/a", "GET /kv/", "GET /mode", "PUT /mode",
+		"GET /status", "GET /livez", "GET /readyz"} {
 		require.True(t, described[want], want)
 	}
 }
@@ -159,7 +161,7 @@ func expectCell(t *testing.T, request, column, cell string) {
 	core := coreIn(t, column)
 	s := newSite(t, func(o *Options) {
 		o.Core = core
-		o.View = func() *node.View { return node.NewView(core.store, node.NewElectorate([]node.ID{core.node.ID()})) }
+		o.View = func() *node.View { return node.NewView(core.store, slot.NewElectorate([]node.ID{core.node.ID()})) }
 	})
 	method, target, _ := strings.Cut(request, " ")
 	body, contentType := "", api.ContentTypeJSON

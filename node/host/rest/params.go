@@ -12,11 +12,12 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 const kvPrefix = "/kv/"
 
-// kvPath reads the path behind /kv/ from the request as it came, before anybody normalises it, decodes its percent signs
+// kvPath reads the path behind /kv/ from the request as it came, before it is normalised, decodes its percent signs
 // exactly once, and checks it: %2F is a separator like any other, %252F a segment with the text %2F. The root and whatever ends
 // in a slash is a directory.
 func kvPath(original []byte) (path string, directory bool, err error) {
@@ -35,12 +36,15 @@ func pathBehind(prefix string, original []byte) (path string, directory bool, er
 		return "", false, refuse(api.BadPath, "%v: write a percent sign as %%25", err)
 	}
 	if directory = path == "" || strings.HasSuffix(path, "/"); directory {
-		err = node.CheckDirectory(path)
+		err = slot.CheckDirectory(path)
 	} else {
-		err = node.CheckPath(path)
+		err = slot.CheckPath(path)
 	}
 	if err != nil {
 		return "", false, refuse(api.BadPath, "%v", err)
+	}
+	if isReserved(path) {
+		return "", false, refuseReserved(path)
 	}
 	return path, directory, nil
 }
@@ -127,8 +131,8 @@ func (p params) limit() (int, error) {
 func (p params) after(dir string) (string, error) {
 	v := p["after"]
 	switch {
-	case len(v) > node.PathBytesMax+1 || !utf8.ValidString(v):
-		return "", refuse(api.BadParameter, "after: want UTF-8 of at most %d bytes", node.PathBytesMax+1)
+	case len(v) > slot.PathBytesMax+1 || !utf8.ValidString(v):
+		return "", refuse(api.BadParameter, "after: want UTF-8 of at most %d bytes", slot.PathBytesMax+1)
 	case v != "" && !strings.HasPrefix(v, dir):
 		return "", refuse(api.BadParameter, "after=%.100q: want a path in %q", v, dir)
 	}

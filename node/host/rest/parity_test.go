@@ -12,6 +12,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 // parameter is one of an operation in the OpenAPI document.
@@ -21,7 +22,8 @@ type parameter struct {
 	In   string
 }
 
-// documented returns the operations of the OpenAPI document, "GET /status" and so on, with the request headers that each lists.
+// documented returns the operations of the OpenAPI document, "GET /status" and so on, with the request headers that
+// each lists.
 func documented(t *testing.T) map[string][]string {
 	t.Helper()
 	var doc struct {
@@ -56,7 +58,8 @@ func documented(t *testing.T) map[string][]string {
 	return operations
 }
 
-// The OpenAPI document has the routes of the server with all their methods, HEAD included, and the server those of the document.
+// The OpenAPI document has the routes of the server with all their methods, HEAD included, and the server those of the
+// document.
 func TestRoutesAreDocumented(t *testing.T) {
 	s := newSite(t)
 	served := map[string]bool{}
@@ -69,6 +72,8 @@ func TestRoutesAreDocumented(t *testing.T) {
 		switch path {
 		case "/kv/{path}", "/kv/{directory}/":
 			path = "/kv/*"
+		case "/tokens/{id}":
+			path = "/tokens/:id"
 		case "/members/{id}":
 			path = "/members/:id<len(16)>"
 		case "/voters/{id}":
@@ -81,16 +86,20 @@ func TestRoutesAreDocumented(t *testing.T) {
 	require.Equal(t, slices.Sorted(maps.Keys(served)), slices.Sorted(maps.Keys(written)))
 }
 
-// Each header of requests that means something to a route is documented there, and each that is documented means something: with
-// it, a read has another answer, and of a write the core is asked something else. A header that is refused need not be listed.
+// Each header of requests that means something to a route is documented there, and each that is documented means
+// something: with it, a read has another answer, and of a write the core is asked something else. A header that is
+// refused need not be listed.
 func TestRequestHeadersAreDocumented(t *testing.T) {
 	s := newSite(t)
-	slot := node.Slot{TS: 5 << 16, Candidates: []node.Candidate{{UUID: node.UUID{1}, Origin: 1, Value: []byte("x")}}}
-	require.NoError(t, s.core.store.Apply([]node.Op{{Key: "r/a", Value: node.EncodeSlot("a", &slot)}}))
-	samples := map[string]string{"If-Match": `"x"`, "If-None-Match": "*", api.HeaderIdempotencyKey: "k", api.HeaderTTL: "60"}
+	stored := node.Slot{TS: 5 << 16, Candidates: []node.Candidate{{UUID: node.UUID{1}, Origin: 1, Value: []byte("x")}}}
+	require.NoError(t, s.core.store.Apply([]node.Change{{Key: "r/a", Value: slot.Encode("a", &stored)}}))
+	samples := map[string]string{"If-Match": `"x"`, "If-None-Match": "*", api.HeaderIdempotencyKey: "k",
+		api.HeaderTTL: "60", api.HeaderDeadline: "1"}
 	targets := map[string]string{
-		"/kv/{path}": "/kv/a", "/kv/{directory}/": "/kv/", "/conflicts/{path}": "/conflicts/a?uuid=" + slot.Candidates[0].UUID.String(),
+		"/kv/{path}": "/kv/a", "/kv/{directory}/": "/kv/", "/conflicts/{path}": "/conflicts/a?uuid=" +
+			stored.Candidates[0].UUID.String(),
 		"/members/{id}": "/members/00000000000000aa", "/voters/{id}": "/voters/00000000000000aa",
+		"/tokens/{id}": "/tokens/aa",
 	}
 	ask := func(method, target string, headers ...string) (status int, asked node.Request) {
 		before := len(s.core.taken())
@@ -118,7 +127,8 @@ func TestRequestHeadersAreDocumented(t *testing.T) {
 		for header, sample := range samples {
 			plainStatus, plain := ask(method, target)
 			status, asked := ask(method, target, header, sample)
-			if reads && status != plainStatus || !reads && (asked.Condition.Kind != plain.Condition.Kind || asked.Key != plain.Key || asked.TTL != plain.TTL) {
+			if reads && status != plainStatus || status == http.StatusGatewayTimeout || !reads &&
+				(asked.Condition.Kind != plain.Condition.Kind || asked.Key != plain.Key || asked.TTL != plain.TTL) {
 				known = append(known, header)
 			}
 		}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 // Paths as they come over the wire, which most clients would tidy up before.
@@ -29,8 +29,10 @@ func TestPathsOnTheWire(t *testing.T) {
 		"/kv/%6b%76":                 "kv",
 		"http://elsewhere/kv/a":      "a",
 		"/kv/a?consistency=eventual": "a",
-		"/kv/" + strings.Repeat("%41", node.SegmentBytesMax):                                            strings.Repeat("A", node.SegmentBytesMax),
-		"/kv/" + strings.Repeat(strings.Repeat("x", node.SegmentBytesMax)+"/", 4)[:node.PathBytesMax-1]: strings.Repeat(strings.Repeat("x", node.SegmentBytesMax)+"/", 4)[:node.PathBytesMax-1],
+		"/kv/" + strings.Repeat("%41", slot.SegmentBytesMax): strings.Repeat(
+			"A", slot.SegmentBytesMax),
+		"/kv/" + strings.Repeat(strings.Repeat("x", slot.SegmentBytesMax)+"/", 4)[:slot.PathBytesMax-1]: strings.Repeat(
+			strings.Repeat("x", slot.SegmentBytesMax)+"/", 4)[:slot.PathBytesMax-1],
 	}
 	for target, path := range good {
 		before := len(s.core.taken())
@@ -43,9 +45,11 @@ func TestPathsOnTheWire(t *testing.T) {
 	}
 
 	bad := []string{
-		"/kv//a", "/kv/a//b", "/kv/a/../b", "/kv/../a", "/kv/%2e%2e/b", "/kv/.", "/kv/a/.", "/kv/./a", "/kv/%2Fa", "/kv/a%2F%2Fb",
-		"/kv/%00", "/kv/a%00b", "/kv/a%0Ab", "/kv/%7F", "/kv/%C2%85", "/kv/%zz", "/kv/a%", "/kv/a%4", "/kv/%FF", "/kv/%C0%AF", "/kv/\xff",
-		"/kv/" + strings.Repeat("x", node.SegmentBytesMax+1), "/kv/" + strings.Repeat("x/", node.PathBytesMax/2) + "x",
+		"/kv//a", "/kv/a//b", "/kv/a/../b", "/kv/../a", "/kv/%2e%2e/b", "/kv/.", "/kv/a/.", "/kv/./a", "/kv/%2Fa",
+		"/kv/a%2F%2Fb",
+		"/kv/%00", "/kv/a%00b", "/kv/a%0Ab", "/kv/%7F", "/kv/%C2%85", "/kv/%zz", "/kv/a%", "/kv/a%4", "/kv/%FF",
+		"/kv/%C0%AF", "/kv/\xff",
+		"/kv/" + strings.Repeat("x", slot.SegmentBytesMax+1), "/kv/" + strings.Repeat("x/", slot.PathBytesMax/2) + "x",
 		"/kv/a#b", "/kv/a?consistency=eventual#b",
 	}
 	before := len(s.core.taken())
@@ -66,7 +70,8 @@ func TestPathsOnTheWire(t *testing.T) {
 }
 
 func FuzzKVPath(f *testing.F) {
-	for _, seed := range []string{"/kv/a", "/kv/", "/kv/a/", "/kv/%2e%2E/", "/kv/a%2fb", "/kv/%", "/kv/\x80", "/kv", "", "/kv/%25%30%30"} {
+	for _, seed := range []string{"/kv/a", "/kv/", "/kv/a/", "/kv/%2e%2E/", "/kv/a%2fb", "/kv/%", "/kv/\x80", "/kv", "",
+		"/kv/%25%30%30"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, original []byte) {
@@ -75,9 +80,9 @@ func FuzzKVPath(f *testing.F) {
 		case err != nil:
 			require.Empty(t, path)
 		case directory:
-			require.NoError(t, node.CheckDirectory(path))
+			require.NoError(t, slot.CheckDirectory(path))
 		default:
-			require.NoError(t, node.CheckPath(path))
+			require.NoError(t, slot.CheckPath(path))
 		}
 	})
 }

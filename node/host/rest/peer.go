@@ -15,8 +15,8 @@ import (
 	"kvs/node/api"
 )
 
-// This file holds the two routes that take a POST. Both insist on their media type: a browser lets any page send forms and plain
-// text to any address, but asks first before it sends these types.
+// This file holds the two routes that take a POST. Both insist on their media type: a browser lets any page send forms
+// and plain text to any address, but asks first before it sends these types.
 
 // wantMediaType refuses bodies of another media type.
 func wantMediaType(c *fiber.Ctx, want string) error {
@@ -35,7 +35,13 @@ func (s *Server) frames(c *fiber.Ctx) error {
 	if err := wantMediaType(c, api.ContentTypeBinary); err != nil {
 		return err
 	}
-	switch err := s.opts.Core.Frames(c.Request().Body()); {
+	if !s.fromMember(c) { // onlyMembers has seen to it.
+		return refuse(api.NotAllowed, "this route is for members of the cluster")
+	}
+	switch err := s.opts.Core.Frames(c.Request().Body(), s.provenMember(c)); {
+	case err == nil && string(c.Request().Header.Peek(fiber.HeaderUpgrade)) == s.opts.StreamProtocol:
+		s.upgrade(c)
+		return nil
 	case err == nil:
 		c.Status(fiber.StatusNoContent)
 		return nil
@@ -47,6 +53,30 @@ func (s *Server) frames(c *fiber.Ctx) error {
 		return refuse(api.BadBody, "%v", err)
 	}
 }
+
+// upgrade answers that what follows on this connection is a stream (RFC 9110 section 7.8).
+func (s *Server) upgrade(c *fiber.Ctx) {
+	c.Status(fiber.StatusSwitchingProtocols)
+	c.Set(fiber.HeaderConnection, fiber.HeaderUpgrade)
+	c.Set(fiber.HeaderUpgrade, s.opts.StreamProtocol)
+	from, by := c.Context().RemoteAddr().String(), s.provenMember(c)
+	c.Context().Hijack(func(conn net.Conn) {
+		// The library closes the connection when this returns, and a Close before that would do nothing.
+		raw := conn.(interface{ UnsafeConn() net.Conn }).UnsafeConn()
+		if err := s.opts.Core.Stream(&hijacked{Conn: conn, raw: raw}, by, &s.batches); err != nil {
+			s.opts.Log.Debug("the stream of a peer broke", "from", from, "error", err)
+		}
+	})
+}
+
+// hijacked is a connection that the HTTP library has let go, with what it had read of it.
+type hijacked struct {
+	net.Conn
+	raw net.Conn
+}
+
+// Close closes the connection: the library's own Close waits until the stream has ended.
+func (h *hijacked) Close() error { return h.raw.Close() }
 
 // joinAddressesMax bounds the addresses of one join.
 const joinAddressesMax = 64

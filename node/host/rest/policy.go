@@ -41,7 +41,8 @@ func (s *Server) setPolicy(c *fiber.Ctx) error {
 	}
 	r, err := decodePolicy(c.Request().Body())
 	if err != nil {
-		return refuse(api.BadBody, `%v: want {"strong_prefixes":["orders/"]}, and "epoch" to change only what was seen with it`, err)
+		return refuse(api.BadBody,
+			`%v: want {"strong_prefixes":["orders/"]}, and "epoch" to change only what was seen with it`, err)
 	}
 	resp, err := s.do(r)
 	if err != nil {
@@ -67,5 +68,6 @@ func decodePolicy(body []byte) (*node.Request, error) {
 		return nil, fmt.Errorf("strong_prefixes is missing, and [] would say none")
 	}
 	prefixes, err := node.CheckStrongPrefixes(w.StrongPrefixes)
-	return &node.Request{Op: node.OpPolicy, Level: node.Linearizable, Path: "policy", Strong: prefixes, Epoch: w.Epoch}, err
+	return &node.Request{Op: node.OpPolicy, Level: node.Linearizable, Path: "policy", Strong: prefixes, Epoch: w.Epoch},
+		err
 }

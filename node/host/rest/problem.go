@@ -12,6 +12,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 // problemType says that the code is the type (RFC 9457 section 4.2.1).
@@ -22,6 +23,7 @@ type problem struct {
 	code       api.Code
 	detail     string
 	outcome    string
+	status     int // instead of the code's; zero: the code's.
 	retryAfter time.Duration
 }
 
@@ -48,7 +50,7 @@ func isWrite(c *fiber.Ctx) bool {
 	return c.Method() == fiber.MethodPut || c.Method() == fiber.MethodDelete
 }
 
-// isUnread says that nobody knows what was asked: fasthttp forgets the header when the body behind it cannot be read. It may have
+// isUnread says that the request is unknown: fasthttp forgets the header when the body behind it cannot be read. It may have
 // been a write.
 func isUnread(c *fiber.Ctx) bool { return c.Request().Header.Len() == 0 }
 
@@ -56,6 +58,9 @@ func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
 	kind, err := api.Describe(p.code)
 	if err != nil {
 		return err
+	}
+	if p.status != 0 {
+		kind.Status = p.status
 	}
 	doc := api.Problem{
 		Type: problemType, Title: kind.Title, Status: kind.Status, Detail: p.detail, Code: p.code,
@@ -65,6 +70,9 @@ func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
 		wait := max(p.retryAfter, time.Second)
 		doc.RetryAfter = int((wait + time.Second - 1) / time.Second)
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(doc.RetryAfter))
+	}
+	if kind.Status == fiber.StatusUnauthorized {
+		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="kvs"`)
 	}
 	body, err := json.Marshal(doc)
 	if err != nil {
@@ -92,7 +100,7 @@ func (s *Server) translate(c *fiber.Ctx, err error) *problem {
 	case fiber.StatusRequestEntityTooLarge:
 		return s.tooLarge(c)
 	case fiber.StatusRequestHeaderFieldsTooLarge:
-		return &problem{code: api.HeadersTooLarge, detail: fmt.Sprintf("URL and headers are larger than %d bytes: shorten them", headerBytesMax)}
+		return &problem{code: api.HeadersTooLarge, detail: fmt.Sprintf("URL and headers are larger than %d bytes (limits.header_bytes_max): shorten them", s.opts.Limits.HeaderBytesMax)}
 	case fiber.StatusRequestTimeout:
 		return &problem{code: api.RequestTimeout, detail: fmt.Sprintf("the request did not arrive within %v: send it faster, or in smaller parts", s.opts.ReadTimeout)}
 	case fiber.StatusMethodNotAllowed:
@@ -120,7 +128,7 @@ func (s *Server) tooLarge(c *fiber.Ctx) *problem {
 
 func (s *Server) valueTooLarge() *problem {
 	return &problem{code: api.ValueTooLarge, detail: fmt.Sprintf(
-		"the value is larger than %d bytes, the limit of this node (value_bytes_max): split it, or raise the limit, up to %d", s.opts.ValueBytesMax, node.ValueBytesHardMax)}
+		"the value is larger than %d bytes, the limit of this node (value_bytes_max): split it, or raise the limit, up to %d", s.opts.ValueBytesMax, slot.ValueBytesHardMax)}
 }
 
 func noRoute(c *fiber.Ctx) *problem {

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fiber and fasthttp reuse the memory of a request for the next one. The core holds on to what it was given, so whatever was not
-// copied at the edge has changed by the end of this test; and so has a value on its way out, were the library to write to it.
+// fiber and fasthttp reuse the memory of a request for the next one. The core holds on to what it was given, so
+// whatever was not copied at the edge has changed by the end of this test; and so has a value on its way out, were the
+// library to write to it.
 func TestNothingIsCorruptedByReuse(t *testing.T) {
 	s := newSite(t)
 	const clients, rounds = 8, 40

@@ -17,13 +17,15 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/access"
+	"kvs/node/host/budget"
 )
 
 // Core is the running node, as far as this package needs it. It is safe for concurrent use.
 type Core interface {
-	// Do runs one operation. It fills the request's ID and deadline (from ctx) and takes ownership of it. An error means
-	// that there is no answer: it wraps context.DeadlineExceeded when time ran out, so that a write's outcome is unknown,
-	// or ErrStopping when the operation was not begun.
+	// Do runs one operation. It fills the request's ID and deadline (from ctx) and takes ownership of it. An error
+	// means that there is no answer: it wraps context.DeadlineExceeded when time ran out, so that a write's outcome is
+	// unknown, or ErrStopping when the operation was not begun.
 	Do(ctx context.Context, r *node.Request) (node.Response, error)
 
 	// Mode is what the node does for clients at the moment. It never waits.
@@ -32,27 +34,33 @@ type Core interface {
 	// Snapshot says what the node knows about itself.
 	Snapshot() Snapshot
 
-	// Conflicts returns the last decisions about paths that begin with prefix, newest first, at most limit. They are shared:
-	// nobody writes to them. Errors are those of Do.
+	// Conflicts returns the last decisions about paths that begin with prefix, newest first, at most limit. They are
+	// shared and not written to. Errors are those of Do.
 	Conflicts(prefix string, limit int) ([]node.ConflictRecord, error)
 
-	// SetReadOnly makes the node read-only for the reason "operator", or ends that; it returns when that is on disk. Errors are
-	// those of Do.
+	// SetReadOnly makes the node read-only for the reason "operator", or ends that; it returns when that is on disk.
+	// Errors are those of Do.
 	SetReadOnly(on bool) error
 
 	// Join asks the node to contact members at these addresses.
 	Join(addrs []string) error
 
-	// Leave makes the node leave the cluster for good, and stop afterwards. ctx bounds the handing over, after which an error
-	// wraps ErrNotHandedOver, unless forced.
+	// Leave makes the node leave the cluster for good, and stop afterwards. ctx bounds the handing over, after which an
+	// error wraps ErrNotHandedOver, unless forced.
 	Leave(ctx context.Context, force bool) error
 
 	// Remove takes another member out for good. Errors wrap those of swim.Machine.Remove.
 	Remove(ctx context.Context, id node.ID, force bool) error
 
-	// Frames hands in a batch of messages from a peer. The body is only borrowed: it is reused when Frames returns. Errors
-	// wrap ErrStopping, ErrBusy, or else mean that the batch is damaged.
-	Frames(body []byte) error
+	// Frames hands in a batch of messages from a peer, which has proved to be the member of the name by; empty: none
+	// was asked to prove anything. The body is only borrowed: it is reused when Frames returns. Errors wrap
+	// ErrStopping, ErrBusy, or else mean that the batch is damaged.
+	Frames(body []byte, by string) error
+
+	// Stream hands in the messages of a peer, the member of the name by as above, whose connection has become a
+	// stream, until it ends; its error says why. Room bounds what is on its way. The connection is closed
+	// afterwards; closing it earlier, as when the node stops, is up to the Core.
+	Stream(conn net.Conn, by string, room *budget.Bytes) error
 }
 
 // Errors of a Core.
@@ -65,8 +73,8 @@ var (
 
 // Metrics counts requests and shows everything that is counted. It is safe for concurrent use.
 type Metrics interface {
-	// Request counts an answered request for a value or a listing. Level is that of the answer; DefaultLevel: refused before
-	// it was known. Code is empty for a success.
+	// Request counts an answered request for a value or a listing. Level is that of the answer; DefaultLevel: refused
+	// before it was known. Code is empty for a success.
 	Request(op Op, level node.Level, code api.Code, took time.Duration)
 
 	// Text is everything that is counted, and its media type.
@@ -87,45 +95,12 @@ const (
 // Snapshot is the node's status with what only its host knows.
 type Snapshot struct {
 	node.Status
-	Ready   bool
-	Reasons []string      // why it is not ready, or not in normal mode.
-	Started time.Time     // wall time of Status.Started,
-	Uptime  time.Duration // and the monotonic time since.
-}
-
-// Options of New. All are required but those with a default.
-type Options struct {
-	Core           Core
-	Metrics        Metrics
-	View           func() *node.View // the current one: it changes with the members.
-	Log            *slog.Logger
-	Name           string     // of the node, for the Kvs-Node header.
-	Version        string     // of the program.
-	DefaultLevel   node.Level // of requests that do not say.
-	ValueBytesMax  int        // larger values: 413.
-	FramesBytesMax int        // a peer's batch.
-	RequestTimeout time.Duration
-
-	ReadTimeout    time.Duration // for a whole request to arrive. Default: 30 s.
-	WriteTimeout   time.Duration // for the client to take the whole answer. Default: 1 min.
-	IdleTimeout    time.Duration // between requests of a connection. Default: 2 min.
-	ConnectionsMax int           // further ones are answered 503 and closed. Default: 4096.
-}
-
-func (o *Options) check() error {
-	switch {
-	case o.Core == nil || o.Metrics == nil || o.View == nil || o.Log == nil:
-		return errors.New("rest: core, metrics, view and log are required")
-	case o.DefaultLevel == node.DefaultLevel || o.RequestTimeout <= 0:
-		return errors.New("rest: default level and request timeout are required")
-	case o.ValueBytesMax < 1 || o.ValueBytesMax > node.ValueBytesHardMax:
-		return fmt.Errorf("rest: values of at most %d bytes, want 1 to %d", o.ValueBytesMax, node.ValueBytesHardMax)
-	case o.FramesBytesMax < node.FrameBytesMax:
-		return fmt.Errorf("rest: batches of %d bytes cannot hold a frame of %d", o.FramesBytesMax, node.FrameBytesMax)
-	case o.ReadTimeout < 0 || o.WriteTimeout < 0 || o.IdleTimeout < 0 || o.ConnectionsMax < 0:
-		return errors.New("rest: timeouts and connections must not be below zero")
-	}
-	return nil
+	Ready       bool
+	Reasons     []string      // why it is not ready, or not in normal mode.
+	Warnings    []string      // what is wrong around it, and does not keep it from serving.
+	CertExpires time.Time     // when the node's certificate ends; zero: it has none.
+	Started     time.Time     // wall time of Status.Started,
+	Uptime      time.Duration // and the monotonic time since.
 }
 
 // Server is the HTTP side of a node.
@@ -137,14 +112,26 @@ type Server struct {
 	forwarder *fasthttp.Client
 	forwarded atomic.Uint64 // requests passed on: members take turns.
 
-	mu       sync.Mutex
-	listener net.Listener // once Serve has begun.
-	stopping bool
+	rates    access.Rates
+	refusals refusalCounters
+
+	bodies  budget.Bytes // of clients,
+	batches budget.Bytes // and of members.
+
+	proven           sync.Map // *secured: connections on which a certificate was shown.
+	failedHandshakes atomic.Uint64
+	complained       atomic.Int64 // when a failed handshake was logged last, in seconds.
+
+	mu          sync.Mutex
+	listener    *listener // once Serve has begun.
+	connections Bounds
+	stopping    bool
 }
 
 // Bounds of what is read before a route is known.
 const (
-	headerBytesMax = 16 << 10 // URL and headers together. A path of 1024 bytes may arrive percent-encoded, three bytes for one.
+	headerBytesMin = 4 << 10
+	headerBytesMax = 16 << 10 // unless Limits say otherwise: URL and headers together. A path of 1024 bytes may arrive percent-encoded, three bytes for one.
 	jsonBytesMax   = 64 << 10 // bodies that are neither values nor frames.
 )
 
@@ -162,20 +149,31 @@ func New(o Options) (*Server, error) {
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 2 * time.Minute
 	}
-	if o.ConnectionsMax == 0 {
-		o.ConnectionsMax = 4096
+	if o.Starting == nil {
+		o.Starting = func() *api.Starting { return nil }
 	}
-	s := &Server{opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: newForwarder()}
+	if o.Limits == (Limits{}) {
+		o.Limits = DefaultLimits
+	}
+	if o.Connections == (Bounds{}) {
+		o.Connections = DefaultBounds
+	}
+	s := &Server{
+		opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: newForwarder(o.Dial), connections: o.Connections,
+		bodies: budget.Bytes{Max: o.Limits.BodyBytesMax}, batches: budget.Bytes{Max: batchesBytesMax},
+	}
+	s.rates.PerSecond, s.rates.Now = o.Limits.RequestsPerSecond, time.Now
 	s.app = fiber.New(fiber.Config{
 		StrictRouting:                true,
 		CaseSensitive:                true,
 		BodyLimit:                    o.FramesBytesMax, // the limit of each route is in headerReceived.
-		ReadBufferSize:               headerBytesMax,
+		ReadBufferSize:               o.Limits.HeaderBytesMax,
 		ReadTimeout:                  o.ReadTimeout,
 		WriteTimeout:                 o.WriteTimeout,
 		IdleTimeout:                  o.IdleTimeout,
-		Concurrency:                  2 * o.ConnectionsMax, // the limit is kept in listener.go; fasthttp counts a little longer.
-		DisablePreParseMultipartForm: true,                 // a form is a value like any other.
+		Concurrency:                  2 * max(o.Connections.total(), DefaultBounds.total()), // the limit is kept in listener.go; fasthttp counts a little longer.
+		StreamRequestBody:            true,                                                  // body.go reads them.
+		DisablePreParseMultipartForm: true,                                                  // a form is a value like any other.
 		DisableStartupMessage:        true,
 		ErrorHandler:                 s.handleError,
 	})
@@ -192,6 +190,12 @@ func New(o Options) (*Server, error) {
 
 func (s *Server) routes() {
 	s.app.Use(s.recoverPanics)
+	s.app.Use(s.audit)
+	s.app.Use(s.onlyMembers)
+	s.app.Use(s.onlyHealth)
+	s.app.Use(s.onlyStarted)
+	s.app.Use(s.authorize)
+	s.app.Use(s.takeBody)
 	s.app.Get("/kv/*", s.counted(s.get))
 	s.app.Put("/kv/*", s.counted(s.write))
 	s.app.Delete("/kv/*", s.counted(s.write))
@@ -200,6 +204,11 @@ func (s *Server) routes() {
 	s.app.Get(votersPrefix, s.voters)
 	s.app.Put(votersPrefix+"*", s.changeVoters)
 	s.app.Delete(votersPrefix+"*", s.changeVoters)
+	s.app.Get(keyringPath, s.onlyAdmins, s.keyring)
+	s.app.Post(keyringPath, s.onlyAdmins, s.changeKeyring)
+	s.app.Get(tokensPath, s.onlyAdmins, s.tokens)
+	s.app.Post(tokensPath, s.onlyAdmins, s.createToken)
+	s.app.Delete(tokensPath+"/:id", s.onlyAdmins, s.revokeToken)
 	s.app.Get(policyPath, s.policy)
 	s.app.Put(policyPath, s.setPolicy)
 	s.app.Get("/members/", s.members)
@@ -257,7 +266,8 @@ func (s *Server) prepare(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(c *fasthttp.RequestCtx) {
 		c.Response.Header.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader))
 		if !methods[string(c.Method())] {
-			// fiber answers methods that it does not know by itself, as plain text. No route has TRACE: 405, with Allow.
+			// fiber answers methods that it does not know by itself, as plain text. No route has TRACE: 405, with
+			// Allow.
 			c.Request.Header.SetMethod(fiber.MethodTrace)
 		}
 		next(c)
@@ -271,7 +281,11 @@ func (s *Server) Serve(l net.Listener) error {
 		s.mu.Unlock()
 		return l.Close()
 	}
-	s.listener = newListener(l, s.opts.ConnectionsMax, s.refusedConnection())
+	s.listener = newListener(l, s.connections, s.refusedConnection(), s.acceptTrouble)
+	s.listener.perAddress, s.listener.refusals = s.opts.Limits.ConnectionsPerAddress, &s.refusals
+	if s.opts.TLS != nil {
+		s.listener.secure = s.secure
+	}
 	s.mu.Unlock()
 	err := s.app.Listener(s.listener)
 	s.mu.Lock()
@@ -280,6 +294,44 @@ func (s *Server) Serve(l net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// Resize changes how many connections may be open. Those that are open stay.
+func (s *Server) Resize(b Bounds) {
+	s.mu.Lock()
+	s.connections = b
+	l := s.listener
+	s.mu.Unlock()
+	if l != nil {
+		l.resize(b)
+	}
+}
+
+// Open is how many connections are.
+func (s *Server) Open() int {
+	s.mu.Lock()
+	l := s.listener
+	s.mu.Unlock()
+	if l == nil {
+		return 0
+	}
+	return l.open()
+}
+
+func (s *Server) bounds() Bounds {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connections
+}
+
+// acceptTrouble logs that connections cannot be accepted, and that they can again.
+func (s *Server) acceptTrouble(err error) {
+	if err == nil {
+		s.opts.Log.Info("connections are accepted again")
+		return
+	}
+	s.opts.Log.Error("connections are refused: the process may not open another file; raise its limit (ulimit -n, LimitNOFILE)",
+		"error", err, "connections", s.Open())
 }
 
 // Shutdown stops listening, lets running requests end, and returns, at the latest when ctx is done, with ctx's error.

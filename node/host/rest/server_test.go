@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,16 +18,20 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 	"kvs/sim/memstore"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
 	core := &fakeCore{store: &lockedStore{store: memstore.New()}}
 	for _, spoil := range []func(*Options){
-		func(o *Options) { o.Core = nil }, func(o *Options) { o.Metrics = nil }, func(o *Options) { o.View = nil }, func(o *Options) { o.Log = nil },
+		func(o *Options) { o.Core = nil }, func(o *Options) { o.Metrics = nil }, func(o *Options) {
+			o.View = nil
+		}, func(o *Options) { o.Log = nil },
 		func(o *Options) { o.DefaultLevel = node.DefaultLevel }, func(o *Options) { o.RequestTimeout = 0 },
-		func(o *Options) { o.ValueBytesMax = 0 }, func(o *Options) { o.ValueBytesMax = node.ValueBytesHardMax + 1 },
+		func(o *Options) { o.ValueBytesMax = 0 }, func(o *Options) { o.ValueBytesMax = slot.ValueBytesHardMax + 1 },
 		func(o *Options) { o.FramesBytesMax = node.FrameBytesMax - 1 }, func(o *Options) { o.ReadTimeout = -1 },
+		func(o *Options) { o.StreamProtocol = "" },
 	} {
 		o := newOptions(core, io.Discard)
 		spoil(&o)
@@ -46,7 +52,8 @@ func TestNoSuchRoute(t *testing.T) {
 func TestMethods(t *testing.T) {
 	s := newSite(t)
 	for target, allowed := range map[string]string{
-		"/kv/a": "DELETE, GET, HEAD, PUT", "/status": "GET, HEAD", "/members/join": "POST", "/members/leave": "POST", "/members/00000000000000aa": "DELETE", api.PathFrames: "POST", "/": "GET, HEAD",
+		"/kv/a": "DELETE, GET, HEAD, PUT", "/status": "GET, HEAD", "/members/join": "POST", "/members/leave": "POST",
+		"/members/00000000000000aa": "DELETE", api.PathFrames: "POST", "/": "GET, HEAD",
 	} {
 		for _, method := range []string{"PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			r := s.target(method, target)
@@ -62,8 +69,10 @@ func TestMethods(t *testing.T) {
 // What is no HTTP, or too much of it, is answered in the same form as everything else.
 func TestUnreadableRequests(t *testing.T) {
 	s := newSite(t)
-	s.raw("GET /kv/" + strings.Repeat("x", headerBytesMax) + " HTTP/1.1\r\nHost: x\r\n\r\n").problem(api.HeadersTooLarge)
-	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", headerBytesMax) + "\r\n\r\n").problem(api.HeadersTooLarge)
+	s.raw("GET /kv/" + strings.Repeat("x", headerBytesMax) + " HTTP/1.1\r\nHost: x\r\n\r\n").problem(
+		api.HeadersTooLarge)
+	s.raw("PUT /kv/a HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", headerBytesMax) + "\r\n\r\n").problem(
+		api.HeadersTooLarge)
 	for _, text := range []string{
 		"nonsense\r\n\r\n", "GET /kv/a HTTP/1.1\r\n\r\n", "PUT /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
 		"PUT /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -77,7 +86,8 @@ func TestUnreadableRequests(t *testing.T) {
 // A request that comes a byte at a time, or not at all, does not keep its connection.
 func TestSlowRequest(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.ReadTimeout = 50 * time.Millisecond })
-	for _, text := range []string{"", "PUT /kv/a HT", "PUT /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nslow"} {
+	for _, text := range []string{
+		"", "PUT /kv/a HT", "PUT /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nslow"} {
 		c := s.dial()
 		_, err := io.WriteString(c, text)
 		require.NoError(t, err)
@@ -98,28 +108,101 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	require.Equal(t, 1, strings.Count(string(b), "HTTP/1.1"), "one answer, and then nothing but the end")
 }
 
+// ask sends one request on a connection and reads the answer, if there is one.
+func ask(t *testing.T, c net.Conn, request string) reply {
+	t.Helper()
+	_, err := io.WriteString(c, request)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	return readReply(t, resp)
+}
+
+func get(target string) string { return "GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n" }
+
+// Clients that take all connections neither silence the node to those who watch it nor cut it off from its peers.
 func TestTooManyConnections(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.ConnectionsMax = 2 })
-	ask := func(c net.Conn) reply {
-		_, err := io.WriteString(c, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-		require.NoError(t, err)
+	s := newSite(t, func(o *Options) { o.Connections = Bounds{Clients: 2, Members: 1, Spares: 2} })
+	first, second := s.dial(), s.dial()
+	require.Equal(t, http.StatusNotFound, ask(t, first, get("/kv/a")).status)
+	require.Equal(t, http.StatusNotFound, ask(t, second, get("/kv/a")).status)
+
+	for _, target := range []string{"/livez", "/readyz", "/status", "/metrics"} {
+		c := s.dial()
+		r := ask(t, c, get(target))
+		require.Equal(t, http.StatusOK, r.status, target)
+		_, err := c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF, "a spare place is for one question")
+	}
+	for range 3 {
+		r := ask(t, s.dial(), "PUT /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv")
+		require.Equal(t, http.StatusServiceUnavailable, r.status)
+		require.Equal(t, "1", r.header.Get("Retry-After"))
+		require.Contains(t, r.body, `"code":"overloaded"`)
+		require.Contains(t, r.body, `"outcome":"not_applied"`)
+	}
+	require.Empty(t, s.core.taken())
+
+	batch := "POST " + api.PathFrames + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + api.ContentTypeBinary +
+		"\r\nContent-Length: 1\r\n\r\nb"
+	peer := s.dial()
+	for range 2 {
+		require.Equal(t, http.StatusNoContent, ask(t, peer, batch).status, "a member's connection stays open")
+	}
+	require.Equal(t, http.StatusServiceUnavailable, ask(t, s.dial(), batch).status, "members have a bound, too")
+
+	require.NoError(t, first.Close())
+	require.Eventually(t, func() bool { return s.server.Open() == 2 }, time.Minute, time.Millisecond)
+	third := s.dial()
+	for range 2 {
+		require.Equal(t, http.StatusNotFound, ask(t, third, get("/kv/a")).status)
+	}
+}
+
+// Whoever is silent on a spare connection gives way to those who come later, and is told so.
+func TestSilentSpareConnectionsGiveWay(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Connections = Bounds{Clients: 1, Spares: 2} })
+	require.Equal(t, http.StatusOK, ask(t, s.dial(), get("/livez")).status)
+	silent := []net.Conn{s.dial(), s.dial()}
+	for range 2 {
+		require.Equal(t, http.StatusOK, ask(t, s.dial(), get("/readyz")).status)
+	}
+	for _, c := range silent { // the first gave way, the other one has run out of time or given way.
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		require.NoError(t, err)
-		return readReply(t, resp)
+		require.GreaterOrEqual(t, readReply(t, resp).status, 400)
 	}
-	first, second := s.dial(), s.dial()
-	require.Equal(t, http.StatusOK, ask(first).status)
-	require.Equal(t, http.StatusOK, ask(second).status)
-	resp, err := http.ReadResponse(bufio.NewReader(s.dial()), nil) // before anything was asked.
+	require.Eventually(t, func() bool { return s.server.Open() == 1 }, time.Minute, time.Millisecond)
+}
+
+// exhaustedListener has no descriptor for the first connections.
+type exhaustedListener struct {
+	*net.TCPListener
+	failures int
+}
+
+func (l *exhaustedListener) Accept() (net.Conn, error) {
+	if l.failures--; l.failures >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.TCPListener.Accept()
+}
+
+// A process without a file descriptor left goes on when it has one again; fasthttp would end the server.
+func TestAcceptOutlastsExhaustion(t *testing.T) {
+	log := &lockedBuffer{}
+	server, err := New(newOptions(&fakeCore{store: &lockedStore{store: memstore.New()}}, log))
 	require.NoError(t, err)
-	r := readReply(t, resp)
-	require.Equal(t, http.StatusServiceUnavailable, r.status)
-	require.Equal(t, "1", r.header.Get("Retry-After"))
-	require.Contains(t, r.body, `"code":"overloaded"`)
-	require.Contains(t, r.body, `"outcome":"not_applied"`)
-	require.NoError(t, first.Close())
-	require.Eventually(t, func() bool { return s.server.listener.(*listener).conns.Load() == 1 }, time.Minute, time.Millisecond)
-	require.Equal(t, http.StatusOK, ask(s.dial()).status)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(&exhaustedListener{l.(*net.TCPListener), 6}) }()
+	s := &site{t: t, addr: l.Addr().String()}
+	require.Equal(t, http.StatusOK, s.target("GET", "/livez").status)
+	require.NoError(t, server.Shutdown(t.Context()))
+	require.NoError(t, <-served)
+	require.Equal(t, 1, strings.Count(log.String(), "may not open another file"), log.String())
+	require.Equal(t, 1, strings.Count(log.String(), "accepted again"), log.String())
 }
 
 // Shutdown waits for a request that runs, and its client gets the answer.
@@ -210,7 +293,8 @@ func BenchmarkHandlers(b *testing.B) {
 			c := s.dial()
 			request := "GET /kv/bench/key HTTP/1.1\r\nHost: x\r\n\r\n"
 			if op == "PUT" {
-				request = fmt.Sprintf("PUT /kv/bench/key HTTP/1.1\r\nHost: x\r\nContent-Length: 256\r\n\r\n%s", strings.Repeat("x", 256))
+				request = fmt.Sprintf("PUT /kv/bench/key HTTP/1.1\r\nHost: x\r\nContent-Length: 256\r\n\r\n%s",
+					strings.Repeat("x", 256))
 			}
 			in := bufio.NewReader(c)
 			b.ReportAllocs()

@@ -21,10 +21,13 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/budget"
+	"kvs/node/slot"
 	"kvs/sim/memstore"
 )
 
-// fakeCore answers like a node alone in its cluster. It holds on to what it is given, without a copy, as the real one may.
+// fakeCore answers like a node alone in its cluster. It holds on to what it is given, without a copy, as the real one
+// may.
 type fakeCore struct {
 	store *lockedStore
 
@@ -35,6 +38,7 @@ type fakeCore struct {
 	conflict []node.ConflictRecord
 	asked    string // for the conflicts of which prefix, and how many.
 	frames   [][]byte
+	framesBy []string
 	answer   func(context.Context, *node.Request) (node.Response, error) // instead of the ordinary one.
 	joinErr  error
 	departed string // what was asked of the membership.
@@ -55,7 +59,7 @@ func (f *fakeCore) Do(ctx context.Context, r *node.Request) (node.Response, erro
 }
 
 func (f *fakeCore) run(r *node.Request) (node.Response, error) {
-	old, err := node.NewView(f.store, node.NewElectorate(nil)).Get(r.Path)
+	old, err := node.NewView(f.store, slot.NewElectorate(nil)).Get(r.Path)
 	if err != nil {
 		return node.Response{}, err
 	}
@@ -67,7 +71,8 @@ func (f *fakeCore) run(r *node.Request) (node.Response, error) {
 		return resp, nil
 	}
 	if !r.Condition.Holds(&old) {
-		return node.Response{Code: node.CodePrecondition, Outcome: node.OutcomeNotApplied, Level: r.Level, Record: old, Detail: "another version"}, nil
+		return node.Response{Code: node.CodePrecondition, Outcome: node.OutcomeNotApplied, Level: r.Level, Record: old,
+			Detail: "another version"}, nil
 	}
 	n := len(f.requests)
 	rec := node.Record{
@@ -77,8 +82,8 @@ func (f *fakeCore) run(r *node.Request) (node.Response, error) {
 	if r.TTL > 0 {
 		rec.Expires = rec.TS.Wall() + r.TTL.Milliseconds()
 	}
-	slot := node.SlotOf(&rec)
-	err = f.store.Apply([]node.Op{{Key: "r/" + r.Path, Value: node.EncodeSlot(r.Path, &slot)}})
+	stored := slot.Of(&rec)
+	err = f.store.Apply([]node.Change{{Key: "r/" + r.Path, Value: slot.Encode(r.Path, &stored)}})
 	resp := node.Response{Level: r.Level, Record: rec}
 	if r.Op == node.OpPut && !old.Live() {
 		resp.Code = node.CodeCreated
@@ -86,7 +91,7 @@ func (f *fakeCore) run(r *node.Request) (node.Response, error) {
 	return resp, err
 }
 
-func (f *fakeCore) view() *node.View { return node.NewView(f.store, node.NewElectorate([]node.ID{1})) }
+func (f *fakeCore) view() *node.View { return node.NewView(f.store, slot.NewElectorate([]node.ID{1})) }
 
 func (f *fakeCore) Mode() node.Mode { return f.Snapshot().Mode }
 
@@ -135,9 +140,35 @@ func (f *fakeCore) Join(addrs []string) error {
 	return f.joinErr
 }
 
-func (f *fakeCore) Frames(body []byte) error {
+// testProtocol is what a peer of these tests wants to speak.
+const testProtocol = "test-frames/1"
+
+// Stream remembers what comes as frames, and says back how much it was.
+func (f *fakeCore) Stream(conn net.Conn, by string, _ *budget.Bytes) error {
+	b := make([]byte, 1024)
+	for {
+		n, err := conn.Read(b)
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		f.framesBy = append(f.framesBy, by)
+		f.frames = append(f.frames, append([]byte(nil), b[:n]...))
+		end := string(b[:n]) == "end"
+		f.mu.Unlock()
+		if end {
+			return nil
+		}
+		if _, err := fmt.Fprintf(conn, "%d.", n); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *fakeCore) Frames(body []byte, by string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.framesBy = append(f.framesBy, by)
 	f.frames = append(f.frames, bytes.Clone(body)) // borrowed.
 	return f.frameErr
 }
@@ -169,8 +200,11 @@ const testValueBytesMax = 1000
 
 func newOptions(core *fakeCore, log io.Writer) Options {
 	return Options{
-		Core: core, Metrics: &fakeMetrics{}, View: func() *node.View { return node.NewView(core.store, node.NewElectorate(nil)) }, Log: slog.New(slog.NewTextHandler(log, nil)), Name: "n 1", Version: "v9",
-		DefaultLevel: node.Eventual, ValueBytesMax: testValueBytesMax, FramesBytesMax: node.FrameBytesMax, RequestTimeout: 10 * time.Second,
+		Core: core, Metrics: &fakeMetrics{}, View: func() *node.View {
+			return node.NewView(core.store, slot.NewElectorate(nil))
+		}, Log: slog.New(slog.NewTextHandler(log, nil)), Name: "n 1", Version: "v9",
+		DefaultLevel: node.Eventual, ValueBytesMax: testValueBytesMax, FramesBytesMax: node.FrameBytesMax,
+		StreamProtocol: testProtocol, RequestTimeout: 10 * time.Second,
 	}
 }
 
@@ -241,7 +275,8 @@ func (s *site) raw(text string) reply {
 	c := s.dial()
 	_, err := io.WriteString(c, text)
 	require.NoError(s.t, err)
-	if err := c.(*net.TCPConn).CloseWrite(); !errors.Is(err, syscall.ENOTCONN) { // the server may have answered and hung up already.
+	if err := c.(*net.TCPConn).CloseWrite(); !errors.Is(err, syscall.ENOTCONN) {
+		// the server may have answered and hung up already.
 		require.NoError(s.t, err)
 	}
 	method, _, _ := strings.Cut(text, " ")
@@ -302,10 +337,10 @@ func (l *lockedStore) Scan(prefix, from string, fn func(string, []byte) bool) er
 	return l.store.Scan(prefix, from, fn)
 }
 
-func (l *lockedStore) Apply(ops []node.Op) error {
+func (l *lockedStore) Apply(changes []node.Change) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.store.Apply(ops)
+	return l.store.Apply(changes)
 }
 
 // lockedBuffer is a log that a test may read while it is written.
@@ -328,6 +363,6 @@ func (l *lockedBuffer) String() string {
 
 // encodeRecord is a stored slot with one candidate.
 func encodeRecord(path string, r *node.Record) []byte {
-	s := node.SlotOf(r)
-	return node.EncodeSlot(path, &s)
+	s := slot.Of(r)
+	return slot.Encode(path, &s)
 }

@@ -7,6 +7,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/slot"
 )
 
 const votersPrefix = "/voters/"
@@ -55,7 +56,7 @@ func (s *Server) changeVoters(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
 	}
-	id, err := node.ParseID(strings.TrimPrefix(c.Path(), votersPrefix))
+	id, err := slot.ParseID(strings.TrimPrefix(c.Path(), votersPrefix))
 	if err != nil {
 		return refuse(api.BadPath, "%v: a voter is named by its ID, which /members/ shows", err)
 	}

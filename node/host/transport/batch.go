@@ -15,7 +15,7 @@ import (
 //	0-3   length of the frame, 1 to node.FrameBytesMax
 //	4-    the frame
 //
-// A receiver refuses an unknown format as a whole, and says so to the sender, who logs it.
+// A receiver refuses a batch of an unknown format, and answers that to the sender, which logs it.
 const (
 	batchFormat    = 1
 	batchHeader    = 1
@@ -43,8 +43,8 @@ func appendBatch(b []byte, frames [][]byte) []byte {
 	return b
 }
 
-// DecodeBatch takes a body apart. The frames are copies: body may be used again at once, and keeping one frame does not keep
-// the others. Nothing is allocated before the whole body has been checked.
+// DecodeBatch takes a body apart. The frames are copies: body may be used again at once, and keeping one frame does not
+// keep the others. Nothing is allocated before the whole body has been checked.
 func DecodeBatch(body []byte) ([][]byte, error) {
 	count, err := checkBatch(body)
 	if err != nil {
@@ -66,7 +66,8 @@ func checkBatch(body []byte) (frames int, err error) {
 	case len(body) > BatchBytesMax:
 		return 0, fmt.Errorf("%w: %d bytes, the limit is %d", ErrBadBatch, len(body), BatchBytesMax)
 	case body[0] != batchFormat:
-		return 0, fmt.Errorf("%w: format %d is unknown to this version of kvs, which speaks %d", ErrBadBatch, body[0], batchFormat)
+		return 0, fmt.Errorf("%w: format %d is unknown to this version of kvs, which speaks %d", ErrBadBatch, body[0],
+			batchFormat)
 	}
 	for rest := body[batchHeader:]; len(rest) > 0; frames++ {
 		if len(rest) < frameHeader {
@@ -74,7 +75,8 @@ func checkBatch(body []byte) (frames int, err error) {
 		}
 		n := uint64(binary.LittleEndian.Uint32(rest))
 		if n == 0 || n > node.FrameBytesMax || n > uint64(len(rest)-frameHeader) {
-			return 0, fmt.Errorf("%w: frame %d claims %d bytes, %d are left", ErrBadBatch, frames, n, len(rest)-frameHeader)
+			return 0, fmt.Errorf("%w: frame %d claims %d bytes, %d are left", ErrBadBatch, frames, n,
+				len(rest)-frameHeader)
 		}
 		rest = rest[frameHeader+n:]
 	}

@@ -57,25 +57,3 @@ func FuzzDecodeBatch(f *testing.F) {
 		require.Equal(t, body, appendBatch(nil, frames), "what decodes is what was encoded")
 	})
 }
-
-func TestQueueDropsTheOldestBeyondItsBounds(t *testing.T) {
-	var q frameQueue
-	frame := func(b byte, n int) waiting { return waiting{frame: bytes.Repeat([]byte{b}, n)} }
-	dropped := 0
-	for i := range byte(10) {
-		dropped += q.push(frame(i, 10), 45, 100)
-	}
-	require.Equal(t, 6, dropped)
-	require.Equal(t, 4, q.len())
-	require.Equal(t, 40, q.bytes)
-	require.EqualValues(t, 6, q.pop().frame[0])
-	require.Equal(t, 1, q.push(frame(10, 10), 1000, 3), "bounded in frames as well")
-
-	taken := []waiting{q.pop(), q.pop()} // 8 and 9; 10 stays.
-	require.EqualValues(t, 8, taken[0].frame[0])
-	require.Equal(t, 1, q.unpop(taken, 20, 100))
-	require.EqualValues(t, 9, q.pop().frame[0])
-	require.EqualValues(t, 10, q.pop().frame[0])
-	require.Zero(t, q.len())
-	require.Zero(t, q.bytes)
-}

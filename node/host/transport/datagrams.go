@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"kvs/node"
+	"kvs/node/host/seal"
 )
 
 // Datagrams is the UDP socket for gossip. Send is safe beside Serve.
@@ -18,16 +20,21 @@ type Datagrams struct {
 	resolver *Resolver
 	logger   *slog.Logger
 	limit    limiter
+	refusals limiter // of complaints about datagrams that nobody here had sealed.
 	stats    datagramCounters
+
+	sealer   *seal.Sealer // nil: datagrams are as they are.
+	plainToo bool
 }
 
 type datagramCounters struct {
-	in, inOversize, out, outOversize, unresolved, errors atomic.Uint64
+	in, inOversize, inRefused, out, outOversize, unresolved, errors atomic.Uint64
 }
 
 // DatagramStats counts since the start.
 type DatagramStats struct {
 	In, InOversize   uint64 // received and handed on; received and dropped because they were too long.
+	InRefused        uint64 // received and dropped because no member had sealed them.
 	Out, OutOversize uint64
 	Unresolved       uint64 // dropped because the address of their receiver was not known yet.
 	Errors           uint64
@@ -46,8 +53,14 @@ func ListenDatagrams(addr string, resolver *Resolver, logger *slog.Logger) (*Dat
 	if err != nil {
 		return nil, fmt.Errorf("listen for gossip on %s (UDP): %w", addr, err)
 	}
-	return &Datagrams{conn: conn, resolver: resolver, logger: logger, limit: limiter{interval: complaintInterval}}, nil
+	return &Datagrams{conn: conn, resolver: resolver, logger: logger, limit: limiter{interval: complaintInterval},
+		refusals: limiter{interval: complaintInterval}}, nil
 }
+
+// SealWith seals what is sent and refuses what is received and not sealed by a member, from the next datagram on;
+// called before Serve and Send. With plainToo, while a cluster changes over, each datagram is sent sealed and as it is,
+// for receivers of both kinds, and either is taken.
+func (d *Datagrams) SealWith(s *seal.Sealer, plainToo bool) { d.sealer, d.plainToo = s, plainToo }
 
 // Addr is the address that the socket is bound to.
 func (d *Datagrams) Addr() string { return d.conn.LocalAddr().String() }
@@ -58,7 +71,7 @@ const readPause = 10 * time.Millisecond
 // Serve hands every datagram that is not too long to deliver, until Close. The data belongs to deliver.
 func (d *Datagrams) Serve(deliver func(from string, data []byte)) {
 	// One byte more than allowed is enough to know a datagram that is too long; the kernel drops the rest of it.
-	buf := make([]byte, node.DatagramBytesMax+1)
+	buf := make([]byte, node.DatagramBytesMax+seal.Overhead+1)
 	var names sourceNames
 	for {
 		n, from, err := d.conn.ReadFromUDPAddrPort(buf)
@@ -68,13 +81,33 @@ func (d *Datagrams) Serve(deliver func(from string, data []byte)) {
 		case err != nil:
 			d.complain("gossip socket: read failed", "error", err)
 			<-time.After(readPause)
-		case n > node.DatagramBytesMax:
-			d.stats.inOversize.Add(1)
 		default:
-			d.stats.in.Add(1)
-			deliver(names.of(from), append(make([]byte, 0, n), buf[:n]...))
+			if data := d.take(buf[:n]); data != nil {
+				d.stats.in.Add(1)
+				deliver(names.of(from), data)
+			}
 		}
 	}
+}
+
+// take returns what a datagram holds, in memory of its own; nil: it is dropped, and not answered.
+func (d *Datagrams) take(datagram []byte) []byte {
+	if d.sealer != nil && !(d.plainToo && !seal.IsSealed(datagram)) {
+		inside, err := d.sealer.Open(datagram)
+		if err != nil {
+			d.stats.inRefused.Add(1)
+			if ok, skipped := d.refusals.allow(time.Now()); ok {
+				d.logger.Warn("gossip datagrams are refused", "error", err, "skipped", skipped)
+			}
+			return nil
+		}
+		return inside
+	}
+	if len(datagram) > node.DatagramBytesMax {
+		d.stats.inOversize.Add(1)
+		return nil
+	}
+	return bytes.Clone(datagram)
 }
 
 // Send sends data, which it does not keep, to the member at to. It does not wait for names to be looked up.
@@ -84,18 +117,40 @@ func (d *Datagrams) Send(to string, data []byte) {
 		d.logger.Error("gossip datagram too long, dropped", "bytes", len(data), "limit", node.DatagramBytesMax)
 		return
 	}
-	addr, ok := d.resolver.Cached(to)
-	if !ok {
+	addrs := d.resolver.Candidates(to)
+	if len(addrs) == 0 {
 		d.stats.unresolved.Add(1)
 		return
 	}
-	if _, err := d.conn.WriteToUDPAddrPort(data, addr); err != nil {
-		if !errors.Is(err, net.ErrClosed) {
-			d.complain("gossip socket: send failed", "to", to, "error", err)
+	forms := [][]byte{data}
+	if d.sealer != nil {
+		sealed, err := d.sealer.Seal(data)
+		if err != nil {
+			d.complain("gossip: sealing failed", "error", err)
+			return
 		}
-		return
+		if forms[0] = sealed; d.plainToo {
+			forms = append(forms, data)
+		}
 	}
-	d.stats.out.Add(1)
+	sent := false
+	var failed error
+	for _, addr := range addrs {
+		// nobody says at which of a name's addresses a datagram is taken; a second copy does no harm.
+		for _, form := range forms {
+			if _, err := d.conn.WriteToUDPAddrPort(form, addr); err != nil {
+				failed = err
+			} else {
+				sent = true
+			}
+		}
+	}
+	switch {
+	case sent:
+		d.stats.out.Add(1)
+	case !errors.Is(failed, net.ErrClosed):
+		d.complain("gossip socket: send failed", "to", to, "error", failed)
+	}
 }
 
 func (d *Datagrams) complain(msg string, attrs ...any) {
@@ -109,8 +164,9 @@ func (d *Datagrams) complain(msg string, attrs ...any) {
 func (d *Datagrams) Stats() DatagramStats {
 	s := &d.stats
 	return DatagramStats{
-		In: s.in.Load(), InOversize: s.inOversize.Load(), Out: s.out.Load(), OutOversize: s.outOversize.Load(),
-		Unresolved: s.unresolved.Load(), Errors: s.errors.Load(),
+		In: s.in.Load(), InOversize: s.inOversize.Load(), InRefused: s.inRefused.Load(), Out: s.out.Load(),
+		OutOversize: s.outOversize.Load(),
+		Unresolved:  s.unresolved.Load(), Errors: s.errors.Load(),
 	}
 }
 

@@ -17,16 +17,22 @@ type FramesOptions struct {
 	Logger   *slog.Logger
 	LocalIP  net.IP // connections leave from this address, as gossip does; nil: the system chooses.
 
+	// Secure makes connections to the member at addr that both ends have proved themselves on; it calls dial for the
+	// one below, perhaps twice. Default: connections are those that dial returns.
+	Secure func(ctx context.Context, addr string, dial func(context.Context) (net.Conn, error)) (net.Conn, error)
+
 	QueueBytesMax  int           // per peer: frames waiting; beyond it the oldest are dropped and counted.
 	QueueFramesMax int           // per peer, likewise.
 	PeersMax       int           // peers with a goroutine; frames for others are dropped and counted.
 	FrameAgeMax    time.Duration // a frame that waited longer, because nobody answered, is dropped and counted.
 	DialTimeout    time.Duration // of one connection attempt, looking up the name included.
-	PostTimeout    time.Duration // of one batch.
+	AnswerTimeout  time.Duration // a connection on which the peer owes an answer for so long is given up.
+	PingInterval   time.Duration // a stream on which nothing was written for so long is tried.
 	RetryDelayMin  time.Duration // pause after a failure, doubled with each further one
 	RetryDelayMax  time.Duration // up to this; each is shortened at random by up to half.
-	IdleTimeout    time.Duration // a peer without frames for so long loses its goroutine, and before that its connection.
-	ConnIdle       time.Duration // a connection unused for so long is closed. Less than the server's, or frames are lost.
+	// a peer without frames for so long loses its goroutine, and before that its connection.
+	IdleTimeout time.Duration
+	ConnIdle    time.Duration // without a stream, unused: it is closed. Less than the server's, or frames are lost.
 }
 
 // DefaultFramesOptions returns what production runs with.
@@ -34,7 +40,7 @@ func DefaultFramesOptions(r *Resolver, l *slog.Logger) FramesOptions {
 	return FramesOptions{
 		Resolver: r, Logger: l,
 		QueueBytesMax: 32 << 20, QueueFramesMax: 16384, PeersMax: 2048, FrameAgeMax: 5 * time.Second,
-		DialTimeout: time.Second, PostTimeout: 5 * time.Second,
+		DialTimeout: time.Second, AnswerTimeout: 5 * time.Second, PingInterval: pingInterval,
 		RetryDelayMin: 100 * time.Millisecond, RetryDelayMax: 2 * time.Second,
 		IdleTimeout: time.Minute, ConnIdle: 20 * time.Second,
 	}
@@ -48,7 +54,8 @@ func (o *FramesOptions) check() error {
 		return errors.New("frames: the queue cannot hold one frame of the largest size")
 	case o.QueueFramesMax < 1 || o.PeersMax < 1:
 		return errors.New("frames: at least one frame and one peer must be allowed")
-	case o.FrameAgeMax <= 0 || o.DialTimeout <= 0 || o.PostTimeout <= 0 || o.IdleTimeout <= 0 || o.ConnIdle <= 0:
+	case o.FrameAgeMax <= 0 || o.DialTimeout <= 0 || o.AnswerTimeout <= 0 || o.PingInterval <= 0 ||
+		o.IdleTimeout <= 0 || o.ConnIdle <= 0:
 		return errors.New("frames: every timeout must be above zero")
 	case o.RetryDelayMin <= 0 || o.RetryDelayMax < o.RetryDelayMin:
 		return errors.New("frames: retry delays must be above zero, the second not below the first")
@@ -56,14 +63,18 @@ func (o *FramesOptions) check() error {
 	return nil
 }
 
-// FrameStats counts since the start.
+// FrameStats counts since the start, but for the last group, which is what there is now.
 type FrameStats struct {
-	Batches, Frames, Bytes uint64 // delivered.
-	Dropped                uint64 // because a queue was full, or there were too many peers.
-	Stale                  uint64 // dropped because they had waited too long.
-	Lost                   uint64 // on their way when a connection failed, or refused by the peer.
-	Failures               uint64 // batches that were not accepted, and connections that were not made.
-	Peers                  int    // with a goroutine now.
+	Batches, Bytes uint64 // written to streams, or posted and taken.
+	Frames         uint64 // that peers have said to have taken.
+	Dropped        uint64 // because a queue was full, or there were too many peers.
+	Stale          uint64 // dropped because they had waited too long.
+	Lost           uint64 // on their way when a connection failed, or refused by the peer.
+	Failures       uint64 // batches that were not accepted, connections that were not made, and streams that broke.
+
+	Peers      int // with a goroutine.
+	Streams    int // peers with a stream.
+	QueueBytes int // waiting, for all peers.
 }
 
 // Frames sends frames to peers. It is safe for concurrent use.
@@ -73,6 +84,7 @@ type Frames struct {
 	mu      sync.Mutex
 	settled sync.Cond // a sender has nothing to do any more, or has failed.
 	peers   map[string]*sender
+	touched []*sender // have frames since the last Release, and have not been woken.
 	stats   FrameStats
 	closed  bool
 	closing chan struct{}
@@ -89,8 +101,10 @@ func NewFrames(o FramesOptions) (*Frames, error) {
 	return f, nil
 }
 
-// Send queues a frame for the member at address to and returns at once. The frame is shared: nobody writes to it any more.
-func (f *Frames) Send(to string, frame []byte) {
+// Queue queues a frame for the member at address to and returns at once. It leaves soon after the next Release: whoever
+// has several frames queues them all before, so that those for one peer share a write. The frame is shared: nobody
+// writes to it any more.
+func (f *Frames) Queue(to string, lane Lane, frame []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed || len(frame) == 0 || len(frame) > node.FrameBytesMax {
@@ -108,11 +122,22 @@ func (f *Frames) Send(to string, frame []byte) {
 		f.wg.Add(1)
 		go s.run()
 	}
-	f.stats.Dropped += uint64(s.queue.push(waiting{frame, time.Now()}, f.o.QueueBytesMax, f.o.QueueFramesMax))
-	select {
-	case s.wake <- struct{}{}:
-	default: // it has been told already.
+	f.stats.Dropped += uint64(s.queues.push(waiting{frame, time.Now(), lane}))
+	if !s.touched {
+		s.touched = true
+		f.touched = append(f.touched, s)
 	}
+}
+
+// Release lets go what was queued.
+func (f *Frames) Release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, s := range f.touched {
+		s.touched, f.touched[i] = false, nil
+		s.rouse()
+	}
+	f.touched = f.touched[:0]
 }
 
 // Flush waits until everything sent so far has been delivered or dropped, but not for peers that do not answer.
@@ -136,20 +161,38 @@ func (f *Frames) Flush(ctx context.Context) error {
 
 func (f *Frames) busy() bool {
 	for _, s := range f.peers {
-		if !s.failing && (s.posting || s.queue.len() > 0) {
+		if !s.failing && (s.posting || s.queues.len() > 0 || s.stream.owed()) {
 			return true
 		}
 	}
 	return false
 }
 
+// Distrust breaks the connections that are trusted no more: they are made anew. Frames of which no report has come are
+// lost, as with any connection that breaks.
+func (f *Frames) Distrust(trusted func(net.Conn) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.peers {
+		if s.conn != nil && !trusted(s.conn) {
+			s.hangUp()
+		}
+	}
+}
+
 // Stats returns the counters.
 func (f *Frames) Stats() FrameStats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := f.stats
-	s.Peers = len(f.peers)
-	return s
+	st := f.stats
+	st.Peers = len(f.peers)
+	for _, s := range f.peers {
+		st.QueueBytes += s.queues.bytes()
+		if s.stream != nil {
+			st.Streams++
+		}
+	}
+	return st
 }
 
 // Close drops what waits, breaks the connections, and returns when every goroutine has ended.
@@ -164,55 +207,4 @@ func (f *Frames) Close() {
 	}
 	f.mu.Unlock()
 	f.wg.Wait()
-}
-
-// waiting is a frame in a queue.
-type waiting struct {
-	frame []byte
-	since time.Time
-}
-
-// frameQueue is bounded in bytes and in frames; the oldest give way.
-type frameQueue struct {
-	frames []waiting
-	head   int
-	bytes  int
-}
-
-func (q *frameQueue) len() int { return len(q.frames) - q.head }
-
-func (q *frameQueue) push(w waiting, bytesMax, framesMax int) (dropped int) {
-	q.frames = append(q.frames, w)
-	q.bytes += len(w.frame)
-	for q.bytes > bytesMax || q.len() > framesMax {
-		q.pop()
-		dropped++
-	}
-	return dropped
-}
-
-func (q *frameQueue) pop() waiting {
-	w := q.frames[q.head]
-	q.frames[q.head] = waiting{}
-	q.head++
-	q.bytes -= len(w.frame)
-	if q.head*2 > len(q.frames) { // each entry is moved at most once for each one taken.
-		n := copy(q.frames, q.frames[q.head:])
-		clear(q.frames[n:])
-		q.frames, q.head = q.frames[:n], 0
-	}
-	return w
-}
-
-// unpop puts back, in front, what was taken last. Whatever exceeds the bounds goes, the oldest first.
-func (q *frameQueue) unpop(taken []waiting, bytesMax, framesMax int) (dropped int) {
-	rest := q.frames[q.head:]
-	*q = frameQueue{}
-	for _, w := range taken {
-		dropped += q.push(w, bytesMax, framesMax)
-	}
-	for _, w := range rest {
-		dropped += q.push(w, bytesMax, framesMax)
-	}
-	return dropped
 }

@@ -22,8 +22,8 @@ import (
 	"kvs/node"
 )
 
-// receiver is a peer: it takes batches and remembers them.
-type receiver struct {
+// olderPeer is a peer without streams: it takes batches and remembers them.
+type olderPeer struct {
 	*httptest.Server
 	mu      sync.Mutex
 	batches [][][]byte
@@ -31,8 +31,8 @@ type receiver struct {
 	before  func(w http.ResponseWriter) bool // false: the request has been answered.
 }
 
-func newReceiver(t *testing.T, before func(w http.ResponseWriter) bool) *receiver {
-	r := &receiver{before: before}
+func newOlderPeer(t *testing.T, before func(w http.ResponseWriter) bool) *olderPeer {
+	r := &olderPeer{before: before}
 	r.Server = httptest.NewUnstartedServer(r)
 	r.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -44,9 +44,9 @@ func newReceiver(t *testing.T, before func(w http.ResponseWriter) bool) *receive
 	return r
 }
 
-func (r *receiver) addr() string { return r.Listener.Addr().String() }
+func (r *olderPeer) addr() string { return r.Listener.Addr().String() }
 
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *olderPeer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if r.before != nil && !r.before(w) {
 		return
@@ -62,7 +62,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (r *receiver) frames() (all []string) {
+func (r *olderPeer) frames() (all []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range r.batches {
@@ -77,7 +77,7 @@ func newTestFrames(t *testing.T, change func(*FramesOptions)) *Frames {
 	t.Helper()
 	o := DefaultFramesOptions(NewResolver(), slog.New(slog.DiscardHandler))
 	o.RetryDelayMin, o.RetryDelayMax = time.Millisecond, 20*time.Millisecond
-	o.FrameAgeMax, o.DialTimeout, o.PostTimeout = patience, patience, patience // nothing is lost because the machine is busy.
+	o.FrameAgeMax, o.DialTimeout, o.AnswerTimeout = patience, patience, patience // nothing is lost in a busy hour.
 	if change != nil {
 		change(&o)
 	}
@@ -102,13 +102,19 @@ func flush(t *testing.T, f *Frames) {
 	require.NoError(t, f.Flush(ctx))
 }
 
+// send sends a frame at once.
+func send(f *Frames, to string, frame []byte) {
+	f.Queue(to, Prompt, frame)
+	f.Release()
+}
+
 func TestFramesArriveInOrderOverOneConnection(t *testing.T) {
-	r := newReceiver(t, nil)
+	r := newOlderPeer(t, nil)
 	f := newTestFrames(t, nil)
 	var want []string
 	for i := range 500 {
 		want = append(want, fmt.Sprintf("frame %d", i))
-		f.Send(r.addr(), []byte(want[i]))
+		send(f, r.addr(), []byte(want[i]))
 	}
 	flush(t, f)
 	require.Equal(t, want, r.frames())
@@ -119,12 +125,12 @@ func TestFramesArriveInOrderOverOneConnection(t *testing.T) {
 // What is sent while a batch is on its way goes together in the next one.
 func TestWaitingFramesShareABatch(t *testing.T) {
 	arrived, release := make(chan struct{}, 10), make(chan struct{})
-	r := newReceiver(t, func(http.ResponseWriter) bool { arrived <- struct{}{}; <-release; return true })
+	r := newOlderPeer(t, func(http.ResponseWriter) bool { arrived <- struct{}{}; <-release; return true })
 	f := newTestFrames(t, nil)
-	f.Send(r.addr(), []byte("first"))
+	send(f, r.addr(), []byte("first"))
 	<-arrived
 	for range 100 {
-		f.Send(r.addr(), []byte("more"))
+		send(f, r.addr(), []byte("more"))
 	}
 	close(release)
 	flush(t, f)
@@ -134,15 +140,16 @@ func TestWaitingFramesShareABatch(t *testing.T) {
 }
 
 func TestBatchesAreBounded(t *testing.T) {
-	r := newReceiver(t, nil)
-	f := newTestFrames(t, func(o *FramesOptions) { o.QueueBytesMax = 4 * node.FrameBytesMax }) // nothing has to give way.
+	r := newOlderPeer(t, nil)
+	// nothing has to give way.
+	f := newTestFrames(t, func(o *FramesOptions) { o.QueueBytesMax = 4 * node.FrameBytesMax })
 	large := make([]byte, node.FrameBytesMax)
-	f.Send(r.addr(), large)
+	send(f, r.addr(), large)
 	for range 3 {
-		f.Send(r.addr(), make([]byte, 3<<20))
+		send(f, r.addr(), make([]byte, 3<<20))
 	}
-	f.Send(r.addr(), make([]byte, node.FrameBytesMax+1))
-	f.Send(r.addr(), nil)
+	send(f, r.addr(), make([]byte, node.FrameBytesMax+1))
+	send(f, r.addr(), nil)
 	flush(t, f)
 	require.Equal(t, 4, len(r.frames()), "%+v", f.Stats())
 	require.GreaterOrEqual(t, len(r.batches), 4, "none shares a batch of more than 4 MiB")
@@ -151,12 +158,12 @@ func TestBatchesAreBounded(t *testing.T) {
 
 func TestAFullQueueDropsTheOldest(t *testing.T) {
 	arrived, release := make(chan struct{}, 10), make(chan struct{})
-	r := newReceiver(t, func(http.ResponseWriter) bool { arrived <- struct{}{}; <-release; return true })
+	r := newOlderPeer(t, func(http.ResponseWriter) bool { arrived <- struct{}{}; <-release; return true })
 	f := newTestFrames(t, func(o *FramesOptions) { o.QueueFramesMax = 3 })
-	f.Send(r.addr(), []byte("0"))
+	send(f, r.addr(), []byte("0"))
 	<-arrived
 	for i := range 10 {
-		f.Send(r.addr(), fmt.Append(nil, i+1))
+		send(f, r.addr(), fmt.Append(nil, i+1))
 	}
 	close(release)
 	flush(t, f)
@@ -169,11 +176,11 @@ func TestFramesWaitForAPeerThatComesBack(t *testing.T) {
 	addr := silent(t)
 
 	f := newTestFrames(t, func(o *FramesOptions) { o.FrameAgeMax = time.Hour })
-	f.Send(addr, []byte("early"))
+	send(f, addr, []byte("early"))
 	require.Eventually(t, func() bool { return f.Stats().Failures >= 3 }, patience, time.Millisecond)
 	flush(t, f) // does not wait for a peer that does not answer.
 
-	r := &receiver{}
+	r := &olderPeer{}
 	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
 	srv := &http.Server{Handler: r}
@@ -186,7 +193,7 @@ func TestFramesWaitForAPeerThatComesBack(t *testing.T) {
 func TestOldFramesAreNotSentAnyMore(t *testing.T) {
 	addr := silent(t)
 	f := newTestFrames(t, func(o *FramesOptions) { o.FrameAgeMax = 10 * time.Millisecond })
-	f.Send(addr, []byte("x"))
+	send(f, addr, []byte("x"))
 	require.Eventually(t, func() bool { return f.Stats().Stale == 1 }, patience, time.Millisecond)
 	flush(t, f)
 }
@@ -194,7 +201,7 @@ func TestOldFramesAreNotSentAnyMore(t *testing.T) {
 // A batch whose fate is unknown is lost, not repeated.
 func TestABrokenConnectionNeverDeliversTwice(t *testing.T) {
 	var calls atomic.Int32
-	r := newReceiver(t, func(w http.ResponseWriter) bool {
+	r := newOlderPeer(t, func(w http.ResponseWriter) bool {
 		if calls.Add(1) > 1 {
 			return true
 		}
@@ -205,15 +212,15 @@ func TestABrokenConnectionNeverDeliversTwice(t *testing.T) {
 		return false
 	})
 	f := newTestFrames(t, nil)
-	f.Send(r.addr(), []byte("lost"))
+	send(f, r.addr(), []byte("lost"))
 	require.Eventually(t, func() bool { return f.Stats().Lost == 1 }, patience, time.Millisecond)
-	f.Send(r.addr(), []byte("next"))
+	send(f, r.addr(), []byte("next"))
 	require.Eventually(t, func() bool { return len(r.frames()) == 1 }, patience, time.Millisecond)
 	require.Equal(t, []string{"next"}, r.frames())
 }
 
 func TestARefusalIsLoggedWithItsReasonOnceInAWhile(t *testing.T) {
-	r := newReceiver(t, func(w http.ResponseWriter) bool {
+	r := newOlderPeer(t, func(w http.ResponseWriter) bool {
 		http.Error(w, "another cluster lives here", http.StatusForbidden)
 		return false
 	})
@@ -226,7 +233,7 @@ func TestARefusalIsLoggedWithItsReasonOnceInAWhile(t *testing.T) {
 	}), nil))
 	f := newTestFrames(t, func(o *FramesOptions) { o.Logger = logger })
 	for i := range 5 {
-		f.Send(r.addr(), []byte("x"))
+		send(f, r.addr(), []byte("x"))
 		require.Eventually(t, func() bool { return f.Stats().Lost == uint64(i+1) }, patience, time.Millisecond)
 	}
 	f.Close()
@@ -239,18 +246,20 @@ type writerFunc func([]byte) (int, error)
 func (w writerFunc) Write(b []byte) (int, error) { return w(b) }
 
 func TestIdlePeersLoseTheirGoroutine(t *testing.T) {
-	r := newReceiver(t, nil)
+	r := newOlderPeer(t, nil)
 	f := newTestFrames(t, func(o *FramesOptions) { o.IdleTimeout = 5 * time.Millisecond })
-	f.Send(r.addr(), []byte("x"))
-	require.Eventually(t, func() bool { return f.Stats().Frames == 1 && f.Stats().Peers == 0 }, patience, time.Millisecond)
-	f.Send(r.addr(), []byte("y"))
+	send(f, r.addr(), []byte("x"))
+	require.Eventually(t, func() bool {
+		return f.Stats().Frames == 1 && f.Stats().Peers == 0
+	}, patience, time.Millisecond)
+	send(f, r.addr(), []byte("y"))
 	require.Eventually(t, func() bool { return f.Stats().Frames == 2 }, patience, time.Millisecond)
 }
 
 func TestThePeersAreBounded(t *testing.T) {
 	f := newTestFrames(t, func(o *FramesOptions) { o.PeersMax = 2 })
 	for i := range 5 {
-		f.Send(fmt.Sprintf("127.0.0.1:%d", i+1), []byte("x"))
+		send(f, fmt.Sprintf("127.0.0.1:%d", i+1), []byte("x"))
 	}
 	require.Equal(t, 2, f.Stats().Peers)
 	require.EqualValues(t, 3, f.Stats().Dropped)
@@ -258,16 +267,16 @@ func TestThePeersAreBounded(t *testing.T) {
 
 func TestCloseDoesNotWaitForAPeerThatHangs(t *testing.T) {
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
-	r := newReceiver(t, func(http.ResponseWriter) bool { arrived <- struct{}{}; <-release; return true })
+	r := newOlderPeer(t, func(http.ResponseWriter) bool { arrived <- struct{}{}; <-release; return true })
 	defer close(release)
-	f := newTestFrames(t, func(o *FramesOptions) { o.PostTimeout = time.Hour })
-	f.Send(r.addr(), []byte("x"))
+	f := newTestFrames(t, func(o *FramesOptions) { o.AnswerTimeout = time.Hour })
+	send(f, r.addr(), []byte("x"))
 	<-arrived
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, f.Flush(ctx), context.Canceled)
 	f.Close() // hangs here if it waits for the answer.
-	f.Send(r.addr(), []byte("y"))
+	send(f, r.addr(), []byte("y"))
 	require.EqualValues(t, 1, f.Stats().Dropped)
 }
 
@@ -276,7 +285,7 @@ func TestFramesOptionsAreChecked(t *testing.T) {
 		"required": func(o *FramesOptions) { o.Logger = nil },
 		"queue":    func(o *FramesOptions) { o.QueueBytesMax = 1 },
 		"one peer": func(o *FramesOptions) { o.PeersMax = 0 },
-		"timeout":  func(o *FramesOptions) { o.PostTimeout = 0 },
+		"timeout":  func(o *FramesOptions) { o.AnswerTimeout = 0 },
 		"delays":   func(o *FramesOptions) { o.RetryDelayMax = 0 },
 	} {
 		o := DefaultFramesOptions(NewResolver(), slog.New(slog.DiscardHandler))

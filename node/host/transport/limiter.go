@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// limiter lets one log line through in each interval, so that a fault that repeats a thousand times a second does not fill
-// the disk with its description. It is safe for concurrent use.
+// limiter lets one log line through in each interval, so that a fault that repeats a thousand times a second does not
+// fill the disk with its description. It is safe for concurrent use.
 type limiter struct {
 	interval time.Duration
 

@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// Resolver turns "host:port" into addresses, and remembers them. Looking a name up may take ten seconds when its machine is
-// gone, so nobody who must not wait does: Cached answers at once with what is known, however old, and looks in the
-// background. It is safe for concurrent use.
+// Resolver turns "host:port" into addresses, and remembers them. Looking a name up may take ten seconds when its
+// machine is gone, so nobody who must not wait does: Cached answers at once with what is known, however old, and looks
+// in the background. It is safe for concurrent use.
 type Resolver struct {
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	now    func() time.Time
@@ -23,10 +24,12 @@ type Resolver struct {
 
 // resolved is what is known of one "host:port". done is closed when the running lookup ends.
 type resolved struct {
-	addr    netip.AddrPort // zero: not known.
-	err     error          // of the last lookup.
-	until   time.Time      // then it is looked up again; zero for literal addresses: never.
-	done    chan struct{}  // nil: none is running.
+	addr    netip.AddrPort   // the one of addrs that is used; zero: none is known.
+	addrs   []netip.AddrPort // all that the name has.
+	proven  bool             // somebody has answered at addr.
+	err     error            // of the last lookup.
+	until   time.Time        // then it is looked up again; zero for literal addresses: never.
+	done    chan struct{}    // nil: none is running.
 	literal bool
 }
 
@@ -81,11 +84,43 @@ func (r *Resolver) Resolve(ctx context.Context, hostport string) (netip.AddrPort
 	return netip.AddrPort{}, e.err
 }
 
-// Doubt says that nobody answered at what is known for hostport: a name may point elsewhere by now.
+// Candidates is Cached for those who hear nothing of who answers: all the addresses of a name, at most candidatesMax,
+// until one of them is proven.
+func (r *Resolver) Candidates(hostport string) []netip.AddrPort {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(hostport)
+	switch {
+	case !e.addr.IsValid():
+		return nil
+	case e.proven || len(e.addrs) < 2:
+		return []netip.AddrPort{e.addr}
+	}
+	return slices.Clone(e.addrs[:min(len(e.addrs), candidatesMax)])
+}
+
+// candidatesMax bounds the addresses of one name that are tried at once.
+const candidatesMax = 4
+
+// Prove says that a member answered at addr, which Resolve returned for hostport.
+func (r *Resolver) Prove(hostport string, addr netip.AddrPort) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.cache[hostport]; e != nil && e.addr == addr {
+		e.proven = true
+	}
+}
+
+// Doubt says that no member answered at what is known for hostport: the name may have another address at which one
+// does, or point elsewhere by now.
 func (r *Resolver) Doubt(hostport string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.cache[hostport]; e != nil && !e.literal {
+		e.proven = false
+		if i := slices.Index(e.addrs, e.addr); i >= 0 {
+			e.addr = e.addrs[(i+1)%len(e.addrs)]
+		}
 		if soon := r.now().Add(unresolvedFor); soon.Before(e.until) {
 			e.until = soon
 		}
@@ -113,44 +148,53 @@ func (r *Resolver) entry(hostport string) *resolved {
 
 // look runs one lookup. A lookup that does not heed its context leaves only this goroutine behind.
 func (r *Resolver) look(hostport string, e *resolved, done chan struct{}) {
-	addr, err := r.lookUp(hostport)
+	addrs, err := r.lookUp(hostport)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.err, e.done = err, nil
 	if err == nil {
-		e.addr, e.until = addr, r.now().Add(resolvedFor)
+		e.addrs, e.until = addrs, r.now().Add(resolvedFor)
+		if !slices.Contains(addrs, e.addr) {
+			e.addr, e.proven = addrs[0], false
+		}
 	} else {
 		e.until = r.now().Add(unresolvedFor) // what was known before is still the best guess.
 	}
 	close(done)
 }
 
-func (r *Resolver) lookUp(hostport string) (netip.AddrPort, error) {
+// lookUp returns all addresses of a name, at least one, those of IPv4 first: members listen on IPv4 unless told
+// otherwise.
+func (r *Resolver) lookUp(hostport string) ([]netip.AddrPort, error) {
 	host, portText, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("resolve %q: %w", hostport, err)
+		return nil, fmt.Errorf("resolve %q: %w", hostport, err)
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil || port == 0 {
-		return netip.AddrPort{}, fmt.Errorf("resolve %q: want a port from 1 to 65535", hostport)
+		return nil, fmt.Errorf("resolve %q: want a port from 1 to 65535", hostport)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
-	addrs, err := r.lookup(ctx, host)
+	found, err := r.lookup(ctx, host)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("resolve %q: %w", hostport, err)
+		return nil, fmt.Errorf("resolve %q: %w", hostport, err)
 	}
-	if len(addrs) == 0 {
-		return netip.AddrPort{}, fmt.Errorf("resolve %q: no address", hostport)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("resolve %q: no address", hostport)
 	}
-	best := addrs[0].Unmap()
-	for _, a := range addrs { // members listen on IPv4 unless told otherwise.
-		if a.Unmap().Is4() {
-			best = a.Unmap()
-			break
+	var four, six []netip.AddrPort
+	for _, a := range found {
+		ap := netip.AddrPortFrom(a.Unmap(), uint16(port))
+		switch {
+		case slices.Contains(four, ap) || slices.Contains(six, ap):
+		case ap.Addr().Is4():
+			four = append(four, ap)
+		default:
+			six = append(six, ap)
 		}
 	}
-	return netip.AddrPortFrom(best, uint16(port)), nil
+	return append(four, six...), nil
 }
 
 func parseLiteral(hostport string) (netip.AddrPort, bool) {

@@ -15,7 +15,8 @@ const patience = time.Minute // a deadline for what ought to happen at once.
 
 func TestLiteralAddressesAreNeverLookedUp(t *testing.T) {
 	r := newResolver(func(context.Context, string) ([]netip.Addr, error) { panic("looked up") }, time.Now)
-	for text, want := range map[string]string{"127.0.0.1:7001": "127.0.0.1:7001", "[::1]:5": "[::1]:5", "[::ffff:10.0.0.1]:5": "10.0.0.1:5"} {
+	for text, want := range map[string]string{
+		"127.0.0.1:7001": "127.0.0.1:7001", "[::1]:5": "[::1]:5", "[::ffff:10.0.0.1]:5": "10.0.0.1:5"} {
 		got, ok := r.Cached(text)
 		require.True(t, ok)
 		require.Equal(t, want, got.String())
@@ -121,4 +122,36 @@ func TestTheCacheIsBounded(t *testing.T) {
 		r.Cached(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1).String())
 	}
 	require.LessOrEqual(t, len(r.cache), resolverEntriesMax)
+}
+
+// A name with addresses of both families is tried at all of them, one after the other, and stays with the one that
+// answers.
+func TestNameWithSeveralAddresses(t *testing.T) {
+	now := time.Unix(1000, 0)
+	found := []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.1"),
+		netip.MustParseAddr("fd00::2")}
+	r := newResolver(func(context.Context, string) ([]netip.Addr, error) { return found, nil }, func() time.Time {
+		return now
+	})
+	at := func(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
+	resolve := func() netip.AddrPort {
+		t.Helper()
+		a, err := r.Resolve(t.Context(), "n:7001")
+		require.NoError(t, err)
+		return a
+	}
+	require.Equal(t, at("10.0.0.1:7001"), resolve())
+	require.Equal(t, []netip.AddrPort{at("10.0.0.1:7001"), at("[::1]:7001"), at("[fd00::2]:7001")},
+		r.Candidates("n:7001"))
+	r.Doubt("n:7001")
+	require.Equal(t, at("[::1]:7001"), resolve())
+	r.Prove("n:7001", at("10.0.0.1:7001"))
+	require.Len(t, r.Candidates("n:7001"), 3, "that is not the one in use")
+	r.Prove("n:7001", at("[::1]:7001"))
+	require.Equal(t, []netip.AddrPort{at("[::1]:7001")}, r.Candidates("n:7001"))
+	now = now.Add(time.Hour) // looked up again, and it stays with what has answered.
+	require.Equal(t, at("[::1]:7001"), resolve())
+	r.Doubt("n:7001")
+	r.Doubt("n:7001")
+	require.Equal(t, at("10.0.0.1:7001"), resolve(), "and round")
 }

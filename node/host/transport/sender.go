@@ -3,56 +3,49 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
-// sender is the goroutine that talks to one peer. One batch is on its way at a time; what comes meanwhile makes the next one
-// larger. Fields below the blank line are guarded by Frames.mu.
+// sender is the goroutine that talks to one peer. The first frames on a connection are posted, with the wish for a
+// stream. A peer that grants it gets everything that follows on the stream, without waiting for answers. An older one,
+// which does not, gets one batch at a time; what comes meanwhile makes the next one larger. Fields below the blank line
+// are guarded by Frames.mu.
 type sender struct {
-	f      *Frames
-	addr   string
-	client *fasthttp.HostClient
-	wake   chan struct{}
-	limit  limiter
-	body   []byte
+	f     *Frames
+	addr  string
+	wake  chan struct{}
+	limit limiter
+	line  *line // the connection; nil: there is none.
 
-	queue   frameQueue
+	queues  queues
+	touched bool
 	posting bool
 	failing bool // the last attempt did not reach the peer, or was refused.
 	conn    net.Conn
+	stream  *stream // nil: there is none.
 }
-
-// responseBytesMax bounds what a peer may answer: a problem document.
-const responseBytesMax = 64 << 10
-
-// bodyKeptMax is the largest buffer that a sender keeps between batches.
-const bodyKeptMax = 256 << 10
 
 func newSender(f *Frames, addr string) *sender {
-	s := &sender{f: f, addr: addr, wake: make(chan struct{}, 1), limit: limiter{interval: complaintInterval}}
-	s.client = &fasthttp.HostClient{
-		Addr:                      addr,
-		NoDefaultUserAgentHeader:  true,
-		Dial:                      s.dial,
-		MaxConns:                  1,
-		MaxIdleConnDuration:       f.o.ConnIdle,
-		ReadTimeout:               f.o.PostTimeout,
-		WriteTimeout:              f.o.PostTimeout,
-		MaxResponseBodySize:       responseBytesMax,
-		MaxIdemponentCallAttempts: 1, // a batch is never delivered twice.
+	return &sender{
+		f: f, addr: addr, wake: make(chan struct{}, 1), limit: limiter{interval: complaintInterval},
+		queues: queues{bytesMax: f.o.QueueBytesMax, framesMax: f.o.QueueFramesMax},
 	}
-	return s
 }
 
-// run sends batches until Close, or until there was nothing to send for a while.
+// rouse tells the goroutine that there is something to do.
+func (s *sender) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it has been told already.
+	}
+}
+
+// run sends until Close, or until there was nothing to send for a while.
 func (s *sender) run() {
 	defer s.f.wg.Done()
-	defer s.client.CloseIdleConnections()
+	defer s.drop()
 	delay := time.Duration(0)
 	for {
 		taken := s.take()
@@ -62,12 +55,20 @@ func (s *sender) run() {
 			}
 			continue
 		}
-		err := s.post(taken)
-		s.settle(taken, err)
+		isStream, err := s.post(taken)
+		s.settle(taken, isStream, err)
+		if err == nil && isStream {
+			delay = 0
+			var idle bool
+			if idle, err = s.write(); idle {
+				return
+			}
+		}
 		if err == nil {
 			delay = 0
 			continue
 		}
+		s.drop()
 		delay = min(max(2*delay, s.f.o.RetryDelayMin), s.f.o.RetryDelayMax)
 		if !s.pause(delay - rand.N(delay/2+1)) {
 			return
@@ -75,27 +76,23 @@ func (s *sender) run() {
 	}
 }
 
-// take removes the next batch from the queue, without what is too old to be of use.
+// take removes the next batch from the queues, the most urgent frames first, without what is too old to be of use.
 func (s *sender) take() []waiting {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	var taken []waiting
 	bytes := batchHeader
 	oldest := time.Now().Add(-s.f.o.FrameAgeMax)
-	for s.queue.len() > 0 && len(taken) < batchFramesMax {
-		next := &s.queue.frames[s.queue.head]
-		size := frameHeader + len(next.frame)
-		switch {
-		case next.since.Before(oldest):
-			s.queue.pop()
-			s.f.stats.Stale++
-			continue
-		case len(taken) > 0 && bytes+size > batchBytesGoal:
-			s.posting = true
-			return taken
+	for l := range lanes {
+		s.f.stats.Stale += uint64(s.queues.dropOlder(l, oldest))
+		for q := &s.queues.lane[l]; q.len() > 0 && len(taken) < batchFramesMax; {
+			size := frameHeader + len(q.first().frame)
+			if len(taken) > 0 && bytes+size > batchBytesGoal {
+				break
+			}
+			bytes += size
+			taken = append(taken, q.pop())
 		}
-		bytes += size
-		taken = append(taken, s.queue.pop())
 	}
 	s.posting = taken != nil
 	if !s.posting {
@@ -104,8 +101,8 @@ func (s *sender) take() []waiting {
 	return taken
 }
 
-// settle books how a batch ended. Frames that certainly did not leave go back into the queue.
-func (s *sender) settle(taken []waiting, err error) {
+// settle books how a batch ended. Frames that certainly did not leave go back into their queues.
+func (s *sender) settle(taken []waiting, isStream bool, err error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	st := &s.f.stats
@@ -115,16 +112,19 @@ func (s *sender) settle(taken []waiting, err error) {
 	case err == nil:
 		st.Batches++
 		st.Frames += uint64(len(taken))
-		st.Bytes += uint64(len(s.body))
+		st.Bytes += uint64(batchHeader)
+		for _, w := range taken {
+			st.Bytes += uint64(frameHeader + len(w.frame))
+		}
+		if isStream {
+			s.stream = newStream(s)
+		}
 	case errors.As(err, &unreached):
 		st.Failures++
-		st.Dropped += uint64(s.queue.unpop(taken, s.f.o.QueueBytesMax, s.f.o.QueueFramesMax))
+		st.Dropped += uint64(s.queues.unpop(taken))
 	default:
 		st.Failures++
 		st.Lost += uint64(len(taken))
-	}
-	if cap(s.body) > bodyKeptMax {
-		s.body = nil
 	}
 	s.f.settled.Broadcast()
 }
@@ -142,11 +142,16 @@ func (s *sender) await() bool {
 	}
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	if s.queue.len() > 0 {
-		return true
+	return !s.forget()
+}
+
+// forget ends the peer if nothing waits for it. The caller holds Frames.mu.
+func (s *sender) forget() bool {
+	if s.queues.len() > 0 || s.stream.owed() {
+		return false
 	}
 	delete(s.f.peers, s.addr)
-	return false
+	return true
 }
 
 func (s *sender) pause(d time.Duration) bool {
@@ -160,48 +165,8 @@ func (s *sender) pause(d time.Duration) bool {
 	}
 }
 
-// post sends one batch and reports what went wrong, once in a while also to the log.
-func (s *sender) post(taken []waiting) error {
-	frames := make([][]byte, len(taken))
-	for i := range taken {
-		frames[i] = taken[i].frame
-	}
-	s.body = appendBatch(s.body[:0], frames)
-
-	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(req)
-	defer fasthttp.ReleaseResponse(resp)
-	req.Header.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURI("http://" + s.addr + Path)
-	req.Header.SetContentType("application/octet-stream")
-	req.SetBodyRaw(s.body)
-	err := s.client.DoTimeout(req, resp, s.f.o.PostTimeout)
-	select {
-	case <-s.f.closing:
-		return err // the connection was broken on purpose.
-	default:
-	}
-	switch code := resp.StatusCode(); {
-	case err != nil:
-		s.f.o.Resolver.Doubt(s.addr)
-		s.complain("peer not reached", "error", err)
-		return err
-	case code >= 200 && code < 300:
-		return nil
-	default:
-		err := fmt.Errorf("peer answered %d", code)
-		s.complain("peer refused frames", "status", code, "reason", excerpt(resp.Body()))
-		return err
-	}
-}
-
-// excerptBytes is enough of an answer to see what is wrong.
-const excerptBytes = 300
-
-func excerpt(b []byte) string { return string(b[:min(len(b), excerptBytes)]) }
-
-// complain logs at debug level what happens all the time, a peer that is down (membership reports that once), and at warning
-// level what an operator has to look at.
+// complain logs at debug level what happens all the time, a peer that is down (membership reports that once), and at
+// warning level what an operator has to look at.
 func (s *sender) complain(msg string, attrs ...any) {
 	ok, skipped := s.limit.allow(time.Now())
 	if !ok {
@@ -221,7 +186,7 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-func (s *sender) dial(string) (net.Conn, error) {
+func (s *sender) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.f.o.DialTimeout)
 	defer cancel()
 	go func() { // a Close during the attempt ends it.
@@ -231,15 +196,7 @@ func (s *sender) dial(string) (net.Conn, error) {
 		case <-ctx.Done():
 		}
 	}()
-	addr, err := s.f.o.Resolver.Resolve(ctx, s.addr)
-	if err != nil {
-		return nil, &dialError{err}
-	}
-	var d net.Dialer
-	if s.f.o.LocalIP != nil {
-		d.LocalAddr = &net.TCPAddr{IP: s.f.o.LocalIP}
-	}
-	conn, err := d.DialContext(ctx, "tcp", addr.String())
+	conn, err := s.connect(ctx)
 	if err != nil {
 		return nil, &dialError{err}
 	}
@@ -252,9 +209,46 @@ func (s *sender) dial(string) (net.Conn, error) {
 	return conn, nil
 }
 
-// hangUp breaks the connection, so that a batch on its way ends. The caller holds Frames.mu.
+// connect returns a connection that is secured, if that is wanted.
+func (s *sender) connect(ctx context.Context) (net.Conn, error) {
+	if s.f.o.Secure == nil {
+		return s.reach(ctx)
+	}
+	return s.f.o.Secure(ctx, s.addr, s.reach)
+}
+
+// reach returns a bare connection.
+func (s *sender) reach(ctx context.Context) (net.Conn, error) {
+	addr, err := s.f.o.Resolver.Resolve(ctx, s.addr)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	if s.f.o.LocalIP != nil {
+		d.LocalAddr = &net.TCPAddr{IP: s.f.o.LocalIP}
+	}
+	if addr.Addr().Is6() {
+		d.LocalAddr = nil // LocalIP is one of IPv4.
+	}
+	conn, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return nil, err
+	}
+	s.f.o.Resolver.Prove(s.addr, addr)
+	return conn, nil
+}
+
+// hangUp breaks the connection, so that those that wait for the peer learn of it. The caller holds Frames.mu.
 func (s *sender) hangUp() {
 	if s.conn != nil {
 		_ = s.conn.Close() // it may be closed already: what is wanted is that it be.
 	}
+}
+
+// drop ends the connection, if there is one.
+func (s *sender) drop() {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	s.hangUp()
+	s.conn, s.line = nil, nil
 }

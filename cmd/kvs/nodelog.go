@@ -1,0 +1,74 @@
+package main
+
+import (
+	"log/slog"
+	"reflect"
+
+	"kvs/node/daemon"
+	"kvs/node/host/config"
+	"kvs/node/host/logging"
+)
+
+// nodeLog is the log of a node that runs in this process. What concerns the log can change while it runs.
+type nodeLog struct {
+	*slog.Logger
+	level *slog.LevelVar
+	start slog.Level
+	file  *logging.File // nil: the log goes to the standard error stream.
+}
+
+// openNodeLog opens the log as the configuration says: in the file that kvs start has chosen, or the standard error
+// stream.
+func (a *app) openNodeLog(cfg *config.Config) (*nodeLog, error) {
+	format, err := logging.ParseFormat(cfg.Log.Format)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	l := &nodeLog{level: new(slog.LevelVar), start: cfg.SlogLevel()}
+	l.level.Set(l.start)
+	path := a.getenv(daemon.LogVariable)
+	if path == "" {
+		l.Logger = logging.New(a.err, l.level, format)
+		return l, nil
+	}
+	l.file, err = logging.OpenFile(logging.FileOptions{
+		Path: path, BytesMax: int64(cfg.Log.BytesMax), FilesMax: cfg.Log.FilesMax, Outputs: []int{1, 2},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.Logger = logging.New(l.file, l.level, format)
+	return l, nil
+}
+
+func (l *nodeLog) close() {
+	if l.file != nil {
+		_ = l.file.Close() // every line has been handed to the system already.
+	}
+}
+
+// reload opens the log's file anew, and takes over the level that the configuration has by now.
+func (l *nodeLog) reload(running *config.Config) {
+	if l.file != nil {
+		if err := l.file.Reopen(); err != nil {
+			l.Error("the log file could not be opened anew", "error", err)
+		}
+	}
+	cfg, err := config.Read(running.File)
+	if err != nil {
+		l.Error("nothing is reloaded: the configuration is wrong, or gone", "error", err)
+		return
+	}
+	level := cfg.SlogLevel()
+	l.level.Set(level)
+	l.Info("reloaded", "log_level", logging.LevelName(level))
+	if level < l.start {
+		l.Warn("the level applies to the host's lines; the core uses it after a restart",
+			"core_level", logging.LevelName(l.start))
+	}
+	cfg.Log.Level = running.Log.Level
+	if !reflect.DeepEqual(cfg, running) {
+		l.Warn("the configuration has changed in more than log.level: the rest takes effect when the node is " +
+			"started again")
+	}
+}

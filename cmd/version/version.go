@@ -1,0 +1,85 @@
+// Package version is the one place that says which release this source is, and of which commit a program was built.
+//
+// It has no opinion on formats: those of the disk and of the wire have numbers of their own, see
+// docs/reference/formats.md. Begin with Number.
+package version
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// Number is the version of kvs, by semver.org. The newest dated section of CHANGELOG.md is about it, and a tag vNumber
+// marks its commit.
+const Number = "0.1.0"
+
+// commit is set when linking: -ldflags "-X kvs/cmd/version.commit=0123456789ab". A suffix "-dirty" says that the source
+// differed from the commit.
+var commit string
+
+// Build is what `kvs version -o json` shows. Fields are added, never renamed.
+type Build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Modified bool   `json:"modified"` // the source differed from the commit.
+	Time     string `json:"time,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// Read returns what is known of the running program. What the linker was told counts more than what the Go command
+// recorded.
+func Read() Build {
+	b := Build{Version: Number, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				b.Commit = s.Value
+			case "vcs.modified":
+				b.Modified = s.Value == "true"
+			case "vcs.time":
+				b.Time = s.Value
+			}
+		}
+	}
+	return b.linked(commit)
+}
+
+// linked is b with the commit that the linker was told.
+func (b Build) linked(commit string) Build {
+	if commit == "" {
+		return b
+	}
+	clean, dirty := strings.CutSuffix(commit, "-dirty")
+	if !strings.HasPrefix(b.Commit, clean) {
+		b.Time = "" // it is of another commit.
+	}
+	b.Commit, b.Modified = clean, dirty
+	return b
+}
+
+// String is the version with its commit as build metadata, such as 0.1.0+0123456789ab. It tells two builds apart.
+func (b Build) String() string {
+	id := b.Commit
+	if len(id) > commitDigits {
+		id = id[:commitDigits]
+	}
+	if id == "" {
+		id = "unknown"
+	}
+	if b.Modified {
+		id += ".modified"
+	}
+	return b.Version + "+" + id
+}
+
+// commitDigits are as many digits of a commit as people need.
+const commitDigits = 12
+
+// Line is the answer of `PROGRAM version` for people.
+func (b Build) Line(program string) string {
+	return fmt.Sprintf("%s %s (%s, %s)\n", program, b, b.Go, b.Platform)
+}

@@ -1,0 +1,17 @@
+package node
+
+import (
+	"kvs/node/contract"
+	"kvs/node/step"
+)
+
+// bootstrapOwner is the node as its machine for bootstraps knows it, see bootstrap.Owner.
+type bootstrapOwner struct{ *Node }
+
+func (o bootstrapOwner) Expected() int { return o.configuration.Expected() }
+func (o bootstrapOwner) Founder() bool { return o.opts.Founder }
+func (o bootstrapOwner) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
+	return o.replication.Merge(from, path, record)
+}
+func (o bootstrapOwner) Comparing() bool         { return o.comparison.Comparing() }
+func (o bootstrapOwner) Compare(with *step.Peer) { o.comparison.Compare(with) }

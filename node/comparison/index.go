@@ -1,0 +1,234 @@
+package comparison
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"kvs/node/codec"
+	"kvs/node/contract"
+	"kvs/node/merkle"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/step"
+)
+
+// The index says what this member holds without reading values: under PrefixIndex, the leaf of the path's hash in four
+// hexadecimal digits, and the path stands the version of its slot (timestamp u64, sum 16 bytes), written in the same
+// persist as the slot itself. A hash tree over it in memory tells two members what differs between them (session.go).
+// The tree shows what is durable and nothing else; it is built from the index at each start.
+//
+// A slot that holds no version, only a promise, is not in the index: it is this member's own.
+type index struct {
+	tree     merkle.Tree
+	keys     int
+	pending  []indexChange        // not durable yet, in the order of their persists.
+	inflight map[string]indexNext // of paths with pending changes, the last one.
+	scrub    scrub
+	recent   *step.Recent[slot.Version] // what the index has for recent paths, changes under way included.
+	stale    bool                       // a read failed, and the tree is to be made anew.
+}
+
+// recentIndexMax bounds the memory of what the index has for recent paths.
+const recentIndexMax = 4 << 20
+
+type indexChange struct {
+	persist contract.PersistID
+	path    string
+	leaf    uint32
+	delta   uint64
+	keys    int
+}
+
+type indexNext struct {
+	persist contract.PersistID
+	version slot.Version
+}
+
+// IndexKey is the key under which the index has a path.
+func IndexKey(path string) string {
+	key, _, _ := indexKey(path)
+	return key
+}
+
+func indexKey(path string) (key string, leaf uint32, hash uint64) {
+	hash = merkle.Hash(path)
+	leaf = merkle.Leaf(hash)
+	digits := leafDigits(leaf)
+	return schema.PrefixIndex + string(digits[:]) + path, leaf, hash
+}
+
+// leafDigits are the four hexadecimal digits of a leaf.
+func leafDigits(leaf uint32) (digits [4]byte) {
+	for i := range digits {
+		digits[i] = "0123456789abcdef"[leaf>>(12-4*i)&0xf]
+	}
+	return digits
+}
+
+func indexItem(hash uint64, v slot.Version) uint64 {
+	if v == (slot.Version{}) {
+		return 0
+	}
+	uuid := v.UUID[:]
+	return merkle.Item(hash, uint64(v.TS), binary.LittleEndian.Uint64(uuid[:8]), binary.LittleEndian.Uint64(uuid[8:]))
+}
+
+// indexed is the version that the index has for a path, changes under way included, and whether it could be read.
+func (m *Machine) indexed(path, key string) (v slot.Version, known bool) {
+	if next, ok := m.index.inflight[path]; ok {
+		return next.version, true
+	}
+	if recent := m.index.recent.Get(path); recent != nil {
+		return *recent, true
+	}
+	b, ok, err := m.Store.Get(key)
+	if err != nil {
+		m.index.stale = true // the tree will have a wrong idea of this path.
+		m.Log(contract.LogError, "the index cannot be read", "path", path, "error", err.Error())
+	}
+	if err != nil || !ok {
+		return slot.Version{}, err == nil
+	}
+	v, whole := decodeIndexed(b)
+	if whole {
+		m.index.recent.Put(path, v, 0)
+	}
+	return v, true
+}
+
+func decodeIndexed(b []byte) (slot.Version, bool) {
+	r := codec.Read(b)
+	v := slot.ReadVersion(r)
+	return v, r.End() == nil
+}
+
+// Wrote puts a slot that the running step writes under a path into the index.
+func (m *Machine) Wrote(path string, stored *slot.Stored) { m.setIndexed(path, stored.Version) }
+
+// Erased takes a path that the running step takes out of the store out of the index.
+func (m *Machine) Erased(path string) { m.setIndexed(path, slot.Version{}) }
+
+// setIndexed changes what the index has for a path, in the running step's persist. The zero Version takes it out.
+func (m *Machine) setIndexed(path string, v slot.Version) {
+	key, leaf, hash := indexKey(path)
+	before, known := m.indexed(path, key)
+	if known && before == v {
+		return
+	}
+	c := indexChange{persist: m.NextPersist(), path: path, leaf: leaf}
+	c.delta = indexItem(hash, v) - indexItem(hash, before)
+	change := contract.Change{Key: key}
+	if v != (slot.Version{}) {
+		change.Value = slot.AppendVersion(make([]byte, 0, 24), v)
+		c.keys++
+	}
+	if before != (slot.Version{}) {
+		c.keys--
+	}
+	m.Changes = append(m.Changes, change)
+	m.index.pending = append(m.index.pending, c)
+	if m.index.inflight == nil {
+		m.index.inflight = make(map[string]indexNext)
+	}
+	m.index.inflight[path] = indexNext{c.persist, v}
+	m.index.recent.Put(path, v, 0)
+}
+
+// BecameDurable lets the tree follow what has become durable.
+func (m *Machine) BecameDurable(upTo contract.PersistID) {
+	x := &m.index
+	done := 0
+	for done < len(x.pending) && x.pending[done].persist <= upTo {
+		c := &x.pending[done]
+		x.tree.Add(c.leaf, c.delta)
+		x.keys += c.keys
+		if x.inflight[c.path].persist <= upTo {
+			delete(x.inflight, c.path)
+		}
+		done++
+	}
+	if done > 0 {
+		left := copy(x.pending, x.pending[done:])
+		clear(x.pending[left:])
+		x.pending = x.pending[:left]
+		m.digest = m.makeDigest()
+	}
+}
+
+// makeDigest stands for everything that is durable here. It is never zero, which means "unknown".
+func (m *Machine) makeDigest() uint64 {
+	return max(1, merkle.Item(m.index.tree.Root(), uint64(m.index.keys), 0, 0))
+}
+
+// Recover builds the tree.
+func (m *Machine) Recover() error {
+	x := &m.index
+	x.recent.Clear()
+	bad := 0
+	err := m.Store.Scan(schema.PrefixIndex, schema.PrefixIndex, func(key string, value []byte) bool {
+		path, ok := cutIndexKey(key)
+		v, whole := decodeIndexed(value)
+		if !ok || !whole || v == (slot.Version{}) {
+			bad++
+			return true
+		}
+		hash := merkle.Hash(path)
+		x.tree.Add(merkle.Leaf(hash), indexItem(hash, v))
+		x.keys++
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("recover index: %w", err)
+	}
+	if bad > 0 {
+		m.Log(contract.LogWarn, "entries of the index cannot be read, they are put right in the background",
+			"entries", bad)
+	}
+	m.digest = m.makeDigest()
+	x.scrub.next = m.Now.Mono + scrubInterval
+	return nil
+}
+
+// rebuildIndex makes the tree anew after a read of the index had failed, once nothing is on its way to the disk.
+func (m *Machine) rebuildIndex() {
+	x := &m.index
+	if !x.stale || len(x.pending) > 0 {
+		return
+	}
+	tree, keys := x.tree, x.keys
+	x.tree, x.keys = merkle.Tree{}, 0
+	if err := m.Recover(); err != nil {
+		x.tree, x.keys = tree, keys
+		m.Log(contract.LogError, "the hash tree cannot be made anew yet", "error", err.Error())
+		return
+	}
+	x.stale = false
+	m.Soon()
+}
+
+func cutIndexKey(key string) (path string, ok bool) {
+	const head = len(schema.PrefixIndex) + 4
+	if len(key) <= head {
+		return "", false
+	}
+	path = key[head:]
+	digits := leafDigits(merkle.Leaf(merkle.Hash(path)))
+	ok = key[:len(schema.PrefixIndex)] == schema.PrefixIndex && key[len(schema.PrefixIndex):head] == string(digits[:])
+	return path, ok
+}
+
+// listLeaf calls fn for the durable entries of a leaf, in the order of their paths. It reports whether those were all.
+func (m *Machine) listLeaf(leaf uint32, fn func(path string, v slot.Version)) (whole bool) {
+	digits := leafDigits(leaf)
+	prefix := schema.PrefixIndex + string(digits[:])
+	err := m.Store.Scan(prefix, prefix, func(key string, value []byte) bool {
+		if v, ok := decodeIndexed(value); ok {
+			fn(key[len(prefix):], v)
+		}
+		return true
+	})
+	if err != nil {
+		m.Log(contract.LogError, "the index cannot be read", "leaf", leaf, "error", err.Error())
+	}
+	return err == nil
+}

@@ -1,0 +1,355 @@
+package configuration
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"kvs/node/codec"
+	"kvs/node/contract"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/swim"
+	"kvs/node/voting"
+	"kvs/node/wire"
+)
+
+// How a cluster comes by its first configuration.
+//
+// One member founds: the one whose address is the lowest of those behind the addresses in its own configuration, seeds
+// and itself. When all members that it has heard of are up, and as many as it expects, it asks them for their word. Who
+// has no configuration gives its word to one founder alone, and has it on disk before it says so. With the words of all
+// of them they become the voters of epoch 1.
+//
+// Unless somebody said how many they are (Options.ExpectedMembers), those who answer at the addresses in the founder's
+// configuration have to be among them: two files that have an address in common lead to foundings that have a member in
+// common.
+//
+// Two members may both take themselves for the founder, because their files name different seeds. So a founder that is
+// asked for its word by a member with a lower address, before it has founded, gives up: it forgets the words that it
+// has, gives those who gave them their word back, and gives the other one its own. A word that was given back counts
+// nowhere, since it names the attempt that it was given to. Hence two foundings with a member in common cannot both
+// succeed, and one of them does once all can talk.
+//
+// Asking all, not a majority, and those that are dead as well, is on purpose: a founder that lost its disk after
+// founding would otherwise found a second cluster with those that had not heard of the first. Who is gone, or in whose
+// place another one lives, is not asked, and a word for it binds no member.
+type founding struct {
+	next    time.Duration      // when those without a configuration ask again.
+	attempt uint64             // of this member as the founder; zero: it has not asked for words yet.
+	words   []slot.ID          // members that gave theirs to the attempt, sorted; this one is not among them.
+	given   slot.ID            // whom this member has given its word, durably; zero: no member.
+	to      uint64             // the attempt that it was given to; zero: one that a former run knew.
+	after   contract.PersistID // of that.
+}
+
+const (
+	foundingInterval = 500 * time.Millisecond
+)
+
+// tickFounding looks for a configuration while there is none.
+func (m *Machine) tickFounding() {
+	f := &m.founding
+	if m.InForce != nil || m.Now.Mono < f.next {
+		return
+	}
+	f.next = m.Now.Mono + foundingInterval
+	m.found()
+	if m.InForce != nil {
+		return
+	}
+	for _, p := range m.Peers {
+		m.askConfig(p)
+		if p.ID == f.given { // has it given up, and the word back was lost?
+			m.Send(contract.TransportFrame, p.Addr, f.after, m.Frame(wire.KindWord, &wire.Word{Attempt: f.to}))
+		}
+	}
+}
+
+// askConfig asks a member for the configuration: when it is met, and again in every interval.
+func (m *Machine) askConfig(p *step.Peer) {
+	if !p.Dead() {
+		m.Send(contract.TransportFrame, p.Addr, 0, m.Frame(wire.KindConfigAsk, &wire.ConfigAsk{}))
+	}
+}
+
+// MemberMet is called when a member is met, or returns.
+func (m *Machine) MemberMet(p *step.Peer) {
+	if m.InForce == nil {
+		m.askConfig(p)
+		m.found()
+	}
+}
+
+// Expected is how many members form the cluster. Unless somebody said so, it counts who is behind the addresses that
+// this node has: an address at which the node itself answers, or one of two at which the same member does, is not
+// another member.
+func (m *Machine) Expected() int {
+	if m.owner.Options().ExpectedMembers != 0 {
+		return m.owner.Options().ExpectedMembers
+	}
+	ids := []slot.ID{m.Self}
+	unknown := 0
+	seeds := slices.Compact(slices.Sorted(slices.Values(m.owner.Options().Seeds)))
+	for _, s := range seeds {
+		if id := m.behind(s); id != 0 {
+			ids = slot.InsertID(ids, id)
+		} else {
+			unknown++
+		}
+	}
+	return len(ids) + unknown
+}
+
+// behind is the member that answers at an address; zero: no member has yet.
+func (m *Machine) behind(addr string) slot.ID {
+	if addr == m.Addr {
+		return m.Self
+	}
+	for _, p := range m.Peers {
+		if p.Addr == addr {
+			return p.ID
+		}
+	}
+	return m.owner.Behind(addr)
+}
+
+// founds reports whether this member is the one to found the cluster.
+func (m *Machine) founds() bool {
+	for _, s := range m.owner.Options().Seeds {
+		addr := s
+		if id := m.behind(s); id == m.Self {
+			continue
+		} else if p := m.Peer(id); p != nil {
+			addr = p.Addr
+		}
+		if addr < m.Addr {
+			return false
+		}
+	}
+	return true
+}
+
+// found goes on with this member's founding: it asks for words once all that are expected are up, and founds with them.
+func (m *Machine) found() {
+	f := &m.founding
+	m.reconsider()
+	if !m.founds() || m.owner.Gone() || m.owner.Options().Founded || f.given != 0 && f.given != m.Self {
+		return
+	}
+	var living []slot.ID
+	for _, p := range m.Peers {
+		if !p.Dead() {
+			living = append(living, p.ID)
+		}
+	}
+	if !m.complete(living) {
+		m.abandonFounding() // the members that are bound may be needed by another founder.
+		return
+	}
+	if f.attempt == 0 {
+		f.attempt = m.NextExchange()
+		m.giveWord(m.Self)
+	}
+	if m.foundWith(f.words) {
+		return
+	}
+	for _, p := range m.Peers {
+		if _, given := slices.BinarySearch(f.words, p.ID); !given && !p.Dead() {
+			m.Send(contract.TransportFrame, p.Addr, f.after, m.Frame(wire.KindWordAsk, &wire.Word{Attempt: f.attempt}))
+		}
+	}
+}
+
+// foundWith makes the first configuration if those who gave their words are enough.
+func (m *Machine) foundWith(words []slot.ID) bool {
+	var living []slot.ID
+	for _, id := range words {
+		if p := m.Peer(id); p != nil && !p.Dead() {
+			living = append(living, id)
+		}
+	}
+	if !m.complete(living) {
+		return false
+	}
+	// Of more, the others are promoted when there is room.
+	voters := slot.InsertID(living[:min(len(living), voting.VotersMax-1)], m.Self)
+	m.Log(contract.LogInfo, "cluster founded", "voters", slot.IDStrings(voters))
+	m.adopt(&voting.Config{Epoch: 1, Founding: m.NewUUID(), Voters: voters, Strong: m.owner.Options().StrongPrefixes})
+	m.announce()
+	return true
+}
+
+// complete reports whether the founder and these others, sorted, are all that are expected, and all that it has heard
+// of.
+func (m *Machine) complete(others []slot.ID) bool {
+	if len(others)+1 < m.Expected() || m.unheard(others) != 0 {
+		return false
+	}
+	return m.owner.Options().ExpectedMembers != 0 || !slices.ContainsFunc(m.owner.Options().Seeds, func(s string) bool {
+		id := m.behind(s)
+		_, there := slices.BinarySearch(others, id)
+		return id != m.Self && !there
+	})
+}
+
+// unheard is a member that is not among these, and that may know what they do not; zero: there is none.
+func (m *Machine) unheard(others []slot.ID) slot.ID {
+	for _, p := range m.Peers {
+		if _, there := slices.BinarySearch(others, p.ID); !there && !m.replaced(p.ID) {
+			return p.ID
+		}
+	}
+	return 0
+}
+
+// replaced reports whether another identity lives at a member's address: its process is no more.
+func (m *Machine) replaced(id slot.ID) bool {
+	member, known := m.owner.Lookup(id)
+	return known && (member.Addr == m.Addr || slices.ContainsFunc(m.Peers, func(p *step.Peer) bool {
+		return p.ID != id && p.Addr == member.Addr && p.State == swim.Alive
+	}))
+}
+
+// giveWord binds this member to a founder, or frees it (zero).
+func (m *Machine) giveWord(to slot.ID) {
+	f := &m.founding
+	if f.given != to {
+		f.given, f.to, f.after = to, 0, m.NextPersist()
+		m.Changes = append(m.Changes, wordChange(to))
+	}
+}
+
+func wordChange(to slot.ID) contract.Change {
+	if to == 0 {
+		return contract.Change{Key: schema.KeyWord}
+	}
+	b := binary.LittleEndian.AppendUint64([]byte{schema.Format}, uint64(to))
+	return contract.Change{Key: schema.KeyWord, Value: schema.Seal(schema.KeyWord, b)}
+}
+
+// reconsider takes the word back from one that cannot found any more: it is gone, or another identity lives at its
+// address.
+func (m *Machine) reconsider() {
+	to := m.founding.given
+	if to == 0 || to == m.Self {
+		return
+	}
+	if member, known := m.owner.Lookup(to); known && member.State.Gone() || m.replaced(to) {
+		m.giveWord(0)
+	}
+}
+
+// abandonFounding ends this member's own attempt: what was promised to it counts nowhere any more.
+func (m *Machine) abandonFounding() {
+	f := &m.founding
+	if f.attempt != 0 {
+		for _, p := range m.Peers {
+			m.Send(contract.TransportFrame, p.Addr, 0, m.Frame(wire.KindWordBack, &wire.Word{Attempt: f.attempt}))
+		}
+	}
+	f.attempt, f.words = 0, nil
+	if f.given == m.Self {
+		m.giveWord(0)
+	}
+}
+
+// endFounding forgets all of it: there is a configuration.
+func (m *Machine) endFounding() {
+	if m.founding.given != 0 {
+		m.Changes = append(m.Changes, wordChange(0))
+	}
+	m.founding = founding{}
+}
+
+// HandleWordAsk gives a founder this member's word.
+func (m *Machine) HandleWordAsk(from *step.Peer, in *wire.Word) error {
+	attempt := in.Attempt
+	if m.InForce != nil {
+		m.sendConfig(from)
+		return nil
+	}
+	if m.owner.Options().Founded {
+		return nil
+	}
+	f := &m.founding
+	m.reconsider()
+	if f.given == m.Self && from.Addr < m.Addr {
+		m.Log(contract.LogInfo, "another member founds the cluster", "member", from.ID.String(), "addr", from.Addr)
+		m.abandonFounding()
+	}
+	if f.given == 0 {
+		m.giveWord(from.ID)
+	}
+	if f.given == from.ID {
+		f.to = attempt
+		m.Send(contract.TransportFrame, from.Addr, f.after, m.Frame(wire.KindWord, &wire.Word{Attempt: attempt}))
+	}
+	return nil
+}
+
+// HandleWord counts a member's word.
+func (m *Machine) HandleWord(from *step.Peer, in *wire.Word) error {
+	f := &m.founding
+	switch {
+	case m.InForce != nil:
+	case f.attempt == 0:
+		m.Send(contract.TransportFrame, from.Addr, 0, m.Frame(wire.KindWordBack, &wire.Word{Attempt: in.Attempt}))
+	case in.Attempt == f.attempt: // else of one that was given up, or of a former run: it is asked again.
+		f.words = slot.InsertID(f.words, from.ID)
+		m.foundWith(f.words)
+	}
+	return nil
+}
+
+// HandleWordBack frees this member of its word, if it was given to that attempt and not again since.
+func (m *Machine) HandleWordBack(from *step.Peer, in *wire.Word) error {
+	if f := &m.founding; m.InForce == nil && f.given == from.ID && f.to == in.Attempt {
+		m.giveWord(0)
+	}
+	return nil
+}
+
+// recoverWord reads whom a former run gave its word.
+func (m *Machine) recoverWord() error {
+	r, err := m.ReadMeta(schema.KeyWord)
+	if err != nil {
+		return fmt.Errorf("recover founding: %w", err)
+	}
+	if r == nil {
+		return nil
+	}
+	m.founding.given = slot.ID(r.U64())
+	if r.End() != nil {
+		return fmt.Errorf("recover founding: impossible content: %w", codec.ErrCorrupt)
+	}
+	return nil
+}
+
+// unfounded says why there is no configuration yet.
+func (m *Machine) unfounded() string {
+	expected := m.Expected()
+	if to := m.founding.given; to != 0 && to != m.Self && len(m.Roster) >= expected {
+		return fmt.Sprintf("the cluster is not founded yet: this member waits for %s to found it; "+
+			"start that one, or remove it from the cluster", m.owner.MemberName(to))
+	}
+	var living []slot.ID
+	for _, p := range m.Peers {
+		if !p.Dead() {
+			living = append(living, p.ID)
+		}
+	}
+	if id := m.unheard(living); id != 0 {
+		return fmt.Sprintf("the cluster is not founded yet: %s cannot be reached, and may know of a founding; "+
+			"start it, or remove it from the cluster", m.owner.MemberName(id))
+	}
+	if len(m.Roster) >= expected {
+		return fmt.Sprintf("the cluster is not founded yet: all %d expected members are known, and agree on it now; "+
+			"try again in a moment", expected)
+	}
+	return fmt.Sprintf("the cluster is not founded yet: all %d expected members have to be up once, %d are "+
+		"known here; start them, or set expected_members",
+		expected, len(m.Roster))
+}

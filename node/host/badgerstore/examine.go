@@ -1,0 +1,103 @@
+package badgerstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// wholeness is what was found out about a folder before Badger opened it.
+type wholeness struct {
+	last   uint64 // the last transaction that Badger has to find.
+	marked *mark  // nil: there is none yet, or none that counts.
+}
+
+// examine finds out whether the folder holds everything that was on disk once: tables, logs, and the mark. Its errors
+// say what is damaged. What was written after the last Sync is cut off.
+func examine(ctx context.Context, o *Options, marker *folderMarker) (*wholeness, error) {
+	w := &wholeness{}
+	tables, err := verifyTables(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	m, markErr := readMark(o.Dir)
+	if !errors.Is(markErr, errNoMark) {
+		if markErr != nil {
+			return nil, markErr
+		}
+		w.marked = m
+	} else if !marker.marked() {
+		markErr = nil
+	}
+	span := logSpan{upTo: math.MaxUint64, tables: tables}
+	if marker.current() && m != nil {
+		span.upTo = m.last
+	}
+	lost := span.readLogs(o.Dir)
+	if lost == nil {
+		lost = markErr
+	}
+	if lost == nil && m != nil {
+		lost = logsFit(&span, m)
+	}
+	w.last = max(tables, span.last)
+	if lost != nil {
+		if !o.AcceptLoss || unreadable(lost) {
+			return nil, lost
+		}
+		o.Logger.Warn("the store has lost data, and the node goes on without it, as asked for", "dir", o.Dir, "error",
+			lost)
+		w.last, w.marked = 0, nil
+	} else if err := span.cutLogs(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := dropEmpty(o.Dir); err != nil {
+		return nil, err
+	}
+	return w, syncLogs(o.Dir) // a killed process leaves behind what it has not synced.
+}
+
+// dropEmpty removes logs without any content, which a crash leaves that comes while Badger makes them: it refuses to
+// open with them.
+func dropEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if suffix := filepath.Ext(e.Name()); suffix != logSuffix && suffix != ".vlog" {
+			continue
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() == 0 {
+			err = os.Remove(filepath.Join(dir, e.Name()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark is the one to go on with, for a store that was opened and holds transactions up to this one.
+func (w *wholeness) mark(last uint64) (*mark, error) {
+	if last < w.last {
+		return nil, fmt.Errorf("transactions %d to %d are lost: Badger did not take them over", last+1, w.last)
+	}
+	if w.marked == nil {
+		return &mark{last: last, since: last}, nil
+	}
+	return &mark{last: last, since: w.marked.since, slot: w.marked.slot}, nil
+}
+
+// Damage is the error for a folder that cannot be opened. A disk that cannot be read is another matter than one that
+// holds something else than was written.
+func Damage(dir string, err error) error {
+	if unreadable(err) {
+		return fmt.Errorf("%w: %s cannot be read: %w: check the disk, and start again", ErrUnusable, dir, err)
+	}
+	return fmt.Errorf("%w: open %s: %w: %s", ErrDamaged, dir, err, whatToDo)
+}

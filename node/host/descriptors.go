@@ -1,0 +1,125 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"syscall"
+	"time"
+
+	"kvs/node/host/rest"
+)
+
+// A process may open so many files and connections and no more. Clients must not use them up: the store opens files as
+// it grows, and members need connections. So the bounds on connections follow from the limit and from what else is
+// open.
+
+const (
+	descriptorsInterval = time.Second // how often what is open is counted.
+	clientsMin          = 8           // with fewer a node does not start.
+)
+
+// ErrDescriptors says that the process may open too few files.
+var ErrDescriptors = errors.New("too few files may be open")
+
+// raiseDescriptorLimit raises the process's own limit to the highest that it may choose, and returns it.
+func raiseDescriptorLimit() (int, error) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 0, fmt.Errorf("limit of open files: %w", err)
+	}
+	if l.Cur < l.Max {
+		raised := syscall.Rlimit{Cur: l.Max, Max: l.Max}
+		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised) == nil { // else the lower one holds.
+			l = raised
+		}
+	}
+	return int(min(l.Cur, math.MaxInt32)), nil
+}
+
+// openDescriptors counts what this process has open.
+func openDescriptors() (int, error) {
+	d, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	return len(names) - 1, err // without d.
+}
+
+// fitConnections is how many connections may be open when the process may open limit files, and has others open that
+// are none.
+func fitConnections(limit, others int) (rest.Bounds, error) {
+	b := rest.DefaultBounds
+	b.Spares = min(max(limit/16, 4), b.Spares)
+	b.Members = min(max(limit/8, 8), b.Members)
+	kept := min(max(limit/8, 32), 512) // for the store's files, and for connections to members.
+	room := limit - others - kept - b.Spares - b.Members
+	b.Clients = max(min(room, b.Clients), 1)
+	if room < clientsMin {
+		return b,
+			fmt.Errorf("%w: the limit is %d, and %d are needed: raise it (ulimit -n, or LimitNOFILE= in the service)",
+				ErrDescriptors, limit, limit-room+clientsMin)
+	}
+	return b, nil
+}
+
+// descriptorWatch keeps the bounds on connections in step with what else is open.
+type descriptorWatch struct {
+	limit  int
+	count  func() (int, error)
+	open   func() int // connections.
+	resize func(rest.Bounds)
+	last   rest.Bounds
+}
+
+// look counts once. What cannot be counted changes nothing.
+func (w *descriptorWatch) look() error {
+	connections := w.open()
+	all, err := w.count()
+	if err != nil {
+		return nil
+	}
+	b, err := fitConnections(w.limit, max(all-connections, 0))
+	if b != w.last {
+		w.last = b
+		w.resize(b)
+	}
+	return err
+}
+
+// fitDescriptors fits the server's connections to the number of files that may be open. It fails when that is too low
+// to serve.
+func (h *Host) fitDescriptors() (*descriptorWatch, error) {
+	limit, err := raiseDescriptorLimit()
+	if err != nil {
+		return nil, err
+	}
+	w := &descriptorWatch{limit: limit, count: openDescriptors, open: h.server.Open, resize: h.server.Resize}
+	if err := w.look(); err != nil {
+		return nil, err
+	}
+	if w.last != (rest.Bounds{}) && w.last.Clients < rest.DefaultBounds.Clients {
+		h.logger.Warn(
+			"the limit of open files allows few connections: raise it (ulimit -n, or LimitNOFILE= in the service)",
+			"limit", limit, "connections", w.last.Clients)
+	}
+	return w, nil
+}
+
+// run looks until ctx ends.
+func (w *descriptorWatch) run(ctx context.Context) {
+	tick := time.NewTicker(descriptorsInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = w.look() // a node that runs goes on with the few it has.
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kvs/node/api"
+	"kvs/node/host/budget"
+)
+
+// This file reads bodies. fasthttp would allocate what Content-Length announces before the first byte has come, so
+// that 90 bytes sent pin 8 MiB; and nothing would bound the sum. Here a buffer grows with what has really arrived, and
+// all bodies together with what the server has set aside for them.
+
+// Bounds of bodies in memory.
+const (
+	bodiesBytesMax  = 64 << 20 // of clients, together: a further one is answered 503.
+	batchesBytesMax = 64 << 20 // of members, likewise.
+)
+
+// takeBody reads the body before a handler runs. From then on Request().Body() is memory of the request's own, which a
+// handler may keep. What the body holds of the budget is given back when the handler has ended: whoever keeps it
+// counts it from then on.
+func (s *Server) takeBody(c *fiber.Ctx) error {
+	stream := c.Context().RequestBodyStream()
+	if stream == nil {
+		return c.Next()
+	}
+	target := c.Request().Header.RequestURI()
+	room := &s.bodies
+	if bytes.HasPrefix(originForm(target), []byte(api.PathFrames)) {
+		room = &s.batches
+	}
+	if conn, ok := c.Context().Conn().(*conn); ok {
+		// an end of the connection from now on cuts a request short, also after "100 Continue".
+		conn.unanswered.Store(true)
+	}
+	body, held, err := budget.Read(stream, c.Request().Header.ContentLength(), s.bodyLimit(target), room)
+	defer func() { room.Give(held) }()
+	if err != nil {
+		return s.bodyProblem(c, err, room)
+	}
+	c.Request().SetBodyRaw(body)
+	return c.Next()
+}
+
+// bodyProblem words why a body was not taken, and closes the connection gently: the rest of the body may come.
+func (s *Server) bodyProblem(c *fiber.Ctx, err error, room *budget.Bytes) error {
+	if conn, ok := c.Context().Conn().(*conn); ok {
+		conn.linger.Store(true)
+	}
+	c.Context().SetConnectionClose()
+	switch {
+	case errors.Is(err, budget.ErrTooLarge):
+		return s.tooLarge(c)
+	case errors.Is(err, budget.ErrNoRoom):
+		s.refusals.bodies.Add(1)
+		return &problem{code: api.Overloaded, status: fiber.StatusServiceUnavailable, detail: fmt.Sprintf(
+			"requests whose bodies are on their way hold %d bytes, which is the limit: try again, "+
+				"or ask another member", room.Max)}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fiber.ErrRequestTimeout
+	}
+	return fiber.NewError(fiber.StatusBadRequest, "the body: "+err.Error())
+}

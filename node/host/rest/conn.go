@@ -1,0 +1,93 @@
+package rest
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// place is among which connections one is counted.
+type place uint8
+
+const (
+	placeClient place = iota
+	placeMember
+	placeSpare   // nobody knows yet what it wants.
+	placeNowhere // it has been closed, or is about to be.
+)
+
+// conn is one connection. Its first Close counts.
+type conn struct {
+	net.Conn
+	l        *listener
+	opened   time.Time
+	wasSpare bool // when it was accepted.
+	once     sync.Once
+	linger   atomic.Bool
+	place    place  // guarded by the listener's mutex.
+	ip       string // by which it is counted.
+
+	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
+}
+
+// Read reads from the connection. fasthttp takes io.EOF wherever it comes up for a client that has gone, and says
+// nothing: also between two chunks of a body, where somebody may still wait for the answer to a request that was cut
+// short.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.unanswered.Store(true)
+	}
+	if err == io.EOF && c.unanswered.Load() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// Write writes to the connection: answers alone.
+func (c *conn) Write(b []byte) (int, error) {
+	c.unanswered.Store(false)
+	return c.Conn.Write(b)
+}
+
+// SetReadDeadline is that of the connection, but a spare one has little time.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if c.wasSpare {
+		if end := c.opened.Add(spareTimeout); c.l.placeOf(c) == placeSpare && t.After(end) {
+			t = end
+		}
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Bounds of a lingering close. A client that sends more, or more slowly, loses the answer.
+const (
+	lingerTimeout  = time.Second
+	lingerBytesMax = 64 << 20
+)
+
+// Close closes the connection. When a refused body may still be on its way it first reads that away: a connection that
+// is closed with unread data is reset by the kernel, and the reset overtakes the answer that says why (RFC 9112
+// section 9.6).
+func (c *conn) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		defer func() {
+			c.l.mu.Lock()
+			defer c.l.mu.Unlock()
+			c.l.forget(c)
+			if c.l.byIP[c.ip]--; c.l.byIP[c.ip] <= 0 {
+				delete(c.l.byIP, c.ip)
+			}
+		}()
+		half, ok := c.Conn.(interface{ CloseWrite() error })
+		if ok && c.linger.Load() && half.CloseWrite() == nil &&
+			c.Conn.SetReadDeadline(time.Now().Add(lingerTimeout)) == nil {
+			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytesMax) // it ends with EOF, the deadline or the bound.
+		}
+		err = c.Conn.Close()
+	})
+	return err
+}

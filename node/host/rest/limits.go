@@ -1,0 +1,56 @@
+package rest
+
+import (
+	"net"
+	"sync/atomic"
+
+	"kvs/node/api"
+)
+
+// Limits are those at the edge. Each has a behaviour when it is reached, and is counted.
+type Limits struct {
+	ConnectionsPerAddress int   // of one client address; further ones are closed, or told 503. 0: no limit.
+	RequestsPerSecond     int   // of one token, with a burst of as many; further ones are told 429. 0: no limit.
+	BodyBytesMax          int64 // of all bodies of clients on their way; further ones are told 503.
+	HeaderBytesMax        int   // of URL and headers; longer ones are told 431.
+}
+
+// DefaultLimits are what Options without Limits means.
+var DefaultLimits = Limits{BodyBytesMax: bodiesBytesMax, HeaderBytesMax: headerBytesMax}
+
+// Refusals counts what the limits have refused, since the start.
+type Refusals struct {
+	Address, Rate, Bodies, Connections uint64
+}
+
+type refusalCounters struct{ address, rate, bodies, connections atomic.Uint64 }
+
+// Refusals returns the counters.
+func (s *Server) Refusals() Refusals {
+	r := &s.refusals
+	return Refusals{Address: r.address.Load(), Rate: r.rate.Load(), Bodies: r.bodies.Load(),
+		Connections: r.connections.Load()}
+}
+
+// withinRate refuses a request when its token has made too many. It does not count members and administrators.
+func (s *Server) withinRate(w *who) error {
+	if w.rules == nil {
+		return nil
+	}
+	wait := s.rates.Take(w.id)
+	if wait == 0 {
+		return nil
+	}
+	s.refusals.rate.Add(1)
+	return &problem{code: api.Overloaded, retryAfter: wait,
+		detail: "this token makes more requests a second than limits.requests_per_second allows: wait, or " +
+			"ask for fewer"}
+}
+
+// ipOf is the address that connections are counted by.
+func ipOf(c net.Conn) string {
+	if t, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return t.IP.String()
+	}
+	return ""
+}

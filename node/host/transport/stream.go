@@ -1,0 +1,315 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Protocol is the name, in the Upgrade header of a POST to Path, of what a connection carries after the answer 101: a
+// stream, format 1. The batch that was posted has been taken then. A peer that answers otherwise, as one before streams
+// does, takes batches alone.
+//
+// A stream carries frames in one direction, in pieces, so that an urgent frame need not wait for the end of a large
+// one. Integers are little-endian.
+//
+//	0      lane; 128 is added when the frame goes on in the next piece of this lane
+//	1-3    length of the piece, 1 to 65536. 0: a ping, of lane 0, which is no frame
+//	4-     the piece
+//
+// In the other direction there are reports. One follows soon on whatever arrives, and then one a second for as long as
+// what has arrived is not taken, so that a sender knows a dead peer from a slow one.
+//
+//	0-7    frames taken since the stream began
+//	8-31   bytes of those frames, for each lane
+//
+// A receiver closes a stream that is not like this, or on which nothing came for SilenceMax. Frames of which the sender
+// has had no report when a stream ends are lost: they are not sent again.
+const Protocol = "kvs-frames/1"
+
+const (
+	streamFormat = 1 // the number in Protocol.
+
+	pieceHeader  = 4
+	pieceMax     = 64 << 10
+	pieceMore    = 0x80
+	reportBytes  = 8 + 8*int(lanes)
+	pingInterval = 10 * time.Second
+)
+
+// SilenceMax is how long a receiver waits for a sign of a sender: for some pings.
+const SilenceMax = 3 * pingInterval
+
+// ErrBadStream is wrapped by errors about what no sender or receiver of this format writes.
+var ErrBadStream = errors.New("bad stream of frames")
+
+// quanta are the bytes that a lane may add to one write, so that none waits for another for long.
+var quanta = [lanes]int{Prompt: 128 << 10, Records: 128 << 10, Bulk: 64 << 10}
+
+// windows bound what a lane may have on its way: a lane with so many bytes that the peer has not reported begins no
+// further frame. That of Bulk is small, since what is in the connection already cannot be overtaken.
+var windows = [lanes]uint64{Prompt: 4 << 20, Records: 4 << 20, Bulk: 1 << 20}
+
+// account is what a report says, and what a sender knows of itself.
+type account struct {
+	frames uint64
+	bytes  [lanes]uint64
+}
+
+func (a *account) add(l Lane, frame int) {
+	a.frames++
+	a.bytes[l] += uint64(frame)
+}
+
+func (a *account) appendTo(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(b, a.frames)
+	for _, n := range a.bytes {
+		b = binary.LittleEndian.AppendUint64(b, n)
+	}
+	return b
+}
+
+func (a *account) read(b []byte) {
+	a.frames = binary.LittleEndian.Uint64(b)
+	for i := range a.bytes {
+		a.bytes[i] = binary.LittleEndian.Uint64(b[8+8*i:])
+	}
+}
+
+// within says that no number of a is above that of b.
+func (a *account) within(b *account) bool {
+	for i := range a.bytes {
+		if a.bytes[i] > b.bytes[i] {
+			return false
+		}
+	}
+	return a.frames <= b.frames
+}
+
+// stream is the sending end. Its fields are guarded by Frames.mu, but for those in the last group, which belong to the
+// sender's goroutine.
+type stream struct {
+	s            *sender
+	begun, taken account // frames whose sending has begun, and those that the peer has reported.
+	pinged       bool    // a ping has not been answered.
+	since        time.Time
+
+	current [lanes]frameQueue // frames whose sending has begun; of the first one, what is left.
+	buf     []byte
+}
+
+func newStream(s *sender) *stream { return &stream{s: s, since: time.Now()} }
+
+// owed says that the peer has to report something.
+func (t *stream) owed() bool { return t != nil && (t.begun.frames != t.taken.frames || t.pinged) }
+
+// bufferKeptMax is the largest buffer that a stream keeps while it has nothing to write.
+const bufferKeptMax = 64 << 10
+
+// write sends what comes on the stream, until there was nothing for a while, or it breaks. idle says that the peer is
+// forgotten, or that Frames is being closed.
+func (s *sender) write() (idle bool, err error) {
+	t, l := s.stream, s.line
+	ended := make(chan struct{})
+	var heard error
+	go func() {
+		defer close(ended)
+		heard = t.listen(l)
+		_ = l.conn.Close() // whoever writes hears of it.
+	}()
+	for err == nil && !idle {
+		if t.fill(); len(t.buf) == 0 {
+			idle, err = t.await(ended)
+			continue
+		}
+		err = t.send(t.buf)
+	}
+	_ = l.conn.Close()
+	<-ended
+	if t.end(idle); idle {
+		return true, nil
+	}
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, errStreamEnded) {
+		err = heard // the reason why it could not be written to.
+	}
+	s.f.o.Resolver.Doubt(s.addr)
+	s.complain("stream broke", "error", err)
+	return false, err
+}
+
+var errStreamEnded = errors.New("the peer has ended the stream")
+
+// await waits for something to write. A peer that is forgotten, or a Frames that is closed, makes it return idle.
+func (t *stream) await(ended <-chan struct{}) (idle bool, err error) {
+	o := &t.s.f.o
+	if cap(t.buf) > bufferKeptMax {
+		t.buf = nil
+	}
+	deadline := time.NewTimer(min(o.PingInterval, o.IdleTimeout))
+	defer deadline.Stop()
+	for waited := time.Duration(0); ; {
+		select {
+		case <-t.s.wake:
+			return false, nil
+		case <-ended:
+			return false, errStreamEnded
+		case <-t.s.f.closing:
+			return true, nil
+		case <-deadline.C:
+		}
+		waited += min(o.PingInterval, o.IdleTimeout)
+		if waited >= o.IdleTimeout {
+			return t.forget(), nil
+		}
+		if err := t.ping(); err != nil {
+			return false, err
+		}
+		deadline.Reset(min(o.PingInterval, o.IdleTimeout-waited))
+	}
+}
+
+func (t *stream) forget() bool {
+	t.s.f.mu.Lock()
+	defer t.s.f.mu.Unlock()
+	t.pinged = false // no answer is needed any more.
+	return t.s.forget()
+}
+
+// ping asks the peer for a sign.
+func (t *stream) ping() error {
+	t.s.f.mu.Lock()
+	t.expect()
+	t.pinged = true
+	t.s.f.mu.Unlock()
+	return t.send(make([]byte, pieceHeader))
+}
+
+// send writes b, as long as the peer gives signs.
+func (t *stream) send(b []byte) error {
+	conn := t.s.line.conn
+	if err := conn.SetWriteDeadline(time.Now().Add(t.s.f.o.AnswerTimeout)); err != nil {
+		return err
+	}
+	_, err := conn.Write(b)
+	t.s.f.mu.Lock()
+	defer t.s.f.mu.Unlock()
+	if err == nil {
+		t.s.f.stats.Batches++
+		t.s.f.stats.Bytes += uint64(len(b))
+	}
+	return err
+}
+
+// expect begins the time in which the peer has to report, unless it is running. The caller holds Frames.mu.
+func (t *stream) expect() {
+	if !t.owed() {
+		// If it cannot be set, writing fails as well.
+		_ = t.s.conn.SetReadDeadline(time.Now().Add(t.s.f.o.AnswerTimeout))
+	}
+}
+
+// fill puts into buf the next pieces: of each lane its share, the most urgent first.
+func (t *stream) fill() {
+	t.begin()
+	t.buf = t.buf[:0]
+	for l := range lanes {
+		for end := len(t.buf) + quanta[l]; len(t.buf) < end && t.current[l].len() > 0; {
+			t.piece(l)
+		}
+	}
+}
+
+// begin takes from the queues what may be on its way, and is enough for the next write.
+func (t *stream) begin() {
+	f := t.s.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	oldest := time.Now().Add(-f.o.FrameAgeMax)
+	for l := range lanes {
+		f.stats.Stale += uint64(t.s.queues.dropOlder(l, oldest))
+		q := &t.s.queues.lane[l]
+		for q.len() > 0 && t.current[l].bytes < quanta[l] && t.begun.bytes[l]-t.taken.bytes[l] < windows[l] {
+			t.expect()
+			w := q.pop()
+			t.begun.add(l, len(w.frame))
+			t.current[l].push(w)
+		}
+	}
+	if !t.owed() {
+		f.settled.Broadcast()
+	}
+}
+
+// piece adds the next piece of a lane to buf.
+func (t *stream) piece(l Lane) {
+	q := &t.current[l]
+	rest := &q.first().frame
+	part := (*rest)[:min(len(*rest), pieceMax)]
+	head := byte(l)
+	if len(part) < len(*rest) {
+		head |= pieceMore
+	}
+	t.buf = append(t.buf, head, byte(len(part)), byte(len(part)>>8), byte(len(part)>>16))
+	t.buf = append(t.buf, part...)
+	*rest = (*rest)[len(part):]
+	if q.bytes -= len(part); len(*rest) == 0 {
+		q.pop()
+	}
+}
+
+// listen takes in reports until the stream ends, and returns why.
+func (t *stream) listen(l *line) error {
+	var b [reportBytes]byte
+	for {
+		if _, err := io.ReadFull(l.in, b[:]); err != nil {
+			return fmt.Errorf("%w: %w", errStreamEnded, err)
+		}
+		var taken account
+		taken.read(b[:])
+		if err := t.heard(&taken, l); err != nil {
+			return err
+		}
+	}
+}
+
+// heard books a report.
+func (t *stream) heard(taken *account, l *line) error {
+	f := t.s.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !t.taken.within(taken) || !taken.within(&t.begun) {
+		return fmt.Errorf("%w: the peer reports %d frames after %d, of %d",
+			ErrBadStream, taken.frames, t.taken.frames, t.begun.frames)
+	}
+	f.stats.Frames += taken.frames - t.taken.frames
+	t.taken, t.pinged = *taken, false
+	var end time.Time
+	if t.owed() {
+		end = time.Now().Add(f.o.AnswerTimeout)
+	} else {
+		f.settled.Broadcast()
+	}
+	if t.s.queues.len() > 0 { // a window may have opened.
+		t.s.rouse()
+	}
+	if err := l.conn.SetReadDeadline(end); err != nil {
+		return err
+	}
+	return l.conn.SetWriteDeadline(time.Now().Add(f.o.AnswerTimeout)) // it is slow, but it lives.
+}
+
+// end books what was on its way.
+func (t *stream) end(idle bool) {
+	f := t.s.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stats.Lost += t.begun.frames - t.taken.frames
+	if t.s.stream = nil; !idle {
+		f.stats.Failures++
+		t.s.failing = true
+	}
+	f.settled.Broadcast()
+}

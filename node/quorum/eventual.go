@@ -1,0 +1,84 @@
+package quorum
+
+import (
+	"errors"
+
+	"kvs/node/codec"
+	"kvs/node/contract"
+	"kvs/node/slot"
+)
+
+// The eventual level, and what it shares with the quorum level: how a member makes a version of its own.
+
+// get reads through the overlay: it may show a write that is not durable yet, and then waits for it.
+func (m *Machine) get(r *contract.Request) {
+	h, slot, err := m.CurrentSlot(r.Path)
+	if err != nil {
+		m.refuseRead(r, err)
+		return
+	}
+	resp := contract.Response{ID: r.ID, Code: contract.CodeNotFound, Level: contract.Eventual}
+	resp.Record = m.Electorate.Visible(&slot)
+	if resp.Record.Live() {
+		resp.Code = contract.CodeOK
+	}
+	m.Reply(h.After, resp)
+}
+
+func (m *Machine) refuseRead(r *contract.Request, err error) {
+	code := contract.CodeStorage
+	if errors.Is(err, codec.ErrCorrupt) {
+		code = contract.CodeCorrupt
+	}
+	m.Log(contract.LogError, "read failed", "path", r.Path, "error", err.Error())
+	m.Refuse(r, code, err.Error())
+}
+
+// writeEventual answers when the new version is durable here; the other members get it in the background.
+func (m *Machine) writeEventual(r *contract.Request) {
+	if w, ok := m.makeVersion(r); ok {
+		m.owner.Replicate(r.Path, w.stored.Record)
+		m.Reply(w.after, contract.Response{ID: r.ID, Code: w.code, Level: contract.Eventual, Record: w.record})
+	}
+}
+
+// written is a version that this member has made.
+type written struct {
+	record slot.Record
+	stored slot.Stored
+	after  contract.PersistID
+	code   contract.Code
+}
+
+// makeVersion stores a version above everything this node holds on the path, or refuses the request.
+func (m *Machine) makeVersion(r *contract.Request) (w written, ok bool) {
+	_, held, err := m.CurrentSlot(r.Path)
+	switch {
+	case errors.Is(err, codec.ErrCorrupt):
+		// The write replaces what cannot be read any more; its timestamp is the clock's alone.
+		m.Log(contract.LogError, "overwriting a corrupt record", "path", r.Path, "error", err.Error())
+		held = slot.Slot{Consensus: &slot.Consensus{Blind: true}}
+	case err != nil:
+		m.refuseRead(r, err)
+		return w, false
+	}
+	ts, err := m.Stamp(held.Top())
+	if err != nil {
+		m.Refuse(r, contract.CodeClock, err.Error())
+		return w, false
+	}
+	w.code = contract.CodeOK
+	w.record = slot.Record{TS: ts, UUID: m.NewUUID(), Origin: m.Self, Tombstone: r.Op == contract.OpDelete}
+	if r.Op == contract.OpPut {
+		w.record.ContentType, w.record.Value = r.ContentType, r.Value
+		w.record.SetTTL(r.TTL)
+		if old := m.Electorate.Visible(&held); !old.Live() {
+			w.code = contract.CodeCreated
+		}
+	}
+	made := slot.Of(&w.record)
+	made.Consensus = held.Consensus
+	w.stored = slot.Store(r.Path, &made, m.Electorate)
+	w.after = m.owner.Write(r.Path, w.stored)
+	return w, true
+}

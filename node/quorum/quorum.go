@@ -1,0 +1,304 @@
+package quorum
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/wire"
+)
+
+// The quorum level. A write is stored here, sent to all other holders of the path, and answered once more than half of
+// the voters have it on disk. A read asks the voters, takes a majority's slots, merges them into this member's own
+// store, and answers from there; when the slots were not all the same, the merged one is on the disks of a majority
+// before the answer (the write-back of Attiya, Bar-Noy and Dolev, "Sharing Memory Robustly in Message-Passing Systems",
+// 1995, section 3). So a quorum read never goes back behind an answered quorum write or read of the path.
+//
+// Voters are those of the configuration in force (node/configuration), and the epoch rule holds: a question is pinned
+// to one epoch, a voter of a newer one refuses it, and an operation that learns of a newer one asks again, in that
+// epoch, those who vote there. So two majorities of one epoch share a voter; those of epochs that follow each other do
+// as well, since one voter changes at a time; and a later one holds what catch-up brought it from voters that had
+// sealed the epoch before (node/configuration/catchup.go).
+
+// opsMax bounds the operations that wait for other members; more are refused as overloaded.
+const opsMax = 4096
+
+// timeout ends an operation whose request has no deadline.
+const timeout = 10 * time.Second
+
+// operation is a client operation that waits for other members.
+type operation struct {
+	id       uint64
+	request  *contract.Request
+	response contract.Response  // the answer, once a majority has done its part.
+	fetching bool               // a read that gathers slots; else it waits until the record is stored.
+	record   []byte             // what is to be stored; nil: the path holds nothing.
+	local    contract.PersistID // this member's own part; the operation waits for it.
+	done     []slot.ID          // peers that did the part under way, sorted; of them only voters count.
+	same     []slot.ID          // of a read: peers whose slot is the merged one as far as is known, sorted.
+	sum      slot.Version       // of a read: the merged slot so far.
+	differ   bool               // of a read: the slots were not all the same.
+	retryAt  time.Duration
+	delay    time.Duration
+	deadline time.Duration
+	answered bool // only stragglers are waited for: a copy that is under way need not be sent twice.
+}
+
+// have counts the voters that have done the part under way.
+func (m *Machine) have(o *operation) (count int) {
+	for _, id := range m.InForce.Voters {
+		if _, done := slices.BinarySearch(o.done, id); done {
+			count++
+		}
+	}
+	if m.InForce.Votes(m.Self) && (!o.fetching || m.owner.Complete() && m.HasVoice()) {
+		count++ // else what this member holds proves nothing yet.
+	}
+	return count
+}
+
+// begin makes an operation that waits for other members, or refuses it when that is hopeless: nothing has happened
+// then.
+func (m *Machine) begin(r *contract.Request) *operation {
+	// Of a cluster of two, it would be a majority of those that it still counts.
+	if detail := m.owner.Retirement(); detail != "" {
+		m.Refuse(r, contract.CodeNoQuorum, detail)
+		return nil
+	}
+	if detail := m.owner.NoQuorum(); detail != "" {
+		m.Refuse(r, contract.CodeNoQuorum, detail)
+		return nil
+	}
+	if m.open >= opsMax {
+		m.Refuse(r, contract.CodeOverloaded, fmt.Sprintf("%d operations wait for other members already", opsMax))
+		return nil
+	}
+	m.last++
+	o := &operation{id: m.ExchangeID(m.last), request: r, delay: m.Tuning.AckTimeout, deadline: m.Now.Mono + timeout}
+	if r.Deadline != 0 { // the answer that too few took part comes before the client gives up.
+		o.deadline = m.Now.Mono + (r.Deadline-m.Now.Mono)/10*9
+	}
+	m.ops = append(m.ops, o)
+	m.open++
+	return o
+}
+
+// writeQuorum stores a version here and waits until a majority has it.
+func (m *Machine) writeQuorum(r *contract.Request) {
+	o := m.begin(r)
+	if o == nil {
+		return
+	}
+	w, ok := m.makeVersion(r)
+	if !ok {
+		m.drop(o)
+		return
+	}
+	o.response = contract.Response{ID: r.ID, Code: w.code, Level: contract.Quorum, Record: w.record}
+	m.storeOnMajority(o, w.stored.Record, w.after)
+}
+
+// storeOnMajority begins the part of an operation in which members store a record.
+func (m *Machine) storeOnMajority(o *operation, record []byte, local contract.PersistID) {
+	o.fetching, o.record, o.local = false, record, local
+	o.done = o.same
+	o.delay = m.Tuning.AckTimeout
+	m.ask(o)
+}
+
+// readQuorum gathers the slots of a majority.
+func (m *Machine) readQuorum(r *contract.Request) {
+	h, slot, err := m.CurrentSlot(r.Path)
+	if err != nil {
+		m.refuseRead(r, err)
+		return
+	}
+	o := m.begin(r)
+	if o == nil {
+		return
+	}
+	o.fetching, o.local, o.sum = true, h.After, slot.Version()
+	m.ask(o)
+}
+
+// ask sends the question of the part under way to every peer that has not answered it.
+func (m *Machine) ask(o *operation) {
+	o.retryAt = min(m.Now.Mono+o.delay, o.deadline)
+	if m.wake == 0 || o.retryAt < m.wake {
+		m.wake = o.retryAt
+	}
+	var frame []byte
+	after := o.local
+	for _, p := range m.Replicas(o.request.Path) {
+		if _, done := slices.BinarySearch(o.done, p.ID); done || p.Dead() || o.fetching && !m.InForce.Votes(p.ID) {
+			continue
+		}
+		if frame == nil {
+			if frame, after = m.encodeQuestion(o); frame == nil {
+				break
+			}
+		}
+		m.Send(contract.TransportFrame, p.Addr, after, frame)
+	}
+	m.advance(o)
+}
+
+// encodeQuestion returns the message to ask with, and the persist it waits for. What is to be stored is what this
+// member holds by now, the record of the operation or a newer one. If that is nothing, the record was a tombstone, or
+// older than one, that all members have held: everybody has done this part.
+func (m *Machine) encodeQuestion(o *operation) ([]byte, contract.PersistID) {
+	if o.fetching {
+		ask := &wire.Fetch{Op: o.id, Epoch: m.Epoch(), Path: o.request.Path}
+		return m.Frame(wire.KindFetch, ask), max(o.local, m.InForceAfter)
+	}
+	h, _, err := m.CurrentSlot(o.request.Path)
+	switch {
+	case err != nil:
+		return nil, 0 // rotten, or not to be read now: asked again later.
+	case h.Record == nil:
+		for _, p := range m.Replicas(o.request.Path) {
+			o.done = slot.InsertID(o.done, p.ID)
+		}
+		return nil, 0
+	}
+	o.record = h.Record
+	ask := &wire.Store{Op: o.id, Epoch: m.Epoch(), Entry: wire.Entry{Path: o.request.Path, Record: o.record}}
+	return m.Frame(wire.KindStore, ask), max(o.local, h.After, m.InForceAfter)
+}
+
+// advance goes on with an operation whose part is done by a majority of the voters.
+func (m *Machine) advance(o *operation) {
+	if o.answered {
+		if m.stragglers(o) == 0 {
+			m.drop(o)
+		}
+		return
+	}
+	if m.have(o) < m.InForce.Majority() {
+		return
+	}
+	if !o.fetching {
+		m.end(o, o.local, o.response)
+		return
+	}
+	h, slot, err := m.CurrentSlot(o.request.Path)
+	if err != nil {
+		m.drop(o)
+		m.refuseRead(o.request, err)
+		return
+	}
+	rec := m.Electorate.Visible(&slot)
+	o.response = contract.Response{ID: o.request.ID, Code: contract.CodeNotFound, Level: contract.Quorum, Record: rec}
+	if rec.Live() {
+		o.response.Code = contract.CodeOK
+	}
+	if !o.differ || !slot.Exists() {
+		m.end(o, h.After, o.response)
+		return
+	}
+	m.storeOnMajority(o, h.Record, h.After)
+}
+
+// end answers. Those that have not stored the record yet have a while to do so; then it is left to the background to
+// bring it to them.
+func (m *Machine) end(o *operation, after contract.PersistID, resp contract.Response) {
+	m.Reply(after, resp)
+	m.drop(o)
+	if o.fetching || m.stragglers(o) == 0 {
+		return
+	}
+	if len(m.ops) >= 2*opsMax {
+		m.handOver(o)
+		return
+	}
+	o.answered, o.retryAt = true, m.Now.Mono+m.Tuning.AckTimeout
+	i, _ := m.find(o.id)
+	m.ops = slices.Insert(m.ops, i, o)
+	if m.wake == 0 || o.retryAt < m.wake {
+		m.wake = o.retryAt
+	}
+}
+
+// stragglers counts the holders that have not stored the record of an operation.
+func (m *Machine) stragglers(o *operation) int {
+	count := 0
+	for _, p := range m.Replicas(o.request.Path) {
+		if _, done := slices.BinarySearch(o.done, p.ID); !done {
+			count++
+		}
+	}
+	return count
+}
+
+// handOver queues the record of an operation for those that have not stored it.
+func (m *Machine) handOver(o *operation) {
+	if o.fetching || o.record == nil {
+		return
+	}
+	for _, p := range m.Replicas(o.request.Path) {
+		if _, done := slices.BinarySearch(o.done, p.ID); !done {
+			m.owner.Enqueue(p, wire.Entry{Path: o.request.Path, Record: o.record})
+		}
+	}
+}
+
+func (m *Machine) drop(o *operation) {
+	if i, ok := m.find(o.id); ok {
+		m.ops = slices.Delete(m.ops, i, i+1)
+		if !o.answered {
+			m.open--
+		}
+	}
+}
+
+// Tick asks again, and gives up what has run out of time.
+func (m *Machine) Tick() {
+	if m.wake == 0 || m.Now.Mono < m.wake {
+		return
+	}
+	m.wake = 0
+	for _, o := range slices.Clone(m.ops) {
+		switch {
+		case o.answered && m.Now.Mono >= o.retryAt:
+			m.drop(o)
+			m.handOver(o)
+		case !o.answered && m.Now.Mono >= o.deadline:
+			m.giveUp(o)
+		case m.Now.Mono >= o.retryAt:
+			o.delay = min(2*o.delay, m.Tuning.RetryDelayMax)
+			m.ask(o)
+		case m.wake == 0 || o.retryAt < m.wake:
+			m.wake = o.retryAt
+		}
+	}
+}
+
+// giveUp answers that too few members took part. A write is stored here and spreads in the background: it may have
+// happened, or happen yet.
+func (m *Machine) giveUp(o *operation) {
+	m.drop(o)
+	resp := contract.Response{
+		ID: o.request.ID, Code: contract.CodeNoQuorum, Level: contract.Quorum, RetryAfter: contract.RetryAfter,
+		Detail: fmt.Sprintf("%d of %d voters answered in time, %d are needed",
+			m.have(o), len(m.InForce.Voters), m.InForce.Majority()),
+	}
+	if o.request.Op != contract.OpGet {
+		resp.Outcome = contract.OutcomeUnknown
+	}
+	m.Reply(0, resp)
+	m.handOver(o)
+}
+
+// Restart asks everybody again: the configuration has changed, and what was said in its predecessor's epoch counts no
+// more.
+func (m *Machine) Restart() {
+	for _, o := range slices.Clone(m.ops) {
+		if o.answered {
+			continue // copies are copies.
+		}
+		o.done, o.same, o.delay = nil, nil, m.Tuning.AckTimeout
+		m.ask(o)
+	}
+}

@@ -1,0 +1,34 @@
+package node
+
+import (
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/wire"
+)
+
+// quorumOwner is the node as its machine of eventual and quorum operations knows it, see quorum.Owner.
+type quorumOwner struct {
+	*Node
+	step.Voters
+}
+
+func (o quorumOwner) Retirement() string { return o.membership.Retirement() }
+
+func (o quorumOwner) Complete() bool { return o.bootstrap.Complete() }
+
+func (o quorumOwner) Write(path string, stored slot.Stored) contract.PersistID {
+	return o.write(path, &stored)
+}
+
+func (o quorumOwner) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
+	return o.replication.Merge(from, path, record)
+}
+
+func (o quorumOwner) MergeShown(from *step.Peer, path string, record []byte) (slot.Version, error) {
+	return o.replication.MergeShown(from, path, record)
+}
+
+func (o quorumOwner) Replicate(path string, record []byte) { o.replication.Replicate(path, record) }
+
+func (o quorumOwner) Enqueue(to *step.Peer, e wire.Entry) { o.replication.Enqueue(to, e) }

@@ -1,0 +1,152 @@
+package register
+
+import (
+	"kvs/node/contract"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/wire"
+)
+
+// The acceptor of linearizable operations: what a voter promises and accepts, path by path (Lamport, "Paxos Made
+// Simple", 2001, section 2.2). Everything it says is durable before it is said.
+
+// vote is what a voter has to say in a round.
+type vote struct {
+	ok       bool
+	slot     slot.Slot   // of a promise or a look: all this voter holds.
+	record   []byte      // the same, encoded; nil: nothing.
+	promised slot.Ballot // of a refusal: what stands against it.
+	after    contract.PersistID
+}
+
+func (v *vote) answer(q *wire.Question) wire.Answer {
+	return wire.Answer{Round: q.Round, Epoch: q.Epoch, OK: v.ok, Promised: v.promised}
+}
+
+// promisedTo is the vote as an answer to a PREPARE or a look.
+func (v *vote) promisedTo(q *wire.Question) *wire.Promised {
+	return &wire.Promised{Answer: v.answer(q), Record: v.record}
+}
+
+// acceptedTo is the vote as an answer to an ACCEPT.
+func (v *vote) acceptedTo(q *wire.Question) *wire.Accepted {
+	return &wire.Accepted{Answer: v.answer(q)}
+}
+
+// sees answers a look: nothing changes. An error or silence means that this voter has no say on the path.
+func (m *Machine) sees(path string) (v vote, ok bool) {
+	h, slot, err := m.CurrentSlot(path)
+	if err != nil || slot.Consensus != nil && slot.Consensus.Blind {
+		return v, false // rot: it cannot know what it had promised and accepted.
+	}
+	return vote{ok: true, slot: slot, record: h.Record, after: h.After}, true
+}
+
+// promise answers PREPARE: nothing below b gets anything from this voter any more. The same PREPARE again is answered
+// again.
+func (m *Machine) promise(path string, b slot.Ballot) (v vote, ok bool) {
+	v, ok = m.sees(path)
+	if !ok {
+		return v, false
+	}
+	m.HLC.Observe(b.TS)
+	m.HLC.Observe(v.slot.Top()) // a restart forgets what others made, and here it is stored again.
+	if held := m.bar(&v.slot); b.Compare(held) < 0 {
+		return vote{promised: held, after: v.after}, true
+	} else if b == held {
+		return v, true
+	}
+	if !v.slot.Exists() && !schema.IsConfigPath(path) {
+		// Perhaps nothing ever will: what is promised has to end as a tombstone does.
+		m.owner.ListTombstone(path)
+	}
+	c := v.slot.Consensus.Clone()
+	c.Promised = b
+	v.slot.Consensus = c
+	v.record = slot.Encode(path, &v.slot)
+	v.after = m.WriteRecord(path, v.record)
+	return v, true
+}
+
+// bar is the ballot below which a voter refuses on a path: what it promised, and the fence, at or below which it may
+// have dropped tombstones, and with them what it had promised there.
+func (m *Machine) bar(s *slot.Slot) slot.Ballot {
+	held, fence := s.Consensus.Promise(), m.owner.Fence()
+	if lowest := (slot.Ballot{Epoch: m.Epoch(), TS: fence + 1}); fence != 0 && held.Compare(lowest) < 0 {
+		return lowest
+	}
+	return held
+}
+
+// accept answers ACCEPT: what c holds is this voter's now, unless it has promised a higher ballot. c is shared and
+// stays as it is.
+func (m *Machine) accept(path string, c *slot.Consensus) (v vote, ok bool) {
+	b := c.Ballot
+	v, ok = m.sees(path)
+	if !ok {
+		return v, false
+	}
+	m.HLC.Observe(b.TS)
+	held := v.slot.Consensus
+	switch {
+	case b.Compare(m.bar(&v.slot)) < 0:
+		return vote{promised: m.bar(&v.slot), after: v.after}, true
+	case held.Accepted() && held.Ballot == b && !held.Weak:
+		return vote{ok: true, after: v.after}, true
+	}
+	fresh := !v.slot.Exists()
+	v.slot.Consensus = c
+	m.owner.Chosen(path, &v.slot)
+	after := m.owner.Write(path, slot.Store(path, &v.slot, m.Electorate))
+	if fresh && !c.Record.Tombstone && !schema.IsConfigPath(path) { // it is no mere promise any more.
+		m.owner.UnlistTombstone(path)
+	}
+	return vote{ok: true, after: after}, true
+}
+
+// HandlePrepare promises to another member's round.
+func (m *Machine) HandlePrepare(from *step.Peer, q *wire.Question) error {
+	if !m.owner.TakesPart(from, q.Epoch) {
+		return nil
+	}
+	if err := m.Hearsay.Believes(from, q.Ballot.TS); err != nil {
+		return err
+	}
+	if v, ok := m.promise(q.Path, q.Ballot); ok {
+		m.sendVote(from, v.after, wire.KindPromised, v.promisedTo(q))
+	}
+	return nil
+}
+
+// HandleLook shows another member's round what this one holds.
+func (m *Machine) HandleLook(from *step.Peer, q *wire.Question) error {
+	if !m.owner.TakesPart(from, q.Epoch) {
+		return nil
+	}
+	if v, ok := m.sees(q.Path); ok {
+		m.sendVote(from, v.after, wire.KindPromised, v.promisedTo(q))
+	}
+	return nil
+}
+
+// HandleAccept accepts what another member's round has decided on.
+func (m *Machine) HandleAccept(from *step.Peer, a *wire.Accept) error {
+	if !m.owner.TakesPart(from, a.Epoch) {
+		return nil
+	}
+	c := a.Consensus
+	if err := m.Hearsay.Believes(from, max(c.Record.TS, c.Ballot.TS)); err != nil {
+		return err
+	}
+	m.HLC.Observe(c.Record.TS)
+	if v, ok := m.accept(a.Path, c); ok {
+		m.sendVote(from, v.after, wire.KindAccepted, v.acceptedTo(&a.Question))
+	}
+	return nil
+}
+
+// sendVote sends an answer to another member's round, once the persist that it rests on is durable.
+func (m *Machine) sendVote(to *step.Peer, after contract.PersistID, kind wire.Kind, answer wire.Body) {
+	m.Send(contract.TransportFrame, to.Addr, max(after, m.InForceAfter), m.Frame(kind, answer))
+}

@@ -1,0 +1,183 @@
+package register
+
+import (
+	"slices"
+
+	"kvs/node/contract"
+	"kvs/node/schema"
+	"kvs/node/slot"
+)
+
+// A batch is what one ACCEPT carries: operations of one path, each evaluated on what the one before it leaves behind,
+// and the last record, with the idempotency keys of all. The batch is chosen as a whole or not at all. So an answer
+// that writes nothing may be in it: what it was evaluated on is what stands when the batch is chosen, and no other
+// proposer's record can come between.
+
+// ridersMax bounds the operations of a batch, besides the one that leads it. Lists of idempotency keys have room for as
+// many.
+const ridersMax = slot.AppliedMax - 1
+
+// draft is a batch while it is made.
+type draft struct {
+	record  slot.Record // what stands after all that are in it.
+	applied []slot.Applied
+	top     slot.Timestamp // no version below or at it is made any more.
+}
+
+// extend puts one operation more into a batch: v is the verdict over j, which is what it finds. A version that it makes
+// has the timestamp ts.
+func (m *Machine) extend(d *draft, o *operation, v Verdict, j *Joined, ts slot.Timestamp) {
+	o.writes = v == VerdictWrite
+	d.record = j.Current
+	switch v {
+	case VerdictRepeat:
+		o.result = o.answer(&j.Current)
+		d.applied = o.remember(j, o.result.Code, ts)
+	case VerdictVoid:
+		o.result = o.answer(&slot.Record{})
+		d.record = slot.Record{TS: ts, UUID: m.NewUUID(), Origin: m.Self, Tombstone: true}
+		d.applied = o.remember(j, o.result.Code, ts)
+	case VerdictApplied:
+		o.created = o.first // an attempt that was not sent since may have seen something else.
+		applied := &j.Current
+		if applied.UUID != o.UUID {
+			applied = &o.carried // a later one of its batch carried it.
+		}
+		o.result = o.success(applied)
+		d.applied = j.Carry(ts)
+	case VerdictAppliedBefore:
+		o.result = o.repeated(j)
+		d.applied = j.Carry(ts)
+	case VerdictReused:
+		o.result = contract.Response{
+			Code: contract.CodeKeyReused, Outcome: contract.OutcomeNotApplied,
+			Detail: "another request has used this idempotency key on this path: choose a new key, " +
+				"or repeat that one as it was",
+		}
+		d.applied = j.Carry(ts)
+	case VerdictWrite:
+		o.wrote = slot.Record{TS: ts, UUID: o.UUID, Origin: m.Self, Tombstone: o.Request.Op == contract.OpDelete}
+		if o.Request.Op == contract.OpPut {
+			o.wrote.ContentType, o.wrote.Value = o.Request.ContentType, o.Request.Value
+			o.wrote.SetTTL(o.Request.TTL)
+		}
+		o.created = !j.Current.Live()
+		o.result = o.success(&o.wrote)
+		d.record, d.applied = o.wrote, o.remember(j, o.result.Code, ts)
+	}
+	d.top = max(d.top, d.record.TS, ts)
+}
+
+// repeated is the answer to a write under an idempotency key that was decided before.
+func (o *operation) repeated(j *Joined) contract.Response {
+	if j.Before.UUID.IsZero() {
+		resp := o.refusal(&j.Current)
+		resp.Since = true
+		resp.Detail = "an earlier attempt under this idempotency key found another version than the condition wants"
+		return resp
+	}
+	return o.success(&slot.Record{
+		TS: j.Before.TS, UUID: j.Before.UUID, Tombstone: o.Request.Op == contract.OpDelete,
+		ContentType: o.Request.ContentType, Value: o.Request.Value,
+	})
+}
+
+// gather takes into o's batch what waits behind it on the path. found is what o's PREPARE showed. An operation of the
+// member itself goes alone: of a batch only the last record is stored, and the end of a value has to leave its tombstone
+// for all who look for it (the collection of tombstones, and checkers).
+func (m *Machine) gather(o *operation, d *draft, found *Joined) {
+	if o.internal || schema.IsConfigPath(o.Request.Path) {
+		return
+	}
+	t := m.turns[o.Request.Path]
+	stay := t.waiting[:0]
+	for _, w := range t.waiting {
+		if w.internal || len(o.riders) == ridersMax || !m.board(w, o.Ballot, d, found) {
+			stay = append(stay, w)
+			continue
+		}
+		w.phase, w.lead = phaseRiding, o
+		o.riders = append(o.riders, w)
+	}
+	clear(t.waiting[len(stay):])
+	t.waiting = stay
+}
+
+// board puts a waiting operation into a batch under ballot b, if it may be in it: then every record that a majority has
+// chosen before shows in what was found, or is not chosen at all.
+func (m *Machine) board(w *operation, b slot.Ballot, d *draft, found *Joined) bool {
+	ts, err := m.Stamp(d.top)
+	if err != nil {
+		return false
+	}
+	j := Joined{Current: d.record, Consensus: &slot.Consensus{Ballot: b, Record: d.record, Applied: d.applied}}
+	j.Before, j.Key = Applied(j.Consensus, w.Request)
+	if w.First != 0 && j.Key != KeyKnown { // sent before: what PREPARE found tells whether it got in.
+		switch {
+		case found.Current.Exists() && w.carriedBy(found.Current.Version()):
+			kept := *d
+			m.extend(d, w, VerdictApplied, found, ts)
+			*d = kept // it stands before all others in the batch.
+			return true
+		case found.Current.TS >= w.First || m.mayHaveEnded(w):
+			return false // it leads a round of its own, and is told that nobody knows.
+		}
+	}
+	fresh := Attempt{Request: w.Request, UUID: w.UUID, Ballot: b}
+	v := fresh.Decide(&j)
+	if v == VerdictForgotten {
+		return false
+	}
+	m.extend(d, w, v, &j, ts)
+	return true
+}
+
+// sent takes note that voters are about to hear of a batch.
+func (m *Machine) sent(o *operation) {
+	m.sentOne(o, o.next.Record.Version())
+	for _, w := range o.riders {
+		m.sentOne(w, o.next.Record.Version())
+		m.Counters.RoundsCombined++
+	}
+}
+
+func (m *Machine) sentOne(o *operation, carrier slot.Version) {
+	if !o.writes {
+		return
+	}
+	o.Carrier, o.carried, o.first = carrier, o.wrote, o.created
+	if o.First == 0 {
+		o.First, o.firstAt = o.wrote.TS, m.Now.Mono
+	}
+}
+
+// finishRiders answers those in a batch that was chosen.
+func (m *Machine) finishRiders(o *operation, after contract.PersistID) {
+	for _, w := range o.riders {
+		w.lead = nil
+		m.forgetRound(w)
+		m.finishRound(w, after, w.result)
+	}
+	o.riders = nil
+}
+
+// dissolve puts those in o's batch back in line, before all others.
+func (m *Machine) dissolve(o *operation) {
+	if len(o.riders) == 0 {
+		return
+	}
+	for _, w := range o.riders {
+		w.phase, w.lead = phaseQueued, nil
+	}
+	t := m.turns[o.Request.Path]
+	t.waiting = slices.Concat(o.riders, t.waiting)
+	o.riders = nil
+}
+
+// alight takes an operation out of the batch that it is in.
+func (o *operation) alight() {
+	if o.lead != nil {
+		o.lead.riders = slices.DeleteFunc(o.lead.riders, func(w *operation) bool { return w == o })
+		o.lead = nil
+	}
+}

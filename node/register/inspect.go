@@ -1,0 +1,126 @@
+package register
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"kvs/node/codec"
+	"kvs/node/contract"
+	"kvs/node/slot"
+)
+
+// What simulators and people see of operations under way. Nothing in the core reads it.
+
+var phaseWords = [...]string{
+	phaseLook:    "a look at what voters hold",
+	phasePrepare: "promises",
+	phaseAccept:  "acceptances",
+	phasePause:   "the end of a back-off",
+	phaseQueued:  "another operation of this member on the path",
+	phaseRiding:  "the round of another operation of this member on the path",
+	phaseDone:    "nothing",
+}
+
+// Idle reports whether nothing is under way, stragglers included.
+func (m *Machine) Idle() bool { return m.open == 0 && len(m.ops) == 0 && len(m.turns) == 0 }
+
+// AppendOpen appends the operations under way, in the order in which they began, to a list for people.
+func (m *Machine) AppendOpen(out []contract.OpenOperation) []contract.OpenOperation {
+	for _, o := range m.ops {
+		if o.phase != phaseDone {
+			out = append(out, m.describe(o))
+		}
+	}
+	return out
+}
+
+func (m *Machine) describe(o *operation) contract.OpenOperation {
+	open := contract.OpenOperation{
+		Op: o.Request.Op, Level: contract.Linearizable, Path: o.Request.Path, Waits: phaseWords[o.phase],
+		Disk: max(o.local, o.after) > m.Durable, Since: o.began,
+	}
+	if !o.internal {
+		open.Request = o.Request.ID
+	}
+	if m.InForce == nil || o.phase > phaseAccept {
+		return open
+	}
+	for _, voter := range m.InForce.Voters {
+		answered := slices.Contains(o.oks, voter) || slices.Contains(o.against, voter)
+		for i := range o.answers {
+			answered = answered || o.answers[i].Voter == voter
+		}
+		if !answered && voter != m.Self {
+			open.Members = append(open.Members, voter)
+		}
+	}
+	return open
+}
+
+// AppendState appends an unambiguous form of the operations under way and of whose turn it is. Left out: when timers
+// are due, and the names of exchanges to come.
+func (m *Machine) AppendState(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.ops)))
+	for _, o := range m.ops {
+		b = o.appendState(b, m.Durable)
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.turns)))
+	for _, path := range slices.Sorted(maps.Keys(m.turns)) {
+		t := m.turns[path]
+		b = codec.AppendString(b, path)
+		b = binary.LittleEndian.AppendUint64(b, t.holder.Request.ID)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(t.waiting)))
+		for _, o := range t.waiting {
+			b = o.appendState(b, m.Durable)
+		}
+	}
+	return b
+}
+
+func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
+	b = binary.LittleEndian.AppendUint64(b, o.Request.ID)
+	b = append(b, byte(o.phase), boolByte(o.internal), boolByte(o.created))
+	b = append(b, o.UUID[:]...)
+	b = binary.LittleEndian.AppendUint64(b, o.round)
+	b = slot.AppendBallot(b, o.Ballot)
+	b = slot.AppendVersion(append(b, boolByte(o.writes)), o.Carrier)
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.wrote.TS))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.riders)))
+	for _, w := range o.riders {
+		b = binary.LittleEndian.AppendUint64(b, w.round)
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(o.answers)))
+	for i := range o.answers {
+		b = binary.LittleEndian.AppendUint64(b, uint64(o.answers[i].Voter))
+		b = appendSlotState(b, o.Request.Path, &o.answers[i].Slot)
+	}
+	b = slot.AppendIDs(slot.AppendIDs(b, o.oks), o.against)
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.First))
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.raised))
+	b = binary.LittleEndian.AppendUint32(b, uint32(o.lost))
+	b = appendSlotState(b, o.Request.Path, &slot.Slot{Consensus: o.next})
+	for _, waits := range []contract.PersistID{o.after, o.local} {
+		if waits <= durable {
+			waits = 0
+		}
+		b = binary.LittleEndian.AppendUint64(b, uint64(waits))
+	}
+	return append(b, byte(o.result.Code), byte(o.result.Outcome))
+}
+
+// appendSlotState appends a slot and its length, which is zero for one that holds nothing.
+func appendSlotState(b []byte, path string, s *slot.Slot) []byte {
+	var stored []byte
+	if s.Consensus != nil || len(s.Candidates) > 0 {
+		stored = slot.Encode(path, s)
+	}
+	return append(binary.LittleEndian.AppendUint32(b, uint32(len(stored))), stored...)
+}
+
+func boolByte(is bool) byte {
+	if is {
+		return 1
+	}
+	return 0
+}

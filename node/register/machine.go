@@ -1,0 +1,88 @@
+package register
+
+import (
+	"slices"
+	"time"
+
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/wire"
+)
+
+// Owner is what the machine asks of the node that it belongs to.
+type Owner interface {
+	step.Voters
+	// ConfigDecided is told how a round about the path of a configuration ended, see Machine.DecideConfig and
+	// Machine.Finish.
+	ConfigDecided(path string, resp *contract.Response)
+
+	// Write puts an encoded slot in the running step's persist, and in every index that lists it.
+	Write(path string, stored slot.Stored) contract.PersistID
+	// Chosen takes note of a slot in which a linearizable operation has made a candidate the value of the path.
+	Chosen(path string, s *slot.Slot)
+	// ListTombstone lists a path whose slot has to end as a tombstone does; UnlistTombstone takes it from the list.
+	ListTombstone(path string)
+	UnlistTombstone(path string)
+	// Fence is at or above every promise and ballot that went with a tombstone that was dropped; zero: none was.
+	Fence() slot.Timestamp
+
+	// Enqueue sends a record to a member in the background.
+	Enqueue(to *step.Peer, e wire.Entry)
+}
+
+// Machine runs the rounds of this member, and votes in those of others. Its operations are sorted by round. Those of
+// one path run one after the other, so that a member does not compete with itself; looks disturb nobody and do not
+// queue. It is not safe for concurrent use: the goroutine of its node owns it.
+type Machine struct {
+	*step.Shared
+	owner Owner
+
+	ops   []*operation
+	open  int // of them, those that are not answered.
+	last  uint64
+	wake  time.Duration
+	turns map[string]*turn // by path.
+
+	// decided are the rounds about configurations that ended in the running step: what follows from them restarts
+	// rounds, and so waits until the step is done with them.
+	decided []decided
+}
+
+// New returns a machine without operations. What it has promised and accepted stands in the store.
+func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }
+
+// Handlers are the messages that the machine takes in.
+func (m *Machine) Handlers() []step.Handler {
+	return []step.Handler{
+		step.On(wire.KindPrepare, m.HandlePrepare),
+		step.On(wire.KindLook, m.HandleLook),
+		step.On(wire.KindAccept, m.HandleAccept),
+		step.On(wire.KindPromised, m.HandlePromised),
+		step.On(wire.KindAccepted, m.HandleAccepted),
+	}
+}
+
+// Due is the time of the next timer; zero: there is none.
+func (m *Machine) Due() time.Duration { return m.wake }
+
+// Finish tells the owner how the rounds about configurations ended. The node calls it at the end of each step.
+func (m *Machine) Finish() {
+	for len(m.decided) > 0 {
+		d := m.decided[0]
+		m.decided = m.decided[1:]
+		m.owner.ConfigDecided(d.path, &d.resp)
+	}
+}
+
+func (m *Machine) find(round uint64) (int, bool) {
+	return slices.BinarySearchFunc(m.ops, round, func(o *operation, r uint64) int {
+		return slot.CompareID(slot.ID(o.round), slot.ID(r))
+	})
+}
+
+// holds reports whether o is still under way.
+func (m *Machine) holds(o *operation) bool {
+	i, ok := m.find(o.round)
+	return ok && m.ops[i] == o
+}

@@ -1,0 +1,145 @@
+package register
+
+import (
+	"slices"
+
+	"kvs/node/contract"
+	"kvs/node/slot"
+)
+
+// Seen is one voter's answer to PREPARE or a look.
+type Seen struct {
+	Voter slot.ID
+	Slot  slot.Slot
+}
+
+// Joined is what a majority's slots amount to.
+type Joined struct {
+	Current   slot.Record     // what shows: of the consensus half the record with the highest ballot, of the eventual halves the union.
+	Top       slot.Timestamp  // the highest version in any of them; a write has to be above.
+	Consensus *slot.Consensus // the one with the highest ballot; nil: there is none.
+	Before    slot.Version    // what was written under the operation's idempotency key before,
+	Key       KeyUse          // if anything was.
+	Settled   bool            // current may be answered as it is: see settles.
+}
+
+// Join puts the answers of a majority together. They are sorted by voter, so the same answers have the same result.
+func Join(answers []Seen, epoch uint64, e *slot.Electorate) Joined {
+	all := joinEventual(answers)
+	for i := range answers {
+		if c := answers[i].Slot.Consensus; c.Accepted() && (!all.Consensus.Accepted() || c.Ballot.Compare(all.Consensus.Ballot) > 0) {
+			all.Consensus = c
+		}
+	}
+	j := Joined{Current: e.Visible(&all), Top: all.Top(), Consensus: all.Consensus}
+	j.Settled = settles(answers, &all, epoch)
+	return j
+}
+
+// joinEventual is the union of the eventual halves, with the votes of those who answered: each holds its own slot, and
+// has voted for what was alone in it. Nobody casts a vote here: the result is stored nowhere.
+func joinEventual(answers []Seen) (out slot.Slot) {
+	top := &slot.Slot{}
+	for i := range answers {
+		if s := &answers[i].Slot; slot.CompareEventual(s, top) > 0 {
+			top = s
+		}
+	}
+	if top.TS == 0 {
+		return out
+	}
+	out.TS = top.TS
+	for i := range answers {
+		if s := &answers[i].Slot; slot.CompareEventual(s, top) == 0 {
+			theirs := s.Explicit(answers[i].Voter)
+			out.Union(&theirs)
+		}
+	}
+	if !out.Conflict() {
+		out.Votes = nil
+	}
+	return out
+}
+
+// settles reports whether a majority's answers allow an answer without writing anything: all hold the same accepted
+// ballot, none of them weak, it is of this epoch, and no eventual record hides it; or all are empty. Then a majority
+// has accepted just that record, and no other can have been chosen since.
+func settles(answers []Seen, all *slot.Slot, epoch uint64) bool {
+	if !all.Exists() {
+		return true
+	}
+	if !all.ConsensusShows() || all.Consensus.Ballot.Epoch != epoch {
+		return false
+	}
+	return !slices.ContainsFunc(answers, func(a Seen) bool {
+		c := a.Slot.Consensus
+		return !c.Accepted() || c.Weak || c.Ballot != all.Consensus.Ballot
+	})
+}
+
+// Verdict is what a round that knows the current value does next.
+type Verdict uint8
+
+const (
+	VerdictAnswer        Verdict = iota // answer, there is nothing to write.
+	VerdictRepeat                       // make what is there chosen once more, then answer.
+	VerdictApplied                      // the same: it is what an earlier attempt of this operation wrote.
+	VerdictAppliedBefore                // the same: an earlier request with this idempotency key wrote what it wanted.
+	VerdictReused                       // the same: another request had this idempotency key.
+	VerdictVoid                         // write that there is nothing, so that an earlier attempt that may linger cannot get in.
+	VerdictWrite                        // make the new value chosen.
+	VerdictHigher                       // begin anew under a higher ballot: this one is not above what is there.
+	VerdictUnknown                      // whether an earlier attempt got in cannot be told.
+	VerdictForgotten                    // the same: what was decided under idempotency keys then is not known any more.
+)
+
+// Attempt is what the decision about an operation rests on, besides what a majority showed.
+type Attempt struct {
+	Request *contract.Request
+	UUID    slot.UUID // of the version it writes, the same in every attempt.
+	Ballot  slot.Ballot
+	Carrier slot.Version   // of the record with which its last ACCEPT was sent: its own, or a later one of its batch.
+	First   slot.Timestamp // the timestamp of the first ACCEPT sent; zero: none was, so nothing can have happened.
+}
+
+// carriedBy reports whether this version shows that the operation got in: it is its own, of whatever attempt, or the
+// one that carried its last ACCEPT. Of another operation's versions it has to be that very one: that operation may have
+// been sent again, under the same UUID, without this one.
+func (o *Attempt) carriedBy(v slot.Version) bool { return v.UUID == o.UUID || v == o.Carrier }
+
+// Decide says what is to be done about an operation whose PREPARE found j.
+func (o *Attempt) Decide(j *Joined) Verdict {
+	r := o.Request
+	if j.Key == KeyKnown {
+		return VerdictAppliedBefore
+	}
+	if o.First != 0 { // an ACCEPT of this operation was sent before: it may have got in, or may still.
+		switch {
+		case j.Current.Exists() && o.carriedBy(j.Current.Version()):
+			return VerdictApplied
+		case j.Current.TS >= o.First:
+			return VerdictUnknown
+		}
+	}
+	if j.Key == KeyReused {
+		return VerdictReused
+	}
+	if forgotten(r, j) {
+		return VerdictForgotten
+	}
+	idle := r.Op == contract.OpGet || !r.Condition.Holds(&j.Current) || r.Op == contract.OpDelete && !j.Current.Live()
+	// An attempt of this very request may have sent an ACCEPT before, here or through another member: if it lingers on
+	// a minority, only a higher ballot that a majority accepts keeps it from getting in after this answer.
+	lingers := o.First != 0 || !r.Key.IsZero()
+	switch {
+	case idle && j.Settled && !lingers:
+		return VerdictAnswer
+	case idle && !j.Current.Exists():
+		return VerdictVoid
+	case idle:
+		return VerdictRepeat
+	case o.Ballot.TS <= j.Top:
+		return VerdictHigher
+	}
+	return VerdictWrite
+}

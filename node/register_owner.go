@@ -1,0 +1,32 @@
+package node
+
+import (
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/wire"
+)
+
+// registerOwner is the node as its machine of linearizable operations knows it, see register.Owner.
+type registerOwner struct {
+	*Node
+	step.Voters
+}
+
+func (o registerOwner) ConfigDecided(path string, resp *contract.Response) {
+	o.configuration.Decided(path, resp)
+}
+
+func (o registerOwner) Write(path string, stored slot.Stored) contract.PersistID {
+	return o.write(path, &stored)
+}
+
+func (o registerOwner) Chosen(path string, s *slot.Slot) { o.conflicts.Chosen(path, s) }
+
+func (o registerOwner) ListTombstone(path string) { o.tombstones.List(path) }
+
+func (o registerOwner) UnlistTombstone(path string) { o.tombstones.Unlist(path) }
+
+func (o registerOwner) Fence() slot.Timestamp { return o.tombstones.Fence() }
+
+func (o registerOwner) Enqueue(to *step.Peer, e wire.Entry) { o.replication.Enqueue(to, e) }

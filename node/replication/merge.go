@@ -1,0 +1,91 @@
+package replication
+
+import (
+	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/step"
+	"kvs/node/wire"
+	"slices"
+)
+
+// Merge takes in a slot that a peer holds, and returns the persist to wait for before saying that this or something
+// newer is held. A timestamp is never refused for being far ahead of our clock: members would not converge.
+func (m *Machine) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
+	in := &m.merging[0]
+	if err := in.Decode(path, record); err != nil {
+		return 0, err
+	}
+	return m.merge(from, path, record, in)
+}
+
+// MergeShown is Merge for those who have to know which version the peer holds.
+func (m *Machine) MergeShown(from *step.Peer, path string, record []byte) (theirs slot.Version, err error) {
+	in := &m.merging[0]
+	if err := in.Decode(path, record); err != nil {
+		return theirs, err
+	}
+	theirs = in.Version()
+	_, err = m.merge(from, path, record, in)
+	return theirs, err
+}
+
+// merge is Merge of a record that is decoded; in is m's own, and changed.
+func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Slot) (contract.PersistID, error) {
+	ours := &m.merging[1]
+	h, err := m.Current(path)
+	if err != nil {
+		return 0, err
+	}
+	whole := true // record is what in holds.
+	if in.Consensus.Accepted() && in.Consensus.Ballot.Epoch > m.Epoch() {
+		// Adopt the configuration first; comparisons bring the slot again.
+		m.Send(contract.TransportFrame, from.Addr, 0, m.Frame(wire.KindConfigAsk, &wire.ConfigAsk{}))
+		m.owner.LeftOut()
+		in.Consensus, whole = nil, false
+		if !in.Exists() {
+			return h.After, nil
+		}
+	}
+	if err := m.Hearsay.Believes(from, in.Reach()); err != nil {
+		return 0, err
+	}
+	m.HLC.Observe(in.Top())
+	if h.Record == nil && m.owner.RefuseBuried(from, path, in) {
+		return h.After, nil
+	}
+	ours.Clear()
+	if h.Record != nil {
+		if err = ours.Decode(path, h.Record); err != nil {
+			m.Log(contract.LogWarn, "corrupt record replaced by a peer's copy", "path", path, "error", err.Error())
+			ours.Consensus = &slot.Consensus{Blind: true}
+		}
+	}
+	out, changed := slot.Merge(ours, in, m.Self, from.ID, m.Electorate)
+	if c := out.Consensus; c != ours.Consensus && c.Ballot.TS <= m.owner.Fence() {
+		c.Weak = true // it may be below a promise that went with a slot: see bar. The copy is this member's own.
+	}
+	switch {
+	case !changed:
+		m.Counters.Stale++
+		if a, b := in.Version(), ours.Version(); a != b && slot.BothWays(a, b) {
+			// A conflict, or a consensus half, of which the peer knows less.
+			m.Enqueue(from, wire.Entry{Path: path, Record: h.Record})
+		}
+		return h.After, nil
+	case !out.Conflict():
+		m.Counters.Merged++
+		if !whole || in.Consensus != nil || out.Consensus != nil || out.Sum() != in.Sum() {
+			record = slot.Encode(path, &out)
+		}
+		return m.owner.Write(path, slot.StoredAs(record, &out, m.Electorate)), nil
+	}
+	m.Counters.Merged++
+	// What they came from is used again.
+	out.Candidates, out.Votes = slices.Clone(out.Candidates), slices.Clone(out.Votes)
+	stored := slot.Store(path, &out, m.Electorate)
+	after := m.owner.Write(path, stored)
+	conflict := out // a copy: out does not go to the heap where there is no conflict.
+	m.owner.ConflictChanged(path, &conflict)
+	m.Replicate(path, stored.Record) // every member adds its vote and passes it on, until all hold the same.
+	return after, nil
+}

@@ -1,0 +1,87 @@
+package slot
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Ballot numbers one round on one path. Ballots are compared by epoch first, so that a round of a former configuration
+// never outranks a value that was carried over into a later one; then by the hybrid timestamp, which no member issues
+// twice; then by member. The zero Ballot is below all others.
+type Ballot struct {
+	Epoch  uint64 // of the configuration in which the round runs.
+	TS     Timestamp
+	Member ID // the proposer.
+}
+
+// Compare orders ballots.
+func (b Ballot) Compare(c Ballot) int {
+	if r := cmp.Compare(b.Epoch, c.Epoch); r != 0 {
+		return r
+	}
+	if r := cmp.Compare(b.TS, c.TS); r != 0 {
+		return r
+	}
+	return CompareID(b.Member, c.Member)
+}
+
+// IsZero reports whether b is no ballot.
+func (b Ballot) IsZero() bool { return b == Ballot{} }
+
+// String prints epoch/timestamp/member.
+func (b Ballot) String() string { return fmt.Sprintf("%d/%s/%s", b.Epoch, b.TS, b.Member) }
+
+// Consensus is the half of a slot that linearizable operations use: what an acceptor of single-decree Paxos keeps
+// (Lamport, "Paxos Made Simple", 2001, section 2.2), for a register that is written again and again under rising
+// ballots.
+//
+// Promised, Weak and Blind are this member's own; the accepted record is what members have in common. The value is
+// never changed: whoever wants another one makes a new one.
+type Consensus struct {
+	Promised Ballot    // no round below it gets anything from this member.
+	Ballot   Ballot    // under which Record was accepted; zero: nothing was.
+	Applied  []Applied // carried from record to record: see Applied.
+	// its TS is the version: the timestamp of the write that made the value, kept by rounds that only repeat it.
+	Record Record
+
+	// Weak marks a copy that came in below the promise: it is shown and passed on, but counts for no answer without a
+	// full round.
+	Weak bool
+	// Blind says that this member once lost what it held here (a checksum that failed) and cannot know what it had
+	// promised or accepted: it takes no part in rounds on this path any more.
+	Blind bool
+}
+
+// accepted reports whether c holds a record. c may be nil.
+func (c *Consensus) Accepted() bool { return c != nil && !c.Ballot.IsZero() }
+
+// promised is the ballot below which c refuses. c may be nil.
+func (c *Consensus) Promise() Ballot {
+	if c == nil {
+		return Ballot{}
+	}
+	return c.Promised
+}
+
+// clone returns a copy to be changed. c may be nil.
+func (c *Consensus) Clone() *Consensus {
+	if c == nil {
+		return &Consensus{}
+	}
+	out := *c
+	return &out
+}
+
+// LateAccept is what a member keeps that held ours and received a copy of in: the one with the higher ballot. A copy
+// below the promise is taken all the same, but weak, so that members converge without an answer being built on it.
+func LateAccept(ours, in *Consensus) (out *Consensus, changed bool) {
+	if !in.Accepted() || ours != nil && in.Ballot.Compare(ours.Ballot) <= 0 {
+		return ours, false
+	}
+	out = ours.Clone()
+	out.Ballot, out.Record, out.Applied = in.Ballot, in.Record, in.Applied
+	if out.Weak = in.Ballot.Compare(out.Promised) < 0; !out.Weak {
+		out.Promised = in.Ballot
+	}
+	return out, true
+}

@@ -1,0 +1,87 @@
+package step
+
+// Recent keeps the values of the keys that were used last, up to a cost. What was used longest ago goes first. The zero
+// value keeps nothing: see NewRecent.
+type Recent[V any] struct {
+	costMax, cost int
+	byKey         map[string]*recentEntry[V]
+	ring          recentEntry[V] // its next is what was used last, its before what was used longest ago.
+}
+
+type recentEntry[V any] struct {
+	key          string
+	value        V
+	cost         int
+	before, next *recentEntry[V]
+}
+
+// recentOverhead is what an entry costs besides its value: the key, the map's share, and the entry itself, by and
+// large.
+const recentOverhead = 128
+
+// NewRecent returns a table that keeps up to costMax.
+func NewRecent[V any](costMax int) *Recent[V] {
+	r := &Recent[V]{costMax: costMax, byKey: make(map[string]*recentEntry[V])}
+	r.ring.before, r.ring.next = &r.ring, &r.ring
+	return r
+}
+
+// Get is the value of a key, which has just been used; nil: none is kept. It may be changed in place until the next Put
+// or Drop.
+func (r *Recent[V]) Get(key string) *V {
+	e := r.byKey[key]
+	if e == nil {
+		return nil
+	}
+	e.unlink()
+	r.link(e)
+	return &e.value
+}
+
+// Put keeps a value under a key, in the place of a former one, and lets go what is too much. A value that costs more
+// than an eighth of all is not kept: it would push out too many.
+func (r *Recent[V]) Put(key string, value V, cost int) {
+	cost += len(key) + recentOverhead
+	if cost > r.costMax/8 {
+		r.Drop(key)
+		return
+	}
+	e := r.byKey[key]
+	if e == nil {
+		e = &recentEntry[V]{key: key}
+		r.byKey[key] = e
+	} else {
+		e.unlink()
+	}
+	r.cost += cost - e.cost
+	e.value, e.cost = value, cost
+	r.link(e)
+	for r.cost > r.costMax {
+		r.Drop(r.ring.before.key)
+	}
+}
+
+// Drop forgets a key.
+func (r *Recent[V]) Drop(key string) {
+	if e := r.byKey[key]; e != nil {
+		e.unlink()
+		r.cost -= e.cost
+		delete(r.byKey, key)
+	}
+}
+
+// Clear forgets all keys.
+func (r *Recent[V]) Clear() {
+	clear(r.byKey)
+	r.ring.before, r.ring.next, r.cost = &r.ring, &r.ring, 0
+}
+
+// Len is the number of keys.
+func (r *Recent[V]) Len() int { return len(r.byKey) }
+
+func (r *Recent[V]) link(e *recentEntry[V]) {
+	e.before, e.next = &r.ring, r.ring.next
+	e.before.next, e.next.before = e, e
+}
+
+func (e *recentEntry[V]) unlink() { e.before.next, e.next.before = e.next, e.before }

@@ -1,0 +1,329 @@
+// Package step is what the machines of a node share while a step runs: who the node is, the time, the store with what
+// is on its way to it, and the effects (Shared). A machine of the core holds a *Shared and an interface of its own to
+// its owner, and nothing else of the node.
+//
+// It decides nothing. Begin with Shared.
+package step
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"kvs/node/codec"
+	"kvs/node/contract"
+	"kvs/node/hlc"
+	"kvs/node/invariant"
+	"kvs/node/merkle"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/voting"
+	"kvs/node/wire"
+)
+
+// Shared is what the machines of a node have in common: who the node is, what time it is, the store with what is on its
+// way to it, and the effects of the running step. One Shared lives as long as its node; the node points it at the
+// effects of each step.
+//
+// A machine reads every field. It writes through the methods, and to the fields that its comment names as its own.
+type Shared struct {
+	Self    slot.ID
+	Addr    string // "host:port" at which the other members reach this node.
+	Cluster uint32 // hash of the cluster's name, in every envelope.
+	// tag of the founding of the configuration in force; zero: there is none. The configuration's machine writes it.
+	Founded uint32
+	Tuning  contract.Tuning
+	Rand    *rand.Rand
+	Store   contract.Reader
+	HLC     hlc.Clock
+	Born    slot.Timestamp // when this identity was made.
+	Boots   uint64         // starts of this identity, this one included.
+	Started time.Duration  // monotonic time of this start.
+
+	Now      contract.Time     // of the running step.
+	Eff      *contract.Effects // of the running step; nil between steps.
+	Counters contract.Counters
+	LogLevel contract.LogLevel // lines below it are not made.
+
+	Persists contract.PersistID // the highest one handed out.
+	Durable  contract.PersistID
+	Changes  []contract.Change // what the running step persists.
+	Overlay  Overlay
+	recent   *Recent[recentSlot] // nil: none are kept, see KeepRecent.
+
+	BootAfter contract.PersistID // nothing is sent before this start is on disk.
+	// BookAfter: records wait until the address book is durable, so that every recipient is known when a tombstone is
+	// collected.
+	BookAfter contract.PersistID
+	// BoundAfter is the persist of the clock's bound: a timestamp that travels alone waits for it.
+	BoundAfter contract.PersistID
+
+	Exchanges  uint64 // where the names of this run's exchanges begin.
+	exchanged  uint64 // names that NextExchange has given in this run.
+	Sealed     uint64 // envelopes of this run.
+	sealed     sealedRing
+	InStamp    wire.Stamp // of the frame that is being taken in.
+	ClockWrong bool       // this node knows its own clock to be wrong. The clock guard writes it.
+
+	// InForce is the configuration in force; nil: the cluster is not founded yet. The configuration's machine writes
+	// it, with InForceAfter: what is said that rests on InForce waits for that persist.
+	InForce      *voting.Config
+	InForceAfter contract.PersistID
+	CaughtUp     uint64 // the last epoch with which this voter has caught up. The configuration's machine writes it.
+
+	// Hearsay is asked before a timestamp of a peer is taken over. It is never nil once the node runs.
+	Hearsay Hearsay
+
+	// Electorate decides conflicts. It is made of the member table, and never nil once the node runs.
+	Electorate *slot.Electorate
+
+	Roster []slot.Seat // sorted by ID: every member that has not left, this one included. The owner writes it.
+	Peers  []*Peer     // sorted by ID: every member but this one and those that left. The owner writes it, see AddPeer.
+}
+
+// Epoch is that of the configuration in force; zero: there is none yet.
+func (s *Shared) Epoch() uint64 {
+	if s.InForce == nil {
+		return 0
+	}
+	return s.InForce.Epoch
+}
+
+// Send hands a message to the world. Nothing goes out before this start of the node is on disk: an incarnation that was
+// heard must never be used again.
+func (s *Shared) Send(t contract.Transport, to string, after contract.PersistID, data []byte) {
+	after = max(after, s.BootAfter)
+	if t == contract.TransportFrame && wire.Kind(data[1]) != wire.KindMemberTable {
+		after = max(after, s.BookAfter)
+	}
+	if after <= s.Durable {
+		after = 0
+	}
+	s.Eff.Sends = append(s.Eff.Sends, contract.Send{After: after, Transport: t, To: to, Data: data})
+}
+
+// Reply hands the answer to a request to the world, once the persist `after` is durable.
+func (s *Shared) Reply(after contract.PersistID, r contract.Response) {
+	if after <= s.Durable {
+		after = 0
+	}
+	s.Eff.Replies = append(s.Eff.Replies, contract.Reply{After: after, Response: r})
+}
+
+// Refuse answers a request of which nothing has happened.
+func (s *Shared) Refuse(r *contract.Request, code contract.Code, detail string) {
+	resp := contract.Response{ID: r.ID, Code: code, Level: r.Level, Detail: detail}
+	if r.Op != contract.OpGet {
+		resp.Outcome = contract.OutcomeNotApplied
+	}
+	switch code {
+	case contract.CodeReadOnly, contract.CodeDiskFull, contract.CodeNoQuorum, contract.CodeSyncing,
+		contract.CodeOverloaded:
+		resp.RetryAfter = contract.RetryAfter
+	}
+	s.Reply(0, resp)
+}
+
+// Log hands a line to the world. Attrs alternate names and values.
+func (s *Shared) Log(level contract.LogLevel, msg string, attrs ...any) {
+	if level >= s.LogLevel {
+		s.Eff.Logs = append(s.Eff.Logs, contract.Log{Level: level, Msg: msg, Attrs: attrs})
+	}
+}
+
+// NextPersist is the ID under which everything of the running step becomes durable.
+func (s *Shared) NextPersist() contract.PersistID { return s.Persists + 1 }
+
+// NewUUID draws a UUID, version 4 of RFC 9562 section 5.4.
+func (s *Shared) NewUUID() slot.UUID {
+	var u slot.UUID
+	a, b := s.Rand.Uint64(), s.Rand.Uint64()
+	for i := range 8 {
+		u[i], u[8+i] = byte(a>>(8*i)), byte(b>>(8*i))
+	}
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
+
+// CurrentSlot reads a path through the overlay and decodes it. The slot shares memory with others that are read so:
+// nobody writes to what it points at.
+func (s *Shared) CurrentSlot(path string) (Held, slot.Slot, error) {
+	h, kept, err := s.current(path)
+	switch {
+	case err != nil || h.Record == nil:
+		return h, slot.Slot{}, err
+	case kept == nil:
+		stored, err := slot.Decode(path, h.Record)
+		return h, stored, err
+	case !kept.decoded && kept.unread:
+		kept.slot, err = slot.Decode(path, h.Record)
+	case !kept.decoded:
+		kept.slot, err = slot.DecodeOwn(path, h.Record)
+	}
+	if err != nil {
+		s.recent.Drop(path) // what is rotten on the disk is read anew each time: it may be repaired.
+		return h, slot.Slot{}, err
+	}
+	kept.decoded = true
+	return h, kept.slot, nil
+}
+
+// StoredInto reads a path from the disk itself, past the overlay and what is kept of recent paths, into memory that is
+// used again. What cannot be read is kept no longer either: a copy that comes in repairs it.
+func (s *Shared) StoredInto(into *slot.Slot, path string) error {
+	b, ok, err := s.Store.Get(schema.RecordKey(path))
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrRead, err)
+	}
+	if err != nil || !ok {
+		into.Clear()
+		return err
+	}
+	if err = into.Decode(path, b); err != nil && s.recent != nil {
+		s.recent.Drop(path)
+	}
+	return err
+}
+
+// ExchangeID names an exchange of messages with other members, so that answers find it. No other run or member gives
+// the same name: what a member is told may reach whoever is at its address by then, and an answer to somebody else must
+// not count.
+func (s *Shared) ExchangeID(count uint64) uint64 { return s.Exchanges + count }
+
+// NextExchange names one exchange more. Unlike with ExchangeID nobody has to count them.
+func (s *Shared) NextExchange() uint64 {
+	s.exchanged++
+	return s.ExchangeID(s.exchanged)
+}
+
+// FirstExchange is where the names of a run begin: anywhere, but not so late that they end before the run. The salt is
+// drawn, so that nobody can guess a name: an answer counts because it names the question.
+func FirstExchange(id slot.ID, boots, salt uint64) uint64 {
+	return merkle.Item(uint64(id), boots, salt, 0) >> 1
+}
+
+// NextStamp is the stamp of one envelope more.
+func (s *Shared) NextStamp() wire.Stamp {
+	s.Sealed++
+	if !wire.StampsLeft(s.Boots, s.Sealed) {
+		invariant.That(false, "stamps are used up: restart the node", "sealed", s.Sealed, "boots", s.Boots)
+	}
+	return s.LastStamp()
+}
+
+// LastStamp is at or above the stamp of everything that this node has sealed.
+func (s *Shared) LastStamp() wire.Stamp { return wire.StampOf(s.Boots, s.Sealed) }
+
+// held is what this node has for a path, and the persist one has to wait for before showing it (zero: none).
+type Held struct {
+	Record []byte // encoded; nil: nothing.
+	After  contract.PersistID
+}
+
+// Current reads a path through the overlay. Errors are the store's.
+func (s *Shared) Current(path string) (Held, error) {
+	h, _, err := s.current(path)
+	return h, err
+}
+
+// current is Current, and what is kept of the path, if it is a recent one that can be.
+func (s *Shared) current(path string) (Held, *recentSlot, error) {
+	if s.recent != nil {
+		if kept := s.recent.Get(path); kept != nil {
+			h := Held{Record: kept.record}
+			if kept.persist > s.Durable {
+				h.After = kept.persist
+			}
+			return h, kept, nil
+		}
+	}
+	if p, ok := s.Overlay.ByPath[path]; ok {
+		return Held{p.Record, p.Persist}, nil, nil
+	}
+	b, ok, err := s.Store.Get(schema.RecordKey(path))
+	if err != nil {
+		return Held{}, nil, fmt.Errorf("%w: %w", ErrRead, err)
+	}
+	if !ok {
+		b = nil
+	}
+	return Held{Record: b}, s.keep(path, recentSlot{record: b, unread: true}), nil
+}
+
+// WriteRecord puts an encoded slot in the running step's persist, and in no index: those stay as they are when nothing
+// of the slot has changed but what was promised. The persist owns record.
+func (s *Shared) WriteRecord(path string, record []byte) contract.PersistID {
+	id := s.Hold(path, record)
+	if s.Changes == nil {
+		s.Changes = make([]contract.Change, 0, 2) // the record and its index.
+	}
+	s.Changes = append(s.Changes, contract.Change{Key: schema.RecordKey(path), Value: record})
+	return id
+}
+
+// Hold makes record, nil for nothing, what is read under path from now on: the running step's persist stores it.
+func (s *Shared) Hold(path string, record []byte) contract.PersistID {
+	id := s.NextPersist()
+	s.Overlay.Put(path, record, id)
+	s.keep(path, recentSlot{record: record, persist: id})
+	return id
+}
+
+// ReadMeta returns the fields under key, or nothing when there is no such key.
+func (s *Shared) ReadMeta(key string) (*codec.Reader, error) {
+	b, ok, err := s.Store.Get(key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return schema.Open(key, b)
+}
+
+// BootChange is the record of this start, with the bound of the clock.
+func (s *Shared) BootChange(bound slot.Timestamp) contract.Change {
+	b := []byte{schema.Format}
+	b = binary.LittleEndian.AppendUint64(b, s.Boots)
+	b = binary.LittleEndian.AppendUint64(b, uint64(bound))
+	return contract.Change{Key: schema.KeyBoot, Value: schema.Seal(schema.KeyBoot, b)}
+}
+
+// Exhausted says why this node has no timestamp left to issue; nil: it has.
+func (s *Shared) Exhausted() error {
+	if s.HLC.Exhausted(s.wall()) {
+		return hlc.ErrExhausted
+	}
+	return nil
+}
+
+// wall is the reading of the clock that timestamps are made of. A clock that is known to be wrong is not read:
+// linearizable reads and changes of the configuration go on without it, and others would take over its time with their
+// ballots.
+func (s *Shared) wall() int64 {
+	if s.ClockWrong {
+		return 0
+	}
+	return s.Now.Wall
+}
+
+// Stamp issues a timestamp above `above`; a higher clock bound joins the running step's persist, with which everything
+// that carries the timestamp becomes visible.
+func (s *Shared) Stamp(above slot.Timestamp) (slot.Timestamp, error) {
+	ts, bound, err := s.HLC.Next(s.wall(), above)
+	if err == nil && bound != 0 {
+		s.Changes = append(s.Changes, s.BootChange(bound))
+		s.BoundAfter = s.NextPersist()
+	}
+	return ts, err
+}
+
+// Begin returns a buffer with room for bodyBytes, holding the header with a stamp of its own. What goes into the body
+// must have been read in this same step: see wire.Stamp.
+func (s *Shared) Begin(kind wire.Kind, bodyBytes int) []byte {
+	b := make([]byte, 0, wire.EnvelopeBytes+bodyBytes)
+	b = append(b, wire.Version, byte(kind))
+	b = binary.LittleEndian.AppendUint32(b, s.Cluster)
+	b = binary.LittleEndian.AppendUint32(b, s.Founded)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.Self))
+	return binary.LittleEndian.AppendUint64(b, uint64(s.NextStamp()))
+}

@@ -1,0 +1,32 @@
+package step
+
+// Voters is what the machines of operations ask of the configuration. What needs no more than Shared has is its own:
+// VotersAlive and HasVoice.
+type Voters interface {
+	// NoQuorum says for people why there is no majority of the voters to be had; empty: there may be one.
+	NoQuorum() string
+	// TakesPart reports whether this member votes in an operation of that epoch, EpochAgrees whether it is in that
+	// epoch; of two members, both see to it that the one whose epoch is lower learns of the other's.
+	TakesPart(from *Peer, epoch uint64) bool
+	EpochAgrees(from *Peer, epoch uint64) bool
+}
+
+// VotersAlive is how many voters in force are not dead, this member included; zero: there is no configuration.
+func (s *Shared) VotersAlive() int {
+	if s.InForce == nil {
+		return 0
+	}
+	count := 0
+	for _, id := range s.InForce.Voters {
+		if p := s.Peer(id); id == s.Self || p != nil && !p.Dead() {
+			count++
+		}
+	}
+	return count
+}
+
+// HasVoice reports whether this member takes part as a voter of the configuration in force: after a recovery, once it
+// holds what all chosen voters hold.
+func (s *Shared) HasVoice() bool {
+	return s.InForce.Votes(s.Self) && (s.CaughtUp >= s.InForce.Epoch || !s.InForce.Recovered())
+}

@@ -1,0 +1,83 @@
+package tombstones
+
+import (
+	"encoding/binary"
+
+	"kvs/node/contract"
+	"kvs/node/schema"
+	"kvs/node/wire"
+)
+
+const (
+	graceParts = 4    // generations in one grace time; a tombstone waits for one more.
+	scanMax    = 1024 // index entries looked at in one step.
+)
+
+// The record g/PATH: format u8, generation u32. It says that there may be a tombstone under the path, or a mere
+// promise, written in that generation or later. It is written with every one of them, and taken away when the
+// collection finds that there is none any more. What cannot be read counts as of the present generation.
+const indexFormat = 1
+
+// List puts a path on the index, in the running step's persist: there may be a tombstone under it from now on, or a
+// mere promise.
+func (m *Machine) List(path string) {
+	m.Changes = append(m.Changes, m.listed(path))
+}
+
+// Unlist takes a path off the index, in the running step's persist: there is neither a tombstone under it nor a mere
+// promise.
+func (m *Machine) Unlist(path string) {
+	m.Changes = append(m.Changes, contract.Change{Key: schema.PrefixTombstone + path})
+}
+
+func (m *Machine) listed(path string) contract.Change {
+	b := binary.LittleEndian.AppendUint32([]byte{indexFormat}, m.stamps.generation)
+	return contract.Change{Key: schema.PrefixTombstone + path, Value: b}
+}
+
+// ripe reports whether an index entry is older than the grace time.
+func (m *Machine) ripe(value []byte) bool {
+	if len(value) != 5 || value[0] != indexFormat {
+		return false
+	}
+	born := binary.LittleEndian.Uint32(value[1:])
+	return born+graceParts+1 <= m.stamps.generation
+}
+
+// turnGeneration makes all tombstones older by a part of the grace time. While there are none there is nothing to
+// write.
+func (m *Machine) turnGeneration() {
+	m.turn = m.Now.Mono + m.Tuning.TombstoneGrace/graceParts
+	some := false
+	err := m.Store.Scan(schema.PrefixTombstone, "", func(string, []byte) bool {
+		some = true
+		return false
+	})
+	if some || err != nil {
+		m.stamps.generation++
+		m.Changes = append(m.Changes, m.stampsChange())
+	}
+}
+
+// scanIndex returns the ripe paths of the next part of the index, and whether there is more behind it.
+func (m *Machine) scanIndex() (ripe []string, more bool) {
+	seen := 0
+	next := ""
+	err := m.Store.Scan(schema.PrefixTombstone, schema.PrefixTombstone+m.cursor, func(key string, value []byte) bool {
+		path := key[len(schema.PrefixTombstone):]
+		if seen == scanMax || len(ripe) == wire.CollectMax {
+			next = path
+			return false
+		}
+		seen++
+		if m.ripe(value) {
+			ripe = append(ripe, path)
+		}
+		return true
+	})
+	if err != nil {
+		m.Log(contract.LogError, "scan of tombstones failed", "error", err.Error())
+	}
+	m.cursor = next
+	return ripe, next != ""
+}

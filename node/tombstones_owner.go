@@ -1,0 +1,10 @@
+package node
+
+// tombstonesOwner is the node as its machine for tombstones knows it, see tombstones.Owner.
+type tombstonesOwner struct{ *Node }
+
+func (o tombstonesOwner) MembersExpected() int { return o.configuration.Expected() }
+
+func (o tombstonesOwner) Erase(path string) { o.erase(path) }
+
+func (o tombstonesOwner) Settle(path string) { o.register.Absorb(path) }

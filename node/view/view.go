@@ -1,0 +1,196 @@
+// Package view answers eventual reads and listings straight from the durable store, beside the loop of the node.
+//
+// It writes nothing and knows no node. Begin with View.
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"kvs/node/conflicts"
+	"kvs/node/contract"
+	"kvs/node/schema"
+	"kvs/node/slot"
+)
+
+// View answers eventual reads and listings straight from the store, beside the loop. It is safe for concurrent use: it
+// only reads, and it sees only what is durable, so nothing it shows can be lost in a crash.
+type View struct {
+	store      contract.Reader
+	electorate *slot.Electorate
+}
+
+// New returns a View over store that decides conflicts by electorate, the last one in the node's Effects.
+func New(store contract.Reader, electorate *slot.Electorate) *View {
+	return &View{store, electorate}
+}
+
+// Get returns the record under path. Callers look at Record.Live: it may be a tombstone, or no version at all.
+func (v *View) Get(path string) (slot.Record, error) {
+	b, ok, err := v.store.Get(schema.PrefixRecord + path)
+	if err != nil {
+		return slot.Record{}, fmt.Errorf("read %q: %w", path, err)
+	}
+	if !ok {
+		return slot.Record{}, nil
+	}
+	stored, err := slot.Decode(path, b)
+	if err != nil {
+		return slot.Record{}, err
+	}
+	return v.electorate.Visible(&stored), nil
+}
+
+// Candidate returns a write that took part in a conflict under path, see conflicts.Candidate.
+func (v *View) Candidate(path string, u slot.UUID) (slot.Record, bool, error) {
+	return conflicts.Candidate(v.store, path, u)
+}
+
+// ListLimitMax bounds the entries of one listing, ListLimitDefault is what a listing gets that does not say.
+const (
+	ListLimitDefault = 1000
+	ListLimitMax     = 10000
+)
+
+// listMax bounds what one page looks at beside its entries: tombstones, what is below directories that
+// may show, and values, which have to be read to know that they are whole. The page ends there, with as many entries as
+// it has, none perhaps, and more to come.
+var listMax = budget{keys: 20000, bytes: 32 << 20} // tests make it small.
+
+// ListRequest asks for a directory's live content in byte order of the full paths.
+type ListRequest struct {
+	Directory string // "" for the root, else it ends in "/".
+	Recursive bool   // all values below, instead of the direct children.
+	Limit     int    // 1 to ListLimitMax.
+	After     string // any text: only entries whose Path comes after it in byte order, or a Listing.Next; "": all.
+}
+
+// Entry is one line of a listing. Directories (Path ends in "/") appear only in listings that are not recursive, once,
+// when something live is below them; they carry no version.
+type Entry struct {
+	Path        string
+	Directory   bool
+	Version     slot.Version
+	ContentType string
+	Bytes       int
+}
+
+// Listing is one page. When More is set the next page is asked for with Next as its After. It may have no entries: see
+// listMax.
+type Listing struct {
+	Entries []Entry
+	More    bool
+	Next    string
+}
+
+// nextMark ends a Next that is no entry's path: the page goes on just after the path before the mark, be it in the
+// middle of a directory. No path contains it.
+const nextMark = "\x00"
+
+// List returns one page of req. The page is not a snapshot: writes beside it may or may not show.
+func (v *View) List(req ListRequest) (Listing, error) {
+	prefix := schema.PrefixRecord + req.Directory
+	from := prefix
+	if req.After > req.Directory {
+		from = schema.PrefixRecord + req.firstAfter()
+	}
+	var out Listing
+	b := listMax
+	for {
+		next, err := v.listRun(req, prefix, from, &out, &b)
+		if err != nil || next == "" {
+			return out, err
+		}
+		from = next
+	}
+}
+
+// budget is what one page may still look at.
+type budget struct{ keys, bytes int }
+
+// spend takes a record off, and reports whether it was still allowed.
+func (b *budget) spend(bytes int) bool {
+	if b.keys <= 0 || b.bytes <= 0 {
+		return false
+	}
+	b.keys--
+	b.bytes -= bytes
+	return true
+}
+
+// firstAfter is the least path that may be in an entry after req.After. In a listing of children, a path below a child
+// directory belongs to that directory's entry, which is not after it: the whole directory is skipped. In a recursive
+// one, every path is an entry of its own, and "a/" comes before all that is below it.
+func (req *ListRequest) firstAfter() string {
+	if strings.HasSuffix(req.After, nextMark) {
+		return req.After // the least path after the one before the mark.
+	}
+	if below, ok := strings.CutPrefix(req.After, req.Directory); ok && !req.Recursive {
+		if i := strings.IndexByte(below, '/'); i >= 0 {
+			return afterDirectory(req.After[:len(req.Directory)+i+1])
+		}
+	}
+	return req.After + "\x00"
+}
+
+// behind is the After with which a page begins behind the last entry of this one. It comes after that of this page,
+// also when this page began in the middle of the directory that is its last entry.
+func (req *ListRequest) behind(out *Listing) string {
+	last := out.Entries[len(out.Entries)-1].Path
+	if last <= req.After {
+		return strings.TrimSuffix(req.After, nextMark) + "\x01" // below the directory, and no mark.
+	}
+	return last
+}
+
+// afterDirectory is the least path that comes after everything in dir, which ends in "/".
+func afterDirectory(dir string) string {
+	return dir[:len(dir)-1] + "0" // '0' follows '/'.
+}
+
+// listRun scans until the page is full, the scan ends, or a directory has been entered in a listing of children: then
+// it returns the key behind that directory, to go on from without walking through it.
+func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *budget) (next string, err error) {
+	var bad error
+	var seen string // the last path that was looked at.
+	scanErr := v.store.Scan(prefix, from, func(key string, value []byte) bool {
+		path := key[len(schema.PrefixRecord):]
+		if !b.spend(len(value)) {
+			out.More = true
+			if out.Next = seen + nextMark; seen == "" { // it has just gone past a directory.
+				out.Next = req.behind(out)
+			}
+			return false
+		}
+		seen = path
+		slot, err := slot.Decode(path, value)
+		if err != nil {
+			bad = err
+			return false
+		}
+		rec := v.electorate.Visible(&slot)
+		if !rec.Live() {
+			return true
+		}
+		if len(out.Entries) == req.Limit {
+			out.More, out.Next = true, req.behind(out)
+			return false
+		}
+		if !req.Recursive {
+			if i := strings.IndexByte(path[len(req.Directory):], '/'); i >= 0 {
+				dir := path[:len(req.Directory)+i+1]
+				out.Entries = append(out.Entries, Entry{Path: dir, Directory: true})
+				next = schema.PrefixRecord + afterDirectory(dir)
+				return false
+			}
+		}
+		out.Entries = append(out.Entries, Entry{
+			Path: path, Version: rec.Version(), ContentType: rec.ContentType, Bytes: len(rec.Value),
+		})
+		return true
+	})
+	if scanErr != nil {
+		return "", fmt.Errorf("list %q: %w", req.Directory, scanErr)
+	}
+	return next, bad
+}

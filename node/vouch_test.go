@@ -1,0 +1,70 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node/contract"
+)
+
+// A member that returns after its removal acknowledges nothing, from its first moment on: it asks before it serves.
+func TestAReturningMemberAsksBeforeItServes(t *testing.T) {
+	b := founded(t, 3)
+	b.do(0, contract.OpPut, "a", "v")
+	b.run(5*time.Second, func() bool { return b.shows(2, "a") == "v" })
+	id := b.machine[2].node.Self
+	b.crash(2)
+	b.run(time.Minute, func() bool { return b.state(0, id) == "dead" })
+	b.step(0, &contract.Remove{ID: id})
+	b.run(20*time.Second, func() bool { return b.state(1, id) == "removed" })
+	b.start(2)
+	require.Equal(t, contract.ModeSyncing, b.machine[2].node.Mode())
+	require.Contains(t, b.machine[2].node.Status().ModeReasons[0], "asks the other members")
+	require.Equal(t, contract.CodeSyncing, b.do(2, contract.OpPut, "b", "late").Code, "not yet")
+	b.run(5*time.Second, func() bool { return b.machine[2].node.Mode() != contract.ModeSyncing })
+	require.True(t, b.machine[2].node.membership.Gone())
+	require.Equal(t, contract.CodeReadOnly, b.do(2, contract.OpPut, "b", "late").Code)
+
+	b.crash(1) // one that is a member goes on at once, ...
+	b.start(1)
+	began := b.now
+	b.run(5*time.Second, func() bool { return b.machine[1].node.Mode() == contract.ModeNormal })
+	require.Less(t, b.now-began, time.Second)
+	b.crash(1) // ... and after a while when nobody can be asked.
+	b.crash(0)
+	b.start(1)
+	b.run(vouchWait-time.Millisecond, nil)
+	require.Equal(t, contract.ModeSyncing, b.machine[1].node.Mode())
+	b.run(time.Second, func() bool { return b.machine[1].node.Mode() == contract.ModeNormal })
+	require.True(t, b.hasSaid(1, "no other member answers"))
+}
+
+// A data folder that is an older copy is found out, and serves nobody: also one that was copied just before the last
+// start.
+func TestAnOlderCopyIsFoundOut(t *testing.T) {
+	for starts, remembered := range []string{1: "its 2.", 2: "its 3."} {
+		if starts == 0 {
+			continue
+		}
+		b := founded(t, 3)
+		b.run(5*time.Second, nil)
+		copied := b.machine[2].store.Clone()
+		for range starts {
+			b.crash(2)
+			b.start(2)
+			b.run(10*time.Second, func() bool { return b.members(3) && b.mode(2, contract.ModeNormal)() })
+			b.run(2*time.Second, nil)
+		}
+		require.Equal(t, contract.CodeCreated, b.do(2, contract.OpPut, "a", "acknowledged").Code)
+		b.crash(2)
+		b.restore(2, copied)
+		b.start(2)
+		require.Equal(t, contract.CodeSyncing, b.do(2, contract.OpGet, "a", "").Code)
+		b.run(5*time.Second, func() bool { return b.machine[2].node.Mode() == contract.ModeFailed })
+		require.Equal(t, contract.CodeFailed, b.do(2, contract.OpGet, "a", "").Code)
+		require.Contains(t, b.machine[2].node.Status().ModeReasons[0], "is an older copy: it is in its 2. run, and "+
+			"the other members remember another one, "+remembered)
+	}
+}

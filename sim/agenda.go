@@ -1,0 +1,97 @@
+package sim
+
+import "time"
+
+// entryKind says what happens at an entry of the agenda. The kinds are typed and flat, so that the loop neither
+// allocates nor calls closures.
+type entryKind uint8
+
+const (
+	entryBoot     entryKind = iota // a replica starts for the first time.
+	entryTick                      // a replica's wake-up time has come.
+	entryPacket                    // a message arrives: slot is the packet.
+	entrySynced                    // a replica's running fsync has ended.
+	entryThink                     // a client begins its next operation: slot is the client.
+	entryRequest                   // a request arrives at a replica: slot is the call.
+	entryAnswer                    // an answer arrives at a client: slot is the call.
+	entryGiveUp                    // a client has waited long enough: slot is the client, run its operation.
+	entryFault                     // the nemesis acts: slot is the index in the plan.
+	entryWatch                     // bounds are looked at.
+	entryOperator                  // somebody looks after the voters.
+	entryWalk                      // the node whose crash at a persist is looked at goes down, or comes back.
+	entryCrash                     // a replica that is to crash may do so now.
+	entryRecovery                  // the safety phase is over.
+	entryVerify                    // has everything finished and converged?
+)
+
+var entryNames = [...]string{
+	"boot", "tick", "packet", "synced", "think", "request", "answer", "give-up",
+	"fault", "watch", "operator", "walk", "crash", "recovery", "verify",
+}
+
+func (k entryKind) String() string { return entryNames[k] }
+
+// entry is one thing that is going to happen.
+type entry struct {
+	at   time.Duration // virtual, since the beginning.
+	seq  uint64        // order of making: tells entries of one moment apart.
+	slot int32         // index of the payload, by kind.
+	run  uint32        // the run of the replica, or the operation of the client, that it is meant for.
+	kind entryKind
+	node uint8 // the replica it happens to; zero: none.
+}
+
+func (e *entry) before(f *entry) bool {
+	return e.at < f.at || e.at == f.at && e.seq < f.seq
+}
+
+// agenda is a heap of values with four children a parent: half as deep as a binary one, and the children of one parent
+// are neighbours in memory. The order is total, so what comes out does not depend on how it went in.
+type agenda struct{ items []entry }
+
+func (h *agenda) len() int { return len(h.items) }
+
+func (h *agenda) push(e entry) {
+	h.items = append(h.items, e)
+	i := len(h.items) - 1
+	for i > 0 {
+		parent := (i - 1) / 4
+		if !e.before(&h.items[parent]) {
+			break
+		}
+		h.items[i] = h.items[parent]
+		i = parent
+	}
+	h.items[i] = e
+}
+
+// pop takes out the earliest entry. The heap must not be empty.
+func (h *agenda) pop() entry {
+	first := h.items[0]
+	last := h.items[len(h.items)-1]
+	h.items = h.items[:len(h.items)-1]
+	n := len(h.items)
+	if n == 0 {
+		return first
+	}
+	i := 0
+	for {
+		child := 4*i + 1
+		if child >= n {
+			break
+		}
+		least := child
+		for c := child + 1; c < min(child+4, n); c++ {
+			if h.items[c].before(&h.items[least]) {
+				least = c
+			}
+		}
+		if !h.items[least].before(&last) {
+			break
+		}
+		h.items[i] = h.items[least]
+		i = least
+	}
+	h.items[i] = last
+	return first
+}

@@ -1,0 +1,153 @@
+// Package disk is the disk of a simulated machine: what of its persists is durable, what waits for the running fsync,
+// and what faults do to it.
+package disk
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"kvs/chaos"
+	"kvs/machine"
+	"kvs/sim/memstore"
+)
+
+// Disk is a replica's storage: what is durable (the store), and the persists that are not yet.
+//
+// Persists wait in the order of their IDs. One fsync runs at a time and carries everything that waited when it
+// began; what comes meanwhile shares the next one. A crash keeps some of the waiting persists from the front,
+// however many, since the page cache may have been written back by then, and loses the others.
+type Disk struct {
+	Store   *memstore.Store
+	Waiting []machine.Persist
+	Syncing int // how many of them the running fsync carries; zero: none is running.
+	Broken  bool
+	Lost    bool // the store is an empty one in the place of one that lost its tail.
+
+	sync, syncMax time.Duration // how long an fsync takes.
+	Slow          time.Duration // added by a fault.
+	ErrorPPM      int64         // share of the fsyncs that fail.
+	ReadErrorPPM  int64         // share of the reads that fail, but for those of a node that starts.
+	Starting      bool
+	ReadRNG       *rand.Rand // draws which.
+	full          bool       // every fsync fails for lack of space.
+	NearlyFull    bool       // the host's guard has seen it in time, and still has its reserve.
+
+	KeepAtCrash int // of the waiting persists: above zero all, below zero none, zero a number drawn at random.
+}
+
+// Reasons for a failed fsync, as the node hears of them.
+var (
+	errDisk     = errors.New("input/output error")
+	errDiskFull = errors.New("no space left on device")
+)
+
+// New returns an empty disk whose fsyncs take between sync and syncMax.
+func New(sync, syncMax time.Duration) Disk {
+	return Disk{Store: memstore.New(), sync: sync, syncMax: syncMax}
+}
+
+// Reader is the disk as its machine reads it: some reads fail.
+type Reader struct{ d *Disk }
+
+// Reader returns that of d.
+func (d *Disk) Reader() Reader { return Reader{d} }
+
+func (d *Disk) readFails() bool {
+	return d.ReadErrorPPM > 0 && !d.Starting && chaos.Chance(d.ReadRNG, d.ReadErrorPPM)
+}
+
+// Get may fail.
+func (r Reader) Get(key string) (value []byte, found bool, err error) {
+	if r.d.readFails() {
+		return nil, false, errDisk
+	}
+	return r.d.Store.Get(key)
+}
+
+// Scan fails after some keys, if it does.
+func (r Reader) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
+	if !r.d.readFails() {
+		return r.d.Store.Scan(prefix, from, fn)
+	}
+	left := r.d.ReadRNG.IntN(8)
+	err := r.d.Store.Scan(prefix, from, func(key string, value []byte) bool {
+		left--
+		return left >= 0 && fn(key, value)
+	})
+	return errors.Join(errDisk, err)
+}
+
+// Queue takes a persist in.
+func (d *Disk) Queue(p machine.Persist) { d.Waiting = append(d.Waiting, p) }
+
+// Begin starts an fsync if one is needed and none is running; it takes the time returned.
+func (d *Disk) Begin(rng *rand.Rand) (takes time.Duration, begun bool) {
+	if d.Syncing > 0 || len(d.Waiting) == 0 || d.Broken {
+		return 0, false
+	}
+	d.Syncing = len(d.Waiting)
+	return chaos.DrawDuration(rng, d.sync, d.syncMax) + d.Slow, true
+}
+
+// End finishes the running fsync: it calls each with every persist that is durable now, and returns the last one's
+// ID. After an error the disk is broken: nobody knows what is on it, and it takes no more until the replica starts
+// again.
+func (d *Disk) End(rng *rand.Rand, each func(*machine.Persist)) (upTo machine.PersistID, err error) {
+	n := d.Syncing
+	if d.full {
+		err = errDiskFull
+	} else if chaos.Chance(rng, d.ErrorPPM) {
+		err = errDisk
+	}
+	if err != nil {
+		upTo = d.Waiting[0].ID - 1
+		d.keep(rng.IntN(n+1), each) // some of it may have reached the platter all the same.
+		d.Broken = true
+		return upTo, err
+	}
+	upTo = d.Waiting[n-1].ID
+	d.keep(n, each)
+	d.Syncing = 0
+	return upTo, nil
+}
+
+// keep makes the first n waiting persists durable.
+func (d *Disk) keep(n int, each func(*machine.Persist)) {
+	for i := range n {
+		if err := d.Store.Apply(d.Waiting[i].Changes); err != nil {
+			panic("sim: the memory store failed: " + err.Error())
+		}
+		each(&d.Waiting[i])
+	}
+	left := copy(d.Waiting, d.Waiting[n:])
+	clear(d.Waiting[left:])
+	d.Waiting = d.Waiting[:left]
+}
+
+// Crash keeps a random number of waiting persists and loses the rest; with keepAtCrash set, all or none of them.
+func (d *Disk) Crash(rng *rand.Rand, each func(*machine.Persist)) {
+	switch kept := d.KeepAtCrash; {
+	case d.Broken:
+	case kept < 0:
+		d.keep(0, each)
+	case kept > 0:
+		d.keep(len(d.Waiting), each)
+	default:
+		d.keep(rng.IntN(len(d.Waiting)+1), each)
+	}
+	clear(d.Waiting)
+	d.Waiting, d.Syncing, d.Broken = d.Waiting[:0], 0, false
+}
+
+// Fill makes the disk full. Half of the time the host's guard, which looks at the free space now and then, has seen
+// it coming.
+func (d *Disk) Fill(rng *rand.Rand) {
+	d.NearlyFull = rng.IntN(2) == 0
+	d.full = !d.NearlyFull
+}
+
+// Heal ends what faults do.
+func (d *Disk) Heal() {
+	d.Slow, d.ErrorPPM, d.ReadErrorPPM, d.full, d.NearlyFull = 0, 0, 0, false, false
+}

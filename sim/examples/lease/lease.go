@@ -1,0 +1,160 @@
+// Package lease is a lease service, the smallest system that the simulator runs with something to get wrong: whoever
+// has the word of a majority may act alone until the lease ends. The README is a tutorial. Node is the machine;
+// system.go has what the simulator wants to know.
+package lease
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+	"time"
+
+	"kvs/chaos"
+	"kvs/sim"
+)
+
+// Messages are a kind, the ballot that it is about, and the highest ballot that the sender has granted.
+const (
+	ask     = 'a' // give me the lease.
+	granted = 'g' // as far as I am concerned it is yours, for a term from when I got your word.
+	refused = 'r' // another member has it, or a ballot is higher.
+	release = 'e' // I do not want it any more under this ballot.
+)
+
+// What is on a disk.
+const (
+	grantedKey = "granted" // the highest ballot that it has granted.
+	// the highest ballot that it has asked for: none is asked for twice, or an old grant could count for a new
+	// question.
+	askedKey = "asked"
+)
+
+const (
+	patience = 500 * time.Millisecond // how long a member waits for a majority, at least; at most twice as long.
+	// a ballot is count*nodesSpan + number of the member: no two members have the same.
+	nodesSpan = 16
+)
+
+// Node is one member: it grants leases, asks for them, and acts while it holds one.
+type Node struct {
+	number     int
+	peers      []string      // addresses of all members, this one among them.
+	term       time.Duration // how long a lease lasts.
+	fromAnswer bool          // the planted bug: see hold.
+	rng        *rand.Rand
+
+	// What it has granted. Nobody hears of it before it is durable.
+	grant uint64
+	until time.Duration // monotonic: no other member gets a grant before.
+
+	// What it asks for.
+	asking  uint64 // zero: nothing.
+	askedAt time.Duration
+	late    time.Duration // it gives up then.
+	votes   uint64        // a bit for each member that has granted it.
+	waiting []uint64      // requests.
+
+	// What it holds.
+	token uint64
+	ends  time.Duration
+
+	highest  uint64 // ballot that it has heard of.
+	persists sim.PersistID
+	failed   bool // its disk broke: it says nothing more.
+}
+
+// Step implements sim.Machine.
+func (n *Node) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
+	if n.failed = n.failed || in.Err != nil; n.failed {
+		return
+	}
+	switch in.Kind {
+	case sim.InputRequest: // somebody wants this member to act, which it may do as long as it holds the lease.
+		if now.Mono < n.ends {
+			eff.Replies = append(eff.Replies, sim.Reply{ID: in.ID, Body: n.token})
+			return
+		}
+		if n.waiting = append(n.waiting, in.ID); n.asking == 0 {
+			n.asking, n.askedAt, n.votes = (n.highest/nodesSpan+1)*nodesSpan+uint64(n.number), now.Mono, 0
+			n.broadcast(eff, n.persist(eff, askedKey, n.asking), ask, n.asking)
+			// or two members with half of the votes each go on like that.
+			n.late = now.Mono + chaos.DrawDuration(n.rng, patience, 2*patience)
+			eff.Wake = n.late
+		}
+	case sim.InputTick:
+		switch {
+		case n.asking != 0 && now.Mono >= n.late:
+			n.broadcast(eff, 0, release, n.asking)
+			n.answer(eff, 0)
+		case n.asking != 0:
+			eff.Wake = n.late // ticks may come early.
+		}
+	case sim.InputFrame:
+		kind, ballot := in.Data[0], binary.BigEndian.Uint64(in.Data[1:])
+		n.highest = max(n.highest, ballot, binary.BigEndian.Uint64(in.Data[9:]))
+		switch {
+		case kind == ask:
+			n.asked(now, in.From, ballot, eff)
+		case kind == release && ballot == n.grant:
+			n.until = now.Mono
+		case kind == granted && ballot == n.asking:
+			n.votes |= 1 << number(in.From)
+			if bits.OnesCount64(n.votes) > len(n.peers)/2 {
+				n.hold(now, eff)
+			}
+		}
+	}
+}
+
+// asked grants or refuses a ballot.
+func (n *Node) asked(now sim.Time, from string, ballot uint64, eff *sim.Effects) {
+	if ballot <= n.grant || now.Mono < n.until && ballot%nodesSpan != n.grant%nodesSpan {
+		n.send(eff, 0, from, refused, ballot)
+		return
+	}
+	n.grant, n.until = ballot, now.Mono+n.term
+	n.send(eff, n.persist(eff, grantedKey, ballot), from, granted, ballot)
+}
+
+// hold begins to act. A member grants for a term from when it got the question, which is after that was asked: the
+// lease counts from there, or the others might think it over while this member still acts. Clocks may differ by a part
+// of a term.
+func (n *Node) hold(now sim.Time, eff *sim.Effects) {
+	from := n.askedAt
+	if n.fromAnswer {
+		from = now.Mono
+	}
+	n.token, n.ends = n.asking, from+n.term-n.term/100
+	if now.Mono >= n.ends { // the process stood still meanwhile.
+		n.answer(eff, 0)
+		return
+	}
+	n.answer(eff, n.token)
+}
+
+// answer answers all who wait: with the token, or zero when it did not get the lease.
+func (n *Node) answer(eff *sim.Effects, token uint64) {
+	for _, id := range n.waiting {
+		eff.Replies = append(eff.Replies, sim.Reply{ID: id, Body: token})
+	}
+	n.asking, n.waiting = 0, n.waiting[:0]
+}
+
+// persist stores a ballot, and returns what has to be durable before anybody hears of it.
+func (n *Node) persist(eff *sim.Effects, key string, ballot uint64) sim.PersistID {
+	n.persists++
+	change := sim.Change{Key: key, Value: binary.BigEndian.AppendUint64(nil, ballot)}
+	eff.Persist = sim.Persist{ID: n.persists, Changes: []sim.Change{change}}
+	return n.persists
+}
+
+func (n *Node) broadcast(eff *sim.Effects, after sim.PersistID, kind byte, ballot uint64) {
+	for _, to := range n.peers {
+		n.send(eff, after, to, kind, ballot)
+	}
+}
+
+func (n *Node) send(eff *sim.Effects, after sim.PersistID, to string, kind byte, ballot uint64) {
+	data := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{kind}, ballot), n.grant)
+	eff.Sends = append(eff.Sends, sim.Send{After: after, Transport: sim.TransportFrame, To: to, Data: data})
+}

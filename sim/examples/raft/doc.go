@@ -1,0 +1,10 @@
+// Package raft is somebody else's consensus library in the simulator: etcd's raft (go.etcd.io/raft/v3, its RawNode),
+// unmodified, as replicated registers with snapshots, learners and changes of the members.
+//
+// Machine (machine.go) is one node: it steps the library, keeps its log on a disk (journal.go, storage.go), applies
+// what is committed (apply.go, registers.go) and answers requests (requests.go). System (system.go) tells the
+// simulator how nodes start, what clients do (client.go) and who changes the members (operator.go). What has to hold
+// is a check a file: check_*.go, Raft's five properties, beside the judge of histories.
+//
+// It is an example and a test, not a store. Begin with README.md, then machine.go.
+package raft

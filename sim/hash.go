@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// Hash is the running hash over everything that happens: events with their time, inputs, and effects with every byte of
+// them. Two runs with the same hash were the same run.
+//
+// It is two multiplicative lanes of 64 bits that read a word at a time, mixed as in xxHash's and SplitMix's
+// finalisers. It has to be fast and to spread well; nobody attacks it.
+type Hash struct{ a, b uint64 }
+
+const (
+	hashPrimeA = 0x9e3779b97f4a7c15
+	hashPrimeB = 0xc2b2ae3d27d4eb4f
+)
+
+func newHash(seed uint64) Hash {
+	t := Hash{a: hashPrimeB, b: hashPrimeA}
+	t.Word(seed)
+	return t
+}
+
+// Word takes in a number.
+func (t *Hash) Word(x uint64) {
+	t.a = (t.a ^ x) * hashPrimeA
+	t.a ^= t.a >> 32
+	t.b = bits.RotateLeft64(t.b+x*hashPrimeB, 31) * hashPrimeA
+}
+
+// Bytes takes in bytes and their length.
+func (t *Hash) Bytes(p []byte) {
+	t.Word(uint64(len(p)))
+	for len(p) >= 8 {
+		t.Word(binary.LittleEndian.Uint64(p))
+		p = p[8:]
+	}
+	var rest uint64
+	for i, c := range p {
+		rest |= uint64(c) << (8 * i)
+	}
+	t.Word(rest)
+}
+
+// Text takes in a text and its length.
+func (t *Hash) Text(s string) {
+	t.Word(uint64(len(s)))
+	for len(s) >= 8 {
+		t.Word(uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56)
+		s = s[8:]
+	}
+	var rest uint64
+	for i := range len(s) {
+		rest |= uint64(s[i]) << (8 * i)
+	}
+	t.Word(rest)
+}
+
+// String prints the hash as 32 hexadecimal digits.
+func (t Hash) String() string {
+	final := func(x uint64) uint64 {
+		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		x = (x ^ x>>27) * 0x94d049bb133111eb
+		return x ^ x>>31
+	}
+	return fmt.Sprintf("%016x%016x", final(t.a), final(t.b^t.a))
+}

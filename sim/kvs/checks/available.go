@@ -1,0 +1,87 @@
+package checks
+
+import (
+	"slices"
+	"strings"
+
+	"kvs/node"
+	"kvs/node/swim"
+	"kvs/scenarios"
+	"kvs/sim"
+	"kvs/sim/kvs/member"
+	"kvs/sim/kvs/world"
+)
+
+// Availability, as far as a single answer shows it. That all is served in the end is what `finished` asks of the
+// core and of the end of a run, where clients try again; a member that refuses now and then passes there.
+//
+//   - An eventual operation needs nobody else: a member in mode normal does it, if its disk can be read.
+//   - Operations of the other levels may be refused at once when no majority of the voters can be had, and for that
+//     reason they are refused only then, as far as the member itself knows.
+
+// availableCheck looks at answers that leave members, and at the mode that each had when it was asked.
+type availableCheck struct{ check }
+
+func newAvailableCheck(w *world.World) *availableCheck {
+	return &availableCheck{check{w, promiseAvailable, sim.Events(sim.EventReplied)}}
+}
+
+// Observe implements sim.Checker.
+func (k *availableCheck) Observe(e *sim.Event) {
+	k.replied(k.w.Of(e.Replica), e.Call.State.(*world.Call), &e.Reply.Body.(*member.Answered).Response)
+}
+
+func (k *availableCheck) replied(r *world.Replica, c *world.Call, resp *node.Response) {
+	w := k.w
+	if c.Mode != node.ModeNormal || r.Node == nil {
+		return
+	}
+	path := c.Request.Path
+	bad := func(format string, args ...any) { k.bad(r.Number, path, format, args...) }
+	write := c.Write != world.NoWrite
+	if w.AskedLevel(c) == node.Eventual && !(write && strong(r.Node.Config(), w.Own, path)) {
+		if !eventualMay(resp.Code, r.Rotten[path]) && (resp.Code != node.CodeStorage || !r.DiskState().ReadErrors) {
+			bad("answers an eventual operation with %s (%s), in mode normal", resp.Code, resp.Detail)
+		}
+		return
+	}
+	config := r.Node.Config()
+	if resp.Code != node.CodeNoQuorum || c.AskedAt != w.Now() || resp.Outcome == node.OutcomeUnknown || config == nil {
+		return
+	}
+	if alive := takenForAlive(r, config); alive >= config.Majority() {
+		bad("refuses an operation at once (%s), and takes %d of %d voters for alive", resp.Detail, alive,
+			len(config.Voters))
+	}
+}
+
+// eventualMay lists how an eventual operation may end in mode normal. The mode can change while it waits for the disk.
+func eventualMay(code node.Code, rotten bool) bool {
+	switch code {
+	case node.CodeOK, node.CodeCreated, node.CodeNotFound, node.CodeFailed:
+		return true
+	case node.CodeCorrupt:
+		return rotten
+	}
+	return false
+}
+
+// strong reports whether a path is under a strong prefix.
+func strong(config *node.Config, own *scenarios.Sections, path string) bool {
+	if config == nil {
+		return own.Voters.Strong
+	}
+	return slices.ContainsFunc(config.Strong, func(p string) bool { return p == "/" || strings.HasPrefix(path, p) })
+}
+
+// takenForAlive counts the voters that a member does not take for dead.
+func takenForAlive(r *world.Replica, config *node.Config) (count int) {
+	members := r.Node.Status().Members
+	for _, id := range config.Voters {
+		if id == r.ID || slices.ContainsFunc(members,
+			func(m swim.Member) bool { return m.ID == id && (m.State == swim.Alive || m.State == swim.Suspect) }) {
+			count++
+		}
+	}
+	return count
+}

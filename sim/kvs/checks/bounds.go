@@ -1,0 +1,82 @@
+package checks
+
+import (
+	"fmt"
+	"time"
+
+	"kvs/node"
+	"kvs/node/slot"
+	"kvs/sim"
+	"kvs/sim/kvs/member"
+	"kvs/sim/kvs/world"
+)
+
+// backlog is what waits in the world around a node.
+type backlog struct{ gate, disk, inbox int }
+
+// backlogMax bounds what may wait for a disk: far more than clients and peers of a cluster this size can have open.
+const backlogMax = 20_000
+
+// hintSlack is how late a node may drop hints: it wakes up for it, but a paused one does not.
+const hintSlack = time.Second
+
+// boundsCheck looks at all running members now and then.
+type boundsCheck struct{ check }
+
+func newBoundsCheck(w *world.World) *boundsCheck {
+	return &boundsCheck{check{w, promiseBounded, sim.Events(world.MemberLooked)}}
+}
+
+// Observe implements sim.Checker.
+func (c *boundsCheck) Observe(e *sim.Event) {
+	b := backlog{disk: len(e.Replica.Queued())}
+	b.gate, b.inbox = e.Replica.Backlog()
+	c.w.Violate(checkBounds(e.Replica.Number, &e.Own.(*world.Look).Status, b, c.w.Tuning())...)
+}
+
+// checkBounds looks at the queues of one replica, and at what only a bug can cause: streams have checksums of their
+// own, so a frame that its receiver refuses was encoded wrongly.
+func checkBounds(n int, s *node.Status, b backlog, t node.Tuning) []sim.Violation {
+	var out []sim.Violation
+	bad := func(format string, args ...any) {
+		out = append(out, sim.Violation{Promise: promiseBounded, Node: n, Detail: fmt.Sprintf(format, args...)})
+	}
+	bytesMax := t.QueueBytesMax + t.BatchBytesMax + slot.RecordBytesMax
+	for _, p := range s.Peers {
+		if p.QueueBytes < 0 || p.QueueBytes > bytesMax || p.QueueEntries < 0 {
+			bad("its queue for peer %s has %d entries of %d bytes, at most %d bytes are allowed", p.ID,
+				p.QueueEntries, p.QueueBytes, bytesMax)
+		}
+	}
+	for _, p := range s.Peers {
+		if p.Away > t.HintTTL+hintSlack && p.QueueEntries > 0 {
+			bad("it still keeps %d hints for peer %s, which has been dead for %s", p.QueueEntries, p.ID, p.Away)
+		}
+	}
+	if b.gate > backlogMax || b.disk > backlogMax || b.inbox > sim.InboxMax+1 {
+		bad("%d effects and %d persists wait for its disk, %d inputs for the end of a pause", b.gate, b.disk, b.inbox)
+	}
+	if s.Counters.FramesBad > 0 {
+		bad("it refused %d frames, and streams do not corrupt", s.Counters.FramesBad)
+	}
+	return out
+}
+
+// sealedCheck: where datagrams are sealed no member takes in one of a stranger, and none refuses the word of another
+// member.
+type sealedCheck struct{ check }
+
+func newSealedCheck(w *world.World) *sealedCheck {
+	return &sealedCheck{check{w, promiseSealed, sim.Events(world.MemberLooked, sim.EventNoted)}}
+}
+
+// Observe implements sim.Checker.
+func (c *sealedCheck) Observe(e *sim.Event) {
+	if broken, is := e.Note.(*member.Broken); e.Kind == sim.EventNoted && is {
+		c.bad(e.Replica.Number, "", "%s", broken)
+	}
+	if look, is := e.Own.(*world.Look); is && look.Status.Counters.FramesForeign > 0 {
+		c.bad(e.Replica.Number, "", "it refused %d frames, taking their sender for another member",
+			look.Status.Counters.FramesForeign)
+	}
+}

@@ -1,0 +1,65 @@
+package checks
+
+import (
+	"slices"
+
+	"kvs/node"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/sim"
+	"kvs/sim/kvs/member"
+	"kvs/sim/kvs/world"
+)
+
+// chosenCheck looks at the disks at the moment in which the cluster says that a linearizable write is done: a
+// majority of the voters has that version, or one that came after it, or has dropped a tombstone as high by the
+// rule; of those before, if the configuration has changed since it was chosen. A voter whose disk was wiped since,
+// or whose copy is rotten, counts as if it had it.
+type chosenCheck struct{ check }
+
+func newChosenCheck(w *world.World) *chosenCheck {
+	return &chosenCheck{check{w, promiseChosen, sim.Events(sim.EventReplied)}}
+}
+
+// Observe implements sim.Checker.
+func (k *chosenCheck) Observe(e *sim.Event) {
+	c, resp := e.Call.State.(*world.Call), &e.Reply.Body.(*member.Answered).Response
+	if c.Acknowledged(resp) && resp.Level == node.Linearizable {
+		k.acknowledged(k.w.Of(e.Replica), c.Request.Path, resp.Record.Version())
+	}
+}
+
+// acknowledged is called when a member acknowledges a linearizable write.
+func (k *chosenCheck) acknowledged(r *world.Replica, path string, v node.Version) {
+	config := r.Node.Config()
+	if config == nil {
+		k.bad(r.Number, path, "acknowledges a linearizable write without a configuration")
+		return
+	}
+	now, before := k.holders(config.Voters, path, v), k.holders(config.Previous, path, v)
+	if now < config.Majority() && (len(config.Previous) == 0 || before < len(config.Previous)/2+1) {
+		k.bad(r.Number, path, "acknowledges version %s, which %d of %d voters have on disk, "+
+			"and %d of %d before the last change", v.ETag(), now, len(config.Voters), before, len(config.Previous))
+	}
+}
+
+// holders counts the voters that have a version, or one after it, on disk.
+func (k *chosenCheck) holders(voters []node.ID, path string, v node.Version) int {
+	holds := len(voters)
+	for i := range k.w.Replicas {
+		other := &k.w.Replicas[i]
+		if _, votes := slices.BinarySearch(voters, other.ID); !votes {
+			continue
+		}
+		b, found, err := other.Store().Get(schema.PrefixRecord + path)
+		if err != nil {
+			continue
+		}
+		slot, err := slot.Decode(path, b)
+		if (!found || err != nil || slot.Top() < v.TS) && !other.Rotten[path] &&
+			!k.w.Disks.HasEnded(other.Number, path, v.TS) {
+			holds--
+		}
+	}
+	return holds
+}

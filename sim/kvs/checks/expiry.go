@@ -1,0 +1,248 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"kvs/node"
+	"kvs/scenarios"
+	"kvs/sim"
+	"kvs/sim/kvs/ledger"
+	"kvs/sim/kvs/world"
+)
+
+// expiryCheck looks at the ends of values.
+type expiryCheck struct{ check }
+
+func newExpiryCheck(w *world.World) *expiryCheck {
+	return &expiryCheck{check{w, promiseExpiry, sim.Events(world.SlotStored)}}
+}
+
+// Observe implements sim.Checker.
+func (c *expiryCheck) Observe(e *sim.Event) {
+	r, s := c.w.Of(e.Replica), e.Own.(*world.StoredSlot)
+	c.ended(r, s.Path, &s.Slot)
+	if !s.Rotten {
+		c.hidesWrite(r, s)
+	}
+}
+
+// Finish implements sim.Checker.
+func (c *expiryCheck) Finish() {
+	c.w.Violate(checkHidden(c.w.Evidence())...)
+	c.w.Violate(checkLives(c.w.Evidence())...)
+}
+
+// ended takes note of a slot that replica r has made durable: when it is the end of a value, the value has lived
+// its time. It is measured from when the client asked, by the true time of this world, less what a monotonic clock
+// may go wrong.
+//
+// That values do end is part of what a run waits for: see world/settled.go.
+func (c *expiryCheck) ended(r *world.Replica, path string, s *node.Slot) {
+	w := c.w
+	for i := range s.Candidates {
+		if !world.IsEnding(s, i) {
+			continue
+		}
+		end := node.Record{TS: s.TS, UUID: s.Candidates[i].UUID, Tombstone: true}
+		for _, index := range w.Ledger.Of(path) {
+			wr := &w.Ledger.Writes[index]
+			if wr.Fate != ledger.Acknowledged || wr.Delete || !end.EndingOf(wr.Version) {
+				continue
+			}
+			if wr.TTL == 0 {
+				c.bad(r.Number, path, "ends %s, which lives for ever", wr.Version.ETag())
+			} else if lived := w.Now() - wr.Begun; lived < wr.TTL-world.EndsEarly(wr.TTL) {
+				c.bad(r.Number, path, "ends %s after %s of %s", wr.Version.ETag(), lived, wr.TTL)
+			}
+		}
+	}
+}
+
+// hidesWrite takes note of a slot that replica r has made durable in place of what it held: the end of a value
+// stands below every write with its timestamp, and neither stands beside one nor takes its place.
+func (c *expiryCheck) hidesWrite(r *world.Replica, stored *world.StoredSlot) {
+	path, s, before := stored.Path, &stored.Slot, &stored.Before
+	for i := range s.Candidates {
+		if !world.IsEnding(s, i) {
+			continue
+		}
+		if len(s.Candidates) > 1 {
+			c.bad(r.Number, path, "the end of a value is one of %d candidates at %s", len(s.Candidates), s.TS)
+		}
+		if stored.Held && before.TS == s.TS && len(before.Candidates) > 0 && !world.IsEnding(before, 0) {
+			c.bad(r.Number, path, "the end of a value takes the place of %s, a write at %s",
+				before.Candidates[0].UUID, s.TS)
+		}
+	}
+}
+
+// checkHidden looks for acknowledged writes that an end hides although it is not theirs: every write above the
+// value that ended goes before the end, also one with the end's own timestamp.
+func checkHidden(e *world.Evidence) []sim.Violation {
+	var out []sim.Violation
+	for i := range e.Nodes {
+		for _, r := range e.Nodes[i].Records {
+			of, is := r.Record.Ending()
+			if !is {
+				continue
+			}
+			for _, index := range e.Ledger.Of(r.Path) {
+				wr := &e.Ledger.Writes[index]
+				found := wr.Version == r.Record.Version() // it is a delete that was told of the end that it found.
+				if wr.Fate == ledger.Acknowledged && !wr.Lost && !found && wr.Version.TS > of &&
+					e.Scenario.Expects(scenarios.NoLostWrite) {
+					out = append(out, sim.Violation{Promise: promiseExpiry, Node: e.Nodes[i].Number, Path: r.Path,
+						Detail: fmt.Sprintf("the end of the value at %s hides version %s of client %d", of,
+							wr.Version.ETag(), wr.Client)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// checkLives looks for values that live otherwise than their clients asked for.
+func checkLives(e *world.Evidence) []sim.Violation {
+	var out []sim.Violation
+	for i := range e.Nodes {
+		for _, r := range e.Nodes[i].Records {
+			if !r.Record.Live() {
+				continue
+			}
+			wr, wrong := e.Ledger.Source(r.Path, r.Record.Value)
+			if wrong != "" {
+				continue // the check of known values says so.
+			}
+			life, want := time.Duration(0), wr.TTL
+			if r.Record.Expires != 0 {
+				life = time.Duration(r.Record.Expires-r.Record.TS.Wall()) * time.Millisecond
+			}
+			if want > 0 {
+				want = max(want.Truncate(time.Millisecond), time.Millisecond)
+			}
+			if life != want {
+				out = append(out, sim.Violation{Promise: promiseExpiry, Node: e.Nodes[i].Number, Path: r.Path,
+					Detail: fmt.Sprintf("holds %s, which lives for %s, and client %d asked for %s",
+						world.Text(r.Record), life, wr.Client, want)})
+			}
+		}
+	}
+	return out
+}
+
+// overdueCheck wants values to end in time, as node/expiry promises: a member lets a value go when it has held
+// it, while running, for as long as the value lives, and expiryPatience longer if another member made it. Each
+// crash may cost it expiryClockInterval of its running time. How long a member has been running for certain is
+// counted here, so whatever stood in its way is in its favour.
+//
+// It judges what a member can end alone: a value without rivals that no linearizable operation wrote. That the
+// others end as well is what a run waits for: see world/settled.go.
+type overdueCheck struct {
+	check
+	members []heldValues // by number of the replica.
+}
+
+// heldValues are those on one disk.
+type heldValues struct {
+	ran    time.Duration // how long members on this disk have been able to work, at the least.
+	starts int
+	values map[string]heldValue // by path: those that end.
+}
+
+type heldValue struct {
+	version node.Version
+	life    time.Duration
+	since   time.Duration // ran, when it came.
+	starts  int           // the same.
+}
+
+// The terms of the promise: the constants of node/expiry, written down once more, and what looks and fsyncs may take.
+const (
+	overduePatience = 5 * time.Second
+	overdueAtCrash  = 11 * time.Second // expiry.ClockInterval, and the second until the next look.
+	overdueSlack    = 4 * time.Second
+)
+
+func newOverdueCheck(w *world.World) *overdueCheck {
+	c := &overdueCheck{
+		check: check{w, promiseExpiry, sim.Events(sim.EventStarted, sim.EventWiped, sim.EventSwapped,
+			sim.EventRotten, world.SlotStored, world.PathErased, world.MemberLooked)},
+		members: make([]heldValues, w.Nodes()+1),
+	}
+	for n := range c.members {
+		c.members[n].values = make(map[string]heldValue)
+	}
+	return c
+}
+
+// Observe implements sim.Checker.
+func (c *overdueCheck) Observe(e *sim.Event) {
+	r := c.w.Of(e.Replica)
+	switch e.Kind {
+	case sim.EventStarted:
+		c.started(r.Number)
+	case sim.EventWiped:
+		c.wiped(r.Number)
+	case sim.EventSwapped:
+		c.swapped(r.Number, e.Other.Number)
+	case sim.EventRotten:
+		path, _ := world.CutRecordPrefix(e.Key)
+		c.forget(r.Number, path)
+	case world.SlotStored:
+		s := e.Own.(*world.StoredSlot)
+		shown := r.Electorate.Visible(&s.Slot)
+		c.stored(r.Number, s.Path, &s.Slot, &shown)
+	case world.PathErased:
+		c.forget(r.Number, e.Own.(*world.ErasedPath).Path)
+	case world.MemberLooked:
+		if c.w.AbleTo(r) {
+			c.w.Violate(c.look(r.Number, sim.WatchEvery)...)
+		}
+	}
+}
+
+// stored takes note of a slot that has become durable on replica n, which shows rec of it.
+func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record) {
+	m := &c.members[n]
+	eventual := len(s.Candidates) == 1 && s.Candidates[0].UUID == rec.UUID && s.TS == rec.TS
+	// by an operation that read it: it needs a majority to end.
+	chosen := s.Consensus != nil && s.Consensus.Record.Version() == rec.Version()
+	if !eventual || chosen || !rec.Live() || rec.Expires == 0 {
+		delete(m.values, path)
+		return
+	}
+	if m.values[path].version != rec.Version() {
+		life := time.Duration(max(rec.Expires-rec.TS.Wall(), 1)) * time.Millisecond
+		m.values[path] = heldValue{version: rec.Version(), life: life, since: m.ran, starts: m.starts}
+	}
+}
+
+// forget is for a record that cannot be read any more, or is gone.
+func (c *overdueCheck) forget(n int, path string) { delete(c.members[n].values, path) }
+
+func (c *overdueCheck) started(n int) { c.members[n].starts++ }
+
+func (c *overdueCheck) wiped(n int) { clear(c.members[n].values) }
+
+func (c *overdueCheck) swapped(a, b int) { c.members[a], c.members[b] = c.members[b], c.members[a] }
+
+// look counts the time since the last look for a replica that has been able to work, and finds what it should have
+// ended.
+func (c *overdueCheck) look(n int, since time.Duration) (out []sim.Violation) {
+	m := &c.members[n]
+	m.ran += since
+	for _, path := range slices.Sorted(maps.Keys(m.values)) {
+		v := m.values[path]
+		most := v.life + v.life/1000 + overduePatience + overdueSlack + time.Duration(m.starts-v.starts)*overdueAtCrash
+		if held := m.ran - v.since; held > most {
+			delete(m.values, path) // said once.
+			out = append(out, sim.Violation{Promise: promiseExpiry, Node: n, Path: path,
+				Detail: fmt.Sprintf("shows %s, which lives for %s, after it has been running with it for %s "+
+					"and started %d times meanwhile", v.version.ETag(), v.life, held, m.starts-v.starts)})
+		}
+	}
+	return out
+}

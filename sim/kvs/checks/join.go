@@ -1,0 +1,182 @@
+package checks
+
+import (
+	"kvs/node"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/sim"
+	"kvs/sim/kvs/member"
+	"kvs/sim/kvs/world"
+)
+
+// joinCheck follows newcomers: what a node in ModeSyncing answers, how far its disk says that it has come, whether
+// it goes on from there after a restart, and what it holds when it takes itself for one in step. That it serves in
+// the end is what the probes of the liveness phase prove.
+type joinCheck struct {
+	check
+	members []newcomer // by number of the replica.
+	resumed int        // runs that went on where a former one stopped.
+	joined  []int      // by number of the replica: how often it pulled something and got in step.
+}
+
+func newJoinCheck(w *world.World) *joinCheck {
+	return &joinCheck{check: check{w, promiseJoin, sim.Events(sim.EventStarted, sim.EventDurable, sim.EventReplied,
+		sim.EventWiped, sim.EventSwapped)}, members: make([]newcomer, w.Nodes()+1),
+		joined: make([]int, w.Nodes()+1)}
+}
+
+// Observe implements sim.Checker.
+func (c *joinCheck) Observe(e *sim.Event) {
+	r := c.w.Of(e.Replica)
+	switch e.Kind {
+	case sim.EventStarted:
+		c.started(r)
+	case sim.EventWiped:
+		c.members[r.Number] = newcomer{}
+	case sim.EventSwapped:
+		other := e.Other.Number
+		c.members[r.Number], c.members[other] = c.members[other], c.members[r.Number]
+	case sim.EventReplied:
+		c.answers(r, e.Call.State.(*world.Call).Request.Path, e.Reply.Body.(*member.Answered).Code)
+	case sim.EventDurable:
+		for i := range e.Persist.Changes {
+			if change := &e.Persist.Changes[i]; change.Key == node.BootstrapKey {
+				c.stored(r, change.Value)
+			}
+		}
+	}
+}
+
+// newcomer is what the disk of a member says of its bootstrap.
+type newcomer struct {
+	pulled    uint64       // keys that it has pulled; zero when none is under way.
+	heldFirst []heldBefore // what all others held when it began.
+}
+
+// heldBefore is what all other disks held when a newcomer began.
+type heldBefore struct {
+	path string
+	ts   node.Timestamp
+}
+
+// answers takes note of an answer at the moment in which a client may hear it.
+func (c *joinCheck) answers(r *world.Replica, path string, code node.Code) {
+	if r.Node == nil || r.Node.Mode() != node.ModeSyncing {
+		return
+	}
+	switch code {
+	case node.CodeOK, node.CodeCreated, node.CodeNotFound:
+		c.bad(r.Number, path, "answers %s although it has not got the data of the others yet", code)
+	}
+}
+
+// started compares what a run begins from with what the disk says.
+func (c *joinCheck) started(r *world.Replica) {
+	of, s := &c.members[r.Number], r.Node.Status().Bootstrap
+	begins := uint64(0)
+	if s != nil {
+		begins = s.KeysDone
+	}
+	if begins != of.pulled {
+		c.bad(r.Number, "", "it begins with %d keys pulled, its disk says %d", begins, of.pulled)
+	}
+	if begins > 0 {
+		c.resumed++
+	}
+	if s != nil && of.pulled == 0 {
+		of.heldFirst = c.heldByOthers(r)
+	}
+}
+
+// stored takes note of the durable record of a bootstrap; nil: it is over.
+func (c *joinCheck) stored(r *world.Replica, record []byte) {
+	of := &c.members[r.Number]
+	if record == nil {
+		if of.pulled > 0 {
+			c.joined[r.Number]++
+		}
+		c.inStep(r)
+		of.pulled, of.heldFirst = 0, nil
+		return
+	}
+	keys, err := node.BootstrapProgress(record)
+	switch {
+	case err != nil:
+		c.bad(r.Number, "", "%s", err)
+	case keys < of.pulled:
+		c.bad(r.Number, "", "it has pulled %d keys, and had %d before", keys, of.pulled)
+	}
+	of.pulled = keys
+}
+
+// inStep wants to find at a newcomer what all others held when it began, and hold still: one of them may have lost
+// its disk meanwhile, or a tombstone may have been collected. The newcomer itself may be the first that drops it:
+// the others hear later that it may go.
+func (c *joinCheck) inStep(r *world.Replica) {
+	still := c.heldByOthers(r)
+	for _, b := range c.members[r.Number].heldFirst {
+		for len(still) > 0 && still[0].path < b.path {
+			still = still[1:]
+		}
+		if len(still) == 0 || still[0].path != b.path || still[0].ts < b.ts {
+			continue
+		}
+		if r.Rotten[b.path] || c.w.Disks.HasEnded(r.Number, b.path, b.ts) {
+			continue // what rots on its disk is replaced as anywhere.
+		}
+		if has := topOf(r, b.path); has < b.ts {
+			c.bad(r.Number, b.path, "it takes itself for one in step and holds version %s, "+
+				"but all others held %s before it began", has, b.ts)
+		}
+	}
+}
+
+// heldByOthers returns the paths that are on every other disk, with the lowest version of each, sorted by path.
+func (c *joinCheck) heldByOthers(r *world.Replica) []heldBefore {
+	w := c.w
+	var out []heldBefore
+	first := 1
+	if r.Number == 1 {
+		first = 2
+	}
+	if first > w.Nodes() {
+		return nil
+	}
+	err := w.Replicas[first].Store().Scan(schema.PrefixRecord, "", func(key string, _ []byte) bool {
+		path, _ := world.CutRecordPrefix(key)
+		out = append(out, heldBefore{path: path})
+		return true
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
+	kept := out[:0]
+	for _, b := range out {
+		for n := 1; n <= w.Nodes(); n++ {
+			if n == r.Number {
+				continue
+			}
+			ts := topOf(&w.Replicas[n], b.path)
+			if n == first || ts < b.ts {
+				b.ts = ts
+			}
+		}
+		if b.ts > 0 {
+			kept = append(kept, b)
+		}
+	}
+	return kept
+}
+
+// topOf is the version on a replica's disk; zero: none.
+func topOf(r *world.Replica, path string) node.Timestamp {
+	b, found, err := r.Store().Get(schema.PrefixRecord + path)
+	if err != nil || !found {
+		return 0
+	}
+	slot, err := slot.Decode(path, b)
+	if err != nil {
+		return 0
+	}
+	return slot.Top()
+}

@@ -1,0 +1,89 @@
+package checks
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"kvs/node"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/wire"
+	"kvs/sim"
+)
+
+func TestPersistCheck(t *testing.T) {
+	slot := slot.Of(&node.Record{TS: 7, UUID: node.UUID{1}, Origin: 1})
+	early := newPersistCheck(bare(t))
+	early.stored(2, 2, "p", &slot)
+	requireBroken(t, early.w.Violations(), promisePersist, "does not have it on disk")
+
+	inOrder := newPersistCheck(bare(t))
+	inOrder.stored(1, 1, "p", &slot)
+	inOrder.stored(2, 2, "p", &slot)
+	require.Empty(t, inOrder.w.Violations())
+}
+
+func TestSpeakingBeforeTheStartIsDurableIsFound(t *testing.T) {
+	w, _ := lived(t)
+	r := &w.Replicas[1]
+	say := func() {
+		w.Say(r.Replica, sim.Send{To: sim.Address(2), Data: []byte("x")})
+	}
+	say()
+	require.Empty(t, w.Violations())
+	r.Booted = false
+	say()
+	requireBroken(t, w.Violations(), promisePersist, "before its start")
+}
+
+// message is an envelope of a kind with an epoch at an offset of its body.
+func message(kind byte, offset int, epoch uint64) []byte {
+	b := make([]byte, envelopeHeader+offset+8+envelopeSeal)
+	b[0], b[1] = 2, kind
+	binary.LittleEndian.PutUint64(b[envelopeHeader+offset:], epoch)
+	return b
+}
+
+func TestEpochsFire(t *testing.T) {
+	w, _ := lived(t)
+	c, r := newEpochCheck(w.World), &w.Replicas[1]
+	has := storedEpoch(r.Store(), schema.KeyConfig)
+	require.EqualValues(t, 1, has, "the record is where it was")
+	require.EqualValues(t, 1, storedEpoch(r.Store(), schema.KeyPassed))
+	for kind, offset := range epochOffsets {
+		w.TakeViolations()
+		c.sent(r, message(kind, offset, has))
+		require.Empty(t, w.Violations())
+		c.sent(r, message(kind, offset, has+1))
+		requireBroken(t, w.Violations(), promisePersist, "sends "+wire.Kind(kind).String()+" in epoch 2")
+	}
+
+	// One that has adopted the next epoch may speak in it, and has not caught up by that.
+	b, _, err := r.Store().Get(schema.KeyConfig)
+	require.NoError(t, err)
+	next := append([]byte(nil), b...)
+	binary.LittleEndian.PutUint64(next[1:], has+1)
+	require.NoError(t, r.Store().Apply([]node.Change{{Key: schema.KeyConfig, Value: next}}))
+	w.TakeViolations()
+	c.sent(r, message(44, 8, has+1))
+	require.Empty(t, w.Violations())
+	c.sent(r, message(kindPassedIs, 0, has+1))
+	requireBroken(t, w.Violations(), promisePersist, "passed-is")
+	w.TakeViolations()
+	c.sent(r, message(41, 1, 9)[:envelopeHeader+1+envelopeSeal]) // that there is none.
+	c.sent(r, []byte{2, 44})
+	require.Empty(t, w.Violations())
+}
+
+// What the real node sends carries its epochs where they are looked for: a store in which the configuration goes
+// missing shows.
+func TestMissingConfigurationIsFound(t *testing.T) {
+	got := sabotage(t, "linearizable", " fault ", func(w *judged) {
+		require.NoError(t, w.Replicas[1].Store().Apply([]node.Change{{Key: schema.KeyConfig}}))
+	})
+	for _, kind := range []string{"prepare", "promised"} {
+		requireBroken(t, got, promisePersist, "sends "+kind+" in epoch 1, and has epoch 0")
+	}
+}

@@ -1,0 +1,43 @@
+package checks
+
+import (
+	"strings"
+
+	"kvs/linearize"
+	"kvs/scenarios"
+	"kvs/sim"
+	"kvs/sim/kvs/world"
+)
+
+// recencyCheck checks what the quorum level promises: a read shows nothing older than what a client was answered,
+// by whatever member, before the read began. Timestamps decide; among equal ones the winner may change as votes
+// become known.
+type recencyCheck struct{ check }
+
+func newRecencyCheck(w *world.World) *recencyCheck {
+	return &recencyCheck{check{w, scenarios.QuorumRecency.String(), sim.Events(sim.EventAnswered)}}
+}
+
+// Observe implements sim.Checker.
+func (r *recencyCheck) Observe(e *sim.Event) {
+	c := e.Caller.Client.(*world.Client)
+	k, _ := e.Answer.Body.(*world.Answer)
+	if k != nil && e.Answer.Status == linearize.OK && c.Op.Kind != scenarios.OpList {
+		r.answered(c, k)
+	}
+}
+
+// answered looks at the answer of a client's operation.
+func (r *recencyCheck) answered(c *world.Client, a *world.Answer) {
+	w := r.w
+	if a.Version.TS == 0 && w.Disks.Highest[c.Op.Path] >= c.Floor && c.Floor > 0 {
+		return // the tombstone it would have shown is gone from all members.
+	}
+	if w.Own.Workload.Mixed && !strings.HasPrefix(c.Op.Path, scenarios.QuorumDir) {
+		return
+	}
+	if c.Op.Kind == scenarios.OpGet && a.Version.TS < c.Floor && !w.RecencyExcused(c.Op.Path, c.Floor) {
+		r.bad(c.Op.Node, c.Op.Path, "a read shows timestamp %s, but %s had been answered before it began",
+			a.Version.TS, c.Floor)
+	}
+}

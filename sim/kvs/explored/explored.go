@@ -1,0 +1,207 @@
+// Package explored is kvs as sim/explore walks through it: real nodes that have met, and a few linearizable operations
+// on one path. It is not kvs as the simulator runs it, with workloads, operators and checkers: that is sim/kvs.
+//
+// After the last step of an execution every node reads the path linearizably. Failure detection and comparisons do not
+// run while operations are under way.
+package explored
+
+import (
+	"fmt"
+	"time"
+
+	"kvs/linearize"
+	"kvs/node"
+	"kvs/node/swim"
+	"kvs/node/wire"
+	"kvs/sim"
+	"kvs/sim/explore"
+	"kvs/sim/kvs/member"
+	"kvs/sim/scenario"
+)
+
+// path is what all operations are about.
+const path = "a"
+
+// Space is what there is to explore. What kvs adds to scenarios is of no interest.
+func Space() *explore.Space {
+	return &explore.Space{System: system{}, Scenario: scenario.Default(nil), Words: words[:], Scopes: Scopes()}
+}
+
+// words are those of operations; a create is a compare-and-set that wants nothing to be there.
+var words = [...]string{"get", "put", "delete", "create"}
+
+type system struct{}
+
+// Name implements sim.System.
+func (system) Name() string { return "kvs" }
+
+// New implements sim.System.
+func (system) New(w *sim.World) sim.Cluster {
+	return &cluster{w: w, nodes: make([]*node.Node, w.Nodes()+1)}
+}
+
+// cluster is one execution.
+type cluster struct {
+	explore.Base
+	w     *sim.World
+	nodes []*node.Node // by number; the running ones, or the last ones.
+}
+
+// Start implements sim.Cluster.
+func (c *cluster) Start(r *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Machine, error) {
+	seeds := make([]string, 0, c.w.Nodes())
+	for n := 1; n <= c.w.Nodes(); n++ {
+		seeds = append(seeds, sim.Address(n))
+	}
+	m, err := member.Start(now, node.Options{
+		Name: r.Name(), Addr: r.Address(), Cluster: "explore", Store: r.Reader(), Seeds: seeds, Rand: r.Rand(),
+		ExpectedMembers: c.w.Nodes(), Founder: true, LogLevel: c.w.LogLevel(),
+	}, eff)
+	if err != nil {
+		return nil, err
+	}
+	c.nodes[r.Number] = m.Node
+	return m, nil
+}
+
+// Client implements sim.Cluster: there are none but those of scopes.
+func (c *cluster) Client(int) sim.Client { return nil }
+
+// Probe implements sim.Cluster.
+func (c *cluster) Probe([]int) {}
+
+// Unsettled implements sim.Cluster.
+func (c *cluster) Unsettled([]int) string { return "" }
+
+// Describe implements sim.Cluster.
+func (c *cluster) Describe(data []byte) (kind, detail string) {
+	return wire.FrameName(data), wire.FrameDetail(data)
+}
+
+// Checkers implements sim.Cluster.
+func (c *cluster) Checkers() []sim.Checker { return nil }
+
+// Together implements explore.Guide: all members know each other and the configuration.
+func (c *cluster) Together() bool {
+	for n := 1; n <= c.w.Nodes(); n++ {
+		st := c.nodes[n].Status()
+		alive := 0
+		for _, m := range st.Members {
+			if m.State == swim.Alive {
+				alive++
+			}
+		}
+		if alive != c.w.Nodes() || st.Config == nil || len(st.Config.Voters) != c.w.Nodes() ||
+			st.CaughtUp < st.Config.Epoch || st.Mode != node.ModeNormal {
+			return false
+		}
+	}
+	return true
+}
+
+// Upkeep implements explore.Guide.
+func (c *cluster) Upkeep(t sim.Transport, data []byte) bool {
+	return t != sim.TransportFrame || !wire.OfOperation(data)
+}
+
+// Content implements explore.Guide: a frame without its stamp and seal.
+func (c *cluster) Content(data []byte) []byte { return wire.FrameContent(data) }
+
+// Disk implements explore.Guide: the records.
+func (c *cluster) Disk() string { return "r/" }
+
+// OwnClocks implements explore.Guide: nothing that nodes promise depends on their clocks.
+func (c *cluster) OwnClocks() bool { return true }
+
+// Commute implements explore.Guide.
+func (c *cluster) Commute() bool { return true }
+
+// Script implements explore.Guide.
+func (c *cluster) Script(number int, ops []explore.Op) sim.Client {
+	s := &script{number: number}
+	for _, op := range ops {
+		s.ops = append(s.ops, request{node: op.Node, word: op.Word, path: path})
+	}
+	return s
+}
+
+// Warm implements explore.Guide. A node's first write waits for the bound of its clock to be durable, and that would
+// hide what else should wait.
+func (c *cluster) Warm(n int) sim.Client {
+	return &script{ops: []request{{node: n, word: "put", path: fmt.Sprintf("warm/n%d", n)}}}
+}
+
+// Closing implements explore.Guide: linearizable reads at all nodes, one after the other.
+func (c *cluster) Closing() []sim.Client {
+	var out []sim.Client
+	for n := 1; n <= c.w.Nodes(); n++ {
+		out = append(out, &script{ops: []request{{node: n, word: "get", path: path}}})
+	}
+	return out
+}
+
+// request is one operation.
+type request struct {
+	node int
+	word string
+	path string
+}
+
+// script is a client that asks for some operations, one after the other.
+type script struct {
+	sim.BaseClient
+	number int // of the first operation in the scope.
+	ops    []request
+	begun  int
+	op     linearize.Op
+}
+
+// Next implements sim.Client.
+func (s *script) Next() (think time.Duration, more bool) { return 0, s.begun < len(s.ops) }
+
+// kinds are the words as a history has them.
+var kinds = map[string]linearize.Kind{"get": linearize.Get, "put": linearize.Put, "delete": linearize.Delete,
+	"create": linearize.CAS}
+
+// Begin implements sim.Client.
+func (s *script) Begin() sim.Operation {
+	q := &s.ops[s.begun]
+	r := &node.Request{Level: node.Linearizable, Path: q.path}
+	s.op = linearize.Op{Node: sim.NodeName(q.node), Kind: kinds[q.word], Path: q.path,
+		Level: node.Linearizable.String()}
+	switch q.word {
+	case "get":
+		r.Op = node.OpGet
+	case "delete":
+		r.Op = node.OpDelete
+	default:
+		s.op.Input = fmt.Sprintf("v%d", s.number+s.begun)
+		r.Op, r.Value, r.ContentType = node.OpPut, []byte(s.op.Input), "text/plain"
+	}
+	if q.word == "create" {
+		s.op.ExpectAbsent = true
+		r.Condition = node.Condition{Kind: node.IfNoneMatch, Any: true}
+	}
+	s.begun++
+	return sim.Operation{Node: q.node, Body: r, Kind: q.word, Subject: q.path, Label: s.op.Input, History: &s.op}
+}
+
+// Answer implements sim.Client.
+func (s *script) Answer(_ *sim.Replica, _ *sim.Call, reply *sim.Reply) sim.Answer {
+	r, kind := &reply.Body.(*member.Answered).Response, s.op.Kind
+	a := sim.Answer{Status: linearize.OK, Value: r.Record.Value}
+	a.Output = fmt.Sprintf("%s %q", r.Code, r.Record.Value)
+	switch {
+	case r.Code == node.CodePrecondition:
+	case r.Code == node.CodeOK || r.Code == node.CodeCreated || r.Code == node.CodeNotFound && kind == linearize.Get:
+		a.History.Applied = kind == linearize.CAS
+		if kind == linearize.Get {
+			a.History.Found, a.History.Output = r.Record.Live(), string(r.Record.Value)
+		}
+	case r.Outcome == node.OutcomeUnknown && kind != linearize.Get:
+		a.Status, a.Err = linearize.Info, r.Detail
+	default:
+		a.Status, a.Err = linearize.Fail, r.Code.String()+": "+r.Detail
+	}
+	return a
+}

@@ -1,0 +1,152 @@
+// Package member is a node of kvs as the simulator steps it: it makes of the simulator's inputs and effects those of
+// package node, and back. It knows no cluster: sim/kvs and sim/kvs/explored start members.
+package member
+
+import (
+	"kvs/node"
+	"kvs/sim"
+)
+
+// Member is a node, as a sim.Machine.
+type Member struct {
+	Node *node.Node
+	eff  node.Effects
+	door *sealed // nil: datagrams are as they are.
+
+	// Inputs that are used again, because the node keeps none of them.
+	datagram  node.Datagram
+	frame     node.Frame
+	persisted node.Persisted
+}
+
+// Answered is the body of a reply.
+type Answered struct{ node.Response }
+
+// Hash implements sim.Hasher.
+func (a *Answered) Hash(h *sim.Hash) {
+	h.Word(uint64(a.Code)<<16 | uint64(a.Outcome)<<8 | uint64(a.Level))
+	h.Word(uint64(a.Record.TS))
+	h.Bytes(a.Record.UUID[:])
+	h.Bytes(a.Record.Value)
+}
+
+// Fail makes of the answer one whose disk broke: see sim.Failer.
+func (a *Answered) Fail(detail string) {
+	r := node.Reply{Response: a.Response}
+	r.Fail(detail)
+	a.Response = r.Response
+}
+
+// WrongClock is the note of a step of a node that had known its clock to be wrong. In a step in which it heard of
+// no timestamp, those that it issued follow on the ones before: the clock is not read.
+type WrongClock struct{ Before, After node.Timestamp }
+
+// wrongClockStampsMax bounds the timestamps that one step of a node issues.
+const wrongClockStampsMax = 1000
+
+// Start begins a run of a node.
+func Start(now sim.Time, o node.Options, eff *sim.Effects) (*Member, error) {
+	return start(now, o, nil, eff)
+}
+
+func start(now sim.Time, o node.Options, door *sealed, eff *sim.Effects) (*Member, error) {
+	m := &Member{door: door}
+	m.lend(eff)
+	n, err := node.New(now, o, &m.eff)
+	if err != nil {
+		return nil, err
+	}
+	m.Node = n
+	m.giveBack(eff)
+	return m, nil
+}
+
+// Step implements sim.Machine.
+func (m *Member) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
+	m.lend(eff)
+	off, before := m.Node.ClockOff(), m.Node.Clock()
+	what := m.input(now, in)
+	if what == nil { // refused at the door: the node does not hear of it.
+		m.giveBack(eff)
+		return
+	}
+	m.Node.Step(now, what, &m.eff)
+	if off && (in.Kind == sim.InputTick || in.Kind == sim.InputRequest || isRequest(in.Body)) {
+		// What it reads back from its own disk may be above, too, but hardly shows what its clock shows in this
+		// very moment.
+		if after := m.Node.Clock(); m.Node.ClockOff() && after > before+wrongClockStampsMax &&
+			after.Wall() == now.Wall {
+			eff.Notes = append(eff.Notes, &WrongClock{before, after})
+		}
+	}
+	m.giveBack(eff)
+}
+
+func isRequest(body any) bool {
+	_, is := body.(*node.Request)
+	return is
+}
+
+// input makes of an input one of the node; nil: it does not reach the node.
+func (m *Member) input(now sim.Time, in *sim.Input) node.Input {
+	switch in.Kind {
+	case sim.InputTick:
+		return node.Tick{}
+	case sim.InputDatagram:
+		m.datagram = node.Datagram{From: in.From, Data: in.Data}
+		if m.door != nil {
+			if m.datagram.Data = m.door.open(now, in.Data); m.datagram.Data == nil {
+				return nil
+			}
+		}
+		return &m.datagram
+	case sim.InputFrame:
+		m.frame = node.Frame{Data: in.Data}
+		if m.door != nil {
+			m.frame.By = provenBy(in.From)
+		}
+		return &m.frame
+	case sim.InputPersisted:
+		m.persisted = node.Persisted{UpTo: in.UpTo, Err: in.Err}
+		return &m.persisted
+	case sim.InputRequest:
+		req := in.Body.(*node.Request)
+		req.ID, req.Deadline = in.ID, in.Deadline
+		return req
+	}
+	return in.Body.(node.Input)
+}
+
+// lend lets the node fill the same memory that the world reads.
+func (m *Member) lend(eff *sim.Effects) {
+	m.eff.Reset()
+	m.eff.Sends, m.eff.Logs = eff.Sends, eff.Logs
+	if m.door != nil {
+		m.door.first = len(eff.Sends)
+	}
+}
+
+// giveBack hands the world what the node wants done.
+func (m *Member) giveBack(eff *sim.Effects) {
+	e := &m.eff
+	if m.door != nil {
+		m.door.seal(e.Sends)
+		eff.Notes = append(eff.Notes, m.door.notes...)
+		m.door.notes = m.door.notes[:0]
+	}
+	eff.Persist, eff.Sends, eff.Logs, eff.Wake = e.Persist, e.Sends, e.Logs, e.Wake
+	for i := range e.Replies {
+		eff.Replies = append(eff.Replies, sim.Reply{After: e.Replies[i].After, ID: e.Replies[i].ID,
+			Body: &Answered{e.Replies[i].Response}})
+	}
+	if e.Electorate != nil {
+		eff.Notes = append(eff.Notes, e.Electorate)
+	}
+	for i := range e.Decisions {
+		eff.Notes = append(eff.Notes, &e.Decisions[i])
+	}
+	e.Sends, e.Logs = nil, nil
+}
+
+// AppendState implements sim.Stater: what the further course of linearizable operations depends on.
+func (m *Member) AppendState(b []byte) []byte { return m.Node.AppendOperationState(b) }

@@ -1,0 +1,339 @@
+package world
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"kvs/chaos"
+	"kvs/linearize"
+	"kvs/node"
+	"kvs/scenarios"
+	"kvs/sim"
+)
+
+// Client is a process outside of the cluster. A probe is a client of the liveness phase: it
+// writes to one replica, again and again until it succeeds once, to prove that the replica serves; it is in no history.
+type Client struct {
+	w      *World
+	number int // from 1.
+	role   sim.Role
+	// what is left to do of a client that has been told, and tries everything until it succeeds.
+	script    []scenarios.Op
+	generator *scenarios.Generator
+	Op        scenarios.Op
+	history   linearize.Op
+	count     uint32           // attempts begun.
+	status    linearize.Status // how the last operation ended,
+	ended     bool             // if there was one.
+	write     int32            // of the open operation, in the ledger; none if it is no write.
+	known     map[string]known
+	expect    known          // of an open compare-and-set.
+	key       node.UUID      // of an open write that is tried again when its outcome is unknown; zero: it is not.
+	attempts  int            // of it, so far.
+	doubt     bool           // the outcome of one of them is unknown.
+	Floor     node.Timestamp // what was answered on the path before the operation began.
+}
+
+const NoWrite = -1
+
+// attemptsMax is how often a write under an idempotency key is tried.
+const attemptsMax = 4
+
+// known is what a client saw on a path last: what its next compare-and-set there wants to find. The zero value:
+// nothing.
+type known struct {
+	found   bool
+	label   string
+	version node.Version
+}
+
+// condition of a put that wants to find k.
+func (k *known) condition() node.Condition {
+	if !k.found {
+		return node.Condition{Kind: node.IfNoneMatch, Any: true}
+	}
+	return node.Condition{Kind: node.IfMatch, Versions: []node.Version{k.version}}
+}
+
+// Answer is what kvs adds to an answer.
+type Answer struct {
+	hidden  bool // an earlier attempt under the same key was refused: what was there then is not said.
+	Refused bool // a compare-and-set whose condition was false: found and the value are what was there.
+	Found   bool
+	Version node.Version
+}
+
+const (
+	probeThink  = 500 * time.Millisecond
+	probeDir    = "probe/"
+	scriptThink = 20 * time.Millisecond
+	// unknownMax bounds the linearizable writes of one path whose outcome is unknown: each stays open to the end of
+	// the history, and with many of them porcupine cannot judge it in any time. From then on clients only read that
+	// path.
+	unknownMax = 64
+	// coreClients is how many clients each member of a core has for the paths.
+	coreClients = 4
+	// callsAtOnce is how many calls are made at once: the collector is better asked once for many.
+	callsAtOnce = 32
+)
+
+// Client implements sim.Cluster.
+func (w *World) Client(number int) sim.Client {
+	return w.addClient(&Client{number: number, generator: scenarios.NewGenerator(w.LoadRand(number), w.Own.Workload,
+		w.Nodes(), number)})
+}
+
+func (w *World) addClient(c *Client) *Client {
+	c.w, c.write = w, NoWrite
+	w.clients = append(w.clients, c)
+	return c
+}
+
+// Probe implements sim.Cluster.
+func (w *World) Probe(nodes []int) {
+	if w.Phase() == sim.PhaseCore {
+		w.probeCore(nodes)
+		return
+	}
+	for _, n := range nodes {
+		w.addProbe(n, w.Scenario().Clients+n)
+	}
+}
+
+func (w *World) addProbe(n, number int) {
+	c := w.addClient(&Client{number: number, role: sim.RoleProbe,
+		Op: scenarios.Op{Kind: scenarios.OpPut, Path: probeDir + sim.NodeName(n), Node: n}})
+	w.AddClient(c, number, n, sim.RoleProbe)
+}
+
+// probeCore has each path of the workload read and then written through some member of the core, again and again
+// until that succeeds, and a probe for each of the core prove that it serves. These operations are in the history.
+func (w *World) probeCore(members []int) {
+	// Several clients a member: where many messages are lost, one would not get through all paths in time.
+	scripts := make([][]scenarios.Op, len(members)*coreClients)
+	count := 0
+	for i := range w.Ledger.Paths {
+		path := w.Ledger.Paths[i].Path
+		if isProbe(path) {
+			continue
+		}
+		k := count % len(scripts)
+		count++
+		scripts[k] = append(scripts[k], scenarios.Op{Kind: scenarios.OpGet, Path: path, Node: members[k%len(members)]},
+			scenarios.Op{Kind: scenarios.OpPut, Path: path, Node: members[k%len(members)]})
+	}
+	for _, n := range members {
+		w.addProbe(n, w.Scenario().Clients+w.Nodes()+n)
+	}
+	for i, script := range scripts {
+		if len(script) == 0 {
+			continue
+		}
+		n := members[i%len(members)]
+		number := w.Scenario().Clients + (2+i/len(members))*w.Nodes() + n
+		w.AddClient(w.addClient(&Client{number: number, role: sim.RoleScript, script: script}), number, n,
+			sim.RoleScript)
+	}
+}
+
+// isProbe reports whether a path is one that only probes write to.
+func isProbe(path string) bool { return strings.HasPrefix(path, probeDir) }
+
+// Next implements sim.Client.
+func (c *Client) Next() (think time.Duration, more bool) {
+	succeeded := c.ended && c.status == linearize.OK
+	switch c.role {
+	case sim.RoleProbe:
+		word := "probe"
+		if c.w.Phase() == sim.PhaseCore {
+			word = "early"
+		}
+		c.Op.Value = fmt.Appendf(nil, "%s%d.%d", word, c.Op.Node, c.count+1)
+		return probeThink, !succeeded
+	case sim.RoleScript:
+		if succeeded {
+			c.script = c.script[1:]
+		}
+		if len(c.script) == 0 {
+			return 0, false
+		}
+		c.Op = c.script[0]
+		if c.Op.Kind == scenarios.OpPut {
+			c.Op.Value = fmt.Appendf(nil, "core%d.%d", c.number, c.count+1)
+		}
+		return scriptThink, true
+	}
+	c.Op = c.generator.Next()
+	return c.Op.Think, true
+}
+
+// Begin implements sim.Client.
+func (c *Client) Begin() sim.Operation {
+	w := c.w
+	c.count++
+	c.write = NoWrite
+	c.Floor = w.answered[c.Op.Path]
+	if c.Op.Level == node.DefaultLevel {
+		c.Op.Level = w.Own.Workload.PathLevel(c.Op.Path)
+	}
+	if c.role == sim.RoleLoad && c.Op.Level == node.Linearizable && w.unknown[c.Op.Path] >= unknownMax &&
+		c.Op.Kind != scenarios.OpList {
+		c.Op.Kind = scenarios.OpGet
+	}
+	c.expect = known{}
+	if c.Op.Kind.Conditional() {
+		c.expect = c.known[c.Op.Path]
+	}
+	if c.Op.Kind == scenarios.OpCASDelete && !c.expect.found {
+		c.Op.Kind = scenarios.OpDelete
+	}
+	label := c.beginWrite()
+	op := sim.Operation{Timeout: w.Own.Workload.Timeout, Kind: c.Op.Kind.String(), Subject: c.Op.Path, Label: label}
+	if c.role != sim.RoleProbe && c.Op.Kind != scenarios.OpList {
+		c.history = linearize.Op{Node: sim.NodeName(c.Op.Node), Kind: historyKinds[c.Op.Kind], Path: c.Op.Path,
+			Level: c.Op.Level.String(), Input: label}
+		if c.Op.Kind.Conditional() {
+			c.history.Expect, c.history.ExpectAbsent = c.expect.label, !c.expect.found
+		}
+		op.History = &c.history
+	}
+	c.drawKey()
+	c.attempt(&op)
+	return op
+}
+
+// beginWrite enters a write into the ledger, and returns the label of its value.
+func (c *Client) beginWrite() (label string) {
+	l := &c.w.Ledger
+	switch c.Op.Kind {
+	case scenarios.OpPut, scenarios.OpCAS:
+		label = scenarios.Label(c.Op.Value)
+		c.write = l.Begin(c.Op.Path, false, label, c.Op.Value, c.Op.Node, c.number)
+		l.Writes[c.write].TTL, l.Writes[c.write].Begun = c.Op.TTL, c.w.Now()
+		l.Writes[c.write].Named = c.Op.Kind.Conditional() && c.expect.found
+	case scenarios.OpDelete, scenarios.OpCASDelete:
+		c.write = l.Begin(c.Op.Path, true, "", nil, c.Op.Node, c.number)
+		l.Writes[c.write].Named = c.Op.Kind.Conditional()
+	}
+	return label
+}
+
+// drawKey gives some writes an idempotency key, under which they are tried again.
+func (c *Client) drawKey() {
+	w := c.w
+	c.key, c.attempts, c.doubt = node.UUID{}, 0, false
+	if c.Op.Kind != scenarios.OpPut && !c.Op.Kind.Conditional() {
+		return
+	}
+	// A compare-and-set that names a version is told when the key may have been forgotten.
+	named := c.Op.Kind.Conditional() && c.expect.found
+	mayBegin := func() bool { return (named || w.keysOutliveRetries()) && w.keyed.MayBegin(c.Op.Path, w.Now()) }
+	if c.role != sim.RoleProbe && c.Op.Level == node.Linearizable &&
+		chaos.Chance(w.ClientRand(), w.Own.Workload.Retry) && mayBegin() {
+		w.keyed.Begin(c.Op.Path, c.number, w.Now(), named)
+		c.key = node.UUID{0: 1, 1: byte(c.number)}
+		binary.BigEndian.PutUint32(c.key[4:], c.count)
+	}
+}
+
+// keysOutliveRetries reports whether a write is given up before its key can have gone with the tombstone of a
+// deletion that came after it: later retries are new writes, but for compare-and-sets that name a version.
+func (w *World) keysOutliveRetries() bool {
+	return w.Own.Tuning.Grace > attemptsMax*w.Own.Workload.Timeout
+}
+
+// attempt begins an attempt at the open operation.
+func (c *Client) attempt(op *sim.Operation) {
+	c.attempts++
+	if !c.key.IsZero() {
+		c.w.keyed.Tried(c.number, c.w.Now()+c.w.Own.Workload.Timeout)
+	}
+	op.Node = c.Op.Node
+	if len(c.w.calls) == 0 {
+		c.w.calls = make([]Call, callsAtOnce)
+	}
+	k := &c.w.calls[0]
+	c.w.calls = c.w.calls[1:]
+	*k = Call{number: c.count, Request: c.Op, Write: c.write, expect: c.expect, Key: c.key}
+	op.Body = k
+}
+
+var historyKinds = [...]linearize.Kind{
+	scenarios.OpGet: linearize.Get, scenarios.OpPut: linearize.Put, scenarios.OpDelete: linearize.Delete,
+	scenarios.OpCAS: linearize.CAS, scenarios.OpCASDelete: linearize.CASDelete,
+}
+
+// End implements sim.Client.
+func (c *Client) End(op *sim.Operation, a *sim.Answer) (again bool) {
+	w := c.w
+	if a.Status == linearize.Info && !c.key.IsZero() && c.attempts < attemptsMax && !w.Recovering() {
+		c.doubt = true
+		c.count++
+		c.Op.Node = 1 + w.ClientRand().IntN(w.Nodes())
+		c.attempt(op)
+		return true
+	}
+	if c.doubt && a.Status == linearize.Fail {
+		a.Status = linearize.Info // what this attempt did not do, an earlier one may have.
+	}
+	c.status, c.ended = a.Status, true
+	k, _ := a.Body.(*Answer)
+	if k == nil {
+		k = &Answer{}
+	}
+	if c.write != NoWrite {
+		fate := a.Status
+		if k.Refused {
+			fate = linearize.Fail // it changed nothing.
+		}
+		w.Ledger.Answer(c.write, fate)
+	}
+	if a.Status == linearize.Info && c.role != sim.RoleProbe && c.write != NoWrite && c.Op.Level == node.Linearizable {
+		w.unknown[c.Op.Path]++
+	}
+	if a.Status != linearize.OK {
+		return false
+	}
+	if c.Op.Kind != scenarios.OpList {
+		w.answered[c.Op.Path] = max(w.answered[c.Op.Path], k.Version.TS)
+	}
+	if !k.hidden {
+		c.learn(a, k)
+	}
+	if (c.Op.Kind == scenarios.OpGet || k.Refused) && k.Found {
+		a.Output = scenarios.Label(a.Value)
+	}
+	a.History = c.historyOf(a, k)
+	return false
+}
+
+// historyOf is what the judge sees of an answer.
+func (c *Client) historyOf(a *sim.Answer, k *Answer) (out linearize.Answer) {
+	if c.Op.Kind == scenarios.OpGet || k.Refused && !k.hidden {
+		out.Found, out.Output = k.Found, a.Output
+	}
+	if c.Op.Kind.Conditional() {
+		out.Applied, out.Shown = !k.Refused, k.Refused && !k.hidden
+	}
+	if k.Version.TS != 0 {
+		out.Version = k.Version.ETag()
+	}
+	return out
+}
+
+// learn takes note of what is on a path according to the answer to the open operation.
+func (c *Client) learn(a *sim.Answer, k *Answer) {
+	if c.Op.Kind == scenarios.OpList {
+		return
+	}
+	if c.known == nil {
+		c.known = make(map[string]known)
+	}
+	to := known{found: k.Found, version: k.Version}
+	if k.Found {
+		to.label = scenarios.Label(a.Value)
+	}
+	c.known[c.Op.Path] = to
+}

@@ -1,0 +1,55 @@
+package world
+
+import (
+	"kvs/node"
+)
+
+// Disks is what the disks of all replicas hold of records, those of crashed replicas too, and which tombstones they
+// have dropped. By number of the replica and path.
+type Disks struct {
+	Held    []map[string]node.Slot    // what is there.
+	Ended   []map[string]node.Slot    // the highest slot that was dropped.
+	Highest map[string]node.Timestamp // by path: the highest tombstone that was dropped anywhere.
+}
+
+func newDisks(nodes int) Disks {
+	d := Disks{Highest: make(map[string]node.Timestamp)}
+	for range nodes + 1 {
+		d.Held = append(d.Held, make(map[string]node.Slot))
+		d.Ended = append(d.Ended, make(map[string]node.Slot))
+	}
+	return d
+}
+
+// Stored enters what a replica has made durable.
+func (d *Disks) Stored(n int, path string, s *node.Slot) { d.Held[n][path] = *s }
+
+// Erased enters that a replica has dropped a path. A mere promise leaves nothing behind.
+func (d *Disks) Erased(n int, path string) {
+	was, ok := d.Held[n][path]
+	delete(d.Held[n], path)
+	if !ok || !was.Exists() {
+		return
+	}
+	if before := d.Ended[n][path]; before.Top() < was.Top() {
+		d.Ended[n][path] = was
+	}
+	d.Highest[path] = max(d.Highest[path], was.Top())
+}
+
+// Wiped forgets a disk.
+func (d *Disks) Wiped(n int) {
+	clear(d.Held[n])
+	clear(d.Ended[n])
+}
+
+func (d *Disks) swapped(a, b int) {
+	d.Held[a], d.Held[b] = d.Held[b], d.Held[a]
+	d.Ended[a], d.Ended[b] = d.Ended[b], d.Ended[a]
+}
+
+// HasEnded reports whether replica n has dropped a tombstone of at least this timestamp.
+func (d *Disks) HasEnded(n int, path string, ts node.Timestamp) bool {
+	s, ok := d.Ended[n][path]
+	return ok && s.Top() >= ts
+}

@@ -1,0 +1,238 @@
+package world
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"kvs/node"
+	"kvs/node/schema"
+	"kvs/sim/kvs/ledger"
+)
+
+// What faults take from disks, and what the cluster may therefore lose: the rules of scenarios/ATLAS.md. An
+// acknowledged write may be lost when its last copy went with a disk. A quorum read may go back when so many copies
+// rotted that a majority of the voters can be without one. And nothing takes so much from the voters that nobody
+// could know any more what they have agreed on: the world spares their disks.
+
+// damage is the loss of a voter's copy, which may get an older one in its place, from another disk. A disk that is
+// wiped is no such loss: its voter never answers again, and who comes in its place votes only after it has caught
+// up with a majority.
+type damage struct {
+	top      node.Timestamp   // of what was lost.
+	left     []node.Timestamp // of what the other voters' disks held then.
+	majority int
+}
+
+// damages is what has been lost of copies, by path.
+type damages struct {
+	byPath map[string][]damage
+	spared int // wipes and rot that would have taken too much, and did not happen.
+}
+
+// copyOf is what replica n has of a path on its disk, if it can be read.
+func (w *World) copyOf(n int, path string) (s node.Slot, ok bool) {
+	s, ok = w.Disks.Held[n][path]
+	return s, ok && !w.Replicas[n].Rotten[path]
+}
+
+// topOn is the highest version of a path on a disk; a tombstone that was dropped counts as there.
+func (w *World) topOn(n int, path string) node.Timestamp {
+	s, ok := w.copyOf(n, path)
+	if ended := w.Disks.Ended[n][path]; !ok {
+		return ended.Top()
+	}
+	return s.Top()
+}
+
+// damaged takes note of a copy that is about to be lost.
+func (w *World) damaged(r *Replica, path string) {
+	c := w.configInForce()
+	if c == nil || !c.Votes(r.ID) {
+		return
+	}
+	d := damage{top: w.topOn(r.Number, path), majority: c.Majority()}
+	for n := 1; n <= w.Nodes(); n++ {
+		if n != r.Number && c.Votes(w.Replicas[n].ID) {
+			d.left = append(d.left, w.topOn(n, path))
+		}
+	}
+	if w.damages.byPath == nil {
+		w.damages.byPath = make(map[string][]damage)
+	}
+	w.damages.byPath[path] = append(w.damages.byPath[path], d)
+}
+
+// RecencyExcused reports whether a quorum read may be without a version, since too many copies of it rotted: with
+// the voter that lost its own, a majority of the voters had none.
+func (w *World) RecencyExcused(path string, ts node.Timestamp) bool {
+	return slices.ContainsFunc(w.damages.byPath[path], func(d damage) bool {
+		without := 1
+		for _, top := range d.left {
+			if top < ts {
+				without++
+			}
+		}
+		return d.top >= ts && without >= d.majority
+	})
+}
+
+// forgetDisk takes note of a disk that is about to be wiped: acknowledged writes of which it holds the last copy
+// are lost.
+func (w *World) forgetDisk(r *Replica) {
+	for i := range w.Ledger.Paths {
+		p := &w.Ledger.Paths[i]
+		if _, holds := w.copyOf(r.Number, p.Path); !holds {
+			continue
+		}
+		for _, index := range p.Writes {
+			wr := &w.Ledger.Writes[index]
+			if wr.Fate == ledger.Acknowledged && !w.heldElsewhere(r, p.Path, wr.Version) {
+				wr.Lost = true
+			}
+		}
+	}
+}
+
+// heldElsewhere reports whether another disk has a version, or one after it.
+func (w *World) heldElsewhere(r *Replica, path string, v node.Version) bool {
+	for n := 1; n <= w.Nodes(); n++ {
+		if s, ok := w.copyOf(n, path); n != r.Number &&
+			(ok && (s.Top() > v.TS || s.Holds(v)) || w.Disks.HasEnded(n, path, v.TS)) {
+			return true
+		}
+	}
+	return false
+}
+
+// nothingToRepair reports whether no other disk holds anything under a path: a tombstone has ended, or there was no
+// more than a promise. What is rotten there stays so, and is reported to readers, until somebody writes.
+func (w *World) nothingToRepair(r *Replica, path string) bool {
+	for n := 1; n <= w.Nodes(); n++ {
+		if s, ok := w.copyOf(n, path); n != r.Number && ok && s.Exists() {
+			return false
+		}
+	}
+	return true
+}
+
+// configInForce is the newest configuration that any replica knows, or knew when it went down.
+func (w *World) configInForce() *node.Config {
+	var newest *node.Config
+	for n := 1; n <= w.Nodes(); n++ {
+		if c := w.Replicas[n].KnownConfig(); c != nil && (newest == nil || c.Epoch > newest.Epoch) {
+			newest = c
+		}
+	}
+	return newest
+}
+
+// KnownConfig is the configuration that a replica knows, or knew when it went down.
+func (r *Replica) KnownConfig() *node.Config {
+	if r.Node != nil {
+		return r.Node.Config()
+	}
+	return r.Config
+}
+
+// mayWipe reports whether the voters can do without the disk of r: those that are left know everything that was
+// agreed on, of every path, and no change of voters is under way.
+func (w *World) mayWipe(r *Replica) bool {
+	c := w.configInForce()
+	if c != nil && w.unknowing(r) >= w.firstVoters() {
+		return false // as many as found a cluster would know of none, and may meet nobody who does.
+	}
+	if w.Own.Workload.Level == node.Eventual {
+		return true
+	}
+	if c == nil || w.changingVoters(c) || !w.votersLeft(c, r, "") {
+		return false
+	}
+	if w.Own.Workload.Level == node.Quorum { // nothing was promised there.
+		return true
+	}
+	for n := 1; n <= w.Nodes(); n++ {
+		other := &w.Replicas[n]
+		if other == r {
+			continue
+		}
+		for i := range w.Ledger.Paths {
+			path := w.Ledger.Paths[i].Path
+			if !w.speaksFor(other, path) && !w.votersLeft(c, r, path) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// unknowing counts the replicas that know no configuration, and one that is about to be so.
+func (w *World) unknowing(soon *Replica) (count int) {
+	for n := 1; n <= w.Nodes(); n++ {
+		if r := &w.Replicas[n]; r == soon || r.KnownConfig() == nil {
+			count++
+		}
+	}
+	return count
+}
+
+// mayRot reports whether the voters can do without the copy of a path that r has. Paths of other levels have no voters.
+func (w *World) mayRot(r *Replica, path string) bool {
+	if w.Own.Workload.Level != node.Linearizable || w.Own.Workload.PathLevel(path) != node.Linearizable {
+		return true
+	}
+	c := w.configInForce()
+	return c != nil && !w.changingVoters(c) && w.votersLeft(c, r, path)
+}
+
+// votersLeft reports whether a majority of the voters is left without r: of those of the configuration, and of
+// those before it as long as somebody may have to catch up.
+func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
+	left, before, caughtUp := 0, 0, true
+	for n := 1; n <= w.Nodes(); n++ {
+		r := &w.Replicas[n]
+		if r == without || !w.speaksFor(r, path) || w.departing.told && w.departing.number == n {
+			continue // who is on its way out will not be asked any more.
+		}
+		if c.Votes(r.ID) {
+			left++
+			caughtUp = caughtUp && r.Node != nil && (c.Epoch == 1 || r.Node.Status().CaughtUp >= c.Epoch)
+		}
+		if slices.Contains(c.Previous, r.ID) {
+			before++
+		}
+	}
+	return left >= c.Majority() && (len(c.Previous) == 0 || caughtUp || before >= len(c.Previous)/2+1)
+}
+
+// speaksFor reports whether a replica knows what it has promised on a path.
+func (w *World) speaksFor(r *Replica, path string) bool {
+	s := w.Disks.Held[r.Number][path]
+	return !r.Rotten[path] && (s.Consensus == nil || !s.Consensus.Blind)
+}
+
+// changingVoters reports whether some disk has anything to say about the configuration after c, or some member is
+// about to ask the voters for another one.
+func (w *World) changingVoters(c *node.Config) bool {
+	for n := 1; n <= w.Nodes(); n++ {
+		changing := false
+		if m := w.Replicas[n].Node; m != nil && slices.ContainsFunc(m.OpenOperations(),
+			func(o node.OpenOperation) bool {
+				// the register of the next one.
+				return o.Op == node.OpPromote || o.Op == node.OpDemote || strings.HasPrefix(o.Path, "\x00")
+			}) {
+			return true
+		}
+		err := w.Replicas[n].Store().Scan(schema.KeyConfigVotePrefix, "", func(key string, _ []byte) bool {
+			changing = key == schema.KeyConfigVotePrefix+strconv.FormatUint(c.Epoch, 10)
+			return !changing
+		})
+		if err != nil {
+			panic("sim: the memory store cannot be scanned: " + err.Error())
+		}
+		if changing {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,63 @@
+package world
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"kvs/node"
+	"kvs/node/host/seal"
+	"kvs/node/swim"
+	"kvs/sim"
+	"kvs/sim/kvs/member"
+)
+
+// clusterName is the name of every simulated cluster.
+const clusterName = "sim"
+
+// Fail implements sim.Failer.
+func (w *World) Fail(reply *sim.Reply, detail string) { reply.Body.(*member.Answered).Fail(detail) }
+
+// Start implements sim.Cluster.
+func (w *World) Start(of *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Machine, error) {
+	r := &w.Replicas[of.Number]
+	r.Node = nil
+	opts := node.Options{
+		Name: of.Name(), Addr: of.Address(), Cluster: clusterName, Store: of.Reader(), Rand: of.Rand(),
+		Seeds: w.seeds(of.Number), LogLevel: w.LogLevel(),
+		ExpectedMembers: w.firstVoters(), Founder: w.Founders,
+		Tuning: w.Tuning(),
+	}
+	if w.Own.Voters.Strong {
+		opts.StrongPrefixes = []string{"/"}
+	}
+	if of.LostTail() {
+		opts.Lost = &node.Lost{Former: r.former}
+	}
+	m, err := w.startMember(of, now, opts, eff)
+	if err != nil {
+		return nil, err
+	}
+	n := m.Node
+	if r.ID != 0 && r.ID != n.ID() && r.identified { // one that never reached the disk was never told to anybody.
+		w.Violate(sim.Violation{Promise: sim.PromiseWorks, Node: r.Number,
+			Detail: fmt.Sprintf("its identity was %s and is %s after a restart on the same disk", r.ID, n.ID())})
+	}
+	r.Node, r.ID = n, n.ID()
+	return m, nil
+}
+
+// startMember starts a member with or without a seal on what it says.
+func (w *World) startMember(of *sim.Replica, now sim.Time, o node.Options, eff *sim.Effects) (*member.Member, error) {
+	if !w.Own.Gossip.Sealed {
+		return member.Start(now, o, eff)
+	}
+	rng := rand.New(rand.NewPCG(o.Rand.Uint64(), o.Rand.Uint64()))
+	o.Swim = swim.DefaultConfig()
+	o.Swim.NamesFixed = true
+	return member.StartSealed(now, o, member.Seal{
+		Key: seal.Key{1}, Cluster: o.Cluster, Strangers: w.Own.Gossip.Strangers, Rand: rng,
+	}, eff)
+}
+
+// NearlyFull implements sim.Guard.
+func (w *World) NearlyFull(on bool) any { return &node.SetReadOnly{Reason: node.ReasonDisk, On: on} }

@@ -1,0 +1,254 @@
+package world
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"kvs/node"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/sim"
+	"kvs/sim/kvs/member"
+)
+
+// Replica is what the world knows of a member and of its disk.
+type Replica struct {
+	*sim.Replica
+	Node       *node.Node // nil: the process is down.
+	ID         node.ID    // of the latest run; zero after a wipe.
+	former     []node.ID  // of the disk that lost its tail, and of those before it that did.
+	identified bool       // that identity is on its disk.
+	View       *node.View
+
+	// Electorate is the last one in the node's effects.
+	Electorate *node.Electorate
+
+	digest   uint64 // what digest last found,
+	digestAt uint64 // and after how many changes of the store, plus one.
+
+	Rotten map[string]bool // by path: records on its disk that fail their checksums.
+	Config *node.Config    // of the latest run, once that is over.
+
+	Since  time.Duration // when its process went up or down.
+	Booted bool          // something of the present run is durable: its start comes first.
+}
+
+// Of returns what the world knows of a replica.
+func (w *World) Of(r *sim.Replica) *Replica { return &w.Replicas[r.Number] }
+
+// Events of kvs' own.
+const (
+	SlotStored   = sim.EventOwn + iota // a slot has become durable: *storedSlot.
+	PathErased                         // a path has been dropped from a disk, for good: *erasedPath.
+	MemberLooked                       // every half second of each running member: *look.
+	VersionShown                       // a client is shown what one disk holds: *shownVersion.
+	ListShown                          // or a listing: *shownList.
+)
+
+// StoredSlot is what slotStored tells of.
+type StoredSlot struct {
+	Path   string
+	Slot   node.Slot
+	Before node.Slot // what the disk held there,
+	Held   bool      // if it did,
+	Rotten bool      // and whether that was rotten.
+}
+
+// ErasedPath is what pathErased tells of.
+type ErasedPath struct{ Path string } // it is still in disks.
+
+// Look is what memberLooked tells of.
+type Look struct{ Status node.Status }
+
+// ShownVersion is what versionShown tells of.
+type ShownVersion struct {
+	Path   string
+	Record *node.Record
+	Read   bool // by an eventual read beside the loop.
+}
+
+// Events implements the subscription to what the world knows.
+func (w *World) Events() sim.EventSet {
+	return sim.Events(sim.EventStarted, sim.EventNoted, sim.EventDurable, sim.EventReplied,
+		sim.EventCrashed, sim.EventWiped, sim.EventSwapped,
+		sim.EventRotten, sim.EventWatch)
+}
+
+// Observe keeps the knowledge of the world up to date, and makes of the simulator's events those that are about slots.
+func (w *World) Observe(e *sim.Event) {
+	switch e.Kind {
+	case sim.EventStarted:
+		w.started(w.Of(e.Replica))
+	case sim.EventNoted:
+		w.heard(w.Of(e.Replica), e)
+	case sim.EventDurable:
+		w.durable(w.Of(e.Replica), e.Persist)
+	case sim.EventReplied:
+		w.replied(w.Of(e.Replica), e.Call.State.(*Call), &e.Reply.Body.(*member.Answered).Response)
+	case sim.EventCrashed:
+		r := w.Of(e.Replica)
+		r.Config = r.KnownConfig()
+		r.Node, r.Since = nil, w.Now()
+	case sim.EventWiped:
+		w.wiped(w.Of(e.Replica))
+	case sim.EventSwapped:
+		w.swapped(w.Of(e.Replica), w.Of(e.Other))
+	case sim.EventRotten:
+		w.rot(w.Of(e.Replica), e.Key)
+	case sim.EventWatch:
+		w.watch()
+	}
+}
+
+// started takes note of a new run.
+func (w *World) started(r *Replica) {
+	r.Since, r.Booted = w.Now(), false
+	for _, m := range r.Node.Status().Members {
+		if m.ID == r.ID {
+			w.Born[r.ID] = m.Born
+		}
+	}
+}
+
+// heard takes over who decides conflicts from now on.
+func (w *World) heard(r *Replica, e *sim.Event) {
+	switch note := e.Note.(type) {
+	case *node.Electorate:
+		r.Electorate, r.View = note, node.NewView(r.Reader(), note)
+	case *node.ConflictRecord:
+		if w.Recording() {
+			w.Mark(r.Number, sim.MarkDecision, fmt.Sprintf("%q at %s: %s wins by %s, settled %t", note.Path,
+				note.Slot.TS, note.Decision.Winner, note.Decision.Rule, note.Decision.Final))
+		}
+	}
+}
+
+// durable tells of what a persist changes of records.
+func (w *World) durable(r *Replica, p *sim.Persist) {
+	r.Booted = true
+	for i := range p.Changes {
+		change := &p.Changes[i]
+		r.identified = r.identified || change.Key == schema.KeyIdentity
+		path, isRecord := CutRecordPrefix(change.Key)
+		if !isRecord {
+			continue
+		}
+		rotten := r.Rotten[path]
+		delete(r.Rotten, path)
+		if change.Value == nil {
+			w.erased.Path = path
+			w.Tell(PathErased, r.Replica, &w.erased)
+			w.Disks.Erased(r.Number, path)
+			continue
+		}
+		s, err := w.decode(path, change.Value)
+		if err != nil {
+			w.Violate(sim.Violation{Promise: sim.PromiseWorks, Node: r.Number, Path: path,
+				Detail: "it stores a record that cannot be read: " + err.Error()})
+			continue
+		}
+		w.slot.Path, w.slot.Slot, w.slot.Rotten = path, s, rotten
+		w.slot.Before, w.slot.Held = w.Disks.Held[r.Number][path]
+		w.Disks.Stored(r.Number, path, &s)
+		w.descends(path, &s)
+		w.Tell(SlotStored, r.Replica, &w.slot)
+	}
+}
+
+// decode decodes a slot that is being stored. Most are stored by several members with the same bytes, one after the
+// other, and nobody writes to a slot that has been decoded.
+func (w *World) decode(path string, encoded []byte) (node.Slot, error) {
+	if last, ok := w.decoded[path]; ok && bytes.Equal(last.encoded, encoded) {
+		return last.slot, nil
+	}
+	s, err := slot.Decode(path, encoded)
+	if err == nil {
+		w.decoded[path] = decodedSlot{encoded, s}
+	}
+	return s, err
+}
+
+// decodedSlot is what has been stored under a path last, by any member.
+type decodedSlot struct {
+	encoded []byte
+	slot    node.Slot
+}
+
+// replied takes note of the word of a member, at the moment in which a client may hear it.
+func (w *World) replied(r *Replica, c *Call, resp *node.Response) {
+	if c.Acknowledged(resp) {
+		w.Ledger.Acknowledge(c.Write, resp.Record.Version(), r.ID)
+	}
+	if c.Shows(resp) {
+		w.shown.Path, w.shown.Record, w.shown.Read = c.Request.Path, &resp.Record, false
+		w.Tell(VersionShown, r.Replica, &w.shown)
+	}
+}
+
+// wiped takes note of a disk that is about to be lost.
+func (w *World) wiped(r *Replica) {
+	w.forgetDisk(r)
+	switch {
+	case !r.LostTail():
+		r.former = nil
+	case r.identified:
+		r.former = append(r.former, r.ID)
+	}
+	r.ID, r.identified, r.Config = 0, false, nil
+	clear(r.Rotten)
+	w.Disks.Wiped(r.Number)
+}
+
+// swapped takes note that two members have got each other's data folders. An identity is there, and all that goes
+// with it.
+func (w *World) swapped(a, b *Replica) {
+	a.ID, b.ID = b.ID, a.ID
+	a.former, b.former = b.former, a.former
+	a.identified, b.identified = b.identified, a.identified
+	a.digest, b.digest = b.digest, a.digest
+	a.digestAt, b.digestAt = b.digestAt, a.digestAt
+	a.Rotten, b.Rotten = b.Rotten, a.Rotten
+	a.Config, b.Config = b.Config, a.Config
+	w.Disks.swapped(a.Number, b.Number)
+	switch w.departing.number {
+	case a.Number:
+		w.departing.number = b.Number
+	case b.Number:
+		w.departing.number = a.Number
+	}
+}
+
+// rot takes note of a record that is about to rot.
+func (w *World) rot(r *Replica, key string) {
+	path, _ := CutRecordPrefix(key)
+	w.damaged(r, path)
+	r.Rotten[path] = true
+}
+
+// watch looks at each running member.
+func (w *World) watch() {
+	for n := 1; n <= w.Nodes(); n++ {
+		if r := &w.Replicas[n]; r.Node != nil {
+			w.look.Status = r.Node.Status()
+			w.Tell(MemberLooked, r.Replica, &w.look)
+		}
+	}
+}
+
+// CutRecordPrefix returns the path of a key under which a record is stored; otherwise it is none.
+func CutRecordPrefix(key string) (path string, ok bool) {
+	if len(key) > len(schema.PrefixRecord) && key[:len(schema.PrefixRecord)] == schema.PrefixRecord {
+		return key[len(schema.PrefixRecord):], true
+	}
+	return "", false
+}
+
+// AbleTo reports whether nothing that this world does keeps a replica from its work.
+func (w *World) AbleTo(r *Replica) bool {
+	if d := r.DiskState(); r.Node == nil || r.Paused() || d.Broken || d.Slow > 0 {
+		return false
+	}
+	mode := r.Node.Mode()
+	return mode == node.ModeNormal || mode == node.ModeReadOnly
+}

@@ -1,0 +1,179 @@
+package world
+
+import (
+	"fmt"
+	"slices"
+
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/swim"
+	"kvs/scenarios"
+	"kvs/sim"
+)
+
+// Unsettled implements sim.Cluster.
+func (w *World) Unsettled(nodes []int) string {
+	if w.Phase() == sim.PhaseCore {
+		return w.coreUnsettled(nodes)
+	}
+	if v := Disagreements(w.members()); len(v) > 0 {
+		return v[0].String()
+	}
+	first := w.digest(1)
+	for n := 2; n <= w.Nodes(); n++ {
+		if w.digest(n) != first {
+			return fmt.Sprintf("n1 and n%d hold different records", n)
+		}
+	}
+	if detail := w.digestsDiffer(); detail != "" {
+		return detail
+	}
+	if left := w.expiringLeft(); left != "" {
+		return left
+	}
+	if w.Scenario().Expects(scenarios.TombstonesEnd) {
+		return w.tombstonesLeft()
+	}
+	return ""
+}
+
+// digestsDiffer compares what members say of all that they hold, their hash trees, once they hold the same.
+func (w *World) digestsDiffer() string {
+	for n := 1; n <= w.Nodes(); n++ {
+		if len(w.Replicas[n].Rotten) > 0 {
+			return "" // what has rotted for good is not in the tree of its member.
+		}
+	}
+	first := w.Replicas[1].Node.Status().Digest
+	for n := 2; n <= w.Nodes(); n++ {
+		if d := w.Replicas[n].Node.Status().Digest; d != first {
+			return fmt.Sprintf("n1 and n%d hold the same, and show the digests %016x and %016x", n, first, d)
+		}
+	}
+	return ""
+}
+
+// coreUnsettled says what the core still has to do; empty: nothing.
+func (w *World) coreUnsettled(members []int) string {
+	for _, n := range members {
+		r := &w.Replicas[n]
+		if w.digest(n) != w.digest(members[0]) {
+			return fmt.Sprintf("n%d and n%d hold different records", members[0], n)
+		}
+		alive := 0
+		for _, m := range r.Node.Status().Members {
+			if m.State == swim.Alive && slices.ContainsFunc(members,
+				func(n int) bool { return w.Replicas[n].ID == m.ID }) {
+				alive++
+			}
+		}
+		if alive < len(members) {
+			return fmt.Sprintf("n%d takes %d of the %d for alive", n, alive, len(members))
+		}
+	}
+	return ""
+}
+
+// tombstonesNoted counts the paths that replica n lists as perhaps having a tombstone, but for those where a
+// tombstone lost a conflict: it ends with the value that won.
+func (w *World) tombstonesNoted(n int) (count int) {
+	r := &w.Replicas[n]
+	err := r.Store().Scan(schema.PrefixTombstone, "", func(key string, _ []byte) bool {
+		held := w.Disks.Held[n][key[len(schema.PrefixTombstone):]]
+		if !held.Conflict() || r.Electorate.Visible(&held).Tombstone {
+			count++
+		}
+		return true
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
+	return count
+}
+
+// promisesLeft counts the paths of which a node's disk holds nothing but a promise.
+func (w *World) promisesLeft(n int) (count int) {
+	err := w.Replicas[n].Store().Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
+		if slot, err := slot.Decode(key[len(schema.PrefixRecord):], value); err == nil && !slot.Exists() {
+			count++
+		}
+		return true
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
+	return count
+}
+
+// tombstonesLeft names a replica that still has some, or nothing.
+func (w *World) tombstonesLeft() string {
+	for n := 1; n <= w.Nodes(); n++ {
+		if left := w.tombstonesNoted(n); left > 0 {
+			return fmt.Sprintf("n%d still has %d paths with tombstones", n, left)
+		}
+	}
+	return ""
+}
+
+// open reports whether a conflict at a path is not settled, because votes are missing that may still come: of its
+// candidates none ends before. A member whose disk is lost holds that up until it is removed.
+func (w *World) open(r *Replica, path string) bool {
+	slot, ok := w.copyOf(r.Number, path)
+	return ok && slot.Conflict() && !r.Electorate.Winner(&slot).Final
+}
+
+// decidable reports whether linearizable operations can be had on a path: a majority of the voters knows what it
+// promised there. A member that was blind on a path before it became a voter may leave too few; then a value that
+// such an operation wrote does not end.
+func (w *World) decidable(path string) bool {
+	if slot, ok := w.copyOf(1, path); !ok || slot.Consensus == nil {
+		return true // no such operation has been here: a member ends the value by itself.
+	}
+	c := w.configInForce()
+	if c == nil {
+		return false
+	}
+	speak := 0
+	for n := 1; n <= w.Nodes(); n++ {
+		if r := &w.Replicas[n]; c.Votes(r.ID) && w.speaksFor(r, path) {
+			speak++
+		}
+	}
+	return speak >= c.Majority()
+}
+
+// expiringLeft names a value that should have ended by now, or will.
+func (w *World) expiringLeft() string {
+	if w.Own.Workload.TTLMax == 0 {
+		return ""
+	}
+	left := ""
+	var listed []string
+	err := w.Replicas[1].Store().Scan(schema.PrefixExpiry, "", func(key string, _ []byte) bool {
+		listed = append(listed, key[len(schema.PrefixExpiry):])
+		return true
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
+	for _, path := range listed {
+		if !w.open(&w.Replicas[1], path) && w.decidable(path) {
+			return fmt.Sprintf("n1 waits for the end of %q", path)
+		}
+	}
+	r := &w.Replicas[1] // it lists all that will end, and everything that shows and ends is on the list.
+	err = r.Store().Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
+		path, _ := CutRecordPrefix(key)
+		if slot, err := slot.Decode(path, value); err == nil {
+			if rec := r.Electorate.Visible(&slot); rec.Live() && rec.Expires != 0 && !w.open(r, path) &&
+				w.decidable(path) {
+				left = fmt.Sprintf("n1 shows %s at %q, which ends, and does not wait for it", Text(rec), path)
+			}
+		}
+		return left == ""
+	})
+	if err != nil {
+		panic("sim: the memory store cannot be scanned: " + err.Error())
+	}
+	return left
+}

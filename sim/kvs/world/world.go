@@ -1,0 +1,233 @@
+package world
+
+import (
+	"slices"
+
+	"kvs/linearize"
+	"kvs/node"
+	"kvs/node/host/seal"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/wire"
+	"kvs/scenarios"
+	"kvs/sim"
+	"kvs/sim/kvs/ledger"
+)
+
+// World is a cluster of kvs in the simulated world: what the simulator does not know of it.
+type World struct {
+	*sim.World
+	Own *scenarios.Sections // of the scenario.
+
+	Replicas []Replica // by number, from 1.
+	clients  []*Client
+	unknown  map[string]int // linearizable writes of unknown outcome, by path.
+	keyed    ledger.Keyed
+	calls    []Call // fresh ones.
+	decoded  map[string]decodedSlot
+
+	Ledger ledger.Ledger
+	Born   map[node.ID]uint64 // of every identity there ever was.
+
+	Disks    Disks
+	answered map[string]node.Timestamp // by path: the highest that a client was answered.
+	lineage  lineage
+
+	Founders bool // nodes with empty disks begin a cluster instead of looking for one: in tests of something else.
+
+	damages   damages
+	departing departure // the member on its way out.
+	judged    *Evidence // what the run has left behind, once it is over.
+
+	// Events that are used again.
+	slot   StoredSlot
+	erased ErasedPath
+	look   Look
+	shown  ShownVersion
+	read   node.Record // what shown is about, of a read beside the loop.
+}
+
+// New makes the world of a run in which nothing has happened yet.
+func New(of *sim.World) *World {
+	w := &World{
+		World: of, Own: scenarios.Of(of.Scenario()), Ledger: ledger.New(),
+		Born: make(map[node.ID]uint64), decoded: make(map[string]decodedSlot), unknown: make(map[string]int),
+		Disks: newDisks(of.Nodes()), answered: make(map[string]node.Timestamp), lineage: make(lineage),
+	}
+	w.Replicas = make([]Replica, w.Nodes()+1)
+	for n := 1; n <= w.Nodes(); n++ {
+		w.Replicas[n] = Replica{Replica: of.Replica(n), Rotten: make(map[string]bool)}
+	}
+	return w
+}
+
+// Recovering reports whether the safety phase is over.
+func (w *World) Recovering() bool { return w.Phase() != sim.PhaseSafety }
+
+// seeds are the addresses in the configuration of replica n.
+func (w *World) seeds(n int) []string {
+	var out []string
+	for other := 1; other <= min(w.Nodes(), w.Own.Tuning.Seeds); other++ {
+		if other != n {
+			out = append(out, sim.Address(other))
+		}
+	}
+	return out
+}
+
+// Tuning is that of production, but for what the scenario says.
+func (w *World) Tuning() node.Tuning {
+	t := node.DefaultTuning()
+	t.SyncInterval = w.Own.Tuning.Sync
+	t.HintTTL, t.BootstrapRate = w.Own.Tuning.Hints, w.Own.Tuning.Rate
+	t.TombstoneGrace = w.Own.Tuning.Grace
+	t.MaxClockOffset = w.Own.Tuning.Clock
+	// a scenario in which comparisons are rare means all of them.
+	t.SyncPatience = max(t.SyncPatience, t.SyncInterval/10)
+	t.SyncIntervalMax = max(t.SyncIntervalMax, t.SyncInterval)
+	return t
+}
+
+// MessageKind is the name of a message's kind.
+func MessageKind(data []byte) string {
+	if len(data) < 2 {
+		return "cut short"
+	}
+	return wire.Kind(data[1]).String()
+}
+
+// Describe implements sim.Cluster.
+func (w *World) Describe(data []byte) (kind, detail string) {
+	if seal.IsSealed(data) {
+		return "sealed", ""
+	}
+	return MessageKind(data), wire.FrameDetail(data)
+}
+
+// digest stands for the records on a replica's disk that it should have in common with the others.
+func (w *World) digest(n int) uint64 {
+	r := &w.Replicas[n]
+	if now := r.Store().Changes() + 1; r.digestAt != now || len(r.Rotten) > 0 {
+		r.digestAt = now
+		r.digest = r.Store().DigestOf(schema.PrefixRecord, func(key string, value []byte) []byte {
+			if path := key[len(schema.PrefixRecord):]; r.Rotten[path] && w.nothingToRepair(r, path) {
+				return nil
+			}
+			return slot.Common(key[len(schema.PrefixRecord):], value)
+		})
+	}
+	return r.digest
+}
+
+// Complete implements sim.Historian.
+func (w *World) Complete(h *linearize.History) {
+	w.withEnds(h)
+	for i := range h.Promises { // the others are judged without the history.
+		if p := &h.Promises[i]; p.Name == linearize.PromiseLinearizable || p.Name == linearize.PromiseNotLinearizable {
+			p.Path = w.Own.Workload.LinearizablePrefix()
+		}
+	}
+}
+
+// Judge implements sim.Historian.
+func (w *World) Judge(h *linearize.History) *linearize.Result {
+	return linearize.Check(h, linearize.Options{Prefix: w.Own.Workload.LinearizablePrefix()})
+}
+
+// members is what every replica thinks of the others.
+func (w *World) members() []NodeEvidence {
+	out := make([]NodeEvidence, 0, w.Nodes())
+	for n := 1; n <= w.Nodes(); n++ {
+		r := &w.Replicas[n]
+		e := NodeEvidence{Number: n, ID: r.ID, Up: r.Node != nil, Electorate: r.Electorate}
+		if e.Up {
+			s := r.Node.Status()
+			e.Members, e.Status = s.Members, s
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// MayBegin implements sim.CoreChooser: where operations need voters, the configuration must be known to a majority
+// of the nodes: nobody else could teach it to the rest.
+func (w *World) MayBegin() bool {
+	return w.Own.Workload.Level == node.Eventual || len(w.configs()) > w.Nodes()/2
+}
+
+// MayBeCore implements sim.CoreChooser: a core is a majority of the voters, too, of every configuration that is
+// known anywhere.
+func (w *World) MayBeCore(nodes []int) bool {
+	return !slices.ContainsFunc(w.configs(), func(c *node.Config) bool {
+		voters := 0
+		for _, n := range nodes {
+			if slices.Contains(c.Voters, w.Replicas[n].ID) {
+				voters++
+			}
+		}
+		return voters < c.Majority()
+	})
+}
+
+// configs are those that running members know.
+func (w *World) configs() (out []*node.Config) {
+	for n := 1; n <= w.Nodes(); n++ {
+		if r := &w.Replicas[n]; r.Node != nil && r.Node.Config() != nil {
+			out = append(out, r.Node.Config())
+		}
+	}
+	return out
+}
+
+// MayWipe implements sim.Sparer.
+func (w *World) MayWipe(r *sim.Replica) bool {
+	if w.mayWipe(&w.Replicas[r.Number]) {
+		return true
+	}
+	w.damages.spared++
+	return false
+}
+
+// MayRot implements sim.Rotter: a record of which another member has a good copy: no promise covers the loss of the
+// only one. What the member had voted for there it cannot know any more.
+func (w *World) MayRot(of *sim.Replica) []string {
+	r := &w.Replicas[of.Number]
+	var keys []string
+	scan(r, schema.PrefixRecord, func(key string, _ []byte) bool {
+		keys = append(keys, key)
+		return true
+	})
+	return slices.DeleteFunc(keys, func(key string) bool {
+		path, _ := CutRecordPrefix(key)
+		return !w.elsewhere(r, key) || !w.mayRot(r, path)
+	})
+}
+
+// elsewhere reports whether another replica has what r holds under key, or something newer, where it can be read.
+func (w *World) elsewhere(r *Replica, key string) bool {
+	path, _ := CutRecordPrefix(key)
+	ours, ok := readSlot(r, path)
+	for n := 1; ok && n <= w.Nodes(); n++ {
+		if theirs, readable := readSlot(&w.Replicas[n], path); n != r.Number && readable && theirs.Top() >= ours.Top() {
+			return true
+		}
+	}
+	return false
+}
+
+// readSlot reads what is on a replica's disk.
+func readSlot(r *Replica, path string) (node.Slot, bool) {
+	b, found, err := r.Store().Get(schema.PrefixRecord + path)
+	if err != nil || !found {
+		return node.Slot{}, false
+	}
+	slot, err := slot.Decode(path, b)
+	return slot, err == nil
+}
+
+// scan goes through the keys with a prefix on a replica's disk.
+func scan(r *Replica, prefix string, fn func(key string, value []byte) bool) {
+	if err := r.Store().Scan(prefix, "", fn); err != nil {
+		panic("kvs: the memory store cannot be scanned: " + err.Error())
+	}
+}

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"time"
+
+	"kvs/machine"
+)
+
+// What every machine has in common with the world around it is defined in kvs/machine, which a machine may import
+// without the simulator.
+type (
+	// Time is what a machine's clocks say at the moment of an input.
+	Time = machine.Time
+	// PersistID numbers the persists of one run of a machine: 1, 2, 3, ... Zero means "no persist".
+	PersistID = machine.PersistID
+	// Change is one change to the store. A nil Value deletes.
+	Change = machine.Change
+	// Persist is a set of changes that become durable together, or not at all.
+	Persist = machine.Persist
+	// Transport says how a message travels.
+	Transport = machine.Transport
+	// Send is a message for whoever is at an address.
+	Send = machine.Send
+	// LogLevel orders log lines; the values are those of log/slog.
+	LogLevel = machine.LogLevel
+	// Log is one structured log line.
+	Log = machine.Log
+)
+
+// Transports, the bound of a datagram, and levels of the log: see kvs/machine.
+const (
+	TransportDatagram = machine.TransportDatagram
+	TransportFrame    = machine.TransportFrame
+	DatagramBytesMax  = machine.DatagramBytesMax
+
+	LogDebug = machine.LogDebug
+	LogInfo  = machine.LogInfo
+	LogWarn  = machine.LogWarn
+	LogError = machine.LogError
+)
+
+// Machine is what the simulator runs: one process of a cluster, as a pure state machine. It reads no clock, draws
+// no randomness but that which it was started with, starts no goroutine, does no I/O, and lets no map order decide
+// anything.
+//
+// The world calls Step with the time, one input, and empty effects to fill. It then
+//   - queues Effects.Persist with the disk. Persists become durable strictly in the order of their IDs; many may
+//     share one fsync; each is atomic. When all up to an ID are durable the machine gets an InputPersisted;
+//   - holds back every Send and Reply whose After is above the last durable ID, and lets it go, in order, once it is
+//     durable. After zero waits for nothing. A crash drops what is held back, and any suffix of what is not durable;
+//   - hands the machine an InputTick when its monotonic time has reached Effects.Wake (zero: keep the former one).
+//     Ticks may come early, one comes when a pause ends, and each uses up the wake-up that was asked for: a machine
+//     that still waits asks again.
+//
+// A machine that panics has broken the promise no-panic.
+type Machine interface {
+	Step(now Time, in *Input, eff *Effects)
+}
+
+// InputKind says what happens to a machine.
+type InputKind uint8
+
+// The inputs, and which fields of Input they use.
+const (
+	InputTick     InputKind = iota // the time that it wanted to be woken at has come.
+	InputDatagram                  // From, Data: a datagram has arrived. Data is only lent for the step.
+	InputFrame                     // From, Data: a frame has arrived. Data passes into the ownership of the machine.
+	// UpTo, Err: all persists up to UpTo are durable. After an error nobody knows what of the rest is, and the disk
+	// takes no more.
+	InputPersisted
+	InputRequest // ID, Deadline, Body: somebody asks, and gets the Reply with the same ID.
+	InputControl // Body: an operator or the host tells it something, which needs no reply.
+)
+
+// Input is one input. It is only lent for the step.
+type Input struct {
+	Kind     InputKind
+	From     string // address of the sender.
+	Data     []byte
+	UpTo     PersistID
+	Err      error
+	ID       uint64
+	Deadline time.Duration // monotonic time at which whoever asks gives up.
+	Body     any           // the system's own type.
+}
+
+// Effects is everything that one step asks for.
+type Effects struct {
+	Persist Persist
+	Sends   []Send
+	Replies []Reply
+	Wake    time.Duration // monotonic time of the next tick; zero: unchanged.
+	Logs    []Log
+	// for checkers: each is told as an EventNoted, in the moment of the step. Pointers that are used again cost no
+	// allocation.
+	Notes []any
+}
+
+// Reply answers the request with the same ID.
+type Reply struct {
+	After PersistID
+	ID    uint64
+	// Body is the system's own type, and goes into the trace hash. One that implements Hasher says how; strings,
+	// bytes and numbers are hashed as they are, and everything else as fmt's %+v prints it, which is slow, and
+	// wrong for what contains pointers.
+	Body any
+}
+
+// WaitsFor implements machine.Waiter.
+func (r Reply) WaitsFor() PersistID { return r.After }
+
+// Hasher is a body of a reply that says what of it goes into the trace hash.
+type Hasher interface {
+	Hash(h *Hash)
+}
+
+// Reader is what a machine reads its disk through. It shows durable data only.
+type Reader interface {
+	// Get returns the value under key, and whether there is one. The slice is never written to again by anybody.
+	Get(key string) (value []byte, found bool, err error)
+
+	// Scan calls fn for each key that begins with prefix and is not below from, in ascending byte order, until fn
+	// returns false. The value is only valid during the call. fn must not call back into the store.
+	Scan(prefix, from string, fn func(key string, value []byte) bool) error
+}
+
+// Reset empties e for the next step, keeping the capacity of its slices but for Persist.Changes, which the world
+// may still hold.
+func (e *Effects) Reset() {
+	clear(e.Sends)
+	clear(e.Replies)
+	clear(e.Logs)
+	clear(e.Notes)
+	e.Persist, e.Wake = Persist{}, 0
+	e.Sends, e.Replies, e.Logs, e.Notes = e.Sends[:0], e.Replies[:0], e.Logs[:0], e.Notes[:0]
+}

@@ -1,0 +1,43 @@
+package sim
+
+import "math/rand/v2"
+
+// Streams of randomness: each part of the world draws from its own, so that one more draw here does not change
+// everything there.
+const (
+	streamWorld  = 1
+	streamNet    = 2
+	streamClient = 3
+	streamCore   = 4
+	streamLoad   = 1 << 16 // plus the number of the client.
+	streamReads  = 1 << 17 // plus the number of the replica: which reads of a disk fail.
+	streamNode   = 1 << 24 // plus number and run of the replica.
+)
+
+// derive returns the stream with a number. Both words of PCG's state come out of SplitMix64, so that neighbouring
+// seeds and streams have nothing in common.
+func (w *World) derive(stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(splitMix(w.seed), splitMix(w.seed^splitMix(stream))))
+}
+
+// splitMix is SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
+func splitMix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// Rand is what operators draw from, and what is drawn about replicas, disks and crashes.
+func (w *World) Rand() *rand.Rand { return w.rng }
+
+// ClientRand is what all clients draw from while the run goes on.
+func (w *World) ClientRand() *rand.Rand { return w.clientRNG }
+
+// LoadRand returns a fresh stream of the client with a number, for the operations that it draws.
+func (w *World) LoadRand(client int) *rand.Rand { return w.derive(streamLoad + uint64(client)) }
+
+// Rand returns a fresh stream of the present run of the process.
+func (r *Replica) Rand() *rand.Rand {
+	return r.world.derive(streamNode + uint64(r.Number)<<32 + uint64(r.run))
+}

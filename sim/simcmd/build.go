@@ -1,0 +1,126 @@
+package simcmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"kvs/sim/mutants"
+)
+
+// mutantPrefix begins the name of the folder that a mutant is built in.
+const mutantPrefix = "kvsim-mutant-"
+
+// build builds the program with the mutant's edits laid over the source, and returns its file in dir.
+func (o *huntOptions) build(ctx context.Context, dir string, m *mutants.Mutant) (string, error) {
+	source, flags, err := o.source(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	edited, err := m.Apply(func(name string) (string, error) {
+		b, err := os.ReadFile(filepath.Join(source, filepath.FromSlash(name)))
+		return string(b), err
+	})
+	if err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	for i, f := range edited {
+		at := filepath.Join(dir, fmt.Sprintf("edited%d.go", i))
+		if err := os.WriteFile(at, []byte(f.Text), 0o644); err != nil {
+			return "", err
+		}
+		absolute, err := filepath.Abs(filepath.Join(source, filepath.FromSlash(f.Name)))
+		if err != nil {
+			return "", err
+		}
+		replace[absolute] = at
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlayFile, program := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "program")
+	if err := os.WriteFile(overlayFile, overlay, 0o644); err != nil {
+		return "", err
+	}
+	args := append([]string{"build", "-overlay", overlayFile, "-o", program}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, o.tools.System().Mutants.Package)...)
+	cmd.Dir = o.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mutant %s does not build (%w):\n%s", m.Name, err, out)
+	}
+	return program, nil
+}
+
+// source returns the folder that the names of edited files begin at, and the flags that a build needs to take its files
+// from there. It is that of the program's module, or a copy in dir of a library which the module requires: the go
+// command lays nothing over its module cache.
+func (o *huntOptions) source(ctx context.Context, dir string) (source string, flags []string, err error) {
+	m := o.tools.System().Mutants
+	if m.Edits == "" || m.Edits == m.Module {
+		return o.root, nil, nil
+	}
+	found, err := o.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", m.Edits)
+	if err != nil {
+		return "", nil, fmt.Errorf("find the source of %s: %w", m.Edits, err)
+	}
+	if found == "" {
+		return "", nil, fmt.Errorf("the source of %s is not here: run `go mod download` in %s", m.Edits, o.root)
+	}
+	library, modFile := filepath.Join(dir, "library"), filepath.Join(dir, "program.mod")
+	if err := os.CopyFS(library, os.DirFS(found)); err != nil {
+		return "", nil, fmt.Errorf("copy the source of %s: %w", m.Edits, err)
+	}
+	for from, to := range map[string]string{"go.mod": modFile, "go.sum": filepath.Join(dir, "program.sum")} {
+		text, err := os.ReadFile(filepath.Join(o.root, from))
+		if err == nil {
+			err = os.WriteFile(to, text, 0o644)
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("copy %s: %w", from, err)
+		}
+	}
+	if _, err := o.goCommand(ctx, "mod", "edit", "-replace", m.Edits+"="+library, modFile); err != nil {
+		return "", nil, fmt.Errorf("replace %s by its copy: %w", m.Edits, err)
+	}
+	return library, []string{"-modfile", modFile}, nil
+}
+
+// goCommand runs the go command in the folder of the program's module, and returns what it prints.
+func (o *huntOptions) goCommand(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = o.root
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w:\n%s", err, exit.Stderr)
+	}
+	return string(bytes.TrimSpace(out)), err
+}
+
+// findModule returns the folder of a module, from the working directory up.
+func findModule(path string) (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module "+path+"\n") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "",
+				fmt.Errorf("the source of %s is not here: run it inside the repository, or name it with --source", path)
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,79 @@
+package simcmd
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"kvs/linearize"
+)
+
+const (
+	checkShowEvery  = 200 * time.Millisecond // on a terminal, where one line is written over and over.
+	checkPrintEvery = 10 * time.Second       // elsewhere.
+	checkFoundMax   = 20                     // violations that are printed when they are found: the table has all.
+)
+
+// judging tells how far the judge is: violations to stdout, and how many keys are left to stderr, seldom.
+type judging struct {
+	out, err                   io.Writer
+	terminal                   bool
+	begin, last                time.Time
+	done, left, bad, undecided int
+	shown                      bool // a line of progress stands on the terminal.
+}
+
+func newJudging(stdio IO) *judging {
+	p := &judging{out: stdio.Out, err: stdio.Err, begin: time.Now()}
+	p.last = p.begin
+	if f, ok := stdio.Err.(*os.File); ok {
+		info, err := f.Stat()
+		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return p
+}
+
+// judged is linearize.Options.Judged.
+func (p *judging) judged(k *linearize.KeyResult, left int) {
+	p.done, p.left = p.done+1, left
+	switch k.Verdict {
+	case linearize.Violation:
+		if p.bad++; p.bad <= checkFoundMax {
+			p.clear()
+			fmt.Fprintf(p.out, "found: key %q, %s: %s\n", k.Path, k.Evidence.Rule, k.Evidence.Text)
+		}
+	case linearize.Undecided:
+		p.undecided++
+	}
+	p.tick()
+}
+
+// tick shows how far it is, if it is time.
+func (p *judging) tick() {
+	every := checkPrintEvery
+	if p.terminal {
+		every = checkShowEvery
+	}
+	now := time.Now()
+	if now.Sub(p.last) < every {
+		return
+	}
+	p.clear()
+	p.last = now
+	fmt.Fprintf(p.err, "check: %s, %d of %d keys judged, %d violations, %d undecided",
+		now.Sub(p.begin).Round(100*time.Millisecond), p.done, p.done+p.left, p.bad, p.undecided)
+	if p.shown = p.terminal; !p.shown {
+		fmt.Fprintln(p.err)
+	}
+}
+
+// end leaves a clean line.
+func (p *judging) end() { p.clear() }
+
+func (p *judging) clear() {
+	if p.shown {
+		fmt.Fprint(p.err, "\r\x1b[K")
+		p.shown = false
+	}
+}

@@ -1,0 +1,135 @@
+package simcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kvs/sim"
+	"kvs/sim/scenario"
+	"kvs/sim/shrink"
+	"kvs/sim/simcmd/process"
+)
+
+type shrinkOptions struct {
+	Experiment
+	seed    uint64
+	replay  string
+	file    string
+	budget  time.Duration
+	timeout time.Duration
+	jobs    int
+}
+
+func (t *Tools) newShrinkCommand() *cobra.Command {
+	o := shrinkOptions{Experiment: t.Experiment()}
+	cmd := &cobra.Command{
+		Use:   "shrink",
+		Short: "Make a failure small",
+		Long: `shrink runs a seed that fails, and leaves out time, faults, clients, nodes, disturbances and single
+operations for as long as the same promise breaks. It writes what is left as a scenario file, which replay shows again.
+
+It stops when nothing more can be left out, when the budget is used up, or on Ctrl-C. The result is the smallest failure
+so far.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(t.IO, cmd.Flags().Changed("seed")) },
+	}
+	f := cmd.Flags()
+	f.Uint64Var(&o.seed, "seed", 1, "the seed that fails; default: as the scenario says, or 1")
+	o.addScenarioFlag(cmd)
+	f.StringVar(&o.replay, "replay", "", "file or folder that --out kept, instead of a seed and a scenario")
+	f.StringVar(&o.file, "file", "", "write the scenario to this file; default: out/shrink/SCENARIO-SEED.scenario")
+	f.DurationVar(&o.budget, "budget", time.Minute, "how long to search")
+	f.DurationVar(&o.timeout, "seed-timeout", defaultSeedTimeout,
+		"end a run that takes longer than this; it counts as lost")
+	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes")
+	f.Lookup("jobs").DefValue = "the number of CPUs"
+	f.DurationVar(&o.Duration, "duration", 0, "length of the safety phase; default: as the scenario says")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	return cmd
+}
+
+func (o *shrinkOptions) run(io IO, seedGiven bool) error {
+	if o.jobs < 1 || o.budget <= 0 || o.timeout <= 0 {
+		return errors.New("--jobs, --budget and --seed-timeout must be above zero")
+	}
+	if o.replay != "" {
+		path, err := scenarioFile(o.replay)
+		if err != nil {
+			return err
+		}
+		o.Scenario = path
+	}
+	s, err := o.Load()
+	if err != nil {
+		return err
+	}
+	if !seedGiven && s.Seed != 0 {
+		o.seed = s.Seed
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	ctx, stop := UntilSignal()
+	defer stop()
+	t := &tryers{tools: o.tools, program: program, timeout: o.timeout, workers: make([]*process.Process, o.jobs)}
+	defer t.close()
+	small, way, first, last, err := o.search(ctx, io, t, sim.Draw(o.seed, s))
+	if err != nil {
+		return err
+	}
+	return o.tell(io, small, way, first, last)
+}
+
+// search shrinks a drawn scenario.
+func (o *shrinkOptions) search(ctx context.Context, io IO, t *tryers,
+	drawn scenario.Scenario) (small scenario.Scenario, way string, first, last shrink.Size, err error) {
+	began := time.Now()
+	whole := t.all([]scenario.Scenario{drawn})[0]
+	if len(whole.Failures) == 0 {
+		return small, "", first, last, fmt.Errorf("seed %d of %s does not fail: there is nothing to shrink", o.seed,
+			o.Scenario)
+	}
+	way = whole.Failures[0]
+	first = shrink.SizeOf(&drawn, whole.Begun, 1)
+	small, last = shrink.Shrink(drawn, whole.Begun, shrink.Options{
+		Batch:  o.jobs,
+		Enough: func() bool { return time.Since(began) >= o.budget || ctx.Err() != nil },
+		Test:   func(batch []scenario.Scenario) []shrink.Outcome { return outcomes(t.all(batch), way) },
+		Progress: func(stage string, now shrink.Size) {
+			fmt.Fprintf(io.Err, "%5.1fs %-10s %s\n", time.Since(began).Seconds(), stage, now)
+		},
+	})
+	return small, way, first, last, nil
+}
+
+// Words that begin the lines with the sizes.
+const (
+	beforeWord = "before:"
+	afterWord  = "after:"
+)
+
+// tell writes the file and says what is in it.
+func (o *shrinkOptions) tell(io IO, small scenario.Scenario, way string, first, last shrink.Size) error {
+	if o.file == "" {
+		o.file = filepath.Join("out", "shrink", fmt.Sprintf("%s-%d.scenario", filepath.Base(small.Name), o.seed))
+	}
+	if err := os.MkdirAll(filepath.Dir(o.file), 0o755); err != nil {
+		return err
+	}
+	text := small.String()
+	if err := os.WriteFile(o.file, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("%w; choose another file with --file", err)
+	}
+	fmt.Fprint(io.Out, text)
+	fmt.Fprintf(io.Out, "\n%s %s\n%s  %s\nfails:  %s\nreplay: %s replay %s\n", beforeWord, first, afterWord, last,
+		way, o.tools.App.program(), o.file)
+	return nil
+}
