@@ -83,7 +83,7 @@ type Counters struct {
 	NacksMissed  uint64 // helpers that said neither that the target lives nor that they cannot reach it.
 	ExtraGossip  uint64 // datagrams that carried nothing but rumours, for want of room in others.
 	Refutes      uint64 // times this member raised its incarnation against a rumour.
-	Clashes      uint64 // claims of another member to this member's ID; see Machine.Clash.
+	Clashes      uint64 // times another process has confirmed that it has this member's ID; see Machine.Clash.
 	Misdirected  uint64 // pings for a member that lived at this address before.
 	TableFull    uint64 // rumours of new members ignored because of Config.MembersMax.
 	SeedsSilent  uint64 // rounds of dialling since this member started or last had company, without anybody answering.

@@ -6,13 +6,14 @@ import (
 )
 
 // What one message says about a member can be forged, or damaged: a datagram proves nothing about its sender. Most of it does no
-// lasting harm, because the member itself refutes it. Four claims are another matter, and are believed only when they come in an
+// lasting harm, because the member itself refutes it. Five claims are another matter, and are believed only when they come in an
 // answer to a question of ours, which carries a number that nobody can guess and goes to an address that we know:
 //
 //   - that a member has left or was removed, which is for good;
 //   - that there is a member of whom we have not heard yet: else a stranger could fill up the table;
 //   - that a member which lives, or claims to live, is at another address: else a stranger could have everything sent to himself;
-//   - that a member has begun another run, or, of this member itself, anything about a run that it does not know of.
+//   - that a member has begun another run, or, of this member itself, anything about a run that it does not know of;
+//   - that another process has this member's ID.
 //
 // Whoever hears one of them by other ways asks: of an address or a life, the member itself, there; of an end, the member that told it. A
 // member that tells it has asked before it believed it, and so on back to the member at which a person gave the order. That this
@@ -24,6 +25,7 @@ import (
 type doubt struct {
 	id    ID     // whom it is about,
 	to    string // and the address that was asked.
+	clash bool   // whether another process with this member's ID answers there.
 	nonce uint64
 	next  time.Duration // when it is asked again.
 	tries int
@@ -120,17 +122,42 @@ func (m *Machine) condemned(by ID) bool {
 	return len(m.trial.accusers) >= min(others/2+1, confirmMax)
 }
 
+// doubtClash asks at an address whether another process has this member's ID there. One question is open at a time: a
+// process that is really there will be heard of again.
+func (m *Machine) doubtClash(now time.Duration, at string, out *Output) {
+	if !slices.ContainsFunc(m.doubts, func(d doubt) bool { return d.clash }) {
+		m.counters.Doubts++
+		m.open(now, doubt{id: m.self.ID, to: at, clash: true}, out)
+	}
+}
+
+// testifyClash takes in what a process with this member's ID says of itself: it may be this one.
+func (m *Machine) testifyClash(r *rumour, at string) {
+	if r.id == m.self.ID && (r.born != m.self.Born || string(r.addr) != m.self.Addr ||
+		lifeOf(r.incarnation) != lifeOf(m.self.Incarnation)) {
+		claim := r.member()
+		claim.Addr = at
+		m.noteClash(claim)
+	}
+}
+
 // question asks at an address for the line of a member, unless that is under way.
 func (m *Machine) question(now time.Duration, id ID, to string, out *Output) {
 	for i := range m.doubts {
-		if d := &m.doubts[i]; d.id == id && d.to == to {
+		if d := &m.doubts[i]; d.id == id && d.to == to && !d.clash {
 			return
 		}
 	}
+	m.open(now, doubt{id: id, to: to}, out)
+}
+
+// open asks for the first time.
+func (m *Machine) open(now time.Duration, d doubt, out *Output) {
 	if len(m.doubts) == doubtsMax {
 		m.doubts = slices.Delete(m.doubts, 0, 1)
 	}
-	m.doubts = append(m.doubts, doubt{id: id, to: to, nonce: m.nonce(), next: now})
+	d.nonce, d.next = m.nonce(), now
+	m.doubts = append(m.doubts, d)
 	m.askAgain(now, &m.doubts[len(m.doubts)-1], out)
 }
 
@@ -196,7 +223,12 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 	if i < 0 {
 		return nil // asked too long ago, or never.
 	}
+	d := m.doubts[i]
 	m.doubts = slices.Delete(m.doubts, i, i+1)
+	if d.clash {
+		m.testifyClash(r, d.to)
+		return nil
+	}
 	if r.id == m.self.ID {
 		m.testify(now, r)
 	}

@@ -16,7 +16,7 @@ type Machine struct {
 	health   int           // the local health score; zero is well.
 	now      time.Duration // of the last call,
 	born     time.Duration // and of New.
-	clash    Member        // the last claim to our ID; ID zero: none.
+	clash    Member        // the last process that has our ID; ID zero: none.
 	seq      uint64        // of the last question asked.
 
 	peers    []*peer         // every other member, sorted by ID.
@@ -169,8 +169,8 @@ func (m *Machine) Datagram(now time.Duration, from string, data []byte, out *Out
 		return err
 	}
 	m.now = now
-	if in.sender == m.self.ID { // we never write to ourselves, so there are two of us.
-		m.noteClash(Member{ID: m.self.ID, Addr: from})
+	if in.sender == m.self.ID { // this member never writes to itself: there are two, or the sender is forged.
+		m.doubtClash(now, from, out)
 		return nil
 	}
 	m.hear(from, in, out)
@@ -239,7 +239,8 @@ func (m *Machine) Count(s State) int {
 // Counters returns a copy of the counters.
 func (m *Machine) Counters() Counters { return m.counters }
 
-// Clash returns the last claim of somebody else to this member's ID, which happens when a data folder was copied. The
+// Clash returns the last other process that has confirmed that it has this member's ID, which happens when a data folder
+// was copied. The
 // cluster then knows only one of the two at a time: whoever runs it has to stop one and give it an empty folder.
 func (m *Machine) Clash() (Member, bool) { return m.clash, m.clash.ID != 0 }
 

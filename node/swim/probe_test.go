@@ -128,13 +128,54 @@ func TestWhoIsAskedToProbe(t *testing.T) {
 	}
 }
 
+// A datagram under the own ID may be forged: that there are two is believed when the other one says so where the
+// datagram came from.
 func TestDatagramUnderOwnID(t *testing.T) {
 	m := filled(t, 2, nil)
-	var out Output
-	require.NoError(t,
-		m.Datagram(time.Second, "clone:1", (&packet{kind: kindPing, sender: 1, target: 1, seq: 3}).encode(), &out))
-	require.Empty(t, out.Sends)
+	hear := func() *Output {
+		var out Output
+		require.NoError(t,
+			m.Datagram(time.Second, "clone:1", (&packet{kind: kindPing, sender: 1, target: 1, seq: 3}).encode(), &out))
+		return &out
+	}
+	out := hear()
+	_, ok := m.Clash()
+	require.False(t, ok, "one forged datagram is enough for an alarm")
+	require.Len(t, out.Sends, 1)
+	require.Equal(t, "clone:1", out.Sends[0].To)
+	require.Empty(t, hear().Sends, "it asks already")
+	var asked packet
+	require.NoError(t, asked.decodeLine(out.Sends[0].Data))
+	answer := func(nonce uint64, line *Member) {
+		b := appendEntry(append(appendDatagramHeader(nil, kindAnswer, 1, 1, nonce), 1), line, 0)
+		require.NoError(t, m.Stream(time.Second, Speaker{}, b, &Output{}))
+	}
+	self := m.Self()
+	clone := self
+	clone.Incarnation += 1 << lifeShift
+	answer(asked.seq+1, &clone)
+	_, ok = m.Clash()
+	require.False(t, ok, "an answer to no question")
+	answer(asked.seq, &self) // the address is its own.
+	_, ok = m.Clash()
+	require.False(t, ok)
+
+	require.NoError(t, asked.decodeLine(hear().Sends[0].Data))
+	answer(asked.seq, &clone)
 	claim, ok := m.Clash()
 	require.True(t, ok)
-	require.Equal(t, Member{ID: 1, Addr: "clone:1"}, claim)
+	clone.Addr = "clone:1"
+	require.Equal(t, clone, claim)
+	require.Equal(t, self, m.Self(), "and nothing else is believed of it")
+	require.EqualValues(t, 1, m.Counters().Clashes)
+}
+
+// A rumour that this member lives elsewhere is no proof either, unless it is part of an answer.
+func TestForgedRumourOfAClash(t *testing.T) {
+	m := newMachine(t, nil)
+	var out Output
+	m.learn(0, &rumour{id: 1, born: 99, incarnation: 10, name: []byte("me"), addr: []byte("you:1")}, 3, gossip, &out)
+	_, clash := m.Clash()
+	require.False(t, clash)
+	require.Equal(t, "you:1", out.Sends[len(out.Sends)-1].To)
 }

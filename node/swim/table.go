@@ -233,8 +233,11 @@ func (m *Machine) hearOfSelf(now time.Duration, r *rumour, teller ID, by source,
 		return
 	}
 	stranger := r.born != m.self.Born || (r.incarnation >= m.self.Incarnation && string(r.addr) != m.self.Addr)
-	if stranger {
+	switch {
+	case stranger && by.believed():
 		m.noteClash(r.member())
+	case stranger:
+		m.doubtClash(now, string(r.addr), out)
 	}
 	if r.incarnation < m.self.Incarnation || r.incarnation >= incarnationMax {
 		return // stale, or not to be topped.
