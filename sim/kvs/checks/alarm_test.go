@@ -20,12 +20,17 @@ import (
 // sabotage lives a scenario and calls do once, in the moment in which the first trace line contains `when`.
 func sabotage(t *testing.T, name, when string, do func(w *judged)) []sim.Violation {
 	t.Helper()
+	return sabotageSeed(t, 3, name, when, do)
+}
+
+func sabotageSeed(t *testing.T, seed uint64, name, when string, do func(w *judged)) []sim.Violation {
+	t.Helper()
 	sc, err := scenarios.Load(name)
 	require.NoError(t, err)
-	sc = sim.Draw(3, sc)
+	sc = sim.Draw(seed, sc)
 	var w *judged
 	done := false
-	w = judge(sim.Options{Seed: 3, Scenario: &sc, Trace: func(line string) {
+	w = judge(sim.Options{Seed: seed, Scenario: &sc, Trace: func(line string) {
 		if !done && strings.Contains(line, when) {
 			done = true
 			do(w)
