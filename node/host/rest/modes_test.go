@@ -26,6 +26,7 @@ type nodeCore struct {
 	mu   sync.Mutex
 	node *node.Node
 	mono time.Duration
+	late bool // the wall clock shows a time beyond the last timestamp.
 }
 
 func newNodeCore(t *testing.T, seeds ...string) *nodeCore {
@@ -40,7 +41,13 @@ func newNodeCore(t *testing.T, seeds ...string) *nodeCore {
 	return c
 }
 
-func (c *nodeCore) now() node.Time { c.mono++; return node.Time{Wall: 1_700_000_000_000, Mono: c.mono} }
+func (c *nodeCore) now() node.Time {
+	c.mono++
+	if c.late {
+		return node.Time{Wall: 1 << 47, Mono: c.mono}
+	}
+	return node.Time{Wall: 1_700_000_000_000, Mono: c.mono}
+}
 
 // settle makes durable what a step wants to be, and returns the reply.
 func (c *nodeCore) settle(eff *node.Effects) (out node.Response) {
@@ -106,6 +113,9 @@ func coreIn(t *testing.T, column string) *nodeCore {
 	case "disk-reserve":
 		c.step(&node.SetReadOnly{Reason: node.ReasonDisk, On: true})
 		c.step(&node.SetReadOnly{Reason: node.ReasonDiskReserve, On: true})
+	case "clock-exhausted":
+		c.late = true
+		c.step(node.Tick{})
 	case "failed":
 		c.step(&node.Persisted{Err: errors.New("input/output error"), UpTo: c.durable()})
 	default:
@@ -139,7 +149,8 @@ func TestTheTableOfModes(t *testing.T) {
 		return parts
 	}
 	columns := cells(lines[0])[1:]
-	require.Equal(t, []string{"normal", "read-only", "disk", "disk-reserve", "syncing", "failed"}, columns)
+	require.Equal(t, []string{"normal", "read-only", "clock-exhausted", "disk", "disk-reserve", "syncing", "failed"},
+		columns)
 	described := map[string]bool{}
 	for _, line := range lines[2:] {
 		row := cells(line)
