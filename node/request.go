@@ -14,6 +14,12 @@ func (n *Node) request(r *contract.Request) {
 	invariant.That(r.Condition.Kind == contract.Unconditional ||
 		r.Level == contract.Linearizable && r.Op != contract.OpGet,
 		"a condition where none can be kept", "path", r.Path, "level", r.Level)
+	if r.Deadline != 0 && n.Now.Mono > r.Deadline {
+		// As after this process had been stopped for a while: the client has given up, and wants no write any more that
+		// comes after those that were acknowledged meanwhile.
+		n.Refuse(r, contract.CodeOverloaded, "the time of this request was up before it was begun")
+		return
+	}
 	if n.syncing() {
 		n.Refuse(r, contract.CodeSyncing,
 			"this node does not serve yet ("+n.syncingReason()+"): ask another member")

@@ -154,7 +154,7 @@ func (w *World) request(r *Replica, e entry) {
 	}
 	c.id = w.requests<<callSlotBits | uint64(e.slot)
 	c.run, c.asked = r.run, true
-	w.in = Input{Kind: InputRequest, ID: c.id, Deadline: r.clock.Mono(w.now) + max(c.Deadline-w.now, 1), Body: body}
+	w.in = Input{Kind: InputRequest, ID: c.id, Deadline: max(r.clock.Mono(w.now)+c.Deadline-w.now, 1), Body: body}
 	w.step(r)
 }
 

@@ -145,10 +145,6 @@ func (l *loop) take(ev event) {
 		l.nextID++
 		ev.call.request.ID = l.nextID
 		l.calls[l.nextID] = ev.call
-		if d := ev.call.request.Deadline; d != 0 && l.clock.Mono() > d {
-			l.answer(dropped(ev.call.request))
-			return
-		}
 		l.step(ev.call.request)
 	case ev.frames != nil:
 		for _, f := range ev.frames.frames {
@@ -160,17 +156,6 @@ func (l *loop) take(ev event) {
 	default:
 		l.step(ev.in)
 	}
-}
-
-// dropped answers a request whose time was up before it was begun, as after this process had been stopped for a while:
-// whoever sent it has given up, and wants no write of it any more.
-func dropped(r *node.Request) node.Response {
-	out := node.Response{ID: r.ID, Code: node.CodeOverloaded, Level: r.Level,
-		Detail: "the time of this request was up before it was begun"}
-	if r.Op != node.OpGet {
-		out.Outcome = node.OutcomeNotApplied
-	}
-	return out
 }
 
 // step hands the core one input. Sends, replies and log lines gather in l.eff until the end of the round.

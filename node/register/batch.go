@@ -92,7 +92,8 @@ func (m *Machine) gather(o *operation, d *draft, found *Joined) {
 	t := m.turns[o.Request.Path]
 	stay := t.waiting[:0]
 	for _, w := range t.waiting {
-		if w.internal || len(o.riders) == ridersMax || !m.board(w, o.Ballot, d, found) {
+		late := m.Now.Mono >= w.deadline && w.First == 0
+		if w.internal || late || len(o.riders) == ridersMax || !m.board(w, o.Ballot, d, found) {
 			stay = append(stay, w)
 			continue
 		}

@@ -2,6 +2,7 @@ package register
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +32,7 @@ func TestTheAnswerIsOfTheAttemptThatWasSent(t *testing.T) {
 func TestTheEndOfAValueIsInNoBatch(t *testing.T) {
 	write := func(internal bool) *operation {
 		r := &contract.Request{Op: contract.OpPut, Path: "a"}
-		return &operation{Attempt: Attempt{Request: r, UUID: slot.UUID{1}}, internal: internal}
+		return &operation{Attempt: Attempt{Request: r, UUID: slot.UUID{1}}, internal: internal, deadline: 2 * time.Hour}
 	}
 	for _, leads := range []bool{false, true} {
 		m := New(steptest.New(t, 1).Shared, nil)

@@ -26,6 +26,9 @@ func (m *Machine) evaluate(o *operation) {
 		m.prepare(o)
 		return
 	}
+	if m.late(o) {
+		return
+	}
 	v := o.Decide(&j)
 	if v != VerdictApplied && m.mayHaveEnded(o) {
 		v = VerdictUnknown
@@ -230,6 +233,17 @@ func (m *Machine) refuseRound(o *operation, code contract.Code, detail string) {
 		resp.Outcome = contract.OutcomeNotApplied
 	}
 	m.endRound(o, 0, resp)
+}
+
+// late ends an operation whose time is up before anything of it was sent to be accepted: whoever asked for it does not
+// want it any more. It reports whether it has. After a pause of this process, messages may come before the Tick that
+// gives up.
+func (m *Machine) late(o *operation) bool {
+	if m.Now.Mono < o.deadline || o.First != 0 {
+		return false
+	}
+	m.refuseRound(o, contract.CodeOverloaded, "its time was up before anything was sent to be accepted")
+	return true
 }
 
 // giveUpRound ends an operation whose time is up.

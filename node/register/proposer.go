@@ -169,7 +169,7 @@ func (m *Machine) beginRound(o *operation) {
 // prepare begins a full round under a ballot above everything this member has issued or seen, once it is the
 // operation's turn.
 func (m *Machine) prepare(o *operation) {
-	if !m.takeTurn(o) {
+	if m.late(o) || !m.takeTurn(o) {
 		return
 	}
 	ts, err := m.Stamp(o.raised)
