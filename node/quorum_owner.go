@@ -21,11 +21,7 @@ func (o quorumOwner) Write(path string, stored slot.Stored) contract.PersistID {
 	return o.write(path, &stored)
 }
 
-func (o quorumOwner) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
-	return o.replication.Merge(from, path, record)
-}
-
-func (o quorumOwner) MergeShown(from *step.Peer, path string, record []byte) (slot.Version, error) {
+func (o quorumOwner) MergeShown(from *step.Peer, path string, record []byte) (step.Merged, error) {
 	return o.replication.MergeShown(from, path, record)
 }
 

@@ -97,6 +97,7 @@ func sampleMessages() map[string][]byte {
 		"collected": n.Frame(wire.KindCollected,
 			&wire.Collected{Fence: r.TS, Floors: []wire.Floor{{Member: 1, Stamp: 2}, {Member: 3, Stamp: 4}},
 				Paths: []wire.HeldVersion{{Path: "a/b", Version: r.Version()}}}),
+		"covered": n.Frame(wire.KindCovered, &wire.Covered{Op: 7, Epoch: 2, Above: r.TS}),
 	}
 }
 
@@ -109,7 +110,7 @@ func TestMessagesGolden(t *testing.T) {
 		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal",
 		"catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip",
 		"collect-ask", "collect-answer", "collected",
-		"confirm-ask", "confirm-is"} {
+		"confirm-ask", "confirm-is", "covered"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
 	golden(t, "messages-v2.hex", []byte(b.String()))
@@ -169,7 +170,8 @@ func TestFrameDetail(t *testing.T) {
 	for name, want := range map[string][]string{
 		"replicate": {"batch 5", "a/b version " + etag, "c version"}, "replicate-ack": {"batch 5"},
 		"sync-pull": {"a/b, c"},
-		"store":     {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"}, "fetch": {"a/b"},
+		"store":     {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"},
+		"covered": {"operation 7"}, "fetch": {"a/b"},
 		"fetched-none": {"a/b nothing"},
 		"prepare":      {"round 6", "a/b", "ballot 2/"}, "look": {"epoch 2", "a/b"},
 		"accept":   {"round 6", "a/b version " + etag, "ballot 2/"},

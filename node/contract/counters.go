@@ -14,6 +14,8 @@ type Counters struct {
 	// records whose entry in the index was put right, rotten ones included.
 	ScrubRepairs uint64
 	QueueDropped uint64
+	// quorum writes that were stamped anew, because a majority held higher versions.
+	Restamped uint64
 	// conflicts met; slots with several candidates stored.
 	ConflictsSeen, ConflictChanges uint64
 	// conflicts with a final winner; of them, by each rule,

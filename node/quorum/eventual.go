@@ -52,6 +52,18 @@ type written struct {
 
 // makeVersion stores a version above everything this node holds on the path, or refuses the request.
 func (m *Machine) makeVersion(r *contract.Request) (w written, ok bool) {
+	w, code, err := m.version(r)
+	switch {
+	case code == contract.CodeClock:
+		m.Refuse(r, code, err.Error())
+	case err != nil:
+		m.refuseRead(r, err)
+	}
+	return w, err == nil
+}
+
+// version is makeVersion without the answer. The code is that of an error about the clock, and zero for others.
+func (m *Machine) version(r *contract.Request) (w written, code contract.Code, err error) {
 	_, held, err := m.CurrentSlot(r.Path)
 	switch {
 	case errors.Is(err, codec.ErrCorrupt):
@@ -59,13 +71,11 @@ func (m *Machine) makeVersion(r *contract.Request) (w written, ok bool) {
 		m.Log(contract.LogError, "overwriting a corrupt record", "path", r.Path, "error", err.Error())
 		held = slot.Slot{Consensus: &slot.Consensus{Blind: true}}
 	case err != nil:
-		m.refuseRead(r, err)
-		return w, false
+		return w, 0, err
 	}
 	ts, err := m.Stamp(held.Top())
 	if err != nil {
-		m.Refuse(r, contract.CodeClock, err.Error())
-		return w, false
+		return w, contract.CodeClock, err
 	}
 	w.code = contract.CodeOK
 	w.record = slot.Record{TS: ts, UUID: m.NewUUID(), Origin: m.Self, Tombstone: r.Op == contract.OpDelete}
@@ -80,5 +90,5 @@ func (m *Machine) makeVersion(r *contract.Request) (w written, ok bool) {
 	made.Consensus = held.Consensus
 	w.stored = slot.Store(r.Path, &made, m.Electorate)
 	w.after = m.owner.Write(r.Path, w.stored)
-	return w, true
+	return w, 0, nil
 }

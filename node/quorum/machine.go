@@ -25,11 +25,9 @@ type Owner interface {
 
 	// Write puts an encoded slot in the running step's persist, and in every index that lists it.
 	Write(path string, stored slot.Stored) contract.PersistID
-	// Merge takes in a slot that a peer holds, and returns the persist to wait for before saying that this or something
-	// newer is held. Errors: the slot cannot be read, or wrap step.ErrRead.
-	Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error)
-	// MergeShown is Merge, and returns the version that the peer holds.
-	MergeShown(from *step.Peer, path string, record []byte) (slot.Version, error)
+	// MergeShown takes in a slot that a peer holds, and returns the persist to wait for before saying that this or
+	// something newer is held, and what was compared. Errors: the slot cannot be read, or wrap step.ErrRead.
+	MergeShown(from *step.Peer, path string, record []byte) (step.Merged, error)
 
 	// Replicate sends a record to the other members that hold its path in the background, Enqueue to one of them.
 	Replicate(path string, record []byte)
@@ -55,6 +53,7 @@ func (m *Machine) Handlers() []step.Handler {
 	return []step.Handler{
 		step.On(wire.KindStore, m.HandleStore),
 		step.On(wire.KindStored, m.HandleStored),
+		step.On(wire.KindCovered, m.HandleCovered),
 		step.On(wire.KindFetch, m.HandleFetch),
 		step.On(wire.KindFetched, m.HandleFetched),
 	}
@@ -86,7 +85,7 @@ func (m *Machine) Storing() bool {
 // what it did must not count towards their majority either.
 func (m *Machine) Without(id slot.ID) {
 	for _, o := range m.ops {
-		for _, list := range []*[]slot.ID{&o.done, &o.same} {
+		for _, list := range []*[]slot.ID{&o.done, &o.same, &o.covered} {
 			if i, found := slices.BinarySearch(*list, id); found {
 				*list = slices.Delete(*list, i, i+1)
 			}
@@ -100,7 +99,7 @@ func (m *Machine) Abandon() {
 		if o.answered {
 			m.drop(o)
 		} else {
-			o.done, o.same = nil, nil
+			o.done, o.same, o.covered = nil, nil, nil
 			m.giveUp(o)
 		}
 	}

@@ -17,25 +17,55 @@ func (m *Machine) HandleStore(from *step.Peer, ask *wire.Store) error {
 	if !m.owner.EpochAgrees(from, ask.Epoch) {
 		return nil
 	}
-	after, err := m.owner.Merge(from, ask.Path, ask.Record)
+	merged, err := m.owner.MergeShown(from, ask.Path, ask.Record)
 	if err != nil {
 		return err
 	}
-	stored := m.Frame(wire.KindStored, &wire.Stored{Op: ask.Op, Epoch: ask.Epoch})
-	m.Send(contract.TransportFrame, from.Addr, max(after, m.InForceAfter), stored)
+	answer := m.Frame(wire.KindStored, &wire.Stored{Op: ask.Op, Epoch: ask.Epoch})
+	if merged.Above != 0 {
+		answer = m.Frame(wire.KindCovered, &wire.Covered{Op: ask.Op, Epoch: ask.Epoch, Above: merged.Above})
+	}
+	m.Send(contract.TransportFrame, from.Addr, max(merged.After, m.InForceAfter), answer)
+	return nil
+}
+
+// storing is the operation that an answer is about; nil: it waits for no such answer.
+func (m *Machine) storing(op, epoch uint64) *operation {
+	if epoch != m.Epoch() {
+		return nil
+	}
+	if i, ok := m.find(op); ok && !m.ops[i].fetching {
+		return m.ops[i]
+	}
 	return nil
 }
 
 // HandleStored counts a peer's part, once.
 func (m *Machine) HandleStored(from *step.Peer, answer *wire.Stored) error {
-	if answer.Epoch != m.Epoch() {
-		return nil
-	}
-	if i, ok := m.find(answer.Op); ok && !m.ops[i].fetching {
-		o := m.ops[i]
+	if o := m.storing(answer.Op, answer.Epoch); o != nil {
 		o.done = slot.InsertID(o.done, from.ID)
 		m.advance(o)
 	}
+	return nil
+}
+
+// HandleCovered counts a peer's part, too: something newer is as good, unless the write may be hidden by it from its
+// first moment on.
+func (m *Machine) HandleCovered(from *step.Peer, answer *wire.Covered) error {
+	o := m.storing(answer.Op, answer.Epoch)
+	if o == nil {
+		return nil
+	}
+	if o.made != 0 && answer.Above > o.made && m.InForce.Votes(from.ID) {
+		if err := m.Hearsay.Believes(from, answer.Above); err != nil {
+			return err
+		}
+		m.HLC.Observe(answer.Above)
+		o.covered = slot.InsertID(o.covered, from.ID)
+	} else {
+		o.done = slot.InsertID(o.done, from.ID)
+	}
+	m.advance(o)
 	return nil
 }
 
@@ -73,10 +103,11 @@ func (m *Machine) HandleFetched(from *step.Peer, answer *wire.Fetched) error {
 	}
 	theirs := slot.Version{}
 	if answer.Record != nil {
-		var err error
-		if theirs, err = m.owner.MergeShown(from, answer.Path, answer.Record); err != nil {
+		merged, err := m.owner.MergeShown(from, answer.Path, answer.Record)
+		if err != nil {
 			return err
 		}
+		theirs = merged.Theirs
 	}
 	_, merged, err := m.CurrentSlot(answer.Path)
 	if err != nil {

@@ -22,6 +22,14 @@ import (
 // as well, since one voter changes at a time; and a later one holds what catch-up brought it from voters that had
 // sealed the epoch before (node/configuration/catchup.go).
 
+// A write makes its version without having asked which ones there are. So an answered write of another member may
+// have a higher one already, if this member has not heard of it and its clock is behind: this write would be hidden
+// from its first moment on. Each voter that stores it says whether it holds a higher one. An answered write is on
+// the disks of a majority, which share a voter with any other one: a majority of voters without a higher version
+// shows that every write that was answered before this one began is below it. When that cannot be had, the write is
+// stamped anew, once, above all that was heard of: higher versions that appear after that belong to writes that
+// were under way at the same time.
+
 // opsMax bounds the operations that wait for other members; more are refused as overloaded.
 const opsMax = 4096
 
@@ -36,6 +44,8 @@ type operation struct {
 	fetching bool               // a read that gathers slots; else it waits until the record is stored.
 	record   []byte             // what is to be stored; nil: the path holds nothing.
 	local    contract.PersistID // this member's own part; the operation waits for it.
+	made     slot.Timestamp     // of the version of a write that may be stamped anew; else zero.
+	covered  []slot.ID          // voters that hold a higher version than that, sorted.
 	done     []slot.ID          // peers that did the part under way, sorted; of them only voters count.
 	same     []slot.ID          // of a read: peers whose slot is the merged one as far as is known, sorted.
 	sum      slot.Version       // of a read: the merged slot so far.
@@ -97,7 +107,54 @@ func (m *Machine) writeQuorum(r *contract.Request) {
 		return
 	}
 	o.response = contract.Response{ID: r.ID, Code: w.code, Level: contract.Quorum, Record: w.record}
+	o.made = w.record.TS
 	m.storeOnMajority(o, w.stored.Record, w.after)
+}
+
+// stampAnew makes the version of a write once more, above all that was heard of. Answers about the former one do not
+// count any more.
+func (m *Machine) stampAnew(o *operation) {
+	w, _, err := m.version(o.request)
+	if err != nil {
+		m.giveUp(o)
+		return
+	}
+	m.Counters.Restamped++
+	if i, ok := m.find(o.id); ok {
+		m.ops = slices.Delete(m.ops, i, i+1)
+	}
+	m.last++
+	o.id = m.ExchangeID(m.last)
+	m.ops = append(m.ops, o)
+	o.made, o.covered, o.same = 0, nil, nil
+	o.response.Record = w.record
+	m.storeOnMajority(o, w.stored.Record, w.after)
+}
+
+// hidden reports whether the write is to be stamped anew, now that its answers have had their time: a majority has
+// stored it or something higher, or this member itself holds something higher, which is what it would send.
+func (m *Machine) hidden(o *operation) bool {
+	if o.made == 0 {
+		return false
+	}
+	if len(o.covered) > 0 && m.have(o)+len(o.covered) >= m.InForce.Majority() {
+		return true
+	}
+	_, held, err := m.CurrentSlot(o.request.Path)
+	return err == nil && held.Top() > o.made
+}
+
+// hopes counts the voters that have stored the version of a write, with none above it, or may yet.
+func (m *Machine) hopes(o *operation) int {
+	count := m.have(o)
+	for _, id := range m.InForce.Voters {
+		_, done := slices.BinarySearch(o.done, id)
+		_, covered := slices.BinarySearch(o.covered, id)
+		if p := m.Peer(id); !done && !covered && p != nil && !p.Dead() {
+			count++
+		}
+	}
+	return count
 }
 
 // storeOnMajority begins the part of an operation in which members store a record.
@@ -132,7 +189,9 @@ func (m *Machine) ask(o *operation) {
 	var frame []byte
 	after := o.local
 	for _, p := range m.Replicas(o.request.Path) {
-		if _, done := slices.BinarySearch(o.done, p.ID); done || p.Dead() || o.fetching && !m.InForce.Votes(p.ID) {
+		_, done := slices.BinarySearch(o.done, p.ID)
+		_, covered := slices.BinarySearch(o.covered, p.ID)
+		if done || covered || p.Dead() || o.fetching && !m.InForce.Votes(p.ID) {
 			continue
 		}
 		if frame == nil {
@@ -143,6 +202,15 @@ func (m *Machine) ask(o *operation) {
 		m.Send(contract.TransportFrame, p.Addr, after, frame)
 	}
 	m.advance(o)
+}
+
+// askAgain asks those that have not answered in time.
+func (m *Machine) askAgain(o *operation) {
+	if m.hidden(o) {
+		m.stampAnew(o)
+		return
+	}
+	m.ask(o)
 }
 
 // encodeQuestion returns the message to ask with, and the persist it waits for. What is to be stored is what this
@@ -177,9 +245,16 @@ func (m *Machine) advance(o *operation) {
 		return
 	}
 	if m.have(o) < m.InForce.Majority() {
+		if len(o.covered) > 0 && m.hopes(o) < m.InForce.Majority() {
+			m.stampAnew(o)
+		}
 		return
 	}
 	if !o.fetching {
+		for _, id := range o.covered {
+			o.done = slot.InsertID(o.done, id)
+		}
+		o.covered = nil
 		m.end(o, o.local, o.response)
 		return
 	}
@@ -268,7 +343,7 @@ func (m *Machine) Tick() {
 			m.giveUp(o)
 		case m.Now.Mono >= o.retryAt:
 			o.delay = min(2*o.delay, m.Tuning.RetryDelayMax)
-			m.ask(o)
+			m.askAgain(o)
 		case m.wake == 0 || o.retryAt < m.wake:
 			m.wake = o.retryAt
 		}
@@ -298,7 +373,7 @@ func (m *Machine) Restart() {
 		if o.answered {
 			continue // copies are copies.
 		}
-		o.done, o.same, o.delay = nil, nil, m.Tuning.AckTimeout
-		m.ask(o)
+		o.done, o.same, o.covered, o.delay = nil, nil, nil, m.Tuning.AckTimeout
+		m.askAgain(o)
 	}
 }

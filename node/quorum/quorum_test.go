@@ -49,29 +49,24 @@ func (o owner) Write(path string, stored slot.Stored) contract.PersistID {
 	return o.Bench.WriteRecord(path, stored.Record)
 }
 
-func (o owner) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
+func (o owner) MergeShown(from *step.Peer, path string, record []byte) (m step.Merged, err error) {
 	theirs, err := slot.Decode(path, record)
 	if err != nil {
-		return 0, err
+		return m, err
 	}
 	h, ours, err := o.Bench.CurrentSlot(path)
 	if err != nil {
-		return 0, err
+		return m, err
 	}
+	m.Theirs, m.After = theirs.Version(), h.After
 	merged, changed := slot.Merge(&ours, &theirs, o.Bench.Self, from.ID, o.Bench.Electorate)
-	if !changed {
-		return h.After, nil
+	if merged.Top() > m.Theirs.TS {
+		m.Above = merged.Top()
 	}
-	return o.Bench.WriteRecord(path, slot.Encode(path, &merged)), nil
-}
-
-func (o owner) MergeShown(from *step.Peer, path string, record []byte) (slot.Version, error) {
-	theirs, err := slot.Decode(path, record)
-	if err != nil {
-		return slot.Version{}, err
+	if changed {
+		m.After = o.Bench.WriteRecord(path, slot.Encode(path, &merged))
 	}
-	_, err = o.Merge(from, path, record)
-	return theirs.Version(), err
+	return m, nil
 }
 
 func (o owner) Replicate(path string, _ []byte) { o.replicated = append(o.replicated, path) }

@@ -15,26 +15,33 @@ func (m *Machine) Merge(from *step.Peer, path string, record []byte) (contract.P
 	if err := in.Decode(path, record); err != nil {
 		return 0, err
 	}
-	return m.merge(from, path, record, in)
+	after, _, err := m.merge(from, path, record, in)
+	return after, err
 }
 
-// MergeShown is Merge for those who have to know which version the peer holds.
-func (m *Machine) MergeShown(from *step.Peer, path string, record []byte) (theirs slot.Version, err error) {
+// MergeShown is Merge for those who have to know which version the peer holds, and whether a higher one is held here.
+func (m *Machine) MergeShown(from *step.Peer, path string, record []byte) (s step.Merged, err error) {
 	in := &m.merging[0]
 	if err := in.Decode(path, record); err != nil {
-		return theirs, err
+		return s, err
 	}
-	theirs = in.Version()
-	_, err = m.merge(from, path, record, in)
-	return theirs, err
+	s.Theirs = in.Version()
+	var top slot.Timestamp
+	s.After, top, err = m.merge(from, path, record, in)
+	if top > s.Theirs.TS {
+		s.Above = top
+	}
+	return s, err
 }
 
-// merge is Merge of a record that is decoded; in is m's own, and changed.
-func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Slot) (contract.PersistID, error) {
+// merge is Merge of a record that is decoded; in is m's own, and changed. top is the highest version that is held
+// then, as far as it was looked at.
+func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Slot) (
+	after contract.PersistID, top slot.Timestamp, err error) {
 	ours := &m.merging[1]
 	h, err := m.Current(path)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	whole := true // record is what in holds.
 	if in.Consensus.Accepted() && in.Consensus.Ballot.Epoch > m.Epoch() {
@@ -43,15 +50,15 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 		m.owner.LeftOut()
 		in.Consensus, whole = nil, false
 		if !in.Exists() {
-			return h.After, nil
+			return h.After, 0, nil
 		}
 	}
 	if err := m.Hearsay.Believes(from, in.Reach()); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	m.HLC.Observe(in.Top())
 	if h.Record == nil && m.owner.RefuseBuried(from, path, in) {
-		return h.After, nil
+		return h.After, 0, nil
 	}
 	ours.Clear()
 	if h.Record != nil {
@@ -64,6 +71,7 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 	if c := out.Consensus; c != ours.Consensus && c.Ballot.TS <= m.owner.Fence() {
 		c.Weak = true // it may be below a promise that went with a slot: see bar. The copy is this member's own.
 	}
+	top = out.Top()
 	switch {
 	case !changed:
 		m.Counters.Stale++
@@ -71,21 +79,21 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 			// A conflict, or a consensus half, of which the peer knows less.
 			m.Enqueue(from, wire.Entry{Path: path, Record: h.Record})
 		}
-		return h.After, nil
+		return h.After, top, nil
 	case !out.Conflict():
 		m.Counters.Merged++
 		if !whole || in.Consensus != nil || out.Consensus != nil || out.Sum() != in.Sum() {
 			record = slot.Encode(path, &out)
 		}
-		return m.owner.Write(path, slot.StoredAs(record, &out, m.Electorate)), nil
+		return m.owner.Write(path, slot.StoredAs(record, &out, m.Electorate)), top, nil
 	}
 	m.Counters.Merged++
 	// What they came from is used again.
 	out.Candidates, out.Votes = slices.Clone(out.Candidates), slices.Clone(out.Votes)
 	stored := slot.Store(path, &out, m.Electorate)
-	after := m.owner.Write(path, stored)
+	after = m.owner.Write(path, stored)
 	conflict := out // a copy: out does not go to the heap where there is no conflict.
 	m.owner.ConflictChanged(path, &conflict)
 	m.Replicate(path, stored.Record) // every member adds its vote and passes it on, until all hold the same.
-	return after, nil
+	return after, top, nil
 }

@@ -12,6 +12,7 @@ import (
 //
 //	store    operation u64, epoch u64, path, slot length u32, stored slot
 //	stored   operation u64, epoch u64
+//	covered  operation u64, epoch u64, timestamp u64
 //	fetch    operation u64, epoch u64, path
 //	fetched  operation u64, epoch u64, path, slot length u32 (0: nothing is held), stored slot
 
@@ -21,6 +22,7 @@ const (
 	KindStored  Kind = 21
 	KindFetch   Kind = 22
 	KindFetched Kind = 23
+	KindCovered Kind = 24
 )
 
 var quorumRows = []Row{
@@ -28,6 +30,7 @@ var quorumRows = []Row{
 	{Kind: KindStored, Name: "stored", About: SubjectQuorum, Operation: true, body: of[Stored]},
 	{Kind: KindFetch, Name: "fetch", About: SubjectQuorum, Operation: true, body: of[Fetch]},
 	{Kind: KindFetched, Name: "fetched", About: SubjectQuorum, Operation: true, body: of[Fetched]},
+	{Kind: KindCovered, Name: "covered", About: SubjectQuorum, Operation: true, body: of[Covered]},
 }
 
 // Store is a slot that is to be stored on behalf of one quorum operation.
@@ -80,7 +83,7 @@ func (m *Fetched) Decode(body []byte) error {
 
 func (m *Fetched) Describe() string { return (*Store)(m).Describe() }
 
-// Stored says that a slot is durable.
+// Stored says that a slot is durable, and is the highest version that is held.
 type Stored struct {
 	Op    uint64
 	Epoch uint64
@@ -100,6 +103,32 @@ func (m *Stored) Decode(body []byte) error {
 
 func (m *Stored) Describe() string {
 	return fmt.Sprintf("operation %d, epoch %d", m.Op, m.Epoch)
+}
+
+// Covered says that something is durable whose version is above that of the slot which was to be stored. A member that
+// does not know this kind of message asks again, and counts the other voters.
+type Covered struct {
+	Op    uint64
+	Epoch uint64
+	Above slot.Timestamp // of that version.
+}
+
+func (m *Covered) Room() int { return 24 }
+
+func (m *Covered) Append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(b, m.Op)
+	b = binary.LittleEndian.AppendUint64(b, m.Epoch)
+	return binary.LittleEndian.AppendUint64(b, uint64(m.Above))
+}
+
+func (m *Covered) Decode(body []byte) error {
+	r := codec.Read(body)
+	m.Op, m.Epoch, m.Above = r.U64(), r.U64(), slot.Timestamp(r.U64())
+	return r.End()
+}
+
+func (m *Covered) Describe() string {
+	return fmt.Sprintf("operation %d, epoch %d: version %v is above", m.Op, m.Epoch, m.Above)
 }
 
 // Fetch asks for a slot on behalf of one quorum operation.

@@ -26,6 +26,7 @@ var counters = []counter{
 	{"ReplicatedIn", "kvs_replication_records_total", "direction", "in", "Records sent and acknowledged (out) or received (in)."},
 	{"Merged", "kvs_replication_received_total", "result", "merged", "Records received that won, or that lost or were known."},
 	{"Stale", "kvs_replication_received_total", "result", "stale", "Records received that won, or that lost or were known."},
+	{"Restamped", "kvs_quorum_restamps_total", "", "", "Quorum writes stamped anew, above versions of a majority."},
 	{"QueueDropped", "kvs_replication_queue_dropped_total", "", "", "Entries dropped because a queue was full."},
 	{"HintsFull", "kvs_hints_dropped_total", "reason", "full", "Writes kept for an absent member and dropped."},
 	{"HintsExpired", "kvs_hints_dropped_total", "reason", "expired", "Writes kept for an absent member and dropped."},

@@ -51,7 +51,7 @@ func New(t testing.TB, self slot.ID, peers ...slot.ID) *Bench {
 		Self: self, Addr: Address(self), Cluster: wire.ClusterHash(cluster), Tuning: contract.DefaultTuning(),
 		Rand: rand.New(rand.NewPCG(uint64(self), 1)), Store: b.Disk, Boots: 1, Eff: &contract.Effects{},
 		Now:      contract.Time{Mono: time.Hour, Wall: 1_700_000_000_000},
-		LogLevel: contract.LogDebug,
+		LogLevel: contract.LogDebug, Hearsay: trust{},
 	}
 	b.Overlay.Init()
 	all := []slot.ID{self}
@@ -69,6 +69,11 @@ func New(t testing.TB, self slot.ID, peers ...slot.ID) *Bench {
 
 // Address is where a member is reached: members with lower IDs have lower addresses.
 func Address(id slot.ID) string { return fmt.Sprintf("member-%03d", uint64(id)) }
+
+// trust believes what peers say.
+type trust struct{}
+
+func (trust) Believes(*step.Peer, slot.Timestamp) error { return nil }
 
 // Vote puts a configuration with these voters in force.
 func (b *Bench) Vote(epoch uint64, voters ...slot.ID) {

@@ -60,7 +60,7 @@ func (c *persistCheck) stored(n int, id node.ID, path string, s *node.Slot) {
 // Where the epoch stands in the bodies of messages, by kind, counted in bytes: the codec files of
 // node/wire.
 var epochOffsets = map[byte]int{
-	20: 8, 21: 8, 22: 8, 23: 8, // store, stored, fetch, fetched: behind the operation.
+	20: 8, 21: 8, 22: 8, 23: 8, 24: 8, // store, stored, fetch, fetched, covered: behind the operation.
 	41: 1,                             // config-is: behind whether there is one.
 	42: 8, 43: 8, 44: 8, 45: 8, 46: 8, // prepare, look, promised, accept, accepted: behind the round.
 	47: 0, 48: 0, 49: 0, 54: 0, 55: 0, // epoch, passed-ask, passed-is, adopted-ask, adopted-is.

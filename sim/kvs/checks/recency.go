@@ -10,7 +10,8 @@ import (
 )
 
 // recencyCheck checks what the quorum level promises: a read shows nothing older than what a client was answered,
-// by whatever member, before the read began. Timestamps decide; among equal ones the winner may change as votes
+// by whatever member, before the read began; and a write is answered with no lower timestamp than that, or it would be
+// hidden from its first moment on. Timestamps decide; among equal ones the winner may change as votes
 // become known.
 type recencyCheck struct{ check }
 
@@ -36,8 +37,13 @@ func (r *recencyCheck) answered(c *world.Client, a *world.Answer) {
 	if w.Own.Workload.Mixed && !strings.HasPrefix(c.Op.Path, scenarios.QuorumDir) {
 		return
 	}
-	if c.Op.Kind == scenarios.OpGet && a.Version.TS < c.Floor && !w.RecencyExcused(c.Op.Path, c.Floor) {
+	switch {
+	case a.Version.TS >= c.Floor || w.RecencyExcused(c.Op.Path, c.Floor):
+	case c.Op.Kind == scenarios.OpGet:
 		r.bad(c.Op.Node, c.Op.Path, "a read shows timestamp %s, but %s had been answered before it began",
+			a.Version.TS, c.Floor)
+	case a.Version.TS != 0: // else it has made no version.
+		r.bad(c.Op.Node, c.Op.Path, "a write has timestamp %s, but %s had been answered before it began",
 			a.Version.TS, c.Floor)
 	}
 }
