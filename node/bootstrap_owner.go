@@ -5,7 +5,7 @@ import (
 	"kvs/node/step"
 )
 
-// bootstrapOwner is the node as its machine for bootstraps knows it, see bootstrap.Owner.
+// bootstrapOwner implements bootstrap.Owner for the node.
 type bootstrapOwner struct{ *Node }
 
 func (o bootstrapOwner) Expected() int { return o.configuration.Expected() }

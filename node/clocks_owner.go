@@ -7,7 +7,7 @@ import (
 	"kvs/node/swim"
 )
 
-// clocksOwner is the node as its machine for clocks knows it, see clocks.Owner.
+// clocksOwner implements clocks.Owner for the node.
 type clocksOwner struct{ *Node }
 
 func (o clocksOwner) PeerClocks() int { return len(o.Peers) }

@@ -6,7 +6,7 @@ import (
 	"kvs/node/wire"
 )
 
-// comparisonOwner is the node as its machine for comparisons knows it, see comparison.Owner.
+// comparisonOwner implements comparison.Owner for the node.
 type comparisonOwner struct{ *Node }
 
 func (o comparisonOwner) Quiet() bool { return o.bootstrap.Quiet() }

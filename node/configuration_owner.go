@@ -10,7 +10,7 @@ import (
 	"kvs/node/wire"
 )
 
-// configurationOwner is what the machine of the configuration asks of the node, see configuration.Owner.
+// configurationOwner implements configuration.Owner for the node.
 type configurationOwner struct{ *Node }
 
 func (o configurationOwner) Options() configuration.Options {

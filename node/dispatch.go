@@ -10,8 +10,8 @@ import (
 	"kvs/node/wire"
 )
 
-// handlers has for each kind of messages who takes it in. Messages of members are not in it: node/swim takes them in,
-// also from those who are not members yet. The rest of what is known of a kind is in its codec file in node/wire.
+// handlers has the handler of each kind of messages. Membership messages are not in it: node/swim takes them in, also
+// from senders that are not members yet. The other properties of a kind are in its codec file in node/wire.
 type handlers [256]func(from *step.Peer, body []byte) error
 
 func (h *handlers) bind(all []step.Handler) {
@@ -21,7 +21,7 @@ func (h *handlers) bind(all []step.Handler) {
 	}
 }
 
-// allHandlers asks every machine which messages it takes in.
+// allHandlers collects the handlers of all machines.
 func (n *Node) allHandlers() []step.Handler {
 	return slices.Concat(
 		n.bootstrap.Handlers(),
@@ -35,17 +35,17 @@ func (n *Node) allHandlers() []step.Handler {
 	)
 }
 
-// dispatch hands a frame to who takes in its kind; confirmed: its sender has said that it is its own.
+// dispatch hands a frame to the handler of its kind; confirmed: its sender has confirmed that it sealed it.
 func (n *Node) dispatch(kind wire.Kind, by swim.Speaker, body, frame []byte, confirmed bool) error {
 	if kind == wire.KindMemberTable {
 		return n.membership.HandleTable(by, body)
 	}
 	p := n.Peer(by.ID)
 	if p == nil {
-		return nil // not a member yet, or not any more: it tries again after the member table has reached us.
+		return nil // not a member yet, or no longer: the sender tries again after this node has got the member table.
 	}
 	if n.bootstrap.Quiet() && kind.Compares() {
-		return nil // the peer gives up: what this node holds is no answer yet.
+		return nil // the peer gives up: this node's data is no answer yet.
 	}
 	if !confirmed && !n.hearsay.Confirmed(p, frame) {
 		return nil

@@ -9,5 +9,5 @@
 // Begin with node/contract (inputs and effects), then node.go (Step, the one switch). The shape follows etcd raft's
 // RawNode and Ready; unlike there, randomness is injected and every effect names the persist it has to wait for.
 //
-// It is not a server: it knows nothing of HTTP, UDP or Badger.
+// It is not a server: it has no HTTP, UDP or Badger.
 package node

@@ -13,7 +13,7 @@ import (
 	"kvs/node/wire"
 )
 
-// This file is the door to the rooms below: the names under which the rest of kvs knows what is defined there.
+// This file re-exports the names of the packages below that the rest of kvs uses.
 
 // ErrCorrupt is wrapped by every error that means: what was read is not what was written.
 var ErrCorrupt = codec.ErrCorrupt
@@ -21,7 +21,7 @@ var ErrCorrupt = codec.ErrCorrupt
 // ErrBadMessage is wrapped by every error of a message that cannot be decoded.
 var ErrBadMessage = codec.ErrBadMessage
 
-// What is stored under a path, and who decides about it: see node/slot.
+// The data stored under a path, and the electorate of its conflicts: see node/slot.
 type (
 	Applied    = slot.Applied
 	Ballot     = slot.Ballot
@@ -143,7 +143,7 @@ func ParseLevel(s string) (Level, error) { return contract.ParseLevel(s) }
 // DefaultTuning returns what production runs with.
 func DefaultTuning() Tuning { return contract.DefaultTuning() }
 
-// Codes returns all codes, so that a translation of them can prove to know each.
+// Codes returns all codes, so that a test of a translation can check each.
 func Codes() []Code { return contract.Codes() }
 
 // See node/wire.
@@ -156,10 +156,10 @@ const (
 	ReasonLeaving = membership.ReasonLeaving
 )
 
-// ErrVotersAway says that too few voters can be reached to go on without another one.
+// ErrVotersAway means that too few voters can be reached to go on without another one.
 var ErrVotersAway = membership.ErrVotersAway
 
-// CanRemove says why Remove would be refused, see membership.Machine.CanRemove.
+// CanRemove returns the error with which Remove would be refused, see membership.Machine.CanRemove.
 func (n *Node) CanRemove(id slot.ID, force bool) error { return n.membership.CanRemove(id, force) }
 
 // ConflictsKeptMax is how many conflicts a node remembers, see node/conflicts.
@@ -171,13 +171,13 @@ func (n *Node) Conflicts(prefix string, limit int) []contract.ConflictRecord {
 	return n.conflicts.List(prefix, limit)
 }
 
-// BootstrapStatus says how far a newcomer has come, see node/bootstrap.
+// BootstrapStatus is the progress of a newcomer, see node/bootstrap.
 type BootstrapStatus = bootstrap.Status
 
 // BootstrapProgress reads from the record under BootstrapKey how many keys have been pulled.
 func BootstrapProgress(value []byte) (keys uint64, err error) { return bootstrap.Progress(value) }
 
-// Config says who decides, see node/voting.
+// Config is a configuration of the cluster, see node/voting.
 type Config = voting.Config
 
 // See node/voting.
@@ -196,7 +196,7 @@ func CheckStrongPrefixes(prefixes []string) ([]string, error) {
 // written.
 func StoredConfig(store Reader) (*Config, error) { return voting.Stored(store) }
 
-// What is durable, read beside the loop: see node/view.
+// Reads of durable data beside the loop: see node/view.
 type (
 	View        = view.View
 	ListRequest = view.ListRequest

@@ -2,7 +2,7 @@ package node
 
 import "kvs/node/slot"
 
-// expiryOwner is the node as its machine for the end of values knows it, see expiry.Owner.
+// expiryOwner implements expiry.Owner for the node.
 type expiryOwner struct{ *Node }
 
 func (o expiryOwner) Syncing() bool { return o.bootstrap.Syncing() }

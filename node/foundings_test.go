@@ -47,7 +47,7 @@ func TestFoundingsNeverMix(t *testing.T) {
 	}
 	for _, called := range []int{1, 2} {
 		require.Positive(t, b.machine[called].node.Counters.OtherFounding)
-		require.True(t, b.hasSaid(called, "another cluster of the same name calls this one"))
+		require.True(t, b.hasSaid(called, "another cluster of the same name sends to this one"))
 	}
 	require.Equal(t, "of n1", string(b.doLinear(1, contract.OpGet, "a", "", always).Record.Value))
 	require.Equal(t, "of n3", string(b.doLinear(3, contract.OpGet, "a", "", always).Record.Value))

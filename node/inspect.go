@@ -6,10 +6,10 @@ import (
 	"kvs/node/contract"
 )
 
-// What simulators and explorers see of a node, and people who ask what holds things up. Nothing in the core reads it.
+// What simulators, explorers and operators see of a node's state. The core does not use it.
 
-// OpenOperations lists what is under way, in the order in which it began, for people who ask what holds things up. It
-// is as large as that: ask rarely.
+// OpenOperations lists the operations under way, in the order in which they began, so that operators see what they wait
+// for. The list is as long as there are operations: call it rarely.
 func (n *Node) OpenOperations() []contract.OpenOperation {
 	out := n.quorum.AppendOpen(n.register.AppendOpen(nil))
 	if c, open := n.configuration.OpenChange(); open {
@@ -21,10 +21,10 @@ func (n *Node) OpenOperations() []contract.OpenOperation {
 	return out
 }
 
-// AppendOperationState appends an unambiguous form of everything in memory that the further course of linearizable
-// operations depends on: those under way, whose turn it is, the clock, the configuration. Together with the store, what
-// waits for the disk and the messages on their way it is the state of an explorer. Left out: when timers are due, the
-// names of exchanges to come, and whatever is not about operations.
+// AppendOperationState appends an unambiguous encoding of the state in memory that the further course of linearizable
+// operations depends on: the operations under way, whose turn it is, the clock, the configuration. Together with the
+// store, the pending persists and the messages in flight it is the state of an explorer. Left out are the times of
+// timers, the numbers of future exchanges, and state that does not concern operations.
 func (n *Node) AppendOperationState(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, n.Epoch())
 	b = binary.LittleEndian.AppendUint64(b, n.CaughtUp)

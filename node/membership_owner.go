@@ -7,7 +7,7 @@ import (
 	"kvs/node/wire"
 )
 
-// membershipOwner is the node as its machine for members knows it, see membership.Owner.
+// membershipOwner implements membership.Owner for the node.
 type membershipOwner struct{ *Node }
 
 func (o membershipOwner) Pulse(to string) wire.Pulse { return o.makePulse(to) }
@@ -20,7 +20,7 @@ func (o membershipOwner) PeerMet(p *step.Peer) {
 	o.configuration.MemberMet(p)
 }
 
-// PeerBack lets a returned peer have at once what waited for it.
+// PeerBack sends a returned peer its hints at once.
 func (o membershipOwner) PeerBack(p *step.Peer) {
 	o.replication.PeerBack(p)
 	o.comparison.Soon()

@@ -16,7 +16,7 @@ import (
 )
 
 // recoverMeta makes or reads the identity, resumes the clock above every value it ever issued, counts this start, and
-// returns the address book. What has to become durable goes into the first persist.
+// returns the address book. The changes go into the first persist.
 func (n *Node) recoverMeta() (book []swim.Member, err error) {
 	identity, err := n.ReadMeta(schema.KeyIdentity)
 	if err != nil {
@@ -62,7 +62,7 @@ func (n *Node) recoverMeta() (book []swim.Member, err error) {
 	return membership.StoredBook(n.Store, n.Tuning.MembersBytesMax)
 }
 
-// StoredIdentity returns the identity in a store, and the members that it knew; zero and none for an empty one.
+// StoredIdentity returns the identity in a store, and the members that it knew; zero and none for an empty store.
 func StoredIdentity(store contract.Reader) (id slot.ID, known []swim.Member, err error) {
 	n := &Node{Shared: step.Shared{Store: store, Tuning: contract.DefaultTuning()}}
 	identity, err := n.ReadMeta(schema.KeyIdentity)

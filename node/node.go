@@ -24,8 +24,8 @@ import (
 )
 
 // New recovers a node from its store, or makes a new identity in an empty one, and starts it: eff receives its first
-// persists and messages. It keeps none of its slices in eff. Errors are final: wrong options, or a store that cannot be
-// trusted.
+// persists and messages. It keeps none of its slices in eff. Errors are permanent: wrong options, or a store that
+// cannot be trusted.
 func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -94,9 +94,9 @@ func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	return n, nil
 }
 
-// Step hands the node one input and appends to eff what it wants done. The caller resets eff.
+// Step hands the node one input and appends its effects to eff. The caller resets eff.
 func (n *Node) Step(now contract.Time, in contract.Input, eff *contract.Effects) {
-	if now.Mono < n.Now.Mono { // asked here, so that the values do not go to the heap at every step.
+	if now.Mono < n.Now.Mono { // tested here, so that the values do not go to the heap at every step.
 		invariant.That(false, "monotonic time went backwards", "from", n.Now.Mono, "to", now.Mono)
 	}
 	n.Now, n.Eff = now, eff
@@ -146,7 +146,7 @@ func (n *Node) tick() {
 	n.clocks.Watch()
 }
 
-// finish turns what the step has gathered into effects.
+// finish turns the step's changes into effects.
 func (n *Node) finish() {
 	n.membership.Drain()
 	n.watchVouch()
@@ -196,7 +196,7 @@ func (n *Node) persisted(in *contract.Persisted) {
 	}
 }
 
-// stepFailed answers clients and does nothing else: peers see the node fall silent and declare it dead.
+// stepFailed only answers clients: peers see the node fall silent and declare it dead.
 func (n *Node) stepFailed(in contract.Input) {
 	if r, ok := in.(*contract.Request); ok {
 		n.Refuse(r, contract.CodeFailed, n.modes.Failure())

@@ -26,7 +26,8 @@ import (
 	"kvs/node/wire"
 )
 
-// Options say who a node is and what it is made of. Every field whose comment does not say "default" is required.
+// Options are a node's identity in the cluster and its parts. Every field whose comment does not say "default" is
+// required.
 type Options struct {
 	Name    string // unique in the cluster, shown to people.
 	Addr    string // "host:port" at which the other members reach this node, by datagram and by stream.
@@ -50,7 +51,7 @@ type Options struct {
 	// (node/bootstrap).
 	Founder bool
 
-	// Lost says that this store is a new one in the place of one that has lost data: see lost.go. Default: it is not.
+	// Lost is set when this store replaces one that has lost data: see lost.go. Default: it does not.
 	Lost *Lost
 
 	ReadOnly bool              // start read-only, for the reason "config". Default: false.
@@ -123,5 +124,5 @@ func (n *Node) Clock() slot.Timestamp { return n.HLC.Last() }
 // Mode is what the node does for clients at the moment.
 func (n *Node) Mode() contract.Mode { return n.modes.Mode() }
 
-// ModeStored reports whether what the operator asked for is on disk.
+// ModeStored reports whether the operator's mode is on disk.
 func (n *Node) ModeStored() bool { return n.modes.Stored() }

@@ -11,20 +11,20 @@ import (
 	"kvs/node/wire"
 )
 
-// heard is what a peer's pulses have told.
+// heard is the state from a peer's pulses.
 type heard struct {
 	mode  contract.Mode
 	clock clocks.Peer
 }
 
-// heardOf is what the pulses of a peer have told.
+// heardOf is the state from the pulses of a peer.
 func (n *Node) heardOf(p *step.Peer) *heard {
 	h := n.heard.Of(p)
 	h.clock.ID = p.ID
 	return h
 }
 
-// makePulse is the pulse of a datagram to an address. Who is no member is asked nothing.
+// makePulse is the pulse of a datagram to an address. A receiver that is no member gets no stamp to echo.
 func (n *Node) makePulse(to string) wire.Pulse {
 	m := wire.Pulse{Mode: n.modes.Mode(), Wall: n.Now.Wall, Digest: n.comparison.Digest()}
 	if p := n.peerAt(to); p != nil {
@@ -45,7 +45,7 @@ func (n *Node) peerAt(addr string) (at *step.Peer) {
 	return at
 }
 
-// hearPulse takes in what a member says about itself.
+// hearPulse takes in a member's report about itself.
 func (n *Node) hearPulse(from slot.ID, m *wire.Pulse) {
 	p := n.Peer(from)
 	if p == nil {
@@ -57,7 +57,7 @@ func (n *Node) hearPulse(from slot.ID, m *wire.Pulse) {
 	n.clocks.Hear(&h.clock, clocks.Pulse{Wall: m.Wall, Stamp: m.Stamp, Echo: m.Echo, Held: m.Held})
 }
 
-// clockOffset is how far a peer's wall clock is ahead of the own one, give or take bound.
+// clockOffset is how far a peer's wall clock is ahead of this node's, give or take bound.
 func (n *Node) clockOffset(p *step.Peer) (offset, bound time.Duration, ok bool) {
 	if p.State != swim.Alive {
 		return 0, 0, false

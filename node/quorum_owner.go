@@ -7,7 +7,7 @@ import (
 	"kvs/node/wire"
 )
 
-// quorumOwner is the node as its machine of eventual and quorum operations knows it, see quorum.Owner.
+// quorumOwner implements quorum.Owner for the node.
 type quorumOwner struct {
 	*Node
 	step.Voters

@@ -45,7 +45,7 @@ func (n *Node) frame(in *contract.Frame) {
 	n.countBad(err, &n.Counters.FramesBad)
 }
 
-// hearsayOwner is the node as its machine for hearsay knows it, see hearsay.Owner.
+// hearsayOwner implements hearsay.Owner for the node.
 type hearsayOwner struct{ *Node }
 
 func (o hearsayOwner) Again(frame []byte) {
@@ -56,7 +56,7 @@ func (o hearsayOwner) Again(frame []byte) {
 	o.countBad(err, &o.Counters.FramesBad)
 }
 
-// take takes in an open frame of a member; confirmed: the member has said that it is its own.
+// take takes in an opened frame of a member; confirmed: the member has confirmed that it sealed it.
 func (n *Node) take(kind wire.Kind, by swim.Speaker, body, frame []byte, confirmed bool) error {
 	if n.configuration.Foreign(kind, by.ID, frame) {
 		return nil
@@ -78,7 +78,7 @@ func (n *Node) countBad(err error, counter *uint64) {
 	case errors.Is(err, swim.ErrImpostor):
 		n.Counters.FramesForeign++
 		n.membership.SayImpostor(err)
-	case errors.Is(err, step.ErrRead): // the frame is none the worse, and its sender tries again.
+	case errors.Is(err, step.ErrRead): // the frame is valid, and its sender tries again.
 		n.Log(contract.LogError, "message not answered", "error", err.Error())
 	default:
 		*counter++

@@ -16,29 +16,29 @@ import (
 	"kvs/node/voting"
 )
 
-// The way back when a majority of the voters is lost for ever. No rule of the protocol can bring their agreement back,
-// so a person decides: on a member that is stopped, a configuration is written whose voters are survivors. It begins a
-// founding of its own, which names the foundings that it takes the place of (Config.Former). A member of one of those
-// adopts it, whatever its own epoch is; two recoveries of one founding name the same former ones and not each other, so
-// members of the two refuse each other, and say so. Epochs of a recovery are above all that the founding before can
-// have reached, and drawn, so that those of rivals differ.
+// Recovery when a majority of the voters is lost for ever. No rule of the protocol can restore their agreement, so an
+// operator decides: on a stopped member, a configuration is written whose voters are survivors. It begins a new
+// founding, which names the foundings that it replaces (Config.Former). A member of one of those adopts it, whatever
+// its own epoch is. Two recoveries of one founding name the same former foundings and not each other, so members of the
+// two refuse each other, and log that. Epochs of a recovery are above all that the former founding can have reached,
+// and drawn at random, so that rival recoveries differ.
 //
-// What it costs: a linearizable write that none of the chosen voters has is lost, though another survivor may have it,
-// and one that was refused or whose outcome was unknown may turn out to have been made. So all survivors should be
-// chosen. Eventual data is what the survivors hold, as ever.
+// The cost: a linearizable write that none of the chosen voters has is lost, even if another survivor has it; and a
+// write that was refused or whose outcome was unknown may turn out to have been made. So all survivors should be
+// chosen. Eventual data is what the survivors hold, as always.
 //
-// What one of the chosen voters has is kept. There is no majority of before to rely on, so each of them has to fetch
-// what all of them hold, in both halves of every slot, before it takes part in rounds and quorum operations: the first
-// of the new epoch would put what it sees above everything that was accepted before. A chosen voter that is lost as
-// well stands against that, until the voters are replaced once more without it. One that has fetched everything stands
-// for all: the others need no more than what it holds.
+// Data of every chosen voter is kept. There is no former majority to rely on, so each chosen voter has to fetch what
+// all of them hold, in both halves of every slot, before it takes part in rounds and quorum operations: otherwise the
+// first round of the new epoch could put what it sees above values that were accepted before. If a chosen voter is lost
+// as well, the others wait until the voters are replaced once more without it. A voter that has fetched everything is
+// enough for the others: they need only its data.
 
 const (
 	recoveryEpochShift = 40 // the bits above count recoveries,
 	recoveryDrawMask   = 1<<20 - 1
 )
 
-// Recovery is what a store says about the configuration, for the person who has to decide.
+// Recovery is the configuration and membership in a store, for the operator who has to decide.
 type Recovery struct {
 	ID       slot.ID
 	Cluster  string
@@ -46,7 +46,7 @@ type Recovery struct {
 	CaughtUp uint64         // the last epoch with which this voter had caught up.
 	Clock    slot.Timestamp // above every timestamp that this member issued or took over.
 	Keys     int            // records, tombstones included.
-	Members  []swim.Member  // its address book: the others, and who is gone.
+	Members  []swim.Member  // its address book: the others, and those that are gone.
 }
 
 // InspectRecovery reads the store of a member that does not run. Errors: there is no member in it, or it cannot be
@@ -85,7 +85,7 @@ func InspectRecovery(store contract.Reader) (*Recovery, error) {
 	}
 	return r, store.Scan(schema.PrefixRecord, schema.PrefixRecord, func(key string, value []byte) bool {
 		if slot, err := slot.Decode(key[len(schema.PrefixRecord):], value); err != nil || slot.Exists() {
-			// mere promises are no data.
+			// a mere promise is no data.
 			r.Keys++
 		}
 		return true
@@ -136,10 +136,10 @@ func (r *Recovery) Recover(voters []slot.ID, founding slot.UUID, draw uint32) (*
 	return c, changes, nil
 }
 
-// NotRemoved makes what has to be written into this member's store for it to take these for members again, itself
-// included: the way back when a removal was a mistake. Every other member that still holds them for removed tells it so
-// again, so it has to be done on all members, with all of them stopped. What such a member holds may be older than
-// tombstones that were not kept for it: values that were deleted meanwhile may come back.
+// NotRemoved makes the change of this member's store that makes these identities members again, this one included: it
+// undoes a mistaken removal. Any other member that still has them as removed would announce the removal again, so it
+// has to be done on all members, with all of them stopped. The data of such a member may be older than tombstones that
+// were collected meanwhile: values that were deleted meanwhile may come back.
 func (r *Recovery) NotRemoved(ids []slot.ID) (contract.Change, error) {
 	members := slices.Clone(r.Members)
 	for _, id := range ids {
@@ -154,7 +154,7 @@ func (r *Recovery) NotRemoved(ids []slot.ID) (contract.Change, error) {
 	return membership.EncodeBook(members, r.ID, contract.DefaultTuning().MembersBytesMax), nil
 }
 
-// Needed is how many of the voters have to be there for linearizable operations to go on without a recovery.
+// Needed is how many of the voters have to be up for linearizable operations to go on without a recovery.
 func (r *Recovery) Needed() int {
 	if r.Config.Recovered() && r.CaughtUp < r.Config.Epoch {
 		return len(r.Config.Voters)

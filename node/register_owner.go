@@ -7,7 +7,7 @@ import (
 	"kvs/node/wire"
 )
 
-// registerOwner is the node as its machine of linearizable operations knows it, see register.Owner.
+// registerOwner implements register.Owner for the node.
 type registerOwner struct {
 	*Node
 	step.Voters

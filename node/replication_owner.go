@@ -6,7 +6,7 @@ import (
 	"kvs/node/step"
 )
 
-// replicationOwner is the node as its machine for replication knows it, see replication.Owner.
+// replicationOwner implements replication.Owner for the node.
 type replicationOwner struct{ *Node }
 
 func (o replicationOwner) Write(path string, stored slot.Stored) contract.PersistID {

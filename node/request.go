@@ -51,7 +51,7 @@ func (n *Node) request(r *contract.Request) {
 	n.begin(r)
 }
 
-// begin hands an operation to the machine of its level.
+// begin hands an operation to the machine of its consistency level.
 func (n *Node) begin(r *contract.Request) {
 	if r.Level == contract.Linearizable {
 		n.register.Begin(r)

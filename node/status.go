@@ -10,7 +10,7 @@ import (
 	"kvs/node/voting"
 )
 
-// Status is a snapshot of what a node knows about itself.
+// Status is a snapshot of a node's state.
 type Status struct {
 	ID          slot.ID
 	Name        string
@@ -18,7 +18,7 @@ type Status struct {
 	Cluster     string
 	Mode        contract.Mode
 	ModeReasons []string // sorted; why the mode is not normal.
-	// Leave was asked for and has been told to the others; or this node is a member no more for another reason.
+	// the farewell after a Leave is complete; or this node is no longer a member for another reason.
 	Left    bool
 	Started time.Duration  // monotonic time of New.
 	Clock   slot.Timestamp // highest hybrid timestamp issued or seen.
@@ -26,11 +26,11 @@ type Status struct {
 	// for each of Members: the monotonic time at which its state changed last, as this node saw it.
 	Since       []time.Duration
 	LocalHealth int    // zero is well: see node/swim.
-	Clash       string // another process with this node's identity; empty: none was met.
-	Retired     string // why this node is a member no more; empty: it is one.
-	// the member table is on disk as shown, as far as identities, addresses, and who is gone.
+	Clash       string // another process with this node's identity; empty: there is none.
+	Retired     string // why this node is no longer a member; empty: it is one.
+	// the identities, addresses and gone members of this table are on disk.
 	Booked     bool
-	HandedOver int               // members that have all that this one has to send them,
+	HandedOver int               // members that have everything queued for them,
 	HandOver   int               // and how many are needed before it may leave.
 	Peers      []PeerStatus      // sorted by ID.
 	Config     *voting.Config    // in force; nil: the cluster is not founded yet.
@@ -38,13 +38,13 @@ type Status struct {
 	Digest     uint64            // of everything that is durable here: members that hold the same have the same.
 	Keys       int               // records, tombstones included.
 	Bootstrap  *bootstrap.Status // nil: none is under way.
-	// this member stands in for one whose store lost data, and is not done with that: lost.go.
+	// this member replaces one whose store lost data, and the replacement is not complete: lost.go.
 	Lost     bool
-	StandsIn string // what is left of it once the data is there, for people; empty: nothing.
+	StandsIn string // what is left to do once the data is complete, for people; empty: nothing.
 	Counters contract.Counters
 }
 
-// PeerStatus is the state of replication towards one peer.
+// PeerStatus is the state of the replication to one peer.
 type PeerStatus struct {
 	ID           slot.ID
 	QueueEntries int
@@ -52,7 +52,7 @@ type PeerStatus struct {
 	Dropped      uint64        // entries dropped because the queue was full.
 	LastAck      time.Duration // monotonic; zero: never.
 	LastEqual    time.Duration // monotonic; when it was last seen to hold the same as this member; zero: never.
-	Away         time.Duration // since the peer was found dead: what is queued are hints. Zero: it is not dead.
+	Away         time.Duration // since the peer was found dead: its queue holds hints. Zero: it is not dead.
 	HintsFull    uint64        // hints dropped because there were too many,
 	HintsExpired uint64        // and because the peer was away for too long.
 
@@ -103,13 +103,12 @@ func (n *Node) Status() Status {
 	return s
 }
 
-// handedOver says how many of the members that stay have everything that this one ever sent them, as far as it knows,
-// and how many are needed before it may leave: a majority of them. A queue that has dropped something counts for
-// nothing.
+// handedOver is how many of the remaining members have acknowledged everything that this one queued for them, and how
+// many are needed before it may leave: a majority of them. A member whose queue has dropped an entry does not count.
 func (n *Node) handedOver() (have, need int) {
 	need = len(n.Peers)/2 + 1
 	if n.quorum.Storing() {
-		return 0, need // copies under way are not in the queues.
+		return 0, need // copies in flight are not in the queues.
 	}
 	for _, p := range n.Peers {
 		if n.replication.HandedOver(p) {

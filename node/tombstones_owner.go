@@ -1,6 +1,6 @@
 package node
 
-// tombstonesOwner is the node as its machine for tombstones knows it, see tombstones.Owner.
+// tombstonesOwner implements tombstones.Owner for the node.
 type tombstonesOwner struct{ *Node }
 
 func (o tombstonesOwner) MembersExpected() int { return o.configuration.Expected() }

@@ -6,9 +6,10 @@ import (
 	"kvs/node/slot"
 )
 
-// write puts a slot in the running step's persist, and tells those that keep an index of what is stored.
+// write puts a slot in the running step's persist, and updates the indexes.
 func (n *Node) write(path string, stored *slot.Stored) contract.PersistID {
-	n.HLC.Observe(stored.Version.TS) // what is stored again may be of before a restart, which forgets what others made.
+	// a slot that is stored again may be from before a restart, which loses the timestamps of other members.
+	n.HLC.Observe(stored.Version.TS)
 	id := n.WriteRecord(path, stored.Record)
 	if schema.IsConfigPath(path) {
 		return id
@@ -21,7 +22,7 @@ func (n *Node) write(path string, stored *slot.Stored) contract.PersistID {
 	return id
 }
 
-// erase takes a path out of the store for good, in the running step's persist. Only node/tombstones may do that.
+// erase takes a path out of the store for good, in the running step's persist. Only node/tombstones may use it.
 func (n *Node) erase(path string) contract.PersistID {
 	id := n.Hold(path, nil)
 	n.Changes = append(n.Changes, contract.Change{Key: schema.PrefixRecord + path},

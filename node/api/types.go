@@ -25,7 +25,7 @@ const (
 	HeaderTimestamp   = "Kvs-Timestamp"   // of the version that was read or written.
 	// of a request: when its client gives up, in milliseconds since the Unix epoch.
 	HeaderDeadline = "Kvs-Deadline"
-	// of a PUT: how long the value lives, in seconds or as a duration such as 90m.
+	// of a PUT: the value's time to live, in seconds or as a duration such as 90m.
 	HeaderTTL            = "Kvs-TTL"
 	HeaderExpires        = "Kvs-Expires"     // when the value ends, about, RFC 3339.
 	HeaderIdempotencyKey = "Idempotency-Key" // of a write: it is not applied twice under one key.
@@ -58,7 +58,7 @@ type Version struct {
 	UUID      string `json:"uuid"`
 }
 
-// Entry is one line of a listing. Directories end in "/" and have nothing but a path and a name.
+// Entry is one line of a listing. Directories end in "/" and have only a path and a name.
 type Entry struct {
 	Path        string `json:"path"` // from the root.
 	Name        string `json:"name"` // from the listed directory.
@@ -89,7 +89,7 @@ type Member struct {
 
 	// place in the order of joining, from 1 on, among those that are members.
 	Joined int `json:"joined,omitempty"`
-	// when its state changed last, as the node that answers saw it; of one that is gone, when it went.
+	// when its state changed last, as the answering node saw it; of a member that is gone, when it left or was removed.
 	Since time.Time `json:"since"`
 	Hint  string    `json:"hint,omitempty"` // what to do about it.
 }
@@ -99,7 +99,7 @@ type Members struct {
 	Members []Member `json:"members"`
 }
 
-// Keyring is which keys a node seals and opens gossip with. The keys themselves are not told.
+// Keyring lists the keys with which a node seals and opens gossip, without the keys themselves.
 type Keyring struct {
 	Keys []KeyringKey `json:"keys"`
 }
@@ -117,7 +117,7 @@ type KeyringChange struct {
 	ID     string `json:"id,omitempty"`  // of use and remove.
 }
 
-// Tokens are all that a cluster has given out, and the rules for certificates of clients.
+// Tokens are all tokens of a cluster, and the rules for certificates of clients.
 type Tokens struct {
 	Tokens []Token `json:"tokens"`
 }
@@ -125,7 +125,7 @@ type Tokens struct {
 // Token is one of them. Its secret is not known to the cluster.
 type Token struct {
 	ID   string `json:"id"`
-	Name string `json:"name"` // whose it is.
+	Name string `json:"name"` // its owner.
 	// these are rules for certificates of the client of this name.
 	Certificate bool        `json:"certificate,omitempty"`
 	Rules       []TokenRule `json:"rules"`
@@ -145,7 +145,7 @@ type WantedToken struct {
 	Name        string      `json:"name"`
 	Certificate bool        `json:"certificate,omitempty"`
 	Rules       []TokenRule `json:"rules"`
-	TTLSeconds  int64       `json:"ttl_seconds,omitempty"` // zero: it does not end.
+	TTLSeconds  int64       `json:"ttl_seconds,omitempty"` // zero: it does not expire.
 }
 
 // NewToken is a token that has just been made: its secret is shown here and never again.
@@ -174,7 +174,7 @@ type Conflict struct {
 	Settled    bool        `json:"settled"`
 	Reason     string      `json:"reason"`
 	Voters     int         `json:"voters"` // the members of that time, also those whose votes are not known.
-	Seen       time.Time   `json:"seen"`   // wall time of this node when it last learnt of it.
+	Seen       time.Time   `json:"seen"`   // wall time of this node when it last learned more of it.
 	Candidates []Candidate `json:"candidates"`
 	Votes      []Vote      `json:"votes"`
 }
@@ -182,21 +182,21 @@ type Conflict struct {
 // Candidate is a write in a conflict. GET /conflicts/PATH?uuid=UUID has its value.
 type Candidate struct {
 	UUID        string `json:"uuid"`
-	Origin      string `json:"origin"` // name of the member that made it, or its ID if its name is not known any more.
+	Origin      string `json:"origin"` // name of the member that made it, or its ID if its name is no longer known.
 	OriginID    string `json:"origin_id"`
 	Deleted     bool   `json:"deleted,omitempty"` // it is a deletion.
 	ContentType string `json:"content_type,omitempty"`
 	Bytes       int    `json:"bytes"`
 }
 
-// Vote is a member's word for a candidate.
+// Vote is a member's vote for a candidate.
 type Vote struct {
 	Member   string `json:"member"` // its name, or its ID.
 	MemberID string `json:"member_id"`
 	UUID     string `json:"uuid"`
 }
 
-// Peer is the state of replication towards one member.
+// Peer is the state of the replication to one member.
 type Peer struct {
 	ID           string `json:"id"`
 	QueueEntries int    `json:"queue_entries"`
@@ -206,7 +206,7 @@ type Peer struct {
 	AckMillisAgo *int64 `json:"ack_millis_ago,omitempty"`
 	// EqualMillisAgo is the time since the peer was last seen to hold the same as this node; nil: it never was.
 	EqualMillisAgo *int64 `json:"equal_millis_ago,omitempty"`
-	// AwayMillis is the time since the peer was found dead: what is queued for it are hints; nil: it is not dead.
+	// AwayMillis is the time since the peer was found dead: its queue holds hints; nil: it is not dead.
 	AwayMillis   *int64 `json:"away_millis,omitempty"`
 	HintsFull    uint64 `json:"hints_full"`    // hints dropped because there were too many,
 	HintsExpired uint64 `json:"hints_expired"` // and because the peer was away for longer than hint_ttl.
@@ -216,11 +216,11 @@ type Peer struct {
 	ClockErrorMillis  *int64 `json:"clock_error_millis,omitempty"`
 }
 
-// Bootstrap is how far a newcomer has come. Totals are estimates.
+// Bootstrap is the progress of a newcomer. Totals are estimates.
 type Bootstrap struct {
 	Phase      string `json:"phase"`            // waiting, pulling or comparing.
-	Serving    bool   `json:"serving"`          // it serves what it has, because nobody could be reached in time.
-	Resumed    bool   `json:"resumed"`          // it goes on where a former run stopped.
+	Serving    bool   `json:"serving"`          // it serves what it has, because no member could be reached in time.
+	Resumed    bool   `json:"resumed"`          // it continues the bootstrap of a former run.
 	Server     string `json:"server,omitempty"` // ID of the member that it pulls from.
 	KeysDone   uint64 `json:"keys_done"`
 	KeysTotal  uint64 `json:"keys_total"`
@@ -232,7 +232,7 @@ type Bootstrap struct {
 	ETASeconds *int64 `json:"eta_seconds,omitempty"` // nil: not known.
 }
 
-// Status is what a node knows about itself.
+// Status is the state of a node as it reports it.
 type Status struct {
 	ID            string    `json:"id"`
 	Name          string    `json:"name"`
@@ -249,7 +249,7 @@ type Status struct {
 	// zero is well: how much the node doubts its own view of the others.
 	LocalHealth int      `json:"local_health"`
 	Clash       string   `json:"identity_clash,omitempty"` // another process has this node's identity.
-	Retired     string   `json:"retired,omitempty"`        // why this node is a member no more.
+	Retired     string   `json:"retired,omitempty"`        // why this node is no longer a member.
 	Warnings    []string `json:"warnings,omitempty"`       // what is wrong around it: seeds, its advertised address.
 	// CertificateExpires is when the node's certificate, or the authority behind it, ends; nil: it has none.
 	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
@@ -257,13 +257,13 @@ type Status struct {
 	Peers              []Peer     `json:"peers"`
 	Bootstrap          *Bootstrap `json:"bootstrap,omitempty"` // nil: none is under way.
 	Voters             Voters     `json:"voters"`
-	// of all that is durable here: nodes that hold the same have the same.
+	// of all that is durable here: equal on nodes that hold the same data.
 	Digest   string            `json:"digest"`
 	Keys     int               `json:"keys"` // records, those of deletions included.
 	Counters map[string]uint64 `json:"counters"`
 }
 
-// Voters is the configuration in force: who decides on linearizable operations.
+// Voters is the configuration in force: the members that decide linearizable operations.
 type Voters struct {
 	Epoch  uint64  `json:"epoch"` // zero: the cluster is not founded yet.
 	Voters []Voter `json:"voters"`
@@ -276,13 +276,13 @@ type Voters struct {
 	// clusters of one name with different foundings exchange nothing.
 	Founding string   `json:"founding,omitempty"`
 	Former   []string `json:"former_foundings,omitempty"`
-	Note     string   `json:"note,omitempty"` // what to heed after a change.
+	Note     string   `json:"note,omitempty"` // what to do after a change.
 }
 
 // Voter is one of them.
 type Voter struct {
 	ID    string `json:"id"`
-	Name  string `json:"name"`  // empty: it is no member any more.
+	Name  string `json:"name"`  // empty: it is no longer a member.
 	State string `json:"state"` // as in Member.
 }
 
@@ -291,7 +291,7 @@ type Policy struct {
 	Epoch uint64 `json:"epoch"` // of the configuration; zero: the cluster is not founded yet.
 	// directories under which every write is linearizable, sorted; "/" is everything.
 	StrongPrefixes []string `json:"strong_prefixes"`
-	Note           string   `json:"note,omitempty"` // which members did not go by it yet when a change was answered.
+	Note           string   `json:"note,omitempty"` // members that did not apply it yet when a change was answered.
 }
 
 // WantedPolicy is the body of PUT /policy.
@@ -301,7 +301,7 @@ type WantedPolicy struct {
 	Epoch uint64 `json:"epoch,omitempty"`
 }
 
-// Mode is how a node stands towards clients, and what its operator asked for.
+// Mode is what a node does for clients, and the mode that its operator asked for.
 type Mode struct {
 	Mode     string   `json:"mode"`     // normal, read-only, syncing or failed.
 	Reasons  []string `json:"reasons"`  // why the mode is not normal.
@@ -326,7 +326,7 @@ type Live struct {
 	Starting *Starting `json:"starting,omitempty"` // nil: the node has started.
 }
 
-// Starting is how far a node that starts has come.
+// Starting is the progress of a node that starts.
 type Starting struct {
 	Phase string `json:"phase"` // what it is doing, in words.
 	Done  int    `json:"done"`  // of Total.

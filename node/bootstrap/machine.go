@@ -13,14 +13,14 @@ import (
 	"kvs/node/wire"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	// Expected is the number of members of a cluster that is being formed, this node included.
 	Expected() int
 	// Founder reports whether the node was started as one of the first of a new cluster, or alone for good.
 	Founder() bool
 	// Merge takes in a record that a peer holds, and returns the persist that makes it durable. Its errors wrap
-	// step.ErrRead when this member's own disk is the reason.
+	// step.ErrRead when this member's own disk is the cause.
 	Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error)
 	// Comparing reports whether a comparison with a peer is under way, Compare begins one. The owner calls Compared
 	// when it has ended.

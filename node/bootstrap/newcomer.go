@@ -11,46 +11,46 @@ import (
 	"kvs/node/wire"
 )
 
-// A member with a new identity that joins others has none of their data. Until it does it is in ModeSyncing: it pulls
-// what they hold, the newest first, and then serves by itself.
+// A member with a new identity that joins others has none of their data. Until it has the data it is in ModeSyncing: it
+// pulls the data of the others, the newest first, and then serves.
 //
 // The rule, for a node with a new identity that knows seeds:
 //
-//  1. It asks every member that it meets how that one stands (hello). From one that serves it pulls: first a plan
+//  1. It asks every member that it meets for its standing (hello). From one that serves it pulls: first a plan
 //     (survey.go), then page after page, then it compares what both hold; from then on it is in step.
-//  2. When nobody serves, but as many members as are expected have been met and all are as empty as it is, the cluster
-//     is new: there is nothing to wait for.
-//  3. When nobody that serves can be reached for Tuning.BootstrapWait (six times as long while it pulls, for then it
-//     knows what it lacks), it serves what it has, says so, and pulls as soon as it meets somebody. An eventual store
-//     answers; it does not wait for the dead. So nodes that wait for each other do so for a bounded time.
+//  2. When no member serves, but as many members as are expected have been met and all are as empty as it is, the
+//     cluster is new: there is nothing to wait for.
+//  3. When no member that serves can be reached for Tuning.BootstrapWait (six times as long while it pulls, because
+//     then it knows what it lacks), it serves what it has, logs that, and pulls as soon as it meets a member that
+//     serves. An eventual store does not wait for dead members, so nodes wait for each other for a bounded time.
 //
-// One that insists (Insist) knows that the cluster has data: to it neither rule 2 nor rule 3 applies, and it pulls from
-// members in step alone.
+// A newcomer that insists (Insist) knows that the cluster has data: neither rule 2 nor rule 3 applies to it, and it
+// pulls from members in step only.
 //
 // A first node, which has no seeds, serves at once, and so does a member that returns with its data: comparisons bring
 // what it missed.
 //
-// Meanwhile it is a member like others: what is written comes to it as to everybody, so that nothing falls between
-// pages. Its copies count for a quorum write, whose record it has stored; but it answers no fetch, because it may be
-// the successor of a member that acknowledged what it does not hold yet.
+// Meanwhile it is a member like others: it gets new writes as all members do, so that none is lost between pages. Its
+// copies count for a quorum write, whose record it has stored; but it answers no fetch, because it may be the successor
+// of a member that acknowledged records which it does not hold yet.
 //
-// Bands of timestamps and paths say how far it has come (progress_codec.go), in the same persist as the page: any
-// member can go on where another one stopped, and so can this one after a restart.
+// Its progress is a band of timestamps and a path (progress_codec.go), written in the same persist as the page: any
+// server can continue where another one stopped, and so can this member after a restart.
 type newcomer struct {
 	phase   phase
-	serving bool // it serves although it has not got everything: rule 3.
+	serving bool // it serves although its data is incomplete: rule 3.
 	plan    wire.Bands
 	cursor  cursor
-	resumed bool   // it goes on where a former run stopped.
+	resumed bool   // it continues the bootstrap of a former run.
 	insists string // why it serves nothing before it is in step; empty: it does not insist.
 
-	server   slot.ID // from whom it pulls; zero: nobody yet.
+	server   slot.ID // the member from which it pulls; zero: none yet.
 	seq      uint64
 	tries    int                // questions without an answer.
 	askAt    time.Duration      // when it asks, or asks again; zero: no time.
-	helloAt  time.Duration      // when members whose state matters are asked for it.
-	waitEnds time.Duration      // when it serves what it has, unless somebody that serves is heard of before.
-	after    contract.PersistID // of the last page: the next one is asked for when that one is durable.
+	helloAt  time.Duration      // when members are asked for their standing.
+	waitEnds time.Duration      // when it serves what it has, unless it finds a member that serves before.
+	after    contract.PersistID // of the last page: the next page is asked for when this persist is durable.
 	rounds   int                // comparisons at the end.
 
 	bucket tokenBucket
@@ -62,10 +62,10 @@ type newcomer struct {
 type phase uint8
 
 const (
-	phaseDone      phase = iota // in step, or never had to.
+	phaseDone      phase = iota // in step, or no bootstrap was needed.
 	phaseWaiting                // it has no plan yet.
 	phasePulling                // page after page.
-	phaseComparing              // it has everything that was there, and looks for what came meanwhile.
+	phaseComparing              // it has all pages, and compares to find what was written meanwhile.
 )
 
 var phaseNames = [...]string{"done", "waiting", "pulling", "comparing"}
@@ -82,21 +82,21 @@ const (
 	triesMax        = 3
 	avoidFor        = 10 * time.Second // a server that fell silent is not the first choice for so long.
 	waitLongerMult  = 6
-	roundsMax       = 3 // comparisons at the end: under load there is always something on its way.
+	roundsMax       = 3 // comparisons at the end: under load some write is always in flight.
 )
 
-// standing is what a peer said last about its own bootstrap, in answer to a question of this run. A hello that nobody
-// asked for may be old, meant for a former member at this address, or forged: its "empty" would let a newcomer take a
-// running cluster for a new one. So it only makes the member ask. Answers name the question, whose number is drawn for
-// each peer, and the one that was sealed last counts.
+// standing is a peer's last answer about its own bootstrap, to a question of this run. An unsolicited hello may be old,
+// meant for a former member at this address, or forged: its "empty" would let a newcomer take a running cluster for a
+// new one. So such a hello only makes this member ask. Answers name the question, whose number is drawn for each peer,
+// and the answer that was sealed last counts.
 type standing struct {
 	standing   wire.Standing // unknown while it is dead.
 	question   uint64        // the number that answers repeat; zero: nothing was asked yet.
 	stamp      wire.Stamp    // of the answer.
-	avoidUntil time.Duration // it fell silent as the server of a bootstrap: others go first until then.
+	avoidUntil time.Duration // it fell silent as the server of a bootstrap: other servers are preferred until then.
 }
 
-// Standing is how far this member is, as others are told.
+// Standing is the progress of this member as its hellos report it.
 func (m *Machine) Standing() wire.Standing {
 	b := &m.newcomer
 	switch {
@@ -107,7 +107,7 @@ func (m *Machine) Standing() wire.Standing {
 	case b.phase == phaseWaiting && b.insists == "" && m.holdsNothing():
 		return wire.StandingEmpty
 	}
-	return wire.StandingPulling // others must not take its cluster for a new one.
+	return wire.StandingPulling // else others would take its cluster for a new one.
 }
 
 // due is the time of the next timer; zero: there is none.
@@ -132,15 +132,15 @@ func (m *Machine) Begin() {
 	m.note()
 }
 
-// Insist makes a newcomer that is under way serve nothing before it is in step; why is shown to people, before how far
-// it is. It holds until then, and is said again after a restart.
+// Insist makes a newcomer that is under way serve nothing before it is in step; why is shown to people, before the
+// progress. It holds until the newcomer is in step, and has to be called again after a restart.
 func (m *Machine) Insist(why string) {
 	if !m.Complete() {
 		m.newcomer.insists = why
 	}
 }
 
-// takes reports whether a member that stands so is one to pull from.
+// takes reports whether a newcomer pulls from a member of this standing.
 func (b *newcomer) takes(s wire.Standing) bool {
 	return s == wire.StandingReady || s.Serves() && b.insists == ""
 }
@@ -157,7 +157,7 @@ func (m *Machine) start() {
 		"keys", b.cursor.keys, "serving", b.serving)
 }
 
-// extendWait puts off the moment in which the node serves what it has: somebody that serves has been heard of.
+// extendWait puts off the moment in which the node serves what it has: a member that serves has been found.
 func (m *Machine) extendWait() {
 	wait := m.Tuning.BootstrapWait
 	if m.newcomer.phase == phasePulling {
@@ -166,7 +166,7 @@ func (m *Machine) extendWait() {
 	m.newcomer.waitEnds = m.Now.Mono + wait
 }
 
-// Joining is called when somebody tells the node to join others: with nothing stored it is a newcomer to them.
+// Joining is called when an operator tells the node to join others: with nothing stored it is a newcomer to them.
 func (m *Machine) Joining() {
 	if m.newcomer.phase == phaseDone && !m.owner.Founder() && m.holdsNothing() {
 		m.Begin()
@@ -203,8 +203,8 @@ func (m *Machine) tickNewcomer() {
 	}
 }
 
-// helloRound asks the members whose standing matters to this one: to a newcomer all that do not serve yet as far as it
-// knows, to others the newcomers.
+// helloRound asks members for their standing. A newcomer asks all that do not serve yet as far as it knows; other
+// members ask the newcomers.
 func (m *Machine) helloRound() {
 	b := &m.newcomer
 	b.helloAt = 0
@@ -225,7 +225,7 @@ func (m *Machine) helloRound() {
 	}
 }
 
-// tellStanding lets every member know that this one stands differently.
+// tellStanding sends every member this one's new standing.
 func (m *Machine) tellStanding() {
 	for _, p := range m.Peers {
 		if !p.Dead() {
@@ -249,7 +249,7 @@ func (m *Machine) PeerChanged(p *step.Peer) {
 	}
 }
 
-// questionTo is the number of the question to a peer how it stands.
+// questionTo is the number of the question for a peer's standing.
 func (m *Machine) questionTo(p *step.Peer) uint64 {
 	s := m.standings.Of(p)
 	if s.question == 0 {
@@ -258,15 +258,15 @@ func (m *Machine) questionTo(p *step.Peer) uint64 {
 	return s.question
 }
 
-// hello tells a peer how this member stands, once the persist `after` is durable; asks is the number of a question to
+// hello sends a peer this member's standing, once the persist `after` is durable; asks is the number of a question to
 // the peer, answers that of the peer's question, or zero.
 func (m *Machine) hello(to *step.Peer, after contract.PersistID, asks, answers uint64) {
 	h := wire.Hello{Standing: m.Standing(), Asks: asks, Answers: answers}
 	m.Send(contract.TransportFrame, to.Addr, after, m.Frame(wire.KindHello, &h))
 }
 
-// HandleHello answers when a peer asks, takes note of how the peer stands if that is the answer to a question, and else
-// asks it when it seems to stand differently.
+// HandleHello answers a peer's question. It records the peer's standing if the hello answers a question; otherwise it
+// asks the peer when its standing seems to have changed.
 func (m *Machine) HandleHello(from *step.Peer, in *wire.Hello) error {
 	s := m.standings.Of(from)
 	answer := in.Answers != 0 && in.Answers == s.question
@@ -297,7 +297,7 @@ func (m *Machine) HandleHello(from *step.Peer, in *wire.Hello) error {
 	return nil
 }
 
-// advance looks for a server, or finds that there is nothing to pull.
+// advance looks for a server, or ends the bootstrap when there is nothing to pull.
 func (m *Machine) advance() {
 	b := &m.newcomer
 	if b.phase == phaseDone || b.server != 0 {
@@ -338,7 +338,7 @@ func (m *Machine) allEmpty() bool {
 	return empty >= m.owner.Expected()
 }
 
-// chooseServer draws one of the members that serve; those in step go before others, those that were silent come last.
+// chooseServer draws one of the members that serve; members in step are preferred; members that were silent come last.
 func (m *Machine) chooseServer() *step.Peer {
 	var best *step.Peer
 	bestRank, ties := 0, 0

@@ -11,7 +11,7 @@ import (
 	"kvs/node/wire"
 )
 
-// How far a bootstrap has come, under m/bootstrap, sealed like everything there; absent when none is under way. It is
+// The progress of a bootstrap, under m/bootstrap, sealed like everything there; absent when none is under way. It is
 // written with the records of each page, in one persist.
 //
 //	phase u8 (1 waiting, 2 pulling, 3 comparing), serving u8, keys u64, bytes u64      done so far
@@ -29,7 +29,7 @@ func Progress(value []byte) (keys uint64, err error) {
 	return r.U64(), nil
 }
 
-// cursor is how far it has come.
+// cursor is the progress of a bootstrap.
 type cursor struct {
 	keys, bytes uint64
 	band        int
@@ -44,7 +44,7 @@ func (c *cursor) advance(next string) {
 	}
 }
 
-// note writes down how far it has come, with whatever else the running step persists.
+// note adds the progress to the running step's persist.
 func (m *Machine) note() {
 	b := &m.newcomer
 	serving := byte(0)
@@ -60,7 +60,7 @@ func (m *Machine) note() {
 	m.Changes = append(m.Changes, contract.Change{Key: schema.KeyBootstrap, Value: schema.Seal(schema.KeyBootstrap, v)})
 }
 
-// Recover goes on where a former run stopped, if it did.
+// Recover continues the bootstrap of a former run, if there is one.
 func (m *Machine) Recover() error {
 	r, err := m.ReadMeta(schema.KeyBootstrap)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"kvs/node/wire"
 )
 
-// askServer asks the server for what comes next, or asks again.
+// askServer asks the server for the next part, or asks again.
 func (m *Machine) askServer() {
 	b := &m.newcomer
 	p := m.Peer(b.server)
@@ -19,7 +19,7 @@ func (m *Machine) askServer() {
 		return
 	}
 	if b.tries >= triesMax {
-		m.standings.Of(p).standing = wire.StandingUnknown // until it says again how it stands.
+		m.standings.Of(p).standing = wire.StandingUnknown // until it sends its standing again.
 		m.leaveServer("it is silent")
 		return
 	}
@@ -42,7 +42,7 @@ func (m *Machine) askServer() {
 			b.askAt = m.Now.Mono + durableInterval
 			return
 		}
-		if m.owner.Comparing() { // another comparison is under way, and may do as well.
+		if m.owner.Comparing() { // another comparison is under way, and may do the same.
 			b.tries--
 			b.askAt = m.Now.Mono + roundInterval
 			return
@@ -52,13 +52,13 @@ func (m *Machine) askServer() {
 	}
 }
 
-// pageBytes is smaller at a low rate: then it does not pull much at once and rest for long.
+// pageBytes is smaller at a low rate, so that pauses between pages stay short.
 func (m *Machine) pageBytes() int {
 	return min(m.Tuning.BootstrapPageBytes, max(m.Tuning.BootstrapRate/4, 1))
 }
 
-// HandlePlan takes in how the server's data is spread over time. One that is not ready shows that the server is at
-// work.
+// HandlePlan takes in how the server's data is spread over time. A plan that is not ready shows that the server is
+// working on it.
 func (m *Machine) HandlePlan(from *step.Peer, in *wire.Plan) error {
 	b := &m.newcomer
 	if b.phase != phaseWaiting || from.ID != b.server {
@@ -79,7 +79,7 @@ func (m *Machine) HandlePlan(from *step.Peer, in *wire.Plan) error {
 	return nil
 }
 
-// HandlePage merges a page and notes in the same persist how far that brings this node.
+// HandlePage merges a page and persists the new progress with it.
 func (m *Machine) HandlePage(from *step.Peer, in *wire.Page) error {
 	b := &m.newcomer
 	if b.phase != phasePulling || from.ID != b.server || in.Seq != m.ExchangeID(b.seq) {
@@ -110,7 +110,7 @@ func (m *Machine) HandlePage(from *step.Peer, in *wire.Page) error {
 	m.note()
 	m.extendWait()
 	b.tries, b.after = 0, m.NextPersist()
-	// What the server only looked at costs it little: a quarter.
+	// Records that the server scanned and did not send cost a quarter.
 	cost := max(size, int(in.Scanned/4))
 	if wait := b.bucket.take(m.Now.Mono, cost); wait > 0 {
 		b.askAt = m.Now.Mono + wait
@@ -120,7 +120,7 @@ func (m *Machine) HandlePage(from *step.Peer, in *wire.Page) error {
 	return nil
 }
 
-// Compared is told of every comparison that ended; whole: to its end, and not because the peer fell silent.
+// Compared is called after every comparison; whole: it was completed, and did not end because the peer fell silent.
 func (m *Machine) Compared(with slot.ID, whole, differs bool) {
 	b := &m.newcomer
 	p := m.Peer(with)
@@ -134,14 +134,14 @@ func (m *Machine) Compared(with slot.ID, whole, differs bool) {
 		m.end()
 		return
 	}
-	b.askAt = m.Now.Mono + roundInterval // what it asked for is on its way.
+	b.askAt = m.Now.Mono + roundInterval // the records that the comparison asked for are in flight.
 }
 
-// tokenBucket allows a number of bytes a second, on monotonic time. What was taken beyond what is there is a debt that
-// has to be waited for: a page is taken whole.
+// tokenBucket allows a number of bytes a second, on monotonic time. A page is taken whole: bytes taken beyond the
+// content are a debt, and the next page waits until it is paid.
 type tokenBucket struct {
 	rate   int // bytes a second.
-	burst  int // bytes that may gather while nothing is taken.
+	burst  int // the most bytes that gather while none are taken.
 	tokens int64
 	at     time.Duration
 }
@@ -157,7 +157,7 @@ func (t *tokenBucket) take(now time.Duration, bytes int) time.Duration {
 	return time.Duration(-t.tokens)*time.Second/time.Duration(t.rate) + 1
 }
 
-// scale is how much of a quantity a second comes together in d.
+// scale is how much a rate per second yields in d.
 func scale(perSecond uint64, d time.Duration) int64 {
 	ms := uint64(d / time.Microsecond)
 	return int64(perSecond / 1000 * ms / 1000)
@@ -187,7 +187,7 @@ func (r *rateMeter) add(now time.Duration, bytes uint64) {
 	r.since, r.bytes = now, 0
 }
 
-// eta is how long the rest takes at the measured rate; zero: that is not known.
+// eta is how long the rest takes at the measured rate; zero: not known.
 func (r *rateMeter) eta(rest uint64) time.Duration {
 	if r.rate == 0 {
 		return 0

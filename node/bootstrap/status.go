@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Status says how far a newcomer has come.
+// Status is the progress of a newcomer.
 type Status struct {
 	Phase     string  // waiting, pulling or comparing.
 	Serving   bool    // it serves what it has, because no member could be reached in time.
-	Server    slot.ID // from whom it pulls; zero: no member at the moment.
+	Server    slot.ID // the member from which it pulls; zero: none at the moment.
 	KeysDone  uint64
 	KeysAll   uint64 // about; zero: not known yet.
 	BytesDone uint64
@@ -21,23 +21,23 @@ type Status struct {
 	Bands     int
 	Rate      uint64        // bytes a second.
 	ETA       time.Duration // zero: not known.
-	Resumed   bool          // it goes on where a former run stopped.
-	Ready     []string      // addresses of members to which clients may be sent.
+	Resumed   bool          // it continues the bootstrap of a former run.
+	Ready     []string      // addresses of members that can serve clients.
 }
 
-// Syncing reports whether the node is still fetching its data, and does not serve because of that.
+// Syncing reports whether the node is still fetching its data and therefore does not serve.
 func (m *Machine) Syncing() bool { return m.newcomer.phase != phaseDone && !m.newcomer.serving }
 
-// Complete reports whether the node holds what a member is expected to hold.
+// Complete reports whether the node holds all data that a member is expected to hold.
 func (m *Machine) Complete() bool { return m.newcomer.phase == phaseDone }
 
-// Quiet reports whether comparisons have to wait: they would pull everything at once, in the order of the paths.
+// Quiet reports whether comparisons have to wait: they would pull all data at once, in the order of the paths.
 func (m *Machine) Quiet() bool { return m.Syncing() && m.newcomer.phase != phaseComparing }
 
 // SyncingReason says for people what a node in ModeSyncing is doing.
 func (m *Machine) SyncingReason() string { return m.newcomer.insists + m.progress() }
 
-// progress says for people how far a newcomer is.
+// progress describes the progress of a newcomer for people.
 func (m *Machine) progress() string {
 	b := &m.newcomer
 	switch {
@@ -81,10 +81,10 @@ func (m *Machine) Status() *Status {
 	return s
 }
 
-// Absent reports whether a peer lacks so much, as it said last, that comparing with it would only get in the way of its
+// Absent reports whether a peer, by its last answer, lacks so much that a comparison would only slow down its
 // bootstrap.
 func (m *Machine) Absent(p *step.Peer) bool { return m.standings.Of(p).standing.Absent() }
 
-// LookAgain is called when the node could not take something that a peer holds: a newcomer is not in step before it has
-// it, so the comparisons at the end are counted anew.
+// LookAgain is called when the node could not take a record that a peer holds: a newcomer is not in step before it has
+// the record, so the comparisons at the end are counted anew.
 func (m *Machine) LookAgain() { m.newcomer.rounds = 0 }

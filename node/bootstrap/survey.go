@@ -12,10 +12,10 @@ import (
 )
 
 // A survey finds out how a member's data is spread over time, so that a newcomer can have the newest first: one scan of
-// everything in small slices, with pauses, that keeps a uniform sample of the slots (algorithm R of Vitter, "Random
-// Sampling with a Reservoir", 1985). The bands of the plan are quantiles of that sample by bytes: the newest sixteenth,
-// the rest of the newest quarter, and everything else. Each band costs the server a scan, so there are few; what fits
-// in a few pages is one band.
+// all slots in small slices, with pauses, that keeps a uniform sample (algorithm R of Vitter, "Random Sampling with a
+// Reservoir", 1985). The bands of the plan are quantiles of that sample by bytes: the newest sixteenth, the rest of the
+// newest quarter, and everything else. Each band costs the server a scan, so there are few; what fits in a few pages is
+// one band.
 type survey struct {
 	running bool
 	from    string        // the next slice begins here.
@@ -55,7 +55,7 @@ func (s *survey) due() time.Duration {
 	return 0
 }
 
-// HandlePlanAsk answers with a plan, or begins to make one and says so.
+// HandlePlanAsk answers with a plan, or begins to make one and answers that it is not ready.
 func (m *Machine) HandlePlanAsk(from *step.Peer, _ *wire.PlanAsk) error {
 	if m.Syncing() {
 		m.hello(from, 0, 0, 0)
@@ -95,7 +95,7 @@ func (m *Machine) tickSurvey() {
 	}
 }
 
-// surveySlice looks at the next few keys.
+// surveySlice scans the next few keys.
 func (m *Machine) surveySlice() {
 	s := &m.survey
 	keys, bytes, more := 0, 0, false
@@ -135,7 +135,7 @@ func (m *Machine) surveySlice() {
 	}
 }
 
-// take counts a slot and keeps it or not.
+// take counts a slot and may keep it in the sample.
 func (s *survey) take(x sampled, draw func(uint64) uint64) {
 	s.keys++
 	s.bytes += uint64(x.bytes)
@@ -177,7 +177,8 @@ func (s *survey) cut(bounds []slot.Timestamp, bytes int) []slot.Timestamp {
 	return bounds
 }
 
-// HandlePageAsk sends the next part of a band, in the order of the paths. What is not durable yet is waited for.
+// HandlePageAsk sends the next part of a band, in the order of the paths. The page waits for records in it that are not
+// durable yet.
 func (m *Machine) HandlePageAsk(from *step.Peer, in *wire.PageAsk) error {
 	if m.Syncing() {
 		m.hello(from, 0, 0, 0)
@@ -195,7 +196,8 @@ func (m *Machine) HandlePageAsk(from *step.Peer, in *wire.PageAsk) error {
 		}
 		keys++
 		out.Scanned += uint32(len(key) + len(value))
-		if o, pending := m.Overlay.ByPath[path]; pending { // nothing older than its stamp says, see wire.Stamp.
+		// the page must hold nothing older than its stamp, see wire.Stamp.
+		if o, pending := m.Overlay.ByPath[path]; pending {
 			value, after = o.Record, max(after, o.Persist)
 			if value == nil {
 				return true
@@ -220,7 +222,7 @@ func (m *Machine) HandlePageAsk(from *step.Peer, in *wire.PageAsk) error {
 	})
 	if err != nil {
 		m.Log(contract.LogError, "page for a newcomer failed", "from", in.From, "error", err.Error())
-		return nil // it asks again, or somebody else.
+		return nil // it asks again, or asks another member.
 	}
 	m.Send(contract.TransportFrame, from.Addr, after, m.Frame(wire.KindPage, &out))
 	return nil

@@ -51,7 +51,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 	}
 	delay := c.opts.RetryDelayMin
 	unknown := false
-	var told *Error // what a member has answered last.
+	var told *Error // the last answer of a member.
 	for attempt := 1; ; attempt++ {
 		at := (first + attempt - 1) % len(c.endpoints)
 		ans, err := c.attempt(ctx, r, c.endpoints[at])
@@ -79,9 +79,9 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 	}
 }
 
-// tellingMost is the failure to report: a member that has answered knows what is wrong with the cluster, a lost
-// majority for instance; an endpoint that did not answer last says no more than that it did not. What is certain about
-// a write is that of the last failure.
+// tellingMost chooses the failure to report. The answer of a member explains what is wrong with the cluster, a lost
+// majority for instance, so it is preferred to the last failure when that is an endpoint without an answer. The outcome
+// of a write is that of the last failure.
 func tellingMost(last, told *Error) *Error {
 	if last.Status != 0 || told == nil {
 		return last
@@ -138,15 +138,16 @@ func (c *Client) attempt(ctx context.Context, r *request, endpoint string) (*ans
 	if !success {
 		p := problem(r, endpoint, resp, body)
 		if p.Code == api.Overdue && ctx.Err() == nil {
-			c.clockOff.Store(true) // the member believes that the time is up, and it is not: clocks differ by too much.
+			// the member says that the deadline has passed, but it has not: the clocks differ by too much.
+			c.clockOff.Store(true)
 		}
 		return nil, p
 	}
 	return &answer{resp.StatusCode, resp.Header, body}, nil
 }
 
-// setHeaders says in h what r is. It refuses what cannot be said: net/http would do so too, but by an error that looks
-// like those of requests that were sent.
+// setHeaders writes r's headers to h. It refuses values that no header may hold: net/http refuses them too, but with an
+// error that looks like those of requests that were sent.
 func (r *request) setHeaders(h http.Header) error {
 	h.Set("User-Agent", "kvs-client")
 	ttl := ""
@@ -180,8 +181,8 @@ func readBody(r io.Reader, bytesMax int64) ([]byte, error) {
 	return b, err
 }
 
-// problem reads a refusal. What is no problem document came from something that is no member of the cluster, or from a
-// member that was too busy to read the request.
+// problem reads a refusal. A body that is no problem document came from a server that is no member, or from a member
+// that was too busy to read the request.
 func problem(r *request, endpoint string, resp *http.Response, body []byte) *Error {
 	e := &Error{Operation: r.operation(), Endpoint: endpoint, Status: resp.StatusCode}
 	var p api.Problem
@@ -196,7 +197,7 @@ func problem(r *request, endpoint string, resp *http.Response, body []byte) *Err
 		e.ETag = strings.Trim(resp.Header.Get("ETag"), `"`)
 	}
 	if r.write {
-		e.Outcome = api.Unknown // unless the member says better.
+		e.Outcome = api.Unknown // unless the member's answer says more.
 		if p.Outcome == api.NotApplied {
 			e.Outcome = api.NotApplied
 		}

@@ -47,7 +47,7 @@ func DefaultOptions(endpoints ...string) Options {
 	return Options{
 		Endpoints:   endpoints,
 		AttemptsMax: 6,
-		// more than a node takes by default: its own "timeout" says more than silence.
+		// longer than a node's default limit: the node's own "timeout" answer says more than no answer.
 		AttemptTimeout: 12 * time.Second,
 		DialTimeout:    2 * time.Second,
 		RetryDelayMin:  100 * time.Millisecond,
@@ -68,7 +68,7 @@ type Client struct {
 	endpoints []string // base URLs without a slash at the end.
 	http      *http.Client
 	preferred atomic.Int64 // index of the endpoint that answered last.
-	clockOff  atomic.Bool  // a member's clock differs from ours by more than may be: it is told no deadlines.
+	clockOff  atomic.Bool  // a member's clock differs from ours by more than may be: no deadlines are sent.
 }
 
 // New returns a client. It makes no connection yet.
@@ -120,8 +120,8 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
-// dialTLS makes a connection of endpoints that are https. Whatever goes wrong before it is secured is an error of
-// dialling: nothing of a request has been sent.
+// dialTLS makes a connection of endpoints that are https. An error before the connection is secured is an error of
+// dialling: no part of a request has been sent.
 func (c *Client) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
@@ -139,7 +139,7 @@ func asDial(err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: err}
 }
 
-// Close lets go of idle connections. Operations in flight end as they would.
+// Close closes idle connections. Operations in flight are not affected.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // parseEndpoint returns the base URL of an endpoint.

@@ -9,27 +9,28 @@ import (
 	"kvs/node"
 )
 
-// Condition is what a write wants to find. A write with one is always linearizable: among the linearizable operations
-// of a path it takes place at one moment, and only if the condition is true then. The zero Condition is none.
+// Condition is what a write requires of the present value. A write with a condition is always linearizable: among the
+// linearizable operations of a path it happens at one moment, and only if the condition is true then. The zero
+// Condition is none.
 type Condition struct{ header, value, key string }
 
-// WithKey adds an idempotency key: the same write under the same key is not applied twice, by whatever member it is
-// tried, so the client tries again after an unknown outcome. Its Condition may be none. Keys are 1 to 255 bytes, chosen
-// by the caller.
+// WithKey adds an idempotency key: the same write under the same key is applied at most once, whichever members it is
+// sent to, so the client tries again after an unknown outcome. Its Condition may be none. Keys are 1 to 255 bytes,
+// chosen by the caller.
 func (c Condition) WithKey(key string) Condition {
 	c.key = key
 	return c
 }
 
-// IfVersion wants one of these versions, as in Value.ETag.
+// IfVersion requires one of these versions, as in Value.ETag.
 func IfVersion(etags ...string) Condition {
 	return Condition{header: "If-Match", value: `"` + strings.Join(etags, `","`) + `"`}
 }
 
-// IfPresent wants any value.
+// IfPresent requires a value.
 func IfPresent() Condition { return Condition{header: "If-Match", value: "*"} }
 
-// IfAbsent wants none.
+// IfAbsent requires that there is no value.
 func IfAbsent() Condition { return Condition{header: "If-None-Match", value: "*"} }
 
 // PutIf writes a value if the condition is true. If not, the error's Code is api.Precondition and its ETag says what is

@@ -11,7 +11,7 @@ import (
 	"kvs/node/slot"
 )
 
-// Conflicts are the last decisions that the member which answers knows of, newest first, about paths that begin with
+// Conflicts returns the last decisions that the answering member knows, newest first, about paths that begin with
 // prefix. A limit of zero leaves their number to the server. Each member keeps its own list: ask several, with a Client
 // each, to compare.
 func (c *Client) Conflicts(ctx context.Context, prefix string, limit int) ([]api.Conflict, error) {
@@ -31,8 +31,8 @@ func (c *Client) Conflicts(ctx context.Context, prefix string, limit int) ([]api
 	return doc.Conflicts, err
 }
 
-// Candidate reads a write that took part in a conflict under path, the winner or one that lost. IsNotFound tells the
-// error that the member which answered does not keep it, or that it was a deletion.
+// Candidate reads a write that took part in a conflict under path, the winner or one that lost. IsNotFound recognises
+// the error for a write that the answering member does not keep, or that was a deletion.
 func (c *Client) Candidate(ctx context.Context, path, uuid string) (Value, error) {
 	r := &request{
 		method: http.MethodGet, name: "/conflicts/" + path, target: "/conflicts/" + escape(path) + "?uuid=" +

@@ -1,7 +1,7 @@
-// Package client speaks to a kvs cluster over its REST API.
+// Package client is a client of a kvs cluster's REST API.
 //
-// It chooses among several endpoints, tries again what is safe to try again, and returns typed errors that say what is
-// certain about a write. It is not a cache and keeps no session: two reads may be answered by different members, and
+// It chooses among several endpoints, repeats requests that are safe to repeat, and returns typed errors that say what
+// is certain about a write. It is not a cache and keeps no session: two reads may be answered by different members, and
 // with eventual consistency the second may show an older version.
 //
 // # What is tried again
@@ -14,7 +14,7 @@
 //
 //	A: PUT color=red    (applied, but the answer is lost)
 //	B: GET color -> red, PUT color=green
-//	A: PUT color=red    (again: green is gone, and B was never told)
+//	A: PUT color=red    (again: green is overwritten, and B gets no error)
 //
 // Set Options.RetryUnknown when no other client writes the path, or when that is acceptable.
 //

@@ -27,10 +27,10 @@ type Error struct {
 	Retryable  bool     // the same may succeed later, or at another member.
 	RetryAfter time.Duration
 	Attempts   int
-	Err        error // what broke, without an answer.
+	Err        error // the cause, when there was no answer.
 }
 
-// Error tells everything a person needs.
+// Error describes the failure for people.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", e.Operation, e.Code)
@@ -53,7 +53,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns what broke, so that errors.Is finds context.DeadlineExceeded and its kin.
+// Unwrap returns the cause, so that errors.Is finds context.DeadlineExceeded and similar errors.
 func (e *Error) Unwrap() error { return e.Err }
 
 // CodeOf returns the code of an *Error in err's tree, and "" for any other error.
@@ -68,7 +68,7 @@ func CodeOf(err error) api.Code {
 // IsNotFound says that there is no value at the path.
 func IsNotFound(err error) bool { return CodeOf(err) == api.NotFound }
 
-// refusedHere is an error of the caller that no member needs to be asked about.
+// refusedHere is an error of the caller, found before any request was sent.
 func refusedHere(operation string, write bool, code api.Code, err error) *Error {
 	e := &Error{Operation: operation, Code: code, Detail: err.Error(), Err: err}
 	if write {
@@ -83,7 +83,7 @@ func broken(operation, endpoint string, write bool, err error) *Error {
 		Err: err}
 	if write {
 		e.Outcome = api.Unknown
-		// Without a connection nothing was sent.
+		// Without a connection no request was sent.
 		var op *net.OpError
 		if errors.As(err, &op) && op.Op == "dial" {
 			e.Outcome = api.NotApplied

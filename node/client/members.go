@@ -10,14 +10,14 @@ import (
 	"kvs/node/api"
 )
 
-// Members is the member table as the member that answers knows it.
+// Members returns the member table of the answering member.
 func (c *Client) Members(ctx context.Context) ([]api.Member, error) {
 	doc, err := document[api.Members](ctx, c, &request{method: http.MethodGet, name: "/members/", target: "/members/",
 		bytesMax: documentBytesMax})
 	return doc.Members, err
 }
 
-// Join makes the member that answers contact others, and keep at it until one of them answers.
+// Join makes the answering member contact others, again and again until one of them answers.
 func (c *Client) Join(ctx context.Context, addresses []string) error {
 	body, err := json.Marshal(api.Join{Addresses: addresses})
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *Client) Join(ctx context.Context, addresses []string) error {
 	return err
 }
 
-// Leave makes the member that answers leave the cluster for good, and stop. Make a Client with one endpoint for it.
+// Leave makes the answering member leave the cluster for good, and stop. Make a Client with one endpoint for it.
 func (c *Client) Leave(ctx context.Context, force bool) (api.Member, error) {
 	return document[api.Member](ctx, c, &request{
 		method: http.MethodPost, name: "/members/leave", target: withForce("/members/leave", force), once: true,
@@ -56,13 +56,13 @@ func withForce(target string, force bool) string {
 // The questions to a node about itself are asked once, of the preferred endpoint: make a Client with one endpoint for
 // them.
 
-// Status is what the node knows about itself.
+// Status returns the state of the node as it reports it.
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
 	return document[api.Status](ctx, c, &request{method: http.MethodGet, name: "/status", target: "/status", once: true,
 		bytesMax: documentBytesMax})
 }
 
-// Mode is how the node stands.
+// Mode returns the mode of the node.
 func (c *Client) Mode(ctx context.Context) (api.Mode, error) {
 	return document[api.Mode](ctx, c, &request{method: http.MethodGet, name: "/mode", target: "/mode", once: true,
 		bytesMax: documentBytesMax})
@@ -80,7 +80,7 @@ func (c *Client) SetMode(ctx context.Context, mode node.Mode) (api.Mode, error) 
 	})
 }
 
-// Keyring is which keys the node seals and opens gossip with. Make a Client with one endpoint for it, as for
+// Keyring lists the keys with which the node seals and opens gossip. Make a Client with one endpoint for it, as for
 // ChangeKeyring.
 func (c *Client) Keyring(ctx context.Context) (api.Keyring, error) {
 	return document[api.Keyring](ctx, c,
@@ -100,14 +100,14 @@ func (c *Client) ChangeKeyring(ctx context.Context, change api.KeyringChange) (a
 	})
 }
 
-// Tokens are all that the cluster has given out.
+// Tokens returns all tokens of the cluster.
 func (c *Client) Tokens(ctx context.Context) (api.Tokens, error) {
 	return document[api.Tokens](ctx, c,
 		&request{method: http.MethodGet, name: "/tokens", target: "/tokens", bytesMax: documentBytesMax})
 }
 
-// CreateToken makes a token, or rules for the certificates of a client. It is asked for once: a second token would be
-// another one.
+// CreateToken makes a token, or rules for the certificates of a client. The request is sent once: a repetition could
+// make a second token.
 func (c *Client) CreateToken(ctx context.Context, wanted api.WantedToken) (api.NewToken, error) {
 	body, err := json.Marshal(wanted)
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Client) CreateToken(ctx context.Context, wanted api.WantedToken) (api.N
 	})
 }
 
-// RevokeToken takes a token from who has it.
+// RevokeToken makes a token invalid.
 func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	target := "/tokens/" + url.PathEscape(id)
 	_, err := c.do(ctx, &request{method: http.MethodDelete, name: target, target: target, write: true,
@@ -127,13 +127,13 @@ func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	return err
 }
 
-// Policy is what the cluster has agreed on about the levels of writes, as the member that answers knows it.
+// Policy returns the cluster's policy about the levels of writes, as the answering member knows it.
 func (c *Client) Policy(ctx context.Context) (api.Policy, error) {
 	return document[api.Policy](ctx, c,
 		&request{method: http.MethodGet, name: "/policy", target: "/policy", bytesMax: documentBytesMax})
 }
 
-// SetPolicy lets the cluster agree on another one, and returns when all reachable members apply it.
+// SetPolicy changes the cluster's policy, and returns when all reachable members apply it.
 func (c *Client) SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Policy, error) {
 	body, err := json.Marshal(wanted)
 	if err != nil {
@@ -145,13 +145,13 @@ func (c *Client) SetPolicy(ctx context.Context, wanted api.WantedPolicy) (api.Po
 	})
 }
 
-// Live returns nil when the process works, be it that it is starting.
+// Live returns nil when the process works, also while it is starting.
 func (c *Client) Live(ctx context.Context) error {
 	_, err := c.Starting(ctx)
 	return err
 }
 
-// Starting asks a node how far it has come in starting; nil: it has started.
+// Starting returns the progress of a node that starts; nil: it has started.
 func (c *Client) Starting(ctx context.Context) (*api.Starting, error) {
 	live, err := document[api.Live](ctx, c, &request{
 		method: http.MethodGet, name: "/livez", target: "/livez", once: true, bytesMax: documentBytesMax,
@@ -159,7 +159,7 @@ func (c *Client) Starting(ctx context.Context) (*api.Starting, error) {
 	return live.Starting, err
 }
 
-// Ready returns nil when the node serves clients; else the error says why it does not.
+// Ready returns nil when the node serves clients; otherwise the error says why it does not.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := c.do(ctx, &request{method: http.MethodGet, name: "/readyz", target: "/readyz", once: true,
 		bytesMax: documentBytesMax})
@@ -172,7 +172,7 @@ func (c *Client) Voters(ctx context.Context) (api.Voters, error) {
 		&request{method: http.MethodGet, name: "/voters/", target: "/voters/", bytesMax: documentBytesMax})
 }
 
-// Promote makes a member a voter, and Demote makes it none. They return when the next change may follow.
+// Promote makes a member a voter, and Demote takes its vote away. Both return when the next change may follow.
 func (c *Client) Promote(ctx context.Context, id node.ID) (api.Voters, error) {
 	return c.changeVoters(ctx, http.MethodPut, id)
 }

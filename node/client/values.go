@@ -15,7 +15,7 @@ import (
 	"kvs/node/slot"
 )
 
-// Value is what a Get found.
+// Value is the result of a Get.
 type Value struct {
 	Path        string
 	Body        []byte
@@ -26,7 +26,7 @@ type Value struct {
 	Node        string     // that answered.
 }
 
-// Written is what a Put or Delete did.
+// Written is the result of a Put or Delete.
 type Written struct {
 	Path      string
 	Created   bool   // a Put: there was no value before.
@@ -36,8 +36,8 @@ type Written struct {
 	Node      string
 }
 
-// Get reads the value at path. With node.DefaultLevel the member's configuration chooses the level. IsNotFound tells
-// the error that there is none.
+// Get reads the value at path. With node.DefaultLevel the member's configuration chooses the level. IsNotFound
+// recognises the error for a path without a value.
 func (c *Client) Get(ctx context.Context, path string, level node.Level) (Value, error) {
 	r := &request{method: http.MethodGet, name: path, bytesMax: slot.ValueBytesHardMax}
 	ans, err := c.doPath(ctx, r, path, level)
@@ -50,7 +50,7 @@ func (c *Client) Get(ctx context.Context, path string, level node.Level) (Value,
 	}, nil
 }
 
-// Put writes a value. Without a contentType it is kept as application/octet-stream. The body is only read, and not
+// Put writes a value. Without a contentType it is kept as application/octet-stream. The body is only read, and not used
 // after Put has returned.
 func (c *Client) Put(ctx context.Context, path string, level node.Level, body []byte, contentType string) (
 	Written, error) {

@@ -7,30 +7,30 @@ import (
 	"kvs/node/contract"
 )
 
-// Timestamps order versions, so a member whose clock is ahead wins over writes that came later, and one whose clock is
-// behind loses to writes that came before. No member can see that in a record, and refusing records by their timestamps
-// would keep members apart for ever. So the guard stands where timestamps are made: a node that finds its own clock
-// further off than Tuning.MaxClockOffset against most of its peers takes no writes until it is right again.
+// Timestamps order versions, so the writes of a member whose clock is ahead win over later writes, and those of a
+// member whose clock is behind lose to earlier ones. A record does not show this, and refusing records by their
+// timestamps would keep members from converging for ever. So the guard is where timestamps are made: a node whose clock
+// differs by more than Tuning.MaxClockOffset from most of its peers takes no writes until the clock is right again.
 //
 // A peer counts as off only if its offset is beyond the bound whatever the error of the measurement (see Peer), and as
 // right only if the error is below the bound. The rule asks for more than half of the peers that are alive. With this
-// node itself that makes: it agrees with less than a majority. "Half of the peers" would stop all of a cluster of three
-// for one wrong clock: each of the two others has it as one of two peers.
+// node counted that means: it agrees with less than a majority. "Half of the peers" would stop all members of a cluster
+// of three for one wrong clock: it is one of two peers of each other member.
 //
-// What this cannot know: of two members that differ nobody can tell which is right, so both stop, and so do both halves
-// of four. A node that measures nobody, because it is alone, trusts its clock: eventual writes do not wait for others.
-// Neither harms the data: hybrid timestamps only ever rise, so what a wrong clock wrote can be overwritten by any
-// member that has seen it.
+// The limits of the rule: when two members differ, the rule cannot decide which one is right, so both stop, and so do
+// both halves of four. A node without measurements, because it is alone, trusts its clock: eventual writes do not wait
+// for others. Neither harms the data: hybrid timestamps only ever rise, so what a wrong clock wrote can be overwritten
+// by any member that has seen it.
 //
 // It takes writes again when it has not been found off for a while, with a bound a quarter narrower, so that a clock
 // near the bound does not go to and fro: three probe intervals if enough peers are measured, otherwise as long as
 // measurements last.
 const calmProbes = 3
 
-// opinion is what the measured peers say of the own clock.
+// opinion is what the measurements of the peers say of this node's clock.
 type opinion struct{ alive, off, right int }
 
-// enough reports whether so many peers were measured that their opinion counts.
+// enough reports whether enough peers were measured for the opinion to count.
 func (o *opinion) enough() bool { return o.off+o.right > 0 && 2*(o.off+o.right) >= o.alive }
 
 // against reports whether the clock is off: more than half of all peers that are alive say so, measured or not, because
@@ -62,8 +62,7 @@ func (m *Machine) opinion(bound time.Duration) (o opinion) {
 	return o
 }
 
-// Watch looks at the clock. The node calls it whenever something may have changed: a pulse has come, or time has
-// passed.
+// Watch judges the clock. The node calls it after each pulse, and when time has passed.
 func (m *Machine) Watch() {
 	m.watchOffsets()
 	m.watchExhaustion()
@@ -119,7 +118,7 @@ func (m *Machine) watchOffsets() {
 	}
 }
 
-// offsets lists for people how far the clocks of the peers are ahead of the own one.
+// offsets lists for people how far the clocks of the peers are ahead of this node's.
 func (m *Machine) offsets() []string {
 	var out []string
 	for i := range m.owner.PeerClocks() {

@@ -2,8 +2,8 @@
 // measures how far their clocks are from this node's, and it takes the node read-only while most of them say that this
 // node's clock is wrong.
 //
-// It neither sends nor decodes: the node hands it what the pulses of its peers say. Begin with Machine, and guard.go
-// for the rule.
+// It neither sends nor decodes messages: the node hands it the fields of its peers' pulses. Begin with Machine, and
+// guard.go for the rule.
 package clocks
 
 import (
@@ -14,12 +14,12 @@ import (
 	"kvs/node/step"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	// PeerClocks is the number of the node's peers, PeerClock the clock of the i-th, and whether that peer is alive.
 	PeerClocks() int
 	PeerClock(i int) (p *Peer, alive bool)
-	// MemberName is a member's name for people, or its ID when nobody here knows it any more.
+	// MemberName is a member's name for people, or its ID when this node no longer knows the name.
 	MemberName(slot.ID) string
 	// SetReadOnly gives the node a reason to be read-only, or takes the reason away.
 	SetReadOnly(*contract.SetReadOnly)
@@ -30,14 +30,14 @@ type Owner interface {
 type Machine struct {
 	*step.Shared
 	owner         Owner
-	probeInterval time.Duration // of node/swim: that often each member hears of another.
+	probeInterval time.Duration // of node/swim: how often each member hears from another.
 
 	exhausted bool // there is no timestamp left.
 	off       bool
-	calmSince time.Duration // while it is off: since then nothing speaks against the clock; zero: something does.
+	calmSince time.Duration // while the clock is off: the time since which no measurement is against it; zero: one is.
 }
 
-// New returns a machine that has measured nobody yet.
+// New returns a machine without measurements.
 func New(shared *step.Shared, owner Owner, probeInterval time.Duration) *Machine {
 	return &Machine{Shared: shared, owner: owner, probeInterval: probeInterval}
 }

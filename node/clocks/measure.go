@@ -27,9 +27,9 @@ func (m *Machine) Echo(p *Peer) (stamp uint64, held time.Duration) {
 	return p.stamp, held.Truncate(time.Microsecond)
 }
 
-// Stamp is the stamp of a pulse that is sent to a peer now. It is a question that the peer alone can answer, and only
-// its answers are measurements: the salt is drawn for each peer in each run, so nobody else can know it, and an echo to
-// a former run means nothing. Otherwise forged datagrams could make every member take its own clock for wrong.
+// Stamp is the stamp of a pulse that is sent to a peer now. Only its echo is a measurement. The salt is drawn for each
+// peer in each run, so no other process knows the stamp, and an echo to a former run does not count. Otherwise forged
+// datagrams could make every member take its own clock for wrong.
 func (m *Machine) Stamp(p *Peer) uint64 {
 	if p.salt == 0 {
 		p.salt = m.Rand.Uint64() | 1
@@ -54,7 +54,7 @@ func (m *Machine) Hear(p *Peer, in Pulse) {
 	}
 	away := time.Duration(in.Echo - p.salt) // since when: this node's own clock.
 	if away < 0 || away > m.Now.Mono || m.Now.Mono-away > tripMax {
-		return // no answer to a pulse of this run, or one held for too long to tell anything.
+		return // no echo of a pulse of this run, or one held for too long to be a measurement.
 	}
 	trip := m.Now.Mono - away - in.Held
 	if trip < 0 {
@@ -64,13 +64,13 @@ func (m *Machine) Hear(p *Peer, in Pulse) {
 	p.offset.add(sample{at: m.Now.Mono, offset: offset, bound: trip/2 + wallResolution, drift: m.wallDrift()})
 }
 
-// Offset is how far a peer's wall clock is ahead of the own one, give or take bound; ok: there is a recent measurement.
+// Offset is how far a peer's wall clock is ahead of this node's, give or take bound; ok: there is a recent measurement.
 func (m *Machine) Offset(p *Peer) (offset, bound time.Duration, ok bool) {
 	return p.offset.best(m.wallDrift(), m.Now.Mono)
 }
 
-// wallDrift is how far the own wall clock is ahead of the monotonic one, but for a constant: it changes when the wall
-// clock is stepped, drifts or stands still.
+// wallDrift is the distance of this node's wall clock from its monotonic one, up to a constant: it changes when the
+// wall clock is stepped, drifts or stands still.
 func (m *Machine) wallDrift() time.Duration { return millis(m.Now.Wall) - m.Now.Mono }
 
 const (
@@ -79,7 +79,7 @@ const (
 	millisMax      = int64(math.MaxInt64 / time.Millisecond / 4)
 
 	samplesMax   = 4
-	sampleAgeMax = 30 * time.Second // an older sample is none.
+	sampleAgeMax = 30 * time.Second // an older sample does not count.
 )
 
 // millis is a wall reading as a duration; impossible ones, which a hostile or broken clock may show, are cut so that
@@ -88,23 +88,22 @@ func millis(wall int64) time.Duration {
 	return time.Duration(min(max(wall, -millisMax), millisMax)) * time.Millisecond
 }
 
-// sample is one measurement of a peer's wall clock against the own one.
+// sample is one measurement of a peer's wall clock against this node's.
 type sample struct {
 	at     time.Duration
-	offset time.Duration // the peer's clock minus the own one.
+	offset time.Duration // the peer's clock minus this node's.
 	bound  time.Duration // the offset is off by no more than this.
 	drift  time.Duration // wallDrift at that time.
 }
 
-// estimate keeps the latest samples of one peer and tells the best of them, the one with the least error, as the clock
-// filter of NTP does (RFC 5905 section 10).
+// estimate keeps the latest samples of one peer and chooses the one with the least error, as the clock filter of NTP
+// does (RFC 5905 section 10).
 type estimate struct {
 	samples [samplesMax]sample
 	count   int // of samples used; they are in order, the latest first.
 }
 
-// add takes in a sample. Older ones that cannot be true together with it are dropped: one of the two clocks was stepped
-// since.
+// add takes in a sample. Older samples that contradict it are dropped: one of the two clocks was stepped since.
 func (e *estimate) add(s sample) {
 	kept := estimate{count: 1}
 	kept.samples[0] = s
@@ -117,8 +116,8 @@ func (e *estimate) add(s sample) {
 	*e = kept
 }
 
-// agingOf is what a sample's error has grown by: as much as the own wall clock has moved against the monotonic one,
-// whether by a step, by drift or because it stands still, and a little for the drift of the peer's.
+// agingOf is the growth of a sample's error: the distance that this node's wall clock has moved against the monotonic
+// one, by a step, by drift or by standing still, and a little for the drift of the peer's clock.
 func agingOf(s *sample, drift, now time.Duration) time.Duration {
 	const peerDriftPPM = 500
 	return (drift - s.drift).Abs() + (now-s.at)*peerDriftPPM/1_000_000

@@ -1,5 +1,5 @@
 // Package codec reads and writes the fields of what a node stores and sends: little-endian integers, counts, and short
-// strings, closed by a CRC-32C. It knows no message and no record. Begin with Reader.
+// strings, closed by a CRC-32C. It does not know the formats of messages and records. Begin with Reader.
 package codec
 
 import (
@@ -95,7 +95,7 @@ func (r *Reader) Count(itemsMax, itemBytesMin int) int {
 	return n
 }
 
-// Fail says that what was read makes no sense.
+// Fail marks the input as invalid.
 func (r *Reader) Fail() { r.bad = true }
 
 // FailIf is Fail when bad is true.

@@ -12,10 +12,10 @@ import (
 	"kvs/node/step"
 )
 
-// The index says what this member holds without reading values: under PrefixIndex, the leaf of the path's hash in four
-// hexadecimal digits, and the path stands the version of its slot (timestamp u64, sum 16 bytes), written in the same
-// persist as the slot itself. A hash tree over it in memory tells two members what differs between them (session.go).
-// The tree shows what is durable and nothing else; it is built from the index at each start.
+// The index tells the version of every slot without reading values. Under the key PrefixIndex, the leaf of the path's
+// hash in four hexadecimal digits, and the path, it has the version of the slot (timestamp u64, sum 16 bytes), written
+// in the same persist as the slot itself. With a hash tree over it in memory two members find what differs between them
+// (session.go). The tree covers durable data only; it is built from the index at each start.
 //
 // A slot that holds no version, only a promise, is not in the index: it is this member's own.
 type index struct {
@@ -83,7 +83,7 @@ func (m *Machine) indexed(path, key string) (v slot.Version, known bool) {
 	}
 	b, ok, err := m.Store.Get(key)
 	if err != nil {
-		m.index.stale = true // the tree will have a wrong idea of this path.
+		m.index.stale = true // the tree will be wrong about this path.
 		m.Log(contract.LogError, "the index cannot be read", "path", path, "error", err.Error())
 	}
 	if err != nil || !ok {
@@ -155,7 +155,7 @@ func (m *Machine) BecameDurable(upTo contract.PersistID) {
 	}
 }
 
-// makeDigest stands for everything that is durable here. It is never zero, which means "unknown".
+// makeDigest is a hash of everything that is durable here. It is never zero, which means "unknown".
 func (m *Machine) makeDigest() uint64 {
 	return max(1, merkle.Item(m.index.tree.Root(), uint64(m.index.keys), 0, 0))
 }
@@ -189,7 +189,7 @@ func (m *Machine) Recover() error {
 	return nil
 }
 
-// rebuildIndex makes the tree anew after a read of the index had failed, once nothing is on its way to the disk.
+// rebuildIndex builds the tree again after a read of the index had failed, once no persist is in flight.
 func (m *Machine) rebuildIndex() {
 	x := &m.index
 	if !x.stale || len(x.pending) > 0 {
@@ -217,7 +217,8 @@ func cutIndexKey(key string) (path string, ok bool) {
 	return path, ok
 }
 
-// listLeaf calls fn for the durable entries of a leaf, in the order of their paths. It reports whether those were all.
+// listLeaf calls fn for the durable entries of a leaf, in the order of their paths. It reports whether the list is
+// complete.
 func (m *Machine) listLeaf(leaf uint32, fn func(path string, v slot.Version)) (whole bool) {
 	digits := leafDigits(leaf)
 	prefix := schema.PrefixIndex + string(digits[:])

@@ -1,8 +1,8 @@
-// Package comparison is the machine that knows what this member holds, by an index and a hash tree over it, and
-// compares that with what the other members hold, so that what the queues of the replication did not deliver is
-// repaired. In passing it finds rot in records that no client reads.
+// Package comparison is the machine that compares what this member holds, by an index and a hash tree over it, with
+// what the other members hold. So it repairs what the queues of the replication did not deliver. Its scrub finds rot in
+// records that no client reads.
 //
-// It merges nothing: what it pulls arrives as replication. Begin with session.go, then index.go.
+// It does not merge records: what it pulls arrives as replication. Begin with session.go, then index.go.
 package comparison
 
 import (
@@ -13,15 +13,15 @@ import (
 	"kvs/node/wire"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
-	// Quiet reports whether no comparison is to begin by itself: the node is a newcomer that pulls everything.
+	// Quiet reports whether comparisons have to wait: the node is a newcomer that pulls everything.
 	Quiet() bool
-	// Absent reports whether a peer lacks so much that comparing with it would only get in the way of its bootstrap.
+	// Absent reports whether a peer lacks so much that a comparison would only slow down its bootstrap.
 	Absent(*step.Peer) bool
-	// Compared is told of every comparison that ended. whole: to its end, and not because the peer fell silent.
+	// Compared is called after every comparison. whole: it was completed, and did not end because the peer fell silent.
 	Compared(with slot.ID, whole, differs bool)
-	// Enqueue queues a record for a peer, Waits reports whether anything is queued for it or on its way.
+	// Enqueue queues a record for a peer, Waits reports whether a record for it is queued or in flight.
 	Enqueue(*step.Peer, wire.Entry)
 	Waits(*step.Peer) bool
 }
@@ -38,7 +38,7 @@ type Machine struct {
 	scratch  slot.Slot // for the scrub: memory that is used again.
 }
 
-// New returns a machine that knows nothing yet: call Recover and Begin before anything else.
+// New returns an empty machine: call Recover and Begin before other methods.
 func New(shared *step.Shared, owner Owner) *Machine {
 	m := &Machine{Shared: shared, owner: owner}
 	m.index.recent = step.NewRecent[slot.Version](recentIndexMax)
@@ -71,7 +71,7 @@ func (m *Machine) Tick() {
 // Due is the time of the next timer.
 func (m *Machine) Due() time.Duration { return min(m.index.scrub.next, m.session.due()) }
 
-// Digest stands for everything that is durable here: members that hold the same have the same. It is never zero.
+// Digest is a hash of everything that is durable here: it is equal on members that hold the same. It is never zero.
 func (m *Machine) Digest() uint64 { return m.digest }
 
 // Keys is the number of records that are durable here, tombstones included.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// scrub walks through records and index from time to time and compares them: rot is found without reads, and an
-// index that does not fit is put right.
+// scrub walks through records and index from time to time and compares them: so it finds rot in records that no client
+// reads, and corrects wrong entries of the index.
 type scrub struct {
 	next    time.Duration
 	record  string // the next path to look at; empty: from the beginning.
@@ -22,11 +22,11 @@ const (
 	scrubInterval = time.Second
 	scrubKeys     = 64 // looked at each time: a million keys take four hours.
 
-	// scrubBytesMax is what is read each time, and one record more: the loop waits for it.
+	// scrubBytesMax bounds what is read each time, up to one record more: the loop waits for the read.
 	scrubBytesMax = 1 << 20
 )
 
-// tickScrub looks at some records, or some entries of the index, and puts the index right.
+// tickScrub checks some records, or some entries of the index, and corrects the index.
 func (m *Machine) tickScrub() {
 	s := &m.index.scrub
 	if m.Now.Mono < s.next {
@@ -54,7 +54,7 @@ func (m *Machine) tickScrub() {
 	*from = next
 }
 
-// scrubPart returns the next keys below a prefix, without it, and where to go on.
+// scrubPart returns the next keys below a prefix, without the prefix, and the key to continue from.
 func (m *Machine) scrubPart(prefix, from string) (keys []string, next string) {
 	err := contract.ScanKeys(m.Store, prefix, prefix+from, func(key string) bool {
 		if len(keys) == scrubKeys {
@@ -70,8 +70,8 @@ func (m *Machine) scrubPart(prefix, from string) (keys []string, next string) {
 	return keys, next
 }
 
-// scrubPath compares a record with the index. One that is rotten is taken out of it, so that comparisons bring a peer's
-// copy. It returns how many bytes of values it has read.
+// scrubPath compares a record with the index. A rotten record is taken out of the index, so that a comparison fetches a
+// peer's copy. It returns how many bytes of values it has read.
 func (m *Machine) scrubPath(path string) (bytes int) {
 	if _, busy := m.Overlay.ByPath[path]; busy || slot.CheckPath(path) != nil {
 		return 0
@@ -80,9 +80,9 @@ func (m *Machine) scrubPath(path string) (bytes int) {
 	slot := &m.scratch
 	err := m.StoredInto(slot, path)
 	if errors.Is(err, step.ErrRead) {
-		return 0 // it may be as good as ever.
+		return 0 // the record may be intact.
 	}
-	m.index.recent.Drop(path) // what counts here is what stands on the disk.
+	m.index.recent.Drop(path) // the content of the disk counts here.
 	if v, known := m.indexed(path, key); known && v != slot.Version() {
 		m.Counters.ScrubRepairs++
 		if err != nil {

@@ -13,25 +13,25 @@ import (
 	"kvs/node/wire"
 )
 
-// Two members compare everything they hold, by their hash trees, and pull what differs, in both directions. It repairs
-// whatever the queues did not deliver: entries dropped from a full queue, a queue lost in a crash, a member that was
-// away.
+// Two members compare everything they hold, by their hash trees, and pull what differs, in both directions. This
+// repairs what the queues did not deliver: entries dropped from a full queue, a queue lost in a crash, a member that
+// was away.
 //
 // A asks B for the sums below the nodes that differ, level by level (tree-ask, tree-answer), then for the versions in
 // the leaves that differ (leaf-ask, leaf-answer); A pulls what is newer at B (sync-pull, answered by replicate) and
 // queues for B what is newer here. The cost grows with the difference, not with the data. Writes that move the trees
 // meanwhile do no harm: at the worst a comparison finds too little or too much.
 //
-// It compares what is durable, so nothing it says has to wait. A record that fails its checksum is taken out of the
+// It compares durable data, so its messages wait for no persist. A record that fails its checksum is taken out of the
 // index when it is found (index.go), and so is replaced by the peer's good copy; it is never sent.
 //
 // Throttled: one comparison at a time, one question under way, SyncPullBytes in answer to one pull.
 
-// likeness is what is known of how far a peer holds the same as this member.
+// likeness records when a peer was seen to hold the same as this member, or not.
 type likeness struct {
-	compared time.Duration // when the last comparison with it ended, well or not.
+	compared time.Duration // when the last comparison with it ended, completed or not.
 	equal    time.Duration // when it was last seen to hold the same as this member; zero: never.
-	differs  time.Duration // since when its digest has been another one; zero: it is not.
+	differs  time.Duration // since when its digest has been different; zero: it is equal.
 }
 
 // session is the comparison under way, and the time of the next one.
@@ -40,10 +40,10 @@ type session struct {
 	id       uint64
 	peer     slot.ID       // zero: none under way.
 	level    int           // of the nodes under way: merkle.Leaves when they are leaves.
-	frontier []uint32      // nodes of this level still to be asked about, in rising order;
+	frontier []uint32      // nodes of this level still to ask about, in rising order;
 	asked    int           // the first so many are under way.
 	below    []uint32      // nodes of the next level that differ.
-	giveUp   time.Duration // when a silent peer is given up.
+	giveUp   time.Duration // when the comparison is given up if the peer is silent.
 	differs  bool          // the comparison under way has found a difference.
 	delay    time.Duration // between comparisons: grows while all peers turn out equal.
 	equal    int           // comparisons in a row that found nothing.
@@ -57,14 +57,14 @@ func (s *session) due() time.Duration {
 	return s.next
 }
 
-// Soon brings the next comparison near: something has happened that queues do not cover. Half a second lets a burst of
-// changes pass.
+// Soon makes the next comparison begin in half a second: a change has happened that queues do not cover. The delay lets
+// a burst of changes pass.
 func (m *Machine) Soon() {
 	m.session.delay, m.session.equal = m.Tuning.SyncInterval, 0
 	m.session.next = min(m.session.next, m.Now.Mono+500*time.Millisecond)
 }
 
-// QueueDropped brings the next comparison within an interval: a queue has dropped records.
+// QueueDropped makes the next comparison begin within an interval: a queue has dropped records.
 func (m *Machine) QueueDropped() {
 	m.session.delay, m.session.equal = m.Tuning.SyncInterval, 0
 	m.session.next = min(m.session.next, m.Now.Mono+m.Tuning.SyncInterval)
@@ -77,7 +77,7 @@ func (m *Machine) tickSession() {
 	}
 	if s.peer != 0 {
 		m.Log(contract.LogDebug, "comparison given up: the peer is silent", "peer", s.peer.String())
-		s.differs = true // for all we know.
+		s.differs = true // as far as is known.
 		m.end(false)
 		return
 	}
@@ -124,7 +124,7 @@ func (m *Machine) plan() {
 }
 
 // A cluster at rest compares ever more rarely: once as many comparisons in a row as there are peers have found nothing,
-// the distance doubles, up to a bound. A difference, a dropped queue entry or a member that returns brings it back.
+// the distance doubles, up to a bound. A difference, a dropped queue entry or a member that returns resets it.
 func (m *Machine) end(whole bool) {
 	s := &m.session
 	with := s.peer
@@ -163,7 +163,7 @@ func (m *Machine) askTree() {
 	m.Send(contract.TransportFrame, p.Addr, 0, m.Frame(wire.KindTreeAsk, &ask))
 }
 
-// HandleTreeAsk answers with the sums of the children of the nodes asked about; with none when everything is equal.
+// HandleTreeAsk answers with the sums of the children of those nodes, and with no sums when everything is equal.
 func (m *Machine) HandleTreeAsk(from *step.Peer, in *wire.TreeAsk) error {
 	reply := wire.TreeAnswer{Session: in.Session, Level: in.Level, Digest: m.digest}
 	if in.Digest != m.digest {
@@ -191,7 +191,7 @@ func (m *Machine) HandleTreeAnswer(from *step.Peer, in *wire.TreeAnswer) error {
 		return nil
 	}
 	if !slices.Equal(in.Nodes, s.frontier[:s.asked]) {
-		m.end(false) // equal when it was asked, and not any more; or the other way round.
+		m.end(false) // the trees were equal when it was asked, and are not any more; or the other way round.
 		return nil
 	}
 	for i, node := range in.Nodes {
@@ -206,7 +206,7 @@ func (m *Machine) HandleTreeAnswer(from *step.Peer, in *wire.TreeAnswer) error {
 	return nil
 }
 
-// goOn asks about what is left of the level, or of the next one.
+// goOn asks about the rest of the level, or about the next level.
 func (m *Machine) goOn(done int) {
 	s := &m.session
 	s.frontier = s.frontier[done:]
@@ -229,7 +229,7 @@ func (m *Machine) HandleLeafAsk(from *step.Peer, in *wire.LeafAsk) error {
 		if !m.listLeaf(leaf, func(path string, v slot.Version) {
 			reply.Keys = append(reply.Keys, wire.HeldVersion{Path: path, Version: v})
 		}) {
-			return nil // to leave something out would say that it is not here.
+			return nil // an incomplete list would claim that the rest is not here.
 		}
 		if reply.Leaves > 0 && len(reply.Keys) > contract.SyncKeysMax {
 			reply.Keys = reply.Keys[:before]
@@ -302,14 +302,13 @@ func (m *Machine) reconcile(from *step.Peer, leaves []uint32, theirs []wire.Held
 	}
 }
 
-// equalTo takes note that a peer holds the same.
+// equalTo records that a peer holds the same.
 func (m *Machine) equalTo(p *step.Peer) {
 	m.likeness.Of(p).equal, m.likeness.Of(p).differs = m.Now.Mono, 0
 }
 
-// DigestHeard compares what a peer's pulse says it holds with what is held here. Members differ for moments all the
-// time, while writes are on their way; a difference that stays, with nothing queued for the peer, brings the next
-// comparison near.
+// DigestHeard compares the digest in a peer's pulse with this member's. Digests differ for moments all the time, while
+// writes are in flight; a difference that stays, with nothing queued for the peer, makes a comparison begin soon.
 func (m *Machine) DigestHeard(p *step.Peer, digest uint64) {
 	switch {
 	case digest == 0:
@@ -318,7 +317,7 @@ func (m *Machine) DigestHeard(p *step.Peer, digest uint64) {
 	case m.likeness.Of(p).differs == 0:
 		m.likeness.Of(p).differs = m.Now.Mono
 	case m.Now.Mono-m.likeness.Of(p).differs > m.Tuning.SyncPatience && !m.owner.Waits(p) && m.session.peer == 0:
-		m.likeness.Of(p).differs = m.Now.Mono // once for each time that it lasted so long.
+		m.likeness.Of(p).differs = m.Now.Mono // once for each time that the difference lasted so long.
 		m.likeness.Of(p).compared = 0
 		m.Soon()
 	}
@@ -337,7 +336,7 @@ func (m *Machine) DurableEntry(path string) (wire.Entry, bool, error) {
 	return wire.Entry{Path: path, Record: b}, ok, nil
 }
 
-// HandleSyncPull sends the records asked for, as many as the bound allows; the rest comes at the next comparison.
+// HandleSyncPull sends the requested records, as many as the bound allows; the next comparison brings the rest.
 func (m *Machine) HandleSyncPull(from *step.Peer, ask *wire.SyncPull) error {
 	var out wire.Replicate
 	batchBytes, bytes := 0, 0

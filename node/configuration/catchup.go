@@ -14,18 +14,18 @@ import (
 )
 
 // Catching up. After adopting an epoch, each of its voters makes sure that it holds everything that a majority of the
-// voters before held: both halves of every slot. Otherwise a value chosen two epochs ago could be on no majority of
-// today's voters.
+// former voters held: both halves of every slot. Otherwise a value chosen two epochs ago could be on no majority of the
+// present voters.
 //
-// It goes through all paths in pages, with one former voter after the other. "Is this range the same at yours?" carries
-// a sum of the versions and ballots here; the answer is "equal", or the versions there, of which those not held here
-// are pulled. A former voter answers only when it has adopted the new epoch durably itself (the seal): from then on it
-// accepts nothing in the old one any more, and everything it had accepted is in its store. Copies are merged like all
-// others, as late accepts.
+// It goes through all paths in pages, with one former voter after the other. A question about a page carries a sum of
+// the versions and ballots held here; the answer is "equal", or the versions held there, and those missing here are
+// pulled. A former voter answers only when it has adopted the new epoch durably itself (the seal): from then on it
+// accepts nothing in the old epoch, and everything it had accepted is in its store. Copies are merged like all others,
+// as late accepts.
 type catchUp struct {
-	epoch  uint64    // with which it catches up; zero: nothing to do.
+	epoch  uint64    // the epoch with which it catches up; zero: nothing to do.
 	done   []slot.ID // former voters gone through, sorted.
-	whole  []slot.ID // after a recovery, those of them that hold what all of them hold, sorted.
+	whole  []slot.ID // after a recovery, those of them that have fetched what all of them hold, sorted.
 	peer   slot.ID   // under way; zero: none.
 	round  uint64    // of the last question.
 	from   string    // the page under way begins here,
@@ -38,7 +38,7 @@ type catchUp struct {
 const (
 	catchUpPageKeys = 512
 	catchUpInterval = 500 * time.Millisecond // a question without an answer is asked again after it.
-	catchUpTriesMax = 3                      // then the next former voter has its turn.
+	catchUpTriesMax = 3                      // then the next former voter is asked.
 	catchUpBytesMax = 4 << 20                // of one answer to a pull.
 )
 
@@ -60,7 +60,7 @@ func (m *Machine) startCatchUp() {
 	m.nextFormerVoter()
 }
 
-// pass takes note that this voter has caught up.
+// pass records that this voter has caught up.
 func (m *Machine) pass(epoch uint64) {
 	m.CaughtUp = epoch
 	m.Changes = append(m.Changes, contract.Change{Key: schema.KeyPassed, Value: encodePassed(epoch)})
@@ -73,7 +73,7 @@ func (m *Machine) pass(epoch uint64) {
 	}
 }
 
-// nextFormerVoter goes on with one that has not been gone through, or is through.
+// nextFormerVoter starts on a former voter that has not been gone through, or ends the catch-up when there is none.
 func (m *Machine) nextFormerVoter() {
 	u := &m.catchUp
 	previous := m.InForce.Previous
@@ -120,7 +120,8 @@ func (m *Machine) askPage() {
 }
 
 // scanSlots calls fn for the durable slots in r that hold a version, at most keysMax of them, and returns where it
-// ended: r.to, or the first path left out. After an error fn may have missed some: nothing may be said of the range.
+// ended: r.to, or the first path left out. After an error fn may have missed slots: the result must not be used for an
+// answer about the range.
 func (m *Machine) scanSlots(r wire.KeyRange, keysMax int, fn func(path string, v slot.Version)) (to string, err error) {
 	to = r.To
 	keys := 0
@@ -158,7 +159,7 @@ func (m *Machine) HandleCatchRange(from *step.Peer, in *wire.CatchRange) error {
 		reply.Keys = append(reply.Keys, wire.HeldVersion{Path: path, Version: v})
 	})
 	if err != nil {
-		return nil // it asks again: what cannot be read is not "nothing".
+		return nil // it asks again: an unreadable slot must not count as absent.
 	}
 	if sum == in.Sum && reply.To == in.To {
 		reply.Keys = nil
@@ -168,7 +169,7 @@ func (m *Machine) HandleCatchRange(from *step.Peer, in *wire.CatchRange) error {
 	return nil
 }
 
-// HandleCatchKeys pulls what this member does not hold.
+// HandleCatchKeys pulls the versions that this member does not hold.
 func (m *Machine) HandleCatchKeys(from *step.Peer, in *wire.CatchKeys) error {
 	u := &m.catchUp
 	if u.peer != from.ID || in.Round != u.round || in.From != u.from {
@@ -188,7 +189,7 @@ func (m *Machine) HandleCatchKeys(from *step.Peer, in *wire.CatchKeys) error {
 	return nil
 }
 
-// pullWanted asks for what is left of the page, or goes on to the next one.
+// pullWanted asks for the rest of the page, or goes on to the next page.
 func (m *Machine) pullWanted(p *step.Peer) {
 	u := &m.catchUp
 	u.retry = m.Now.Mono + catchUpInterval
@@ -228,7 +229,7 @@ func (m *Machine) HandleCatchPull(from *step.Peer, in *wire.CatchPull) error {
 	return nil
 }
 
-// HandleCatchSlots merges what was pulled.
+// HandleCatchSlots merges the pulled slots.
 func (m *Machine) HandleCatchSlots(from *step.Peer, in *wire.CatchSlots) error {
 	u := &m.catchUp
 	if u.peer != from.ID || in.Round != u.round || len(in.Entries) == 0 {
@@ -249,7 +250,7 @@ func (m *Machine) HandleCatchSlots(from *step.Peer, in *wire.CatchSlots) error {
 	return nil
 }
 
-// tickCatchUp asks again, and turns to another former voter when one is silent.
+// tickCatchUp repeats questions, and turns to another former voter when one is silent.
 func (m *Machine) tickCatchUp() {
 	u := &m.catchUp
 	if u.epoch == 0 || m.Now.Mono < u.retry {

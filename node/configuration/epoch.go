@@ -11,17 +11,17 @@ import (
 	"kvs/node/wire"
 )
 
-// adopt puts a configuration in force. It is durable before anything is said that rests on it.
+// adopt puts a configuration in force. It is durable before any message is sent that relies on it.
 func (m *Machine) adopt(c *voting.Config) {
 	if former := m.InForce; former != nil && former.Founding != c.Founding {
-		// decided by hand, above all of its rounds.
+		// decided by hand, with a ballot above all of the epoch's rounds.
 		m.Changes = append(m.Changes, contract.Change{Key: schema.RecordKey(schema.ConfigPath(former.Epoch))})
 	}
 	m.InForce, m.Founded = c, c.Tag()
 	m.Changes = append(m.Changes, contract.Change{Key: schema.KeyConfig, Value: voting.Encode(c)})
 	m.InForceAfter = m.NextPersist()
 	m.endFounding()
-	// Decided: no round of that epoch gets anything any more.
+	// Decided: no round of that epoch can choose anything any more.
 	m.Changes = append(m.Changes, contract.Change{Key: schema.RecordKey(schema.ConfigPath(c.Epoch - 1))})
 	m.Log(contract.LogInfo, "configuration adopted", "epoch", c.Epoch, "voters", slot.IDStrings(c.Voters))
 	m.warnPolicy()
@@ -33,7 +33,7 @@ func (m *Machine) adopt(c *voting.Config) {
 	m.owner.RestartQuorum()
 }
 
-// announce tells all members the configuration in force, without waiting for their questions.
+// announce sends the configuration in force to all members, without waiting for their questions.
 func (m *Machine) announce() {
 	for _, p := range m.Peers {
 		if !p.Dead() {
@@ -47,13 +47,13 @@ func (m *Machine) sendConfig(p *step.Peer) {
 		m.Frame(wire.KindConfigIs, &wire.ConfigIs{Config: m.InForce}))
 }
 
-// HandleConfigAsk tells a member the configuration in force, or that there is none.
+// HandleConfigAsk answers with the configuration in force, or that there is none.
 func (m *Machine) HandleConfigAsk(from *step.Peer, _ *wire.ConfigAsk) error {
 	m.sendConfig(from)
 	return nil
 }
 
-// HandleConfigIs learns a configuration from a member that adopted it: only such ones are told.
+// HandleConfigIs learns a configuration from a member that adopted it: members send no others.
 func (m *Machine) HandleConfigIs(from *step.Peer, in *wire.ConfigIs) error {
 	switch c := in.Config; {
 	case c == nil: // it has none either: see founding.go.
@@ -74,7 +74,8 @@ func (m *Machine) HandleConfigIs(from *step.Peer, in *wire.ConfigIs) error {
 	return nil
 }
 
-// EpochAgrees compares the epoch of a message with the one in force, and sees to it that who is behind learns.
+// EpochAgrees compares the epoch of a message with the one in force. If they differ, the member with the lower epoch is
+// sent the configuration, or asks for it.
 func (m *Machine) EpochAgrees(from *step.Peer, epoch uint64) bool {
 	switch mine := m.Epoch(); {
 	case epoch == mine && mine != 0:

@@ -16,33 +16,33 @@ import (
 	"kvs/node/wire"
 )
 
-// How a cluster comes by its first configuration.
+// How a cluster gets its first configuration.
 //
-// One member founds: the one whose address is the lowest of those behind the addresses in its own configuration, seeds
-// and itself. When all members that it has heard of are up, and as many as it expects, it asks them for their word. Who
-// has no configuration gives its word to one founder alone, and has it on disk before it says so. With the words of all
-// of them they become the voters of epoch 1.
+// One member founds: the one with the lowest address among the members behind the addresses in its own file, seeds and
+// itself. When all members that it knows are up, and are as many as it expects, it asks them for their word: a promise
+// to take part in its founding. A member without a configuration gives its word to one founder only, and has it on disk
+// before it answers. When the founder has the words of all of them, they become the voters of epoch 1.
 //
-// Unless somebody said how many they are (Options.ExpectedMembers), those who answer at the addresses in the founder's
-// configuration have to be among them: two files that have an address in common lead to foundings that have a member in
-// common.
+// Unless the file says how many members there are (Options.ExpectedMembers), the members that answer at the addresses
+// in the founder's file have to be among them: two files that have an address in common lead to foundings that have a
+// member in common.
 //
 // Two members may both take themselves for the founder, because their files name different seeds. So a founder that is
-// asked for its word by a member with a lower address, before it has founded, gives up: it forgets the words that it
-// has, gives those who gave them their word back, and gives the other one its own. A word that was given back counts
-// nowhere, since it names the attempt that it was given to. Hence two foundings with a member in common cannot both
-// succeed, and one of them does once all can talk.
+// asked for its word by a member with a lower address, before it has founded, gives up: it discards the words that it
+// has, releases the members that gave them, and gives its own word to the other founder. A released word does not
+// count, since it names the attempt for which it was given. Hence two foundings with a member in common cannot both
+// succeed, and one of them succeeds once all members can reach each other.
 //
-// Asking all, not a majority, and those that are dead as well, is on purpose: a founder that lost its disk after
-// founding would otherwise found a second cluster with those that had not heard of the first. Who is gone, or in whose
-// place another one lives, is not asked, and a word for it binds no member.
+// The founder needs all members, not a majority, and the dead ones as well: otherwise a founder that lost its disk
+// after founding would found a second cluster with the members that had not heard of the first. A member that is gone,
+// or whose address another identity has, is not asked, and a word given to it does not bind.
 type founding struct {
-	next    time.Duration      // when those without a configuration ask again.
-	attempt uint64             // of this member as the founder; zero: it has not asked for words yet.
-	words   []slot.ID          // members that gave theirs to the attempt, sorted; this one is not among them.
-	given   slot.ID            // whom this member has given its word, durably; zero: no member.
-	to      uint64             // the attempt that it was given to; zero: one that a former run knew.
-	after   contract.PersistID // of that.
+	next    time.Duration      // when a member without a configuration asks again.
+	attempt uint64             // the attempt of this member as the founder; zero: it has not asked for words yet.
+	words   []slot.ID          // members that gave their word to the attempt, sorted, without this one.
+	given   slot.ID            // the founder that has this member's word, durably; zero: none.
+	to      uint64             // the attempt for which it was given; zero: an attempt that a former run knew.
+	after   contract.PersistID // of the word.
 }
 
 const (
@@ -62,13 +62,13 @@ func (m *Machine) tickFounding() {
 	}
 	for _, p := range m.Peers {
 		m.askConfig(p)
-		if p.ID == f.given { // has it given up, and the word back was lost?
+		if p.ID == f.given { // it may have given up, and the message that releases this member was lost.
 			m.Send(contract.TransportFrame, p.Addr, f.after, m.Frame(wire.KindWord, &wire.Word{Attempt: f.to}))
 		}
 	}
 }
 
-// askConfig asks a member for the configuration: when it is met, and again in every interval.
+// askConfig asks a member for the configuration: when the member is met, and again in every interval.
 func (m *Machine) askConfig(p *step.Peer) {
 	if !p.Dead() {
 		m.Send(contract.TransportFrame, p.Addr, 0, m.Frame(wire.KindConfigAsk, &wire.ConfigAsk{}))
@@ -83,9 +83,8 @@ func (m *Machine) MemberMet(p *step.Peer) {
 	}
 }
 
-// Expected is how many members form the cluster. Unless somebody said so, it counts who is behind the addresses that
-// this node has: an address at which the node itself answers, or one of two at which the same member does, is not
-// another member.
+// Expected is how many members form the cluster. Unless the file says so, it counts the members behind the addresses in
+// the file: an address at which this node itself answers, or a second address of the same member, does not count.
 func (m *Machine) Expected() int {
 	if m.owner.Options().ExpectedMembers != 0 {
 		return m.owner.Options().ExpectedMembers
@@ -116,7 +115,7 @@ func (m *Machine) behind(addr string) slot.ID {
 	return m.owner.Behind(addr)
 }
 
-// founds reports whether this member is the one to found the cluster.
+// founds reports whether this member is the founder.
 func (m *Machine) founds() bool {
 	for _, s := range m.owner.Options().Seeds {
 		addr := s
@@ -132,7 +131,8 @@ func (m *Machine) founds() bool {
 	return true
 }
 
-// found goes on with this member's founding: it asks for words once all that are expected are up, and founds with them.
+// found continues this member's founding: it asks for words once all expected members are up, and founds with the
+// words.
 func (m *Machine) found() {
 	f := &m.founding
 	m.reconsider()
@@ -146,7 +146,7 @@ func (m *Machine) found() {
 		}
 	}
 	if !m.complete(living) {
-		m.abandonFounding() // the members that are bound may be needed by another founder.
+		m.abandonFounding() // another founder may need the members that gave their words.
 		return
 	}
 	if f.attempt == 0 {
@@ -163,7 +163,7 @@ func (m *Machine) found() {
 	}
 }
 
-// foundWith makes the first configuration if those who gave their words are enough.
+// foundWith makes the first configuration if enough members gave their words.
 func (m *Machine) foundWith(words []slot.ID) bool {
 	var living []slot.ID
 	for _, id := range words {
@@ -174,7 +174,7 @@ func (m *Machine) foundWith(words []slot.ID) bool {
 	if !m.complete(living) {
 		return false
 	}
-	// Of more, the others are promoted when there is room.
+	// Further members are promoted when there is room.
 	voters := slot.InsertID(living[:min(len(living), voting.VotersMax-1)], m.Self)
 	m.Log(contract.LogInfo, "cluster founded", "voters", slot.IDStrings(voters))
 	m.adopt(&voting.Config{Epoch: 1, Founding: m.NewUUID(), Voters: voters, Strong: m.owner.Options().StrongPrefixes})
@@ -182,8 +182,8 @@ func (m *Machine) foundWith(words []slot.ID) bool {
 	return true
 }
 
-// complete reports whether the founder and these others, sorted, are all that are expected, and all that it has heard
-// of.
+// complete reports whether the founder and these others, sorted, are all expected members, and all members that it
+// knows.
 func (m *Machine) complete(others []slot.ID) bool {
 	if len(others)+1 < m.Expected() || m.unheard(others) != 0 {
 		return false
@@ -195,7 +195,7 @@ func (m *Machine) complete(others []slot.ID) bool {
 	})
 }
 
-// unheard is a member that is not among these, and that may know what they do not; zero: there is none.
+// unheard is a member that is not among these, and that may know of a founding; zero: there is none.
 func (m *Machine) unheard(others []slot.ID) slot.ID {
 	for _, p := range m.Peers {
 		if _, there := slices.BinarySearch(others, p.ID); !there && !m.replaced(p.ID) {
@@ -205,7 +205,7 @@ func (m *Machine) unheard(others []slot.ID) slot.ID {
 	return 0
 }
 
-// replaced reports whether another identity lives at a member's address: its process is no more.
+// replaced reports whether another identity has a member's address: the member's process has ended.
 func (m *Machine) replaced(id slot.ID) bool {
 	member, known := m.owner.Lookup(id)
 	return known && (member.Addr == m.Addr || slices.ContainsFunc(m.Peers, func(p *step.Peer) bool {
@@ -213,7 +213,7 @@ func (m *Machine) replaced(id slot.ID) bool {
 	}))
 }
 
-// giveWord binds this member to a founder, or frees it (zero).
+// giveWord gives this member's word to a founder, or withdraws it (zero).
 func (m *Machine) giveWord(to slot.ID) {
 	f := &m.founding
 	if f.given != to {
@@ -230,7 +230,7 @@ func wordChange(to slot.ID) contract.Change {
 	return contract.Change{Key: schema.KeyWord, Value: schema.Seal(schema.KeyWord, b)}
 }
 
-// reconsider takes the word back from one that cannot found any more: it is gone, or another identity lives at its
+// reconsider withdraws the word from a founder that cannot found any more: it is gone, or another identity has its
 // address.
 func (m *Machine) reconsider() {
 	to := m.founding.given
@@ -242,7 +242,7 @@ func (m *Machine) reconsider() {
 	}
 }
 
-// abandonFounding ends this member's own attempt: what was promised to it counts nowhere any more.
+// abandonFounding ends this member's own attempt: the words given to it no longer count.
 func (m *Machine) abandonFounding() {
 	f := &m.founding
 	if f.attempt != 0 {
@@ -256,7 +256,7 @@ func (m *Machine) abandonFounding() {
 	}
 }
 
-// endFounding forgets all of it: there is a configuration.
+// endFounding clears the state of the founding: there is a configuration.
 func (m *Machine) endFounding() {
 	if m.founding.given != 0 {
 		m.Changes = append(m.Changes, wordChange(0))
@@ -297,14 +297,15 @@ func (m *Machine) HandleWord(from *step.Peer, in *wire.Word) error {
 	case m.InForce != nil:
 	case f.attempt == 0:
 		m.Send(contract.TransportFrame, from.Addr, 0, m.Frame(wire.KindWordBack, &wire.Word{Attempt: in.Attempt}))
-	case in.Attempt == f.attempt: // else of one that was given up, or of a former run: it is asked again.
+	// else the word is for an attempt that was given up, or of a former run: the member is asked again.
+	case in.Attempt == f.attempt:
 		f.words = slot.InsertID(f.words, from.ID)
 		m.foundWith(f.words)
 	}
 	return nil
 }
 
-// HandleWordBack frees this member of its word, if it was given to that attempt and not again since.
+// HandleWordBack releases this member from its word, if it was given to that attempt and not to another since.
 func (m *Machine) HandleWordBack(from *step.Peer, in *wire.Word) error {
 	if f := &m.founding; m.InForce == nil && f.given == from.ID && f.to == in.Attempt {
 		m.giveWord(0)
@@ -312,7 +313,7 @@ func (m *Machine) HandleWordBack(from *step.Peer, in *wire.Word) error {
 	return nil
 }
 
-// recoverWord reads whom a former run gave its word.
+// recoverWord reads to which founder a former run gave its word.
 func (m *Machine) recoverWord() error {
 	r, err := m.ReadMeta(schema.KeyWord)
 	if err != nil {
@@ -328,7 +329,7 @@ func (m *Machine) recoverWord() error {
 	return nil
 }
 
-// unfounded says why there is no configuration yet.
+// unfounded explains why there is no configuration yet.
 func (m *Machine) unfounded() string {
 	expected := m.Expected()
 	if to := m.founding.given; to != 0 && to != m.Self && len(m.Roster) >= expected {

@@ -1,11 +1,11 @@
 // Package configuration is the machine that keeps the configuration of the cluster: who votes, in which epoch, and
 // below which prefixes every write is linearizable. It founds the cluster (founding.go), changes the voters one at a
-// time (voters.go) and the strong prefixes (policy.go), lets the voters of a new epoch catch up with those before
-// (catchup.go), takes over what was decided by hand (recovered.go), and keeps two foundings of one name apart
-// (foundings.go).
+// time (voters.go) and the strong prefixes (policy.go), lets the voters of a new epoch catch up with the former voters
+// (catchup.go), takes over a configuration that was set by hand (recovered.go), and keeps two foundings of one name
+// apart (foundings.go).
 //
-// It does not run the rounds in which a configuration is decided (the register does), it does not say who is a member
-// (node/swim), and the configuration as a value is node/voting. Begin with Machine, and epoch.go.
+// It does not run the rounds in which a configuration is decided (node/register does), it does not decide who is a
+// member (node/swim does), and the configuration as a value is node/voting. Begin with Machine, and epoch.go.
 package configuration
 
 import (
@@ -19,7 +19,7 @@ import (
 	"kvs/node/wire"
 )
 
-// Options is what the node's own file says about the cluster that is to be founded.
+// Options is what the node's own file says about the cluster to be founded.
 type Options struct {
 	Seeds           []string // addresses of members, perhaps this one's as well.
 	ExpectedMembers int      // of the cluster that is being formed; zero: this node and its seeds.
@@ -27,7 +27,7 @@ type Options struct {
 	Founded         bool     // there is a cluster: this member founds none, and gives no founder its word.
 }
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	Options() Options
 	// Mode is what the node does for clients at the moment.
@@ -44,8 +44,8 @@ type Owner interface {
 	// Decide begins the round in which the voters in force decide on the configuration that ends the epoch of path, see
 	// schema.ConfigPath. The result comes to Machine.Decided, after the step in which the round ends.
 	Decide(path string, config []byte, giveUp time.Duration)
-	// RestartRounds and RestartQuorum begin anew what is under way: another configuration is in force, or this voter
-	// takes part now.
+	// RestartRounds and RestartQuorum restart the operations under way: another configuration is in force, or this
+	// voter takes part now.
 	RestartRounds()
 	RestartQuorum()
 
@@ -64,7 +64,7 @@ type Machine struct {
 	passedAfter contract.PersistID
 	founding    founding
 	foreigners  foreigners
-	// relateAt is when a member of another founding may be asked for its configuration again.
+	// relateAt is the time from which a member of another founding may be asked for its configuration again.
 	relateAt     step.PeerTable[time.Duration]
 	change       *voterChange // under way; nil: none is.
 	promoteAt    time.Duration
@@ -96,8 +96,8 @@ func (m *Machine) Handlers() []step.Handler {
 	}
 }
 
-// Recover reads the configuration in force, and what a former run said and did about it. It is called before the node
-// speaks.
+// Recover reads the configuration in force, and the state of changes that a former run began. It is called before the
+// node sends anything.
 func (m *Machine) Recover() (err error) {
 	if m.InForce, err = voting.Stored(m.Store); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (m *Machine) Recover() (err error) {
 	return m.recoverWord()
 }
 
-// Begin starts the timers, and goes on with what a former run had begun.
+// Begin starts the timers, and continues what a former run had begun.
 func (m *Machine) Begin() {
 	m.founding.next = m.Now.Mono + foundingInterval
 	m.promoteAt, m.epochTellAt = m.Now.Mono+promotionInterval, m.Now.Mono+epochTellInterval
@@ -122,7 +122,7 @@ func (m *Machine) Begin() {
 	}
 }
 
-// Warn logs what people have to know about the configuration, once at each start.
+// Warn logs what operators have to know about the configuration, once at each start.
 func (m *Machine) Warn() {
 	m.warnRecovered()
 	m.warnPolicy()

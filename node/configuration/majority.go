@@ -2,7 +2,7 @@ package configuration
 
 import "fmt"
 
-// NoQuorum says why there is no majority of the voters to be had; empty: there may be one.
+// NoQuorum explains why no majority of the voters can be reached; empty: one may be reachable.
 func (m *Machine) NoQuorum() string {
 	if m.InForce == nil {
 		return m.unfounded()

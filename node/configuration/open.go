@@ -15,7 +15,7 @@ type OpenChange struct {
 	Missing []slot.ID // voters that are not known to have caught up, sorted.
 }
 
-// OpenChange is the change whose round has not begun, or that waits for what it made to be stable; open: there is one.
+// OpenChange is the change whose round has not begun, or that waits for its epoch to be stable; open: there is one.
 func (m *Machine) OpenChange() (out OpenChange, open bool) {
 	c := m.change
 	if c == nil || c.begun {

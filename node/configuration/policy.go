@@ -14,15 +14,15 @@ import (
 )
 
 // Strong prefixes. The configuration names the prefixes of paths under which every write is run linearizably, whatever
-// level was asked for, so that no path below mixes levels by mistake. The list is changed like the voters are: the
-// voters of an epoch decide on the next one, in which nothing but the list differs, and each member goes by the
-// configuration that it has in force.
+// level was asked for, so that no path below mixes levels by mistake. The list is changed as the voters are: the voters
+// of an epoch decide on the next one, in which only the list differs, and each member applies the configuration that it
+// has in force.
 //
 // A member that has not heard of the change takes plain writes as before. So the change is answered only when all
-// members that are not dead have it on disk, or else says who has not.
+// members that are not dead have it on disk; otherwise the answer names those that have not.
 
-// Strong reports whether writes of a path are run linearizably. Before the founding the node's own file says so: it is
-// refused then, rather than written at a level that the cluster is going to rule out.
+// Strong reports whether writes of a path are run linearizably. Before the founding the node's own file decides: such a
+// write is refused then, rather than done at a level that the cluster is going to forbid.
 func (m *Machine) Strong(path string) bool {
 	prefixes := m.owner.Options().StrongPrefixes
 	if m.InForce != nil {
@@ -53,7 +53,7 @@ func (m *Machine) PolicyRequest(r *contract.Request) {
 	}
 }
 
-// changeDeadline is when a client's change of the configuration is given up: before the client does.
+// changeDeadline is when a client's change of the configuration is given up: before the client gives up.
 func (m *Machine) changeDeadline(r *contract.Request) time.Duration {
 	if r.Deadline == 0 {
 		return m.Now.Mono + voterChangeTimeout
@@ -61,7 +61,7 @@ func (m *Machine) changeDeadline(r *contract.Request) time.Duration {
 	return m.Now.Mono + (r.Deadline-m.Now.Mono)/10*9
 }
 
-// askAdopted asks the members that have not said so whether they have the configuration on disk.
+// askAdopted asks the members that have not confirmed it whether they have the configuration on disk.
 func (m *Machine) askAdopted(c *voterChange) {
 	for _, p := range m.Peers {
 		if !p.Dead() && !slices.Contains(c.adopted, p.ID) {
@@ -71,7 +71,8 @@ func (m *Machine) askAdopted(c *voterChange) {
 	}
 }
 
-// HandleAdoptedAsk answers once the configuration is on disk here; who is behind learns it, and is asked again.
+// HandleAdoptedAsk answers once the configuration is on disk here. A member that is behind learns it first, and is
+// asked again.
 func (m *Machine) HandleAdoptedAsk(from *step.Peer, in *wire.Epoch) error {
 	epoch := in.Epoch
 	if m.EpochAgrees(from, epoch) {
@@ -100,7 +101,7 @@ func (m *Machine) notAdopted(c *voterChange, all bool) (ids []slot.ID) {
 	return ids
 }
 
-// adoptionNote tells a client which members still go by the former policy.
+// adoptionNote names for a client the members that still apply the former policy.
 func (m *Machine) adoptionNote(c *voterChange) string {
 	missing := m.notAdopted(c, true)
 	if !c.policy || len(missing) == 0 {
@@ -111,7 +112,7 @@ func (m *Machine) adoptionNote(c *voterChange) string {
 		strings.Join(slot.IDStrings(missing), ", "))
 }
 
-// warnPolicy says when the node's file and the cluster differ: the cluster counts.
+// warnPolicy logs when the node's file and the cluster differ: the cluster's policy counts.
 func (m *Machine) warnPolicy() {
 	mine := m.owner.Options().StrongPrefixes
 	if m.InForce != nil && len(mine) > 0 && !slices.Equal(mine, m.InForce.Strong) {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// What changes for a voter after the voters were replaced by hand, see node/recovery.go.
+// The rules for a voter after the voters were replaced by hand, see node/recovery.go.
 
-// voiceless says why this voter does not take part; empty: it does, or is none.
+// voiceless explains why this voter does not take part; empty: it does, or it is no voter.
 func (m *Machine) voiceless() string {
 	if !m.InForce.Votes(m.Self) || m.HasVoice() {
 		return ""
@@ -28,22 +28,22 @@ func (m *Machine) voiceless() string {
 		strings.Join(slot.IDStrings(missing), ", "))
 }
 
-// sourceWhole takes note that another chosen voter has fetched everything: to go through what it holds from now on is
-// enough.
+// sourceWhole records that another chosen voter has fetched everything: from now on it is enough to go through that
+// one's data.
 func (m *Machine) sourceWhole(id slot.ID, epoch uint64) {
 	u := &m.catchUp
 	if u.epoch != epoch || !m.InForce.Recovered() || slices.Contains(u.whole, id) {
 		return
 	}
 	u.whole = slot.InsertID(u.whole, id)
-	u.done = slices.DeleteFunc(u.done, func(d slot.ID) bool { return d == id }) // what it held before was less.
+	u.done = slices.DeleteFunc(u.done, func(d slot.ID) bool { return d == id }) // it held less before.
 	if u.peer == id || u.peer == 0 {
 		u.peer = 0
 		m.nextFormerVoter()
 	}
 }
 
-// askWhole asks the other chosen voters whether they have fetched everything, when there is none left to go through.
+// askWhole asks the other chosen voters whether they have fetched everything, when none is left to go through.
 func (m *Machine) askWhole() {
 	if !m.InForce.Recovered() {
 		return
@@ -56,11 +56,11 @@ func (m *Machine) askWhole() {
 	}
 }
 
-// warnRecovered reminds at each start of what was done.
+// warnRecovered logs at each start that the voters were replaced by hand.
 func (m *Machine) warnRecovered() {
 	if m.InForce != nil && len(m.InForce.Former) > 0 {
 		m.Log(contract.LogWarn, "the voters of this cluster were replaced by hand: "+
-			"linearizable writes acknowledged before may be lost, those that none of the chosen voters had",
+			"linearizable writes acknowledged before may be lost: those that none of the chosen voters had",
 			"recoveries", len(m.InForce.Former), "epoch", m.InForce.Epoch, "voters", slot.IDStrings(m.InForce.Voters))
 	}
 }

@@ -17,25 +17,25 @@ import (
 
 // How the voters change: one at a time, each change a new epoch.
 //
-// What the next configuration is gets decided by the voters of the epoch that it ends, in a register of its own
-// (ConfigPath) that is written once: whoever finds it written adopts what it says, and its own change has lost. A
-// configuration is put in force only when it is known to be chosen: by the member that saw its round through, and by
-// whoever learns it from a member that did. The next change has to wait until the epoch is stable: a majority of its
-// voters has caught up (catchup.go). Raft's single-server changes are the model (Ongaro, "Consensus: Bridging Theory
-// and Practice", 2014, section 4.1), without a leader.
+// The voters of an epoch decide the next configuration, in a register of its own (ConfigPath) that is written once: a
+// member that finds it written adopts its content, and its own change has lost. A configuration is put in force only
+// when it is known to be chosen: by the member that completed the round, and by members that learn it from one that has
+// it in force. The next change has to wait until the epoch is stable: a majority of its voters has caught up
+// (catchup.go). Raft's single-server changes are the model (Ongaro, "Consensus: Bridging Theory and Practice", 2014,
+// section 4.1), without a leader.
 type voterChange struct {
-	request *contract.Request // nil: this member promotes itself, or demotes one that is gone.
+	request *contract.Request // nil: this member promotes itself, or demotes a voter that is gone.
 	add     slot.ID           // zero: none.
 	remove  slot.ID
-	hold    bool      // who is removed stays so until somebody promotes it.
+	hold    bool      // the demoted member stays so until an operator promotes it.
 	policy  bool      // not the voters change but the strong prefixes,
 	strong  []string  // to these.
 	adopted []slot.ID // of a change of policy: members that have it on disk, sorted.
 	epoch   uint64    // that it ends.
 	passed  []slot.ID // voters that have caught up with it, sorted.
 	begun   bool      // the round is under way.
-	// settles: the change is in force, and only its own epoch has to become stable: then nothing rests on the former
-	// voters.
+	// settles: the change is in force, and only its own epoch has to become stable: then the former voters are no
+	// longer needed.
 	settles bool
 	retryAt time.Duration
 	giveUp  time.Duration
@@ -45,10 +45,11 @@ const (
 	voterChangeTimeout = 10 * time.Second
 	voterAskInterval   = 500 * time.Millisecond
 	promotionInterval  = 2 * time.Second // between attempts of a member to become a voter.
-	// demotionRest is how long a voter that was demoted waits before it promotes itself again: whoever demoted it may
-	// be about to take it out of the cluster, and a promotion that is under way then makes a voter of one that is gone.
+	// demotionRest is how long a voter that was demoted waits before it promotes itself again: the operator may be
+	// about to remove it from the cluster, and a promotion under way at that moment would make a voter of a member that
+	// is gone.
 	demotionRest      = 10 * time.Second
-	epochTellInterval = 5 * time.Second // between tellings of the epoch to a member drawn at random.
+	epochTellInterval = 5 * time.Second // between messages with the epoch to a member drawn at random.
 )
 
 // VoterRequest serves OpPromote and OpDemote, whose path is a member's ID.
@@ -85,7 +86,8 @@ func (m *Machine) VoterRequest(r *contract.Request) {
 	}
 }
 
-// wasDemoted says whether this is a voter of the epoch before, or one that is held: whoever demotes it is trying again.
+// wasDemoted reports whether this is a voter of the former epoch, or a member that is held: a demotion of it is then a
+// repetition.
 func (m *Machine) wasDemoted(id slot.ID) bool {
 	return slices.Contains(m.InForce.Previous, id) || slices.Contains(m.InForce.Held, id)
 }
@@ -114,7 +116,7 @@ func (m *Machine) askPassed(c *voterChange) {
 	}
 }
 
-// HandlePassedAsk says with which epoch this member has caught up.
+// HandlePassedAsk answers with which epoch this member has caught up.
 func (m *Machine) HandlePassedAsk(from *step.Peer, in *wire.Epoch) error {
 	epoch := in.Epoch
 	if m.EpochAgrees(from, epoch) && m.CaughtUp >= epoch {
@@ -153,7 +155,7 @@ func (m *Machine) advanceChange() {
 	m.owner.Decide(schema.ConfigPath(c.epoch), voting.Append(nil, next), c.giveUp)
 }
 
-// heldStill is who of those held from voting is a member yet.
+// heldStill is which of the members held from voting are still members.
 func (m *Machine) heldStill() []slot.ID {
 	return slices.DeleteFunc(slices.Clone(m.InForce.Held), func(id slot.ID) bool {
 		_, member := m.RosterIndex(id)
@@ -185,7 +187,7 @@ func (change *voterChange) next(c *voting.Config, held []slot.ID) *voting.Config
 	return out
 }
 
-// Decided takes in how the round about a path of a configuration ended, see Owner.Decide.
+// Decided takes in the outcome of the round on a configuration's path, see Owner.Decide.
 func (m *Machine) Decided(path string, resp *contract.Response) {
 	var chosen *voting.Config
 	if resp.Code == contract.CodeCreated || resp.Code == contract.CodePrecondition {
@@ -217,14 +219,14 @@ func (m *Machine) Decided(path string, resp *contract.Response) {
 	}
 }
 
-// doneIn reports whether a configuration is what the change wants.
+// doneIn reports whether a configuration has the change.
 func (change *voterChange) doneIn(chosen *voting.Config) bool {
 	return (change.add == 0 || chosen.Votes(change.add)) && (change.remove == 0 || !chosen.Votes(change.remove)) &&
 		(!change.hold || slices.Contains(chosen.Held, change.remove)) &&
 		(!change.policy || slices.Equal(chosen.Strong, change.strong))
 }
 
-// settleChange answers a client once it may go on: to stop a former voter, or with the next change.
+// settleChange answers a client once it may stop a former voter, or begin the next change.
 func (m *Machine) settleChange(chosen *voting.Config) {
 	c := m.change
 	if c.request == nil || m.InForce != chosen {
@@ -244,7 +246,7 @@ func (m *Machine) endChange(resp contract.Response) {
 	}
 }
 
-// tickVoters runs the timers of changes: the wait for stability, a member's own promotion, and the telling of the
+// tickVoters runs the timers of changes: the wait for stability, a member's own promotion, and the messages with the
 // epoch.
 func (m *Machine) tickVoters() {
 	if c := m.change; c != nil && !c.begun {
@@ -269,7 +271,7 @@ func (m *Machine) tickVoters() {
 			})
 		case m.Now.Mono >= c.retryAt:
 			m.askPassed(c)
-			m.advanceChange() // who was waited for may be dead by now.
+			m.advanceChange() // the members it waited for may be dead now.
 		}
 	}
 	if m.InForce == nil {
@@ -296,8 +298,8 @@ func (m *Machine) tickVoters() {
 	}
 }
 
-// demoteTheGone takes out of the configuration who left or was removed: nobody else would, and it answers no more. One
-// of the voters does it, when a majority of them is there; as with all changes, whoever is first wins.
+// demoteTheGone demotes voters that left or were removed: they answer no more. A voter does it when a majority of the
+// voters is reachable; as with all changes, the first one wins.
 func (m *Machine) demoteTheGone() {
 	if m.change != nil || m.owner.Gone() || !m.InForce.Votes(m.Self) || len(m.InForce.Voters) == 1 ||
 		m.VotersAlive() < m.InForce.Majority() {
@@ -305,7 +307,7 @@ func (m *Machine) demoteTheGone() {
 	}
 	for _, id := range m.InForce.Voters {
 		if member, known := m.owner.Lookup(id); known && member.State.Gone() {
-			m.Log(contract.LogInfo, "a voter is a member no more: the others go on without it",
+			m.Log(contract.LogInfo, "a voter is no longer a member: the others go on without it",
 				"voter", id.String(), "epoch", m.Epoch())
 			m.beginChange(&voterChange{remove: id, giveUp: m.Now.Mono + voterChangeTimeout})
 			return
@@ -328,7 +330,7 @@ func (m *Machine) votersDue() time.Duration {
 	return at
 }
 
-// HandleEpoch compares epochs with a member: who is behind learns.
+// HandleEpoch compares epochs with a member: the one that is behind learns the configuration.
 func (m *Machine) HandleEpoch(from *step.Peer, in *wire.Epoch) error {
 	m.EpochAgrees(from, in.Epoch)
 	return nil

@@ -20,8 +20,8 @@ func newRecord(path string, s *slot.Slot, d slot.Decision, seen int64) contract.
 	return r
 }
 
-// contested is what of a slot concerns its conflict: the eventual half, and that a linearizable operation chose one
-// candidate, without the value, which is that candidate's. It shares memory with s.
+// contested is the part of a slot that concerns its conflict: the eventual half, and which candidate a linearizable
+// operation chose, without its value, which is the candidate's. It shares memory with s.
 func contested(s *slot.Slot) slot.Slot {
 	out := slot.Slot{TS: s.TS, Candidates: s.Candidates, Votes: s.Votes}
 	if _, found := s.Chosen(); found {
@@ -50,15 +50,15 @@ func (m *Machine) add(e contract.ConflictRecord) {
 	m.entries = append(m.entries, e)
 }
 
-// Changed is told of a slot with several candidates, a new conflict or one of which more is known: it is decided,
-// counted, logged, handed to the world, and kept with the values of all its candidates. The slot joins the running
-// step's persist.
+// Changed is called for a slot with several candidates: a new conflict, or one with new candidates or votes. It decides
+// the conflict, counts and logs it, hands it to the world, and keeps it with the values of all its candidates. The slot
+// joins the running step's persist.
 func (m *Machine) Changed(path string, s *slot.Slot) {
 	known, settled := contested(s), false
 	if i := m.find(path, s.TS); i >= 0 {
 		settled = m.entries[i].Decision.Final
 		if known.Consensus == nil {
-			known.Consensus = m.entries[i].Slot.Consensus // later ones are on top of it.
+			known.Consensus = m.entries[i].Slot.Consensus // later changes are made on top of it.
 		}
 	} else {
 		m.Counters.ConflictsSeen++
@@ -69,7 +69,7 @@ func (m *Machine) Changed(path string, s *slot.Slot) {
 	m.tellDecision(&r, settled)
 }
 
-// Chosen is told of a slot in which a linearizable operation has made a candidate the value of the path.
+// Chosen is called for a slot in which a linearizable operation has made a candidate the value of the path.
 func (m *Machine) Chosen(path string, s *slot.Slot) {
 	if _, found := s.Chosen(); !found || !s.Conflict() {
 		return
@@ -83,8 +83,8 @@ func (m *Machine) Chosen(path string, s *slot.Slot) {
 	m.Changed(path, s)
 }
 
-// DecideAnew looks at the conflicts that are kept, when those who decide have changed, and tells what is decided
-// otherwise now.
+// DecideAnew decides the kept conflicts again after a change of the electorate, and reports decisions that are
+// different now.
 func (m *Machine) DecideAnew() {
 	for i := range m.entries {
 		r := &m.entries[i]
@@ -96,7 +96,7 @@ func (m *Machine) DecideAnew() {
 	}
 }
 
-// tellDecision counts a decision, logs it, and hands it to the world; settled: the one before was final already.
+// tellDecision counts a decision, logs it, and hands it to the world; settled: the former decision was final already.
 func (m *Machine) tellDecision(r *contract.ConflictRecord, settled bool) {
 	if r.Decision.Final && !settled {
 		m.Counters.ConflictsSettled++
@@ -131,8 +131,8 @@ func (m *Machine) log(r *contract.ConflictRecord) {
 		"reason", d.Reason(), "settled", d.Final, "candidates", candidates, "votes", votes)
 }
 
-// List returns the last conflicts whose paths begin with prefix, newest first, at most limit. A conflict of which more
-// became known during the call of Step that runs is among them before it is durable.
+// List returns the last conflicts whose paths begin with prefix, newest first, at most limit. A conflict that changed
+// in the running step is among them before it is durable.
 func (m *Machine) List(prefix string, limit int) []contract.ConflictRecord {
 	var out []contract.ConflictRecord
 	for _, e := range slices.Backward(m.entries) {

@@ -15,24 +15,24 @@ import (
 )
 
 // The loser store keeps every slot with several candidates, values and votes included, for ttl after its last change,
-// also when a later write has replaced it under its path: an acknowledged write that lost to the conflict rule can be
-// fetched for a while, and what was decided outlives a restart. It is this node's own: nothing of it travels.
+// also when a later write has replaced it under its path. So an acknowledged write that lost by the conflict rule can
+// be fetched for a while, and decisions survive a restart. The store is local to this node: it is not replicated.
 //
-// Its entries and their bytes are bounded; beyond a bound the oldest go and are counted.
+// Its entries and their bytes are bounded; beyond a bound the oldest are dropped and counted.
 //
-// Time here is how long this node has been running, all runs together: no wall clock, which may jump by an hour or a
-// year, can make an entry go early. A node that is down does not age its entries; one that crashes forgets at most
-// clockInterval of a run, and so keeps them longer, never shorter.
+// Ages are measured in running time of this node, all runs together: a wall clock that jumps cannot drop an entry
+// early. Entries do not age while the node is down; a crash loses at most clockInterval of running time, so entries are
+// kept longer, never shorter.
 const (
 	KeptMax       = 1024
-	bytesMax      = 64 << 20 // a single larger entry is kept all the same.
+	bytesMax      = 64 << 20 // a single larger entry is kept nevertheless.
 	ttl           = 24 * time.Hour
 	clockInterval = 10 * time.Minute
 )
 
 // The store's keys and values. Integers in values are little-endian, those in keys big-endian. Values are sealed like
-// those under m/: a format byte, 1, the fields, and a CRC-32C over the key and everything before. An unknown format is
-// dropped with a warning, as rot is: these are copies.
+// those under m/: a format byte, 1, the fields, and a CRC-32C over the key and everything before. An entry of an
+// unknown format is dropped with a warning, as a rotten one is: entries are copies.
 //
 //	c/                  uptime u64: the clock, milliseconds          (no path is empty, so no entry has this key)
 //	c/PATH 0x00 TS u64  uptime u64 and wall time u64 of the last change, milliseconds; the slot as stored under r/PATH
@@ -85,7 +85,8 @@ func (m *Machine) uptime() uint64 {
 	return m.base + uint64((m.Now.Mono - m.Started).Milliseconds())
 }
 
-// keep puts a slot into the store, in place of what was known of its timestamp, and drops what is too much.
+// keep puts a slot into the store, in place of the former entry of its timestamp, and drops the oldest entries beyond
+// the bounds.
 func (m *Machine) keep(r contract.ConflictRecord, s *slot.Slot) {
 	if i := m.find(r.Path, s.TS); i >= 0 {
 		m.remove(i)
@@ -96,7 +97,7 @@ func (m *Machine) keep(r contract.ConflictRecord, s *slot.Slot) {
 	value := encode(key, r.Age, r.Seen, slot.Encode(r.Path, &kept))
 	r.Size = len(key) + len(value)
 	m.add(r)
-	m.stored = r.Age // the entry tells the time as well.
+	m.stored = r.Age // the entry holds the running time as well.
 	m.Changes = append(m.Changes, contract.Change{Key: key, Value: value})
 	m.bound()
 }
@@ -114,7 +115,7 @@ func (m *Machine) drop() {
 	m.Changes = append(m.Changes, contract.Change{Key: keyOf(e.Path, e.Slot.TS)})
 }
 
-// Tick lets go what is old enough, and keeps the clock on disk.
+// Tick drops entries that are old enough, and keeps the clock on disk.
 func (m *Machine) Tick() {
 	now := m.uptime()
 	for len(m.entries) > 0 && m.entries[0].Age+uint64(ttl.Milliseconds()) <= now {
@@ -135,7 +136,7 @@ func (m *Machine) Due() time.Duration {
 		return 0
 	}
 	at := min(m.entries[0].Age+uint64(ttl.Milliseconds()), m.stored+uint64(clockInterval.Milliseconds()))
-	left := time.Duration(int64(at-m.base)) * time.Millisecond // below zero when it was due in an earlier run.
+	left := time.Duration(int64(at-m.base)) * time.Millisecond // below zero if it was due in an earlier run.
 	return m.Started + left
 }
 
@@ -176,7 +177,7 @@ func (m *Machine) Recover() error {
 }
 
 // Candidate returns a write that took part in a conflict under path: from the slot in force, or from those that are
-// kept. It is not found when no such write is held any more.
+// kept. found is false when no such write is kept any more.
 func Candidate(store contract.Reader, path string, u slot.UUID) (r slot.Record, found bool, err error) {
 	b, ok, err := store.Get(schema.PrefixRecord + path)
 	if err != nil {

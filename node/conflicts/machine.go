@@ -1,8 +1,8 @@
 // Package conflicts is the machine that remembers conflicts: slots of which several members stored different
-// candidates. It decides each anew when more is known of it, tells the world, and keeps the candidates for a day, so
-// that a write that lost can be fetched.
+// candidates. It decides a conflict again when its candidates or votes change, reports the decision to the world, and
+// keeps the candidates for a day, so that a write that lost can be fetched.
 //
-// It does not merge slots (node/slot and the replication do), and nothing of it travels. Begin with Machine.
+// It does not merge slots (node/slot and node/replication do), and it sends no messages. Begin with Machine.
 package conflicts
 
 import (
@@ -11,7 +11,7 @@ import (
 	"kvs/node/step"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	// MemberName is a member's name for people, or its ID when this member does not know it any more.
 	MemberName(slot.ID) string
@@ -26,8 +26,8 @@ type Machine struct {
 	entries []contract.ConflictRecord // without values; the oldest change first.
 	bytes   int                       // of the stored entries.
 	base    uint64                    // the store's clock at the start of this run.
-	stored  uint64                    // what of the clock is on disk, at least.
+	stored  uint64                    // the clock that is on disk, at least.
 }
 
-// New returns a machine that knows nothing yet: call Recover before anything else, once the electorate is known.
+// New returns an empty machine: call Recover before other methods, once the electorate is known.
 func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }

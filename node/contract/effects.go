@@ -21,7 +21,7 @@ import (
 // Ownership: slices inside an Effects belong to the world once Step returns, and are shared (one encoded record may go
 // to several peers), so no receiver may write to them. The Effects value itself is reused by calling Reset.
 
-// What every machine has in common with the world around it is defined in kvs/machine.
+// The parts that all machines share are defined in kvs/machine.
 type (
 	// PersistID numbers the persists of one run of a node: 1, 2, 3, ... Zero means "no persist".
 	PersistID = machine.PersistID
@@ -29,7 +29,7 @@ type (
 	Change = machine.Change
 	// Persist is a set of changes that become durable together, or not at all.
 	Persist = machine.Persist
-	// Transport says how a message travels.
+	// Transport is how a message travels.
 	Transport = machine.Transport
 	// Send is a message for the member or seed at an address.
 	Send = machine.Send
@@ -37,7 +37,7 @@ type (
 	LogLevel = machine.LogLevel
 	// Log is one structured log line.
 	Log = machine.Log
-	// Time is what the world's clocks say at the moment of an input.
+	// Time is the reading of the world's clocks at the moment of an input.
 	Time = machine.Time
 )
 
@@ -66,13 +66,13 @@ type Effects struct {
 	Replies []Reply
 	Logs    []Log
 
-	// Decisions are the conflicts decided in this step, again whenever more is known of one. Nothing has to be done
-	// about them: they are for counters, pages and checkers.
+	// Decisions are the conflicts decided in this step; a conflict appears again whenever its candidates or votes
+	// change. The world need not act on them: they are for counters, pages and checkers.
 	Decisions []ConflictRecord
 
 	Wake time.Duration // monotonic time of the next Tick; zero: unchanged.
 
-	// Electorate is set when those who decide conflicts have changed, and in the effects of New: the world's View has
+	// Electorate is set when the electorate of conflicts has changed, and in the effects of New: the world's View has
 	// to use it from now on.
 	Electorate *slot.Electorate
 }

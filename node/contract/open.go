@@ -12,8 +12,9 @@ type OpenOperation struct {
 	Op      OpKind
 	Level   Level // Quorum or Linearizable: eventual operations wait for no member.
 	Path    string
-	Waits   string        // for what, in words.
-	Members []slot.ID     // whose answers are missing, sorted; some of them may do. None: it waits for something else.
-	Disk    bool          // this member's own disk is one of them.
+	Waits   string // what it waits for, in words.
+	// members whose answers are missing, sorted; some of them may be enough. None: it waits for something else.
+	Members []slot.ID
+	Disk    bool          // it waits for this member's own disk as well.
 	Since   time.Duration // monotonic; when the exchange under way began. Zero: not known.
 }

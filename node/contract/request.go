@@ -16,7 +16,7 @@ const (
 	OpPut
 	OpDelete
 	OpPromote // make the member whose ID is the path a voter.
-	OpDemote  // make it none.
+	OpDemote  // take its vote away.
 	OpPolicy  // make Strong the strong prefixes; Path is not looked at.
 )
 
@@ -38,15 +38,15 @@ type Request struct {
 	TTL         time.Duration // of a put: how long the value lives; zero: for ever.
 	Condition   Condition     // of a put or delete at the linearizable level; the zero Condition always holds.
 	Key         slot.UUID     // of a linearizable write: hash of the client's idempotency key; zero: none. See SetKey.
-	Fingerprint uint64        // of a write under a key: what tells it apart from another one under the same key.
+	Fingerprint uint64        // of a write under a key: distinguishes it from other writes under the same key.
 	Deadline    time.Duration // monotonic; zero: none. After it the client does not wait for the answer.
 	Strong      []string      // of OpPolicy.
-	Hold        bool          // of OpDemote: the member does not promote itself again; somebody has to.
+	Hold        bool          // of OpDemote: the member does not promote itself again; an operator has to.
 	// of OpPolicy: only if the configuration in force is that of this epoch; zero: whatever it is.
 	Epoch uint64
 }
 
-// Condition is what a write wants to find: RFC 9110 sections 13.1.1 and 13.1.2.
+// Condition is what a write requires of the present value: RFC 9110 sections 13.1.1 and 13.1.2.
 type Condition struct {
 	Kind     ConditionKind
 	Any      bool           // "*": any live value.
@@ -85,7 +85,7 @@ const (
 	CodeNotFound                 // no live value.
 	CodeReadOnly                 // the node is read-only; the reply's Detail says why.
 	CodeSyncing                  // the node is bootstrapping.
-	CodeFailed                   // the node stopped trusting its disk.
+	CodeFailed                   // the node's disk failed.
 	CodeOverloaded               // a bound was reached; try again later.
 	CodeCorrupt                  // the stored record failed its checksum.
 	CodeStorage                  // the store returned an error.
@@ -131,7 +131,7 @@ var outcomeNames = [...]string{"applied", "not_applied", "unknown"}
 // String prints the outcome as in the REST API.
 func (o Outcome) String() string { return outcomeNames[o] }
 
-// RetryAfter is what a refused client is told to wait when waiting may help.
+// RetryAfter is how long a refused client is asked to wait when waiting may help.
 const RetryAfter = time.Second
 
 // Response is the answer to one Request.
@@ -143,6 +143,7 @@ type Response struct {
 	Record     slot.Record // what a get found; what a put or delete wrote.
 	Detail     string      // for people: what went wrong and what to do.
 	RetryAfter time.Duration
-	// of a false condition: an earlier attempt found it so, and Record is what is there since, not what was in the way.
+	// of a false condition: an earlier attempt found it false, and Record is the present value, not the one that made
+	// it false.
 	Since bool
 }

@@ -7,18 +7,17 @@ import (
 	"kvs/node/slot"
 )
 
-// KeyBytes is how much of the key's hash is kept; the rest of a list's entry tells requests under one key apart.
+// KeyBytes is how much of the key's hash is kept; the rest of a list's entry distinguishes requests under one key.
 const KeyBytes = 8
 
-// SetKey puts a write under an idempotency key. All other fields have their values: they are what a later attempt must
-// repeat.
+// SetKey puts a write under an idempotency key. All other fields must be set before: a later attempt must repeat them.
 func (r *Request) SetKey(key []byte) {
 	sum := sha256.Sum256(key)
 	copy(r.Key[:], sum[:])
 	r.Fingerprint = r.fingerprint()
 }
 
-// fingerprint stands for what a write asks for. The path is not in it: lists are kept by path.
+// fingerprint is a hash of what a write asks for, without the path: lists are kept by path.
 func (r *Request) fingerprint() uint64 {
 	h := sha256.New()
 	head := []byte{1, byte(r.Op), byte(r.Condition.Kind), 0}
@@ -37,7 +36,7 @@ func (r *Request) fingerprint() uint64 {
 	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
-// entry is what a list says for this request: the first half of the key's hash, and the fingerprint.
+// Entry is the list's entry for this request: the first half of the key's hash, and the fingerprint.
 func (r *Request) Entry() slot.UUID {
 	e := r.Key
 	binary.LittleEndian.PutUint64(e[KeyBytes:], r.Fingerprint)

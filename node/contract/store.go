@@ -2,10 +2,10 @@ package contract
 
 // Reader is the part of a store that a node and its View read from.
 //
-// It shows durable data only: what an Apply that has returned nil put there, nothing else. It is safe for concurrent
-// use, also beside Apply.
+// It shows durable data only: changes of an Apply that has returned nil. It is safe for concurrent use, also beside
+// Apply.
 type Reader interface {
-	// Get returns the value under key, and whether there is one. The slice is never written to again by anybody.
+	// Get returns the value under key, and whether there is one. The slice is never written to again.
 	Get(key string) (value []byte, found bool, err error)
 
 	// Scan calls fn for each key that begins with prefix and is not below from, in ascending byte order, until fn

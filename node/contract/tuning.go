@@ -10,7 +10,7 @@ import (
 // Tuning holds the bounds and intervals of the core. Start from DefaultTuning.
 type Tuning struct {
 	QueueBytesMax   int           // per peer: records waiting to be sent; beyond it the oldest are dropped and counted.
-	HintTTL         time.Duration // what waits for a dead peer is dropped this long after its death.
+	HintTTL         time.Duration // hints for a dead peer are dropped this long after its death.
 	BatchBytesMax   int           // per message: records of one replicate, but always at least one record.
 	AckTimeout      time.Duration // an unacknowledged batch is sent again after it, then after twice as long, ...
 	RetryDelayMax   time.Duration // ... up to this.
@@ -22,13 +22,13 @@ type Tuning struct {
 	SyncPullBytes   int           // records sent at the most in answer to one pull.
 	MembersBytesMax int           // the address book kept on disk.
 
-	MaxClockOffset time.Duration // further off against most peers the node takes no writes.
+	MaxClockOffset time.Duration // the node takes no writes when its clock differs by more from most peers.
 
 	BootstrapRate      int           // bytes a second that a newcomer pulls.
 	BootstrapPageBytes int           // records of one page, but always at least one record.
 	BootstrapWait      time.Duration // a newcomer that finds no member that serves, serves what it has after it.
-	// TombstoneGrace is how long a tombstone stays at the least, up to a quarter more. It makes its end later, and
-	// never sooner than that all members have it.
+	// TombstoneGrace is the least time that a tombstone stays, up to a quarter more. A tombstone is never collected
+	// before all members have it.
 	TombstoneGrace time.Duration
 }
 
@@ -56,13 +56,13 @@ func DefaultTuning() Tuning {
 	}
 }
 
-// minTombstoneGrace keeps the look for tombstones from being all that a node does.
+// minTombstoneGrace bounds the work of looking for tombstones.
 const minTombstoneGrace = 100 * time.Millisecond
 
 // SyncKeysMax bounds the keys compared in one message.
 const SyncKeysMax = 2048
 
-// Check says what is wrong with t.
+// Check returns what is wrong with t.
 func (t *Tuning) Check() error {
 	switch {
 	case t.QueueBytesMax < slot.RecordBytesMax:
@@ -86,7 +86,7 @@ func (t *Tuning) Check() error {
 		return fmt.Errorf("tuning: sync pull bytes %d and member bytes %d must be above zero", t.SyncPullBytes,
 			t.MembersBytesMax)
 	case t.MaxClockOffset <= 0:
-		return fmt.Errorf("tuning: clock offset of at most %v, want more than zero: no two clocks are quite the same",
+		return fmt.Errorf("tuning: clock offset of at most %v, want more than zero: two clocks always differ a little",
 			t.MaxClockOffset)
 	case t.BootstrapRate < 1 || t.BootstrapPageBytes < 1 || t.BootstrapPageBytes > slot.ValueBytesHardMax ||
 		t.BootstrapWait < 0:

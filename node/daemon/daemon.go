@@ -21,7 +21,7 @@ type Daemon struct {
 	Say func(line string)
 }
 
-// Clock is the wall clock and the art of waiting.
+// Clock is the wall clock, and a sleep that ends early with a context.
 type Clock interface {
 	Now() time.Time
 
@@ -45,17 +45,17 @@ type Child interface {
 	Reason() string
 }
 
-// Prober asks running nodes how they are, at rec.Address.
+// Prober asks running nodes for their state, at rec.Address.
 type Prober interface {
-	// Live returns an error when the node does not answer at all, and how far it has come when it is starting; nil: it
-	// has started.
+	// Live returns an error when the node does not answer at all, and its progress when it is starting; nil: it has
+	// started.
 	Live(ctx context.Context, rec *Record) (*Starting, error)
 
-	// Health asks for the whole picture. It fails when the node does not answer.
+	// Health asks for the whole state. It fails when the node does not answer.
 	Health(ctx context.Context, rec *Record) (Health, error)
 }
 
-// Starting is how far a node has come that has not started yet.
+// Starting is the progress of a node that has not started yet.
 type Starting struct {
 	Text        string // for people.
 	Done, Total int    // a measure of the progress; Total 0: there is none.
@@ -64,7 +64,7 @@ type Starting struct {
 // ModeStarting is the mode of a node that answers, but has not started yet.
 const ModeStarting = "starting"
 
-// Health is what a node says of itself.
+// Health is the state of a node as it reports it.
 type Health struct {
 	Ready   bool
 	Mode    string   // normal, read-only, syncing, ..., or ModeStarting.
@@ -72,24 +72,24 @@ type Health struct {
 	Retired string   // why it is no longer a member of its cluster; empty: it is one.
 	Members []Member // sorted by name.
 
-	Warnings []string // what is wrong around it, and does not keep it from serving.
+	Warnings []string // problems that do not keep it from serving.
 
-	Voters      int // whose majority decides linearizable and quorum operations; 0: the cluster is not founded yet.
-	VotersAlive int // of them, in the eyes of the node.
+	Voters      int // their majority decides linearizable and quorum operations; 0: the cluster is not founded yet.
+	VotersAlive int // of them, as this node sees it.
 
 	Bootstrap *Bootstrap // nil: none is under way.
 
 	CertificateExpires *time.Time // of the node's certificate; nil: it has none.
 
 	Digest string // of all the node holds.
-	// of the peer whose clock differs most from the node's, which it is ahead of; nil: not measured lately.
+	// how far the clock of the peer that differs most is ahead of the node's; nil: not measured lately.
 	ClockOffsetMillis *int64
 }
 
 // LostMajority says that too few voters are alive for linearizable and quorum operations.
 func (h *Health) LostMajority() bool { return h.Voters > 0 && h.VotersAlive <= h.Voters/2 }
 
-// Bootstrap is how far a newcomer has come. Totals are estimates; 0: not known.
+// Bootstrap is the progress of a newcomer. Totals are estimates; 0: not known.
 type Bootstrap struct {
 	Phase      string `json:"phase"` // waiting, pulling or comparing.
 	KeysDone   uint64 `json:"keys_done"`
@@ -100,7 +100,7 @@ type Bootstrap struct {
 	ETASeconds *int64 `json:"eta_seconds,omitempty"` // nil: not known.
 }
 
-// Member is one member of the cluster in the eyes of the node that was asked.
+// Member is one member of the cluster as the asked node sees it.
 type Member struct {
 	Name    string `json:"name"`
 	State   string `json:"state"` // alive, suspect, dead or left.
@@ -162,8 +162,8 @@ func (d *Daemon) look(inst Instance) (Record, State, error) {
 }
 
 // cleanUp removes key's PID file if it is still stale when no process can be starting or running: that is, under the
-// lock. It says what it did. The lock is the second witness: while it is held there is a process, whatever the PID file
-// says.
+// lock. It reports what it did. The lock is further evidence: while it is held there is a process, whatever the PID
+// file says.
 func (d *Daemon) cleanUp(key, name string) error {
 	l, held, err := d.Home.tryLock(key)
 	if err != nil {

@@ -54,7 +54,7 @@ func (h Home) lockPath(key string) string { return filepath.Join(h.dir, "locks",
 // ErrHome is wrapped by the errors that mean: the home folder cannot be used.
 var ErrHome = errors.New("the kvs home folder cannot be used")
 
-// prepare creates the folders that are missing, for the owner's eyes only.
+// prepare creates the missing folders, readable by their owner alone.
 func (h Home) prepare() error {
 	for _, sub := range []string{"", "pids", "logs", "locks"} {
 		if err := os.MkdirAll(filepath.Join(h.dir, sub), 0o700); err != nil {

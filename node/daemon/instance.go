@@ -19,7 +19,7 @@ type Instance struct {
 // nameBytesMax bounds the part of a file name that comes from the configuration's name, so that the rest still fits.
 const nameBytesMax = 100
 
-// Key is what the instance's PID file, log and lock are called, without extension.
+// Key is the name of the instance's PID file, log and lock, without extension.
 func (i Instance) Key() string {
 	sum := sha256.Sum256([]byte(i.Config))
 	name := i.Name
@@ -80,8 +80,8 @@ func Resolve(cwd, arg string) (inst Instance, found bool, err error) {
 	return instanceAt(filepath.Join(dir, filepath.Base(path))), false, nil
 }
 
-// pickFile chooses among the spellings of one configuration. A name with an extension is taken at its word when the
-// file exists. A bare name may be a folder, the node's data for instance: folders do not count.
+// pickFile chooses among the spellings of one configuration. A name with an extension is taken literally when the file
+// exists. A bare name may be a folder, the node's data for instance: folders do not count.
 func pickFile(abs string) (path string, found bool, err error) {
 	base := stem(abs)
 	if base != abs {

@@ -2,18 +2,18 @@ package daemon
 
 import "fmt"
 
-// State says what became of the process that a PID file names.
+// State is the state of the process that a PID file names.
 type State string
 
 // The states. All but StateRunning, StateStopped and StateUnknown are stale PID files.
 const (
-	StateRunning  State = "running"  // it lives.
+	StateRunning  State = "running"  // it runs.
 	StateDead     State = "dead"     // it is gone and has not removed its PID file: it was killed, or it crashed.
 	StateRecycled State = "recycled" // it is gone, and its number belongs to a process that is not ours.
 	StateRebooted State = "rebooted" // it is gone: the machine was restarted since.
 	StateCorrupt  State = "corrupt"  // the PID file cannot be understood.
 	StateStopped  State = "stopped"  // there is no PID file.
-	// there is one that is neither believed nor removed: it cannot be read, or is not ours to judge.
+	// there is a PID file that is neither trusted nor removed: it cannot be read, or another version of kvs wrote it.
 	StateUnknown State = "unknown"
 )
 
@@ -33,13 +33,13 @@ func judge(rec *Record, bootID string, ticks uint64, alive bool) State {
 	return StateDead
 }
 
-// describe says it to people.
+// describe is the state in words.
 func (s State) describe(rec *Record) string {
 	switch s {
 	case StateRunning:
 		return fmt.Sprintf("running with pid %d", rec.PID)
 	case StateDead:
-		return fmt.Sprintf("process %d is gone without saying good-bye", rec.PID)
+		return fmt.Sprintf("process %d is gone without removing its PID file", rec.PID)
 	case StateRecycled:
 		return fmt.Sprintf(
 			"process %d is gone and its number now belongs to a process that is not kvs, which is left alone", rec.PID)
@@ -57,7 +57,7 @@ func (d *Daemon) judge(rec *Record) (State, error) {
 	if err != nil {
 		return "", err
 	}
-	if rec.BootID != boot { // the number means nothing any more: do not even look.
+	if rec.BootID != boot { // the PID is of an earlier boot: it is not looked up.
 		return StateRebooted, nil
 	}
 	ticks, alive, err := d.Processes.StartTicks(rec.PID)

@@ -10,13 +10,14 @@ import (
 
 // A lock is one instance's lock file, held. It belongs to the open file, not to a process: `kvs start` takes it and the
 // child inherits it, so that it stays held without a gap from before the start until the node's process is gone,
-// however it dies. The file itself is never removed: removing a lock file that a process waits for lets two in.
+// however it dies. The file itself is never removed: if it were removed while a process waits for it, two processes
+// could hold the lock.
 type lock struct{ f *os.File }
 
 // lockVariable tells a child under which descriptor it inherits its lock.
 const lockVariable = "KVS_DAEMON_LOCK_FD"
 
-// tryLock takes the lock of key, or says that another process holds it.
+// tryLock takes the lock of key; held: another process has it.
 func (h Home) tryLock(key string) (l *lock, held bool, err error) {
 	f, err := os.OpenFile(h.lockPath(key), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -46,8 +47,8 @@ func (l *lock) release() {
 	}
 }
 
-// inheritLock takes over the lock that `kvs start` passed to this process, if it did. The variable is removed, so that
-// it does not reach further children; a descriptor that is not this instance's lock file is left alone.
+// inheritLock takes over the lock that `kvs start` passed to this process, if there is one. The variable is removed, so
+// that it does not reach further children; a descriptor that is not this instance's lock file is left alone.
 func (h Home) inheritLock(key string) *lock {
 	text, ok := os.LookupEnv(lockVariable)
 	if !ok {

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// LogVariable tells a node that Start runs which file its outputs are. It sets the file aside itself when it has become
-// large.
+// LogVariable tells a node that Start runs into which file its outputs go. The node rotates the file itself when it has
+// become large.
 const LogVariable = "KVS_DAEMON_LOG"
 
 // openLog opens inst's log for appending, and returns where the new start's lines begin.
@@ -30,7 +30,7 @@ func (d *Daemon) openLog(inst Instance) (f *os.File, from int64, err error) {
 const tailBytesMax = 1 << 20
 
 // Tail returns the last lines of the file at path, at most lines, not before offset from, and the offset behind them.
-// What stands behind the last line break is a line too.
+// The text after the last line break is a line too.
 func Tail(path string, from int64, lines int) (text []byte, end int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -42,7 +42,7 @@ func Tail(path string, from int64, lines int) (text []byte, end int64, err error
 		return nil, 0, err
 	}
 	begin, whole := from, true
-	if begin > size { // shorter than remembered: it has been replaced.
+	if begin > size { // shorter than before: it has been replaced.
 		begin = 0
 	}
 	if size-begin > tailBytesMax {

@@ -13,7 +13,7 @@ import (
 
 // Record is the content of a PID file, format 1: one JSON object. The fields of format 1 are those of this struct;
 // unknown fields are ignored, so that they may be added. A file of another format belongs to another version of kvs: it
-// is neither believed nor removed. Anything that does not parse is corrupt.
+// is neither trusted nor removed. Anything that does not parse is corrupt.
 type Record struct {
 	Format int `json:"format"`
 	PID    int `json:"pid"`
@@ -39,7 +39,7 @@ var (
 	ErrPIDFileForeign = errors.New("the PID file is not in its place")
 )
 
-// Serving reports whether the node has said where it answers.
+// Serving reports whether the node has written its address.
 func (r *Record) Serving() bool { return r.Address != "" }
 
 // readRecord reads the PID file at path.
@@ -72,14 +72,14 @@ func parseRecord(b []byte) (Record, error) {
 		return Record{}, fmt.Errorf("%w: %v", ErrPIDFileCorrupt, err)
 	}
 	if head.Format > pidFormat {
-		return Record{}, fmt.Errorf("%w: format %d, this one knows %d; use the kvs that started the node",
+		return Record{}, fmt.Errorf("%w: format %d, this one reads %d; use the kvs that started the node",
 			ErrPIDFileFormat, head.Format, pidFormat)
 	}
 	var rec Record
 	if err := json.Unmarshal(b, &rec); err != nil {
 		return Record{}, fmt.Errorf("%w: %v", ErrPIDFileCorrupt, err)
 	}
-	// Zero and negative numbers address process groups. 1 is fine: it is us, in a container.
+	// Zero and negative numbers address process groups. 1 is allowed: in a container it is the node itself.
 	if rec.Format != pidFormat || rec.PID <= 0 || rec.StartTicks == 0 || rec.BootID == "" ||
 		!filepath.IsAbs(rec.Config) {
 		return Record{}, fmt.Errorf("%w: a field is missing or impossible", ErrPIDFileCorrupt)
@@ -127,8 +127,8 @@ func (d *Daemon) record(inst Instance) (Record, error) {
 	return rec, nil
 }
 
-// recordOf reads the PID file of key, which says itself whose it is. A file under another name than that instance's is
-// a copy: nobody keeps it true, and the instance has, or would have, its own.
+// recordOf reads the PID file of key, which names its instance. A file under another name than that instance's is a
+// copy, which is not kept up to date: the instance has, or would have, its own.
 func (h Home) recordOf(key string) (Record, error) {
 	path := h.pidPath(key)
 	rec, err := readRecord(path)
@@ -160,7 +160,7 @@ func (h Home) keys() ([]string, error) {
 	return keys, nil
 }
 
-// Known lists the instances whose PID files can be believed, in byte order of their keys.
+// Known lists the instances whose PID files can be trusted, in byte order of their keys.
 func (d *Daemon) Known() ([]Instance, error) {
 	keys, err := d.Home.keys()
 	if err != nil {

@@ -10,21 +10,21 @@ import (
 	"syscall"
 )
 
-// Processes is what the daemon needs to know of the machine's process table.
+// Processes is what the daemon needs of the machine's process table.
 type Processes interface {
 	// BootID names this run of the operating system.
 	BootID() (string, error)
 
-	// StartTicks says when the process pid started, in clock ticks since boot, and whether it lives. A zombie does not
-	// live: it runs no code, and only its parent can remove it.
+	// StartTicks returns when the process pid started, in clock ticks since boot, and whether it is alive. A zombie is
+	// not alive: it runs no code, and only its parent can remove it.
 	StartTicks(pid int) (ticks uint64, alive bool, err error)
 
-	// Signal sends sig to pid, but only if it is still the process that started at ticks: another one that got the same
-	// number in between never receives it. A process that is gone is ErrProcessGone.
+	// Signal sends sig to pid, but only if it is still the process that started at ticks: another process that got the
+	// same PID in between never receives it. A process that is gone is ErrProcessGone.
 	Signal(pid int, ticks uint64, sig syscall.Signal) error
 }
 
-// ErrProcessGone says that the process to be signalled does not live any more.
+// ErrProcessGone means that the process to be signalled is no longer alive.
 var ErrProcessGone = errors.New("the process is gone")
 
 // ProcTable is the real process table, read from /proc.
@@ -55,7 +55,7 @@ func (ProcTable) StartTicks(pid int) (uint64, bool, error) {
 // 2, the command in parentheses, may itself hold spaces and parentheses: the fields are counted from the last one.
 //
 // The state is that of the first thread. When a process with many threads is killed, the first one may be a zombie
-// while others still hold its ports and locks: the process lives until it is the only one left.
+// while others still hold its ports and locks: the process is alive until it is the only one left.
 func parseStat(b []byte) (ticks uint64, alive bool, err error) {
 	i := bytes.LastIndexByte(b, ')')
 	if i < 0 {
@@ -81,7 +81,7 @@ func parseStat(b []byte) (ticks uint64, alive bool, err error) {
 }
 
 // Signal pins the process first (os.FindProcess holds a pidfd), then looks at its start time, then signals what it
-// pinned: there is no moment in which the number could pass to another process.
+// pinned: so the PID cannot pass to another process in between.
 func (t ProcTable) Signal(pid int, ticks uint64, sig syscall.Signal) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {

@@ -91,13 +91,13 @@ func (d *Daemon) alreadyRunning(inst Instance) error {
 	return fmt.Errorf("%s is %w or being started; see kvs status %s", inst, ErrRunning, inst.Config)
 }
 
-// Serving says that the node now answers at address (host:port), be it that it is starting.
+// Serving records that the node now answers at address (host:port), also while it is starting.
 func (r *Registration) Serving(address string) error {
 	r.rec.Address = address
 	return writeRecord(r.home.PIDPath(r.inst), r.rec)
 }
 
-// Release removes the entry, as the last deed of a node that ends in good order.
+// Release removes the entry, as the last act of a node that ends in good order.
 func (r *Registration) Release() error {
 	defer r.lock.release()
 	path := r.home.PIDPath(r.inst)
@@ -105,7 +105,7 @@ func (r *Registration) Release() error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err == nil && rec.PID != r.rec.PID { // somebody has meddled; it is not ours to remove.
+	if err == nil && rec.PID != r.rec.PID { // another process has replaced the file: it is left alone.
 		return nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

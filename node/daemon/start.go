@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// StartOptions says how patient a start is.
+// StartOptions are the limits of a start.
 type StartOptions struct {
-	// until the node has started, and with Wait until it is ready; while it gets on, it begins anew.
+	// until the node has started, and with Wait until it is ready; it begins anew while the start makes progress.
 	Timeout time.Duration
 	Wait    bool // wait until the node is ready, not only started.
 
@@ -19,7 +19,7 @@ type StartOptions struct {
 	Progress func(Instance, Bootstrap)
 }
 
-// Started says how a start went.
+// Started is the outcome of a start.
 type Started struct {
 	Already bool // it ran before.
 	Record  Record
@@ -29,7 +29,7 @@ type Started struct {
 // ErrNotReady is wrapped by Start's error when the node runs and answers but was not ready in time. It keeps running.
 var ErrNotReady = errors.New("it runs and answers, but is not ready")
 
-// StartError says that a node did not come up, with the end of its log.
+// StartError means that a node did not start; it has the end of its log.
 type StartError struct {
 	Instance Instance
 	Reason   string
@@ -53,18 +53,18 @@ func (e *StartError) Error() string {
 
 const (
 	startLogLines = 15
-	// sayAfter is how long a node may not be ready before anything is said about it: members that start together take a
+	// sayAfter is how long a node may be unready before a line about it is printed: members that start together take a
 	// moment.
 	sayAfter = time.Second
-	// sayStartingEvery is the pause between two lines that say how far a node has come that is starting.
+	// sayStartingEvery is the pause between two lines about the progress of a node that is starting.
 	sayStartingEvery = 5 * time.Second
-	// giveUpAfter is how long a node that did not start in time may take to end before it is killed.
+	// giveUpAfter is how long a node that did not start in time may take to terminate before it is killed.
 	giveUpAfter = 5 * time.Second
 )
 
 // Start runs inst in the background and returns when the node has started. A node that runs already is left as it is,
-// which is not an error: starting twice is the same as starting once. A node that does not start in time is ended
-// again, but not while it gets on.
+// which is not an error: starting twice is the same as starting once. A node that does not start in time is terminated,
+// but not while it makes progress.
 func (d *Daemon) Start(ctx context.Context, inst Instance, opts StartOptions) (Started, error) {
 	if err := d.Home.prepare(); err != nil {
 		return Started{}, err
@@ -96,8 +96,8 @@ func (d *Daemon) Start(ctx context.Context, inst Instance, opts StartOptions) (S
 	return d.finish(ctx, inst, child, Started{Record: rec}, opts, deadline)
 }
 
-// acquire takes inst's lock, and cleans up what an earlier run left, or finds inst running. A start beside this one
-// holds the lock without a node that serves: its outcome is waited for.
+// acquire takes inst's lock, and cleans up after an earlier run, or finds inst running. A concurrent start holds the
+// lock without a node that serves: acquire waits for its outcome.
 func (d *Daemon) acquire(ctx context.Context, inst Instance, deadline time.Time) (*lock, *Record, error) {
 	for {
 		l, held, err := d.Home.tryLock(inst.Key())
@@ -134,7 +134,7 @@ func (d *Daemon) acquire(ctx context.Context, inst Instance, deadline time.Time)
 }
 
 // awaitLive waits until the child has written where it serves, answers there, and has started. The PID file comes
-// first: another process on the same port would answer as well. While the child gets on, timeout begins anew.
+// first: another process on the same port would answer as well. While the child makes progress, timeout begins anew.
 func (d *Daemon) awaitLive(ctx context.Context, inst Instance, child Child, deadline time.Time, timeout time.Duration) (
 	Record, string) {
 	var last Starting
@@ -172,7 +172,7 @@ func (d *Daemon) awaitLive(ctx context.Context, inst Instance, child Child, dead
 	}
 }
 
-// notInTime says why a child was given up.
+// notInTime is the reason for giving up a child.
 func notInTime(timeout time.Duration, last Starting) string {
 	if last.Text == "" {
 		return fmt.Sprintf("it did not answer within %v, and was ended; give it more with --timeout", timeout)
@@ -181,7 +181,8 @@ func notInTime(timeout time.Duration, last Starting) string {
 		last.Text, timeout)
 }
 
-// finish asks the node how it is and, where wanted, waits until it is ready. child is nil for a node that ran before.
+// finish asks the node for its state and, where wanted, waits until it is ready. child is nil for a node that ran
+// before.
 func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Started, opts StartOptions,
 	deadline time.Time) (Started, error) {
 	said := ""
@@ -234,11 +235,11 @@ func (d *Daemon) finish(ctx context.Context, inst Instance, child Child, s Start
 	}
 }
 
-// foundWithin is how long the founding of a new cluster is waited for once the node is ready. Its members agree on it
-// within a second, if all that are expected are there. No command at the levels quorum and linearizable works before.
+// foundWithin is how long a start waits for the founding of a new cluster once the node is ready. The members agree on
+// it within a second if all expected ones are up. Commands at the levels quorum and linearizable fail before.
 const foundWithin = 5 * time.Second
 
-// founded reports whether the cluster of a ready node is founded, or has been waited for until then.
+// founded reports whether the cluster of a ready node is founded, or the wait for it is over.
 func (d *Daemon) founded(h *Health, until *time.Time) bool {
 	if h.Voters > 0 || h.Retired != "" {
 		return true
@@ -249,8 +250,8 @@ func (d *Daemon) founded(h *Health, until *time.Time) bool {
 	return !d.Clock.Now().Before(*until)
 }
 
-// abandon ends a child that did not come up, and removes what it left. It does not heed the caller's context, which may
-// be the reason for giving up.
+// abandon terminates a child that did not start, and cleans up after it. It ignores the caller's context, which may be
+// the reason for giving up.
 func (d *Daemon) abandon(inst Instance, child Child) {
 	ctx := context.Background()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
@@ -258,7 +259,7 @@ func (d *Daemon) abandon(inst Instance, child Child) {
 		if err != nil || !alive {
 			break
 		}
-		// The child is ours and not waited for yet, so that its number cannot have passed to another process.
+		// The child has not been reaped yet, so its PID cannot have passed to another process.
 		_ = d.Processes.Signal(child.PID(), ticks, sig)
 		for end := d.Clock.Now().Add(giveUpAfter); d.Clock.Now().Before(end) && !exited(child); {
 			_ = d.Clock.Sleep(ctx, pollEvery)

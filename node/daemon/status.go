@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Report is what is known of one instance.
+// Report is the state of one instance.
 type Report struct {
 	Name    string
 	Config  string // empty when only a corrupt PID file is left of it.
@@ -16,7 +16,7 @@ type Report struct {
 	State   State
 	Record  Record        // when there is a PID file that can be read.
 	Uptime  time.Duration // when it runs.
-	Answers bool          // it runs and told its health.
+	Answers bool          // it runs and has returned its health.
 	Health  Health        // when it answers.
 	Detail  string        // for people: what is wrong, when something is.
 }
@@ -31,8 +31,8 @@ func (d *Daemon) Status(ctx context.Context, inst Instance) (Report, error) {
 	return r, d.complete(ctx, inst.Key(), &r)
 }
 
-// StatusAll inspects every instance that has a PID file, in byte order of their keys. A file that cannot be believed is
-// one report of StateUnknown: it hides neither itself nor the others.
+// StatusAll inspects every instance that has a PID file, in byte order of their keys. A file that cannot be trusted is
+// one report of StateUnknown, and does not keep the others from being reported.
 func (d *Daemon) StatusAll(ctx context.Context) ([]Report, error) {
 	keys, err := d.Home.keys()
 	if err != nil {
@@ -65,7 +65,7 @@ func (d *Daemon) statusOf(ctx context.Context, key string) (Report, error) {
 	return d.Status(ctx, instanceAt(rec.Config))
 }
 
-// complete fills in what takes a question to the node or a cleaning.
+// complete fills in the fields that need a question to the node, and cleans up.
 func (d *Daemon) complete(ctx context.Context, key string, r *Report) error {
 	switch {
 	case r.State.Stale():

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// StopOptions says how a node is stopped.
+// StopOptions are the options of a stop.
 type StopOptions struct {
 	Timeout time.Duration // how long the process may take to end.
 	Force   bool          // kill it (SIGKILL) instead of asking it to end (SIGTERM).
 }
 
-// Stopped says how a stop went.
+// Stopped is the outcome of a stop.
 type Stopped struct {
 	WasRunning bool
-	Unclean    bool // it is gone, and has not said good-bye: it was killed, crashed, or could not end in good order.
+	Unclean    bool // it ended without removing its PID file: it was killed, crashed, or could not end in good order.
 	PID        int
 	Took       time.Duration
 }
 
-// progressEvery is the pause between two lines that say that a stop still waits.
+// progressEvery is the pause between two lines that report that a stop still waits.
 const progressEvery = time.Second
 
 // Stop ends inst and returns when its process is gone. A node that does not run is not an error: stopping twice is the
-// same as stopping once. A stale PID file is removed; what it points to is never signalled.
+// same as stopping once. A stale PID file is removed; the process that it names is never signalled.
 func (d *Daemon) Stop(ctx context.Context, inst Instance, opts StopOptions) (Stopped, error) {
 	begin := d.Clock.Now()
 	rec, state, err := d.awaitEntry(ctx, inst, begin.Add(opts.Timeout))
@@ -58,8 +58,8 @@ func (d *Daemon) Stop(ctx context.Context, inst Instance, opts StopOptions) (Sto
 	return Stopped{WasRunning: true, Unclean: left, PID: rec.PID, Took: d.Clock.Now().Sub(begin)}, nil
 }
 
-// awaitEntry looks at inst. A lock that is held without a PID file that can be believed belongs to a process that is
-// just starting: its entry is waited for, since a stop that misses it would leave it running.
+// awaitEntry looks at inst. A held lock without a PID file that can be trusted belongs to a process that is just
+// starting: awaitEntry waits for its entry, since a stop that misses it would leave it running.
 func (d *Daemon) awaitEntry(ctx context.Context, inst Instance, deadline time.Time) (Record, State, error) {
 	for {
 		rec, state, err := d.look(inst)
@@ -117,8 +117,8 @@ func (d *Daemon) awaitGone(ctx context.Context, inst Instance, rec *Record, opts
 	}
 }
 
-// removeAfterStop removes the PID file of a process that did not do so itself, as one does that ends in good order, and
-// says whether there was one.
+// removeAfterStop removes the PID file of a process that did not do so itself, as a process that ends in good order
+// does, and reports whether there was one.
 func (d *Daemon) removeAfterStop(inst Instance, rec *Record) (left bool, err error) {
 	l, held, err := d.Home.tryLock(inst.Key())
 	if err != nil || held { // held: it has been started again meanwhile.
@@ -134,8 +134,8 @@ func (d *Daemon) removeAfterStop(inst Instance, rec *Record) (left bool, err err
 	return true, nil
 }
 
-// AwaitEnd waits until the process that runs inst is gone, without asking it to end: something else has. It returns how
-// inst stands then.
+// AwaitEnd waits until the process that runs inst is gone, without asking it to end: the caller has done so by other
+// means. It returns the state of inst then.
 func (d *Daemon) AwaitEnd(ctx context.Context, inst Instance) (State, error) {
 	for {
 		rec, state, err := d.look(inst)

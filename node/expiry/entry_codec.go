@@ -6,12 +6,12 @@ import (
 	"kvs/node/slot"
 )
 
-// The record x/PATH says since when this member has held a value that expires. Integers are little-endian.
+// The record x/PATH holds since when this member has had a value that expires. Integers are little-endian.
 //
 //	0      format version, 1
 //	1-8    timestamp of the version, 9-24 its UUID
 //	25-32  running time of this member when it came, milliseconds
-//	33-40  how long the value lives, milliseconds
+//	33-40 time to live of the value, milliseconds
 //
 // An entry of another length or format is dropped: the next write of the path makes a new one. m/uptime is format u8
 // and u64 the running time in milliseconds, sealed like its neighbours.

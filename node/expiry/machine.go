@@ -1,8 +1,7 @@
-// Package expiry is the machine that ends values which say how long they live: it measures how long this member has
-// held them, and puts the tombstone of its end in the place of a value that has outlived its time.
+// Package expiry is the machine that ends values with a time to live: it measures how long this member has held them,
+// and replaces a value that has outlived its time by a tombstone.
 //
-// It reads no clock but that of the run, and ends no tombstone (node/tombstones does). Begin with the rule in
-// machine.go.
+// It uses no wall clock, and collects no tombstones (node/tombstones does). Begin with the rule in machine.go.
 package expiry
 
 import (
@@ -17,23 +16,23 @@ import (
 	"kvs/node/step"
 )
 
-// The expiry of values. A value may say how long it lives. Its end is a delete like others, made by the members
-// themselves, so every level and every comparison sees it as one, and its space is given back like that of others.
+// The expiry of values. A value may have a time to live. Its end is a delete like others, made by the members
+// themselves, so every level and every comparison treats it as a delete, and its space is freed as after a delete.
 //
-// When it ends is measured, not read off a clock: a member lets a value go when it has held it, while running, for as
-// long as the value lives. That is never too early: the value was written no later than it arrived here. No clock that
-// jumps by an hour can make it early, and none that went back can keep it for ever. It may be late by the time that
-// members were down, and a member that crashes forgets up to ClockInterval of its running time. Record.Expires, in
-// hybrid time, is for people and carries the length of life.
+// The time is measured, not read off a wall clock: a member ends a value when it has held it, while running, for its
+// time to live. That is never too early: the value was written no later than it arrived here. A wall clock that jumps
+// forwards cannot end a value early, and one that goes back cannot keep it for ever. The end may be late by the time
+// that members were down, and a crash loses up to ClockInterval of running time. Record.Expires, in hybrid time, is for
+// people and carries the time to live.
 //
-// The member that made a value ends it; the others wait Patience longer, in case it is gone. All make the very same
-// tombstone: one step above the value's own version, so that whatever was written after the value wins over it, however
-// late it arrives. The next write of the same member may have just that timestamp, when its clock stands still: the end
-// counts as lower than any write that has it, see slot.CompareEventual. What a linearizable operation wrote is ended by
-// a linearizable compare-and-set.
+// The member that made a value ends it; the others wait Patience longer, in case it is gone. All members make the same
+// tombstone: one step above the value's own version, so that any write after the value wins over it, however late it
+// arrives. The next write of the same member may have just that timestamp, when its clock stands still: the end counts
+// as lower than any write that has it, see slot.CompareEventual. What a linearizable operation wrote is ended by a
+// linearizable compare-and-set.
 
-// The terms on which a value ends. A value is ended at most Sweep after this member has held it for as long as it
-// lives, or Patience later when another member made it. Of the running time at most ClockInterval is lost by a crash.
+// The bounds of expiry. A value is ended at most Sweep after this member has held it for its time to live, or Patience
+// later when another member made it. A crash loses at most ClockInterval of the running time.
 const (
 	Sweep         = time.Second // between looks at the index.
 	Patience      = 5 * time.Second
@@ -46,7 +45,7 @@ const (
 	never     = time.Duration(1<<63 - 1)
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	// Syncing reports whether the node is still fetching its data: it ends no values meanwhile.
 	Syncing() bool
@@ -54,7 +53,7 @@ type Owner interface {
 	// path.
 	Write(path string, stored slot.Stored)
 	Replicate(path string, record []byte)
-	// EndChosen begins a linearizable delete of just this version, and reports whether it has begun.
+	// EndChosen begins a linearizable delete of exactly this version, and reports whether it has begun.
 	EndChosen(path string, version slot.Version) bool
 }
 
@@ -66,10 +65,10 @@ type Machine struct {
 	base   uint64        // running time of former runs, milliseconds.
 	stored uint64        // on disk.
 	next   time.Duration // when the index is looked at next.
-	cursor string        // the index under x/ is read on from here.
+	cursor string        // where to go on in the index under x/.
 }
 
-// New returns a machine that has not been running yet: call Recover before anything else.
+// New returns a machine with a running time of zero: call Recover before other methods.
 func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }
 
 // Due is the time of the next timer.
@@ -105,8 +104,8 @@ func (m *Machine) keepRunningTime() {
 	m.Changes = append(m.Changes, contract.Change{Key: schema.KeyUptime, Value: schema.Seal(schema.KeyUptime, b)})
 }
 
-// Wrote lists a slot that the running step writes and that shows a value which expires. A version that is stored once
-// more, because something else in its slot changed, keeps its first entry.
+// Wrote makes an entry for a slot that the running step writes and that holds a value which expires. A version that is
+// stored again, because something else in its slot changed, keeps its first entry.
 func (m *Machine) Wrote(path string, stored *slot.Stored) {
 	if stored.Expiring == (slot.Version{}) {
 		return
@@ -119,7 +118,7 @@ func (m *Machine) Wrote(path string, stored *slot.Stored) {
 	}
 	e := entry{path: path, version: stored.Expiring, since: m.runningTime(), life: stored.Life}
 	m.Changes = append(m.Changes, contract.Change{Key: key, Value: e.encode()})
-	m.keepRunningTime() // with the entry: nothing may have waited for its end for long, so that no look has stored it.
+	m.keepRunningTime() // with the entry: the running time on disk may be old if no value has been waiting to expire.
 	m.next = min(m.next, m.Now.Mono+Sweep)
 }
 
@@ -154,7 +153,7 @@ func (m *Machine) Tick() {
 		return
 	}
 	if seen == 0 && from == "" {
-		if m.Durable == m.Persists { // else an entry may be on its way to the disk.
+		if m.Durable == m.Persists { // otherwise an entry may be in flight to the disk.
 			m.next = never // until one is written.
 		}
 		return
@@ -165,7 +164,7 @@ func (m *Machine) Tick() {
 	}
 }
 
-// outlived reports whether this member has held a value for as long as it lives.
+// outlived reports whether this member has held a value for its time to live.
 func (m *Machine) outlived(e *entry) bool {
 	now := m.runningTime()
 	return now >= e.since && now-e.since >= e.life
@@ -174,7 +173,7 @@ func (m *Machine) outlived(e *entry) bool {
 // end ends a value, or drops the entry of one that is no longer there.
 func (m *Machine) end(e *entry) {
 	if _, pending := m.Overlay.ByPath[e.path]; pending {
-		return // seen again at the next look.
+		return // the next look finds it again.
 	}
 	_, stored, err := m.CurrentSlot(e.path)
 	if err != nil {
@@ -204,8 +203,8 @@ func (m *Machine) end(e *entry) {
 	m.Counters.Expired++
 }
 
-// endsIt reports whether it is this member's turn to end a value: its origin's at once, that of the others after a
-// while.
+// endsIt reports whether it is this member's turn to end a value: the origin ends it at once, the others after
+// Patience.
 func (m *Machine) endsIt(rec *slot.Record, e *entry) bool {
 	return rec.Origin == m.Self || m.runningTime()-e.since-e.life >= uint64(Patience.Milliseconds())
 }

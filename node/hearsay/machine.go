@@ -1,19 +1,20 @@
-// Package hearsay is the machine that asks back. What one message says can be forged, and a few messages would do harm
-// that lasts: a configuration is put in force for good, a tombstone is dropped and older frames of a member are refused
-// for good, a voter counts as caught up, and a clock never runs backwards. So none of that is believed before the
-// member in whose name it came has confirmed it, in an answer to a question with a number that nobody can guess, sent
+// Package hearsay is the machine that confirms messages with their senders. A message can be forged, and some forged
+// messages would do lasting harm: a configuration is put in force for good, a tombstone is dropped and older frames of
+// a member are refused for good, a voter counts as caught up, and a clock never runs backwards. So such a message is
+// not believed before the member in whose name it came has confirmed it, in an answer to a question with a nonce, sent
 // to the member's own address:
 //
 //   - A message of a kind whose effects last (wire.Kind.Lasts) waits until its sender has confirmed that it sealed just
-//     this envelope. A sender remembers the last that it sealed; one that has forgotten says no. Then the message counts as
-//     lost, as on a bad network, and is repeated like any other.
+//     this envelope. A sender remembers the last envelopes that it sealed; for a forgotten one it answers no. Then the
+//     message counts as lost, as on a bad network, and is repeated like any other.
 //   - A timestamp further than leapMax above what this member knows is believed when its sender has confirmed that its
-//     own clock has come so far. Until then what carries it counts as lost. No timestamp is refused for good, so
-//     members converge.
+//     own clock has come so far. Until then the message that carries it counts as lost. No timestamp is refused for
+//     good, so members converge.
 //
-// Answers to questions need none of that: they name the question, whose number is drawn (step.FirstExchange). Claims
-// about members are node/swim's (node/swim/doubt.go). Who reads what members say to each other, or answers at a
-// member's address, can still lie: against those there is TLS. Begin with Confirmed and Believes.
+// Answers to questions need no confirmation: they name the question, whose number is drawn at random
+// (step.FirstExchange). node/swim checks claims about members itself (node/swim/doubt.go). An attacker that can read
+// the traffic of the members, or that answers at a member's address, can still lie: TLS protects against that. Begin
+// with Confirmed and Believes.
 package hearsay
 
 import (
@@ -29,20 +30,20 @@ import (
 
 const (
 	claimsMax    = 64               // messages that wait for their senders; one more takes the place of the oldest.
-	claimBytes   = 1 << 20          // of all of them; the oldest go first.
+	claimBytes   = 1 << 20          // of all of them; the oldest are dropped first.
 	claimAgeMax  = 10 * time.Second // after it a message counts as lost.
 	askAgain     = 500 * time.Millisecond
-	leapMax      = time.Hour // what clocks and their faults may differ by without a question.
+	leapMax      = time.Hour // by how much clocks and their faults may differ without a question.
 	logicalShift = 16        // see hlc.Timestamp.
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
-	// Again takes in a frame that had to wait.
+	// Again takes in a frame that has waited for its confirmation.
 	Again(frame []byte)
 }
 
-// Machine asks back. It is not safe for concurrent use: the goroutine of its node owns it.
+// Machine confirms messages with their senders. It is not safe for concurrent use: the goroutine of its node owns it.
 type Machine struct {
 	*step.Shared
 	owner  Owner
@@ -59,14 +60,14 @@ type claim struct {
 	at       time.Duration
 }
 
-// clock is what a peer has said about its own.
+// clock is what a peer has confirmed about its clock.
 type clock struct {
-	confirmed slot.Timestamp // the highest that it has said to have issued or seen.
-	question  uint64         // the one that is open; zero: none.
-	next      time.Duration  // when it may be asked again.
+	confirmed slot.Timestamp // the highest timestamp that it has confirmed to have issued or seen.
+	question  uint64         // the open question; zero: none.
+	next      time.Duration  // the earliest time of the next question.
 }
 
-// New returns a machine that has heard nothing.
+// New returns a machine without claims.
 func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }
 
 // Handlers are the messages that the machine takes in.
@@ -103,20 +104,20 @@ func (m *Machine) Confirmed(from *step.Peer, frame []byte) bool {
 	return false
 }
 
-// expire forgets what has waited for too long.
+// expire drops messages that have waited for too long.
 func (m *Machine) expire() {
 	m.claims = slices.DeleteFunc(m.claims, func(c claim) bool { return m.Now.Mono-c.at > claimAgeMax })
 }
 
-// question is a number that nobody else can know.
+// question draws a number that no other process can know.
 func (m *Machine) question() uint64 { return max(m.Rand.Uint64(), 1) }
 
 func (m *Machine) ask(p *step.Peer, q *wire.ConfirmAsk) {
 	m.Send(contract.TransportFrame, p.Addr, 0, m.Frame(wire.KindConfirmAsk, q))
 }
 
-// Believes returns nil when a peer can have come by a timestamp. Otherwise the peer is asked, and what carries the
-// timestamp counts as lost: the error is step.ErrUnconfirmed.
+// Believes returns nil when it is plausible that a peer has seen a timestamp. Otherwise the peer is asked, and the
+// message that carries the timestamp counts as lost: the error is step.ErrUnconfirmed.
 func (m *Machine) Believes(from *step.Peer, ts slot.Timestamp) error {
 	c := m.clocks.Of(from)
 	if known := max(m.HLC.Last(), hlc.Make(m.Now.Wall, 0), c.confirmed); ts <= known || ts-known <= leap {
@@ -132,14 +133,14 @@ func (m *Machine) Believes(from *step.Peer, ts slot.Timestamp) error {
 
 const leap = slot.Timestamp(leapMax/time.Millisecond) << logicalShift
 
-// HandleConfirmAsk says whether this member has sealed an envelope, and how far its clock has come.
+// HandleConfirmAsk answers whether this member has sealed an envelope, and how far its clock has come.
 func (m *Machine) HandleConfirmAsk(from *step.Peer, ask *wire.ConfirmAsk) error {
 	is := wire.ConfirmIs{Question: ask.Question, Sealed: m.HasSealed(ask.Stamp, ask.Sum), Clock: m.HLC.Last()}
 	m.Send(contract.TransportFrame, from.Addr, 0, m.Frame(wire.KindConfirmIs, &is))
 	return nil
 }
 
-// HandleConfirmIs believes what a peer has confirmed, and forgets what it has denied.
+// HandleConfirmIs takes in a message that a peer has confirmed, and drops one that it has denied.
 func (m *Machine) HandleConfirmIs(from *step.Peer, is *wire.ConfirmIs) error {
 	if c := m.clocks.Of(from); c.question != 0 && c.question == is.Question {
 		c.question, c.confirmed = 0, max(c.confirmed, is.Clock)

@@ -2,8 +2,7 @@
 //
 // The algorithm is that of Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in Globally Distributed
 // Databases" (2014), section 3, with one addition: a clock never issues a value twice, restarts included, because it
-// tells its owner which upper bound has to be durable before a value may be shown to anybody, and resumes above that
-// bound.
+// tells its owner which upper bound has to be durable before a value may become visible, and resumes above that bound.
 //
 // It is not a source of time: the wall clock's reading is an argument. Begin with Clock.Next.
 package hlc
@@ -22,9 +21,9 @@ type Timestamp uint64
 
 const logicalBits = 16
 
-// Last is the highest timestamp that a clock issues, and that anybody takes from anybody: the wall part ends in the
-// year 6429. What is above it can only be damage, or a lie. All members refuse it alike, wherever it turns up, so they
-// converge without it.
+// Last is the highest timestamp that a clock issues, and that a member accepts from another: the wall part ends in the
+// year 6429. A higher timestamp can only be damage or a forgery. All members refuse it alike, wherever it appears, so
+// they converge without it.
 const Last = Timestamp(1<<63 - 1)
 
 // Make puts a timestamp together. Walls below zero count as zero, walls too large as the largest.
@@ -82,16 +81,17 @@ const BoundWindowMillis = 1000
 // Clock issues timestamps. It is not safe for concurrent use. The zero Clock has issued nothing.
 type Clock struct {
 	last  Timestamp // highest issued or seen.
-	bound Timestamp // every issued value is at or below it, and whoever persists is told to make it durable.
+	bound Timestamp // every issued value is at or below it, and Next returns it when it must become durable.
 }
 
-// Resume returns a clock whose former self had made bound durable: everything it issues lies above.
+// Resume returns a clock that continues a former run, which had made bound durable: every value it issues is above
+// bound.
 func Resume(bound Timestamp) Clock { return Clock{last: bound, bound: bound} }
 
 // Next issues a timestamp above everything this clock issued or saw, above `above`, and not below the wall reading.
 //
-// When newBound is not zero the caller must make it durable no later than anything that carries ts becomes visible to
-// anybody; putting both into one atomic persist does that.
+// When newBound is not zero the caller must make it durable no later than ts becomes visible outside of this node;
+// putting both into one atomic persist does that.
 func (c *Clock) Next(wallMillis int64, above Timestamp) (ts, newBound Timestamp, err error) {
 	if c.Exhausted(wallMillis) || above >= Last {
 		return 0, 0, ErrExhausted
@@ -105,11 +105,11 @@ func (c *Clock) Next(wallMillis int64, above Timestamp) (ts, newBound Timestamp,
 	return ts, newBound, nil
 }
 
-// Exhausted reports whether there is nothing left to issue at a reading of the wall clock. With a wall clock that is
-// right it is for good.
+// Exhausted reports whether no timestamp is left to issue at a reading of the wall clock. If the wall clock is right,
+// that is permanent.
 func (c *Clock) Exhausted(wallMillis int64) bool { return c.last >= Last || Make(wallMillis, 0) > Last }
 
-// Observe takes note of a timestamp made elsewhere, so that whatever this clock issues later lies above it. It refuses
+// Observe takes in a timestamp of another member, so that later timestamps of this clock are above it. It refuses
 // nothing that a clock can have issued, however far ahead: a clock that refused would keep members from converging.
 func (c *Clock) Observe(ts Timestamp) {
 	if ts > c.last && ts <= Last {

@@ -11,10 +11,10 @@ import (
 
 // Clock is where a node's time comes from. It is safe for concurrent use.
 type Clock interface {
-	// Wall is the number of milliseconds since the Unix epoch, as this machine believes. It may jump.
+	// Wall is the number of milliseconds since the Unix epoch by this machine's clock. It may jump.
 	Wall() int64
 
-	// Mono is a time that only goes forward, at the rate of real time. It starts anywhere.
+	// Mono is a time that only goes forward, at the rate of real time. Its zero is arbitrary.
 	Mono() time.Duration
 }
 
@@ -26,12 +26,12 @@ type realClock struct{ start time.Time }
 func (realClock) Wall() int64           { return time.Now().UnixMilli() }
 func (c realClock) Mono() time.Duration { return time.Since(c.start) }
 
-// FileClock is the machine's clock with an error that a file says, and says anew whenever it is written in place. It is
-// for tests of real clusters: no machine lets one process have another clock than the rest.
+// FileClock is the machine's clock with an error that is read from a file, and again whenever the file is written in
+// place. It is for tests of real clusters, because one process of a machine cannot have a clock of its own.
 //
 // The file holds one line: the milliseconds that the clock is ahead at a time, the parts per million that it gains from
 // then on, that time, and "runs", or what it shows while it stands still. Times are in milliseconds since the Unix
-// epoch. A line that cannot be understood later on changes nothing.
+// epoch. A later line that cannot be parsed changes nothing.
 func FileClock(file string) (Clock, error) {
 	f, err := os.Open(file)
 	if err != nil {

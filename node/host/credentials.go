@@ -14,10 +14,10 @@ import (
 	"kvs/node/host/seal"
 )
 
-// certsInterval is how often the files with the certificates are looked at: a change is found without being told.
+// certsInterval is how often the certificate files are checked: changes are found without a signal.
 const certsInterval = 5 * time.Second
 
-// loadCredentials reads what the node proves itself with: certificates and keys, if the configuration names any.
+// loadCredentials reads the node's credentials: certificates and keys, if the configuration names any.
 func (h *Host) loadCredentials() error {
 	if path := h.cfg.Gossip.Keyring; path != "" {
 		keys, err := seal.OpenKeyring(path)
@@ -46,8 +46,8 @@ func (h *Host) loadCredentials() error {
 	return nil
 }
 
-// Reload reads anew what can change while the node runs: certificates, keys. With an error what was there before stays
-// in use.
+// Reload reads the files again that can change while the node runs: certificates, keys. After an error the former ones
+// stay in use.
 func (h *Host) Reload() error {
 	var errs []error
 	if h.certs != nil {
@@ -73,7 +73,7 @@ func (h *Host) dialMember(ctx context.Context, addr string) (net.Conn, error) {
 	return h.certs.Dial(ctx, addr, dial)
 }
 
-// peer is who proved to be at the other end of a connection.
+// peer is the proved identity of the other end of a connection.
 func (h *Host) peer(cs *tls.ConnectionState) rest.Peer {
 	id, ok := h.certs.Peer(cs)
 	if !ok {
@@ -86,7 +86,7 @@ func (h *Host) peer(cs *tls.ConnectionState) rest.Peer {
 // expiryWarning is how long before the end of a certificate warnings begin.
 const expiryWarning = 30 * 24 * time.Hour
 
-// certWarnings say that the certificate ends soon.
+// certWarnings warn that the certificate ends soon.
 func (h *Host) certWarnings() []string {
 	if h.certs == nil {
 		return nil
@@ -115,11 +115,11 @@ func (h *Host) certExpires() time.Time {
 	return h.certs.Expires()
 }
 
-// distrust ends the connections that would not be made any more: an authority that was taken out vouches for no one,
-// also not for those who came before, and a certificate ends while a connection is open.
+// distrust closes the connections whose certificates would be refused now: the authority of a certificate may have been
+// taken out since, or a certificate may have expired while its connection is open.
 func (h *Host) distrust() {
 	if n := h.server.Distrust(h.certs.TrustsClient); n > 0 {
-		h.logger.Info("connections were closed: their certificates are trusted no more", "connections", n)
+		h.logger.Info("connections were closed: their certificates are no longer trusted", "connections", n)
 	}
 	h.frames.Distrust(func(c net.Conn) bool {
 		secure, ok := c.(*tls.Conn)
@@ -131,10 +131,10 @@ func (h *Host) distrust() {
 	})
 }
 
-// distrustInterval is how often connections are looked at whose certificates may have ended meanwhile.
+// distrustInterval is how often connections are checked for expired certificates.
 const distrustInterval = time.Minute
 
-// watchTrust ends connections whose certificates end, until ctx does.
+// watchTrust closes connections with expired certificates, until ctx ends.
 func (h *Host) watchTrust(ctx context.Context) {
 	if h.certs == nil {
 		return
@@ -151,7 +151,7 @@ func (h *Host) watchTrust(ctx context.Context) {
 	}
 }
 
-// watchCerts takes over certificates that have changed, until ctx ends.
+// watchCerts loads certificates that have changed, until ctx ends.
 func (h *Host) watchCerts(ctx context.Context) {
 	if h.certs == nil {
 		return

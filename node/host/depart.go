@@ -11,16 +11,16 @@ import (
 	"kvs/node/swim"
 )
 
-// ErrNotHandedOver says that a leave was called off: the node is a member as before.
+// ErrNotHandedOver means that a leave was called off: the node is a member as before.
 var ErrNotHandedOver = errors.New("the node has not left")
 
-// leaveFarewellMax bounds the time for telling the others, also when handing over has failed.
+// leaveFarewellMax bounds the time of the farewell, also when handing over has failed.
 const leaveFarewellMax = 15 * time.Second
 
 // Leave makes the node leave the cluster for good: it takes no more writes, gives up its vote, waits until a majority
-// of the others has all that it has to send them, and tells them. ctx bounds the handing over: when it ends before, the
-// node is a member as before, with ErrNotHandedOver; with force it leaves all the same. The node runs on, as a member
-// of nothing; Stop it.
+// of the others has everything from its queues, and sends the farewell. ctx bounds the handing over: if it ends before,
+// the node is a member as before, and the error is ErrNotHandedOver; with force it leaves all the same. The node still
+// runs then, outside of the cluster; Stop it.
 func (h *Host) Leave(ctx context.Context, force bool) error {
 	leaving := func(on bool) error {
 		in := event{in: &node.SetReadOnly{Reason: node.ReasonLeaving, On: on}}
@@ -61,7 +61,7 @@ func (h *Host) handOver(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("its vote on linearizable operations: %w", err)
 		}
-		if resp.Code != node.CodeOK || resp.Detail != "" { // a note says that the others have not taken over yet.
+		if resp.Code != node.CodeOK || resp.Detail != "" { // a note means that the others have not taken over yet.
 			return fmt.Errorf("its vote on linearizable operations: %s", resp.Detail)
 		}
 	}

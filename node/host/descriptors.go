@@ -12,16 +12,16 @@ import (
 	"kvs/node/host/rest"
 )
 
-// A process may open so many files and connections and no more. Clients must not use them up: the store opens files as
-// it grows, and members need connections. So the bounds on connections follow from the limit and from what else is
-// open.
+// The number of open files and connections of a process is limited. Clients must not use up the limit: the store opens
+// files as it grows, and members need connections. So the bounds on connections are computed from the limit and the
+// number of other open files.
 
 const (
-	descriptorsInterval = time.Second // how often what is open is counted.
+	descriptorsInterval = time.Second // how often open files are counted.
 	clientsMin          = 8           // with fewer a node does not start.
 )
 
-// ErrDescriptors says that the process may open too few files.
+// ErrDescriptors means that the process may open too few files.
 var ErrDescriptors = errors.New("too few files may be open")
 
 // raiseDescriptorLimit raises the process's own limit to the highest that it may choose, and returns it.
@@ -32,14 +32,14 @@ func raiseDescriptorLimit() (int, error) {
 	}
 	if l.Cur < l.Max {
 		raised := syscall.Rlimit{Cur: l.Max, Max: l.Max}
-		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised) == nil { // else the lower one holds.
+		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &raised) == nil { // otherwise the lower limit remains.
 			l = raised
 		}
 	}
 	return int(min(l.Cur, math.MaxInt32)), nil
 }
 
-// openDescriptors counts what this process has open.
+// openDescriptors counts the open files of this process.
 func openDescriptors() (int, error) {
 	d, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -47,11 +47,11 @@ func openDescriptors() (int, error) {
 	}
 	defer d.Close()
 	names, err := d.Readdirnames(-1)
-	return len(names) - 1, err // without d.
+	return len(names) - 1, err // without d itself.
 }
 
-// fitConnections is how many connections may be open when the process may open limit files, and has others open that
-// are none.
+// fitConnections is how many connections may be open when the process may open limit files, of which others are used
+// otherwise.
 func fitConnections(limit, others int) (rest.Bounds, error) {
 	b := rest.DefaultBounds
 	b.Spares = min(max(limit/16, 4), b.Spares)
@@ -67,7 +67,7 @@ func fitConnections(limit, others int) (rest.Bounds, error) {
 	return b, nil
 }
 
-// descriptorWatch keeps the bounds on connections in step with what else is open.
+// descriptorWatch adapts the bounds on connections to the number of other open files.
 type descriptorWatch struct {
 	limit  int
 	count  func() (int, error)
@@ -76,7 +76,7 @@ type descriptorWatch struct {
 	last   rest.Bounds
 }
 
-// look counts once. What cannot be counted changes nothing.
+// look counts once. If counting fails, the bounds stay.
 func (w *descriptorWatch) look() error {
 	connections := w.open()
 	all, err := w.count()
@@ -91,8 +91,8 @@ func (w *descriptorWatch) look() error {
 	return err
 }
 
-// fitDescriptors fits the server's connections to the number of files that may be open. It fails when that is too low
-// to serve.
+// fitDescriptors fits the server's connections to the number of files that may be open. It fails when the limit is too
+// low to serve.
 func (h *Host) fitDescriptors() (*descriptorWatch, error) {
 	limit, err := raiseDescriptorLimit()
 	if err != nil {
@@ -117,7 +117,7 @@ func (w *descriptorWatch) run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			_ = w.look() // a node that runs goes on with the few it has.
+			_ = w.look() // a running node continues with the present bounds.
 		case <-ctx.Done():
 			return
 		}

@@ -10,19 +10,19 @@ import (
 	"kvs/node/host/badgerstore"
 )
 
-// diskWatch looks at the free space from time to time and makes the node read-only while there is too little.
+// diskWatch checks the free space from time to time and makes the node read-only while there is too little.
 type diskWatch struct {
 	dir      string
 	free     func(dir string) (uint64, error)
-	gauge    *badgerstore.Gauge // of what writes need,
-	reserve  *badgerstore.Gauge // and of what is kept for deletions.
+	gauge    *badgerstore.Gauge // for the space that writes need,
+	reserve  *badgerstore.Gauge // and for the space reserved for deletions.
 	logger   *slog.Logger
 	interval time.Duration
 	tell     func(ctx context.Context, ev event) error
-	ballast  func() error  // gives up the space kept for a full disk when it is needed, or sets it aside.
-	owed     func() uint64 // bytes of that space which were given up: they look free and are not.
-	noKeep   bool          // the log has said that there is none.
-	blind    bool          // the last look failed.
+	ballast  func() error  // releases the space reserved for a full disk when it is needed, or reserves it.
+	owed     func() uint64 // released bytes of that space: they count as used.
+	noKeep   bool          // the lack of the reserve has been logged.
+	blind    bool          // the last check failed.
 }
 
 // run looks until ctx ends, the first time at once.
@@ -39,7 +39,7 @@ func (w *diskWatch) run(ctx context.Context) {
 	}
 }
 
-// look observes once. When the space cannot be found out the mode stays as it is, and one line is logged.
+// look checks once. If the free space cannot be read, the mode stays as it is, and one line is logged.
 func (w *diskWatch) look(ctx context.Context) {
 	if err := w.ballast(); err != nil && !w.noKeep {
 		w.noKeep = true
@@ -73,8 +73,8 @@ func (w *diskWatch) observe(ctx context.Context, gauge *badgerstore.Gauge, reaso
 	_ = w.tell(ctx, event{in: &node.SetReadOnly{Reason: reason, On: full}}) // fails only when the node stops.
 }
 
-// reserveGauge says when deletions have to stop too: at three quarters of what writes need, well before the store
-// itself stops at half of it. Config's check has seen that the watermark is larger than nothing.
+// reserveGauge is the gauge at which deletions stop too: at three quarters of the space that writes need, well before
+// the store itself stops at half of it. The configuration's check ensures that the watermark is above zero.
 func (h *Host) reserveGauge() *badgerstore.Gauge {
 	low := uint64(h.cfg.Disk.LowWatermark)
 	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{FullBelow: low / 4 * 3, FreeFrom: low})

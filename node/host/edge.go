@@ -14,12 +14,12 @@ import (
 	"kvs/node/host/rest"
 )
 
-// auditLog writes down who asked for what.
+// auditLog records each request with its sender.
 type auditLog struct {
 	file   *logging.File
 	all    bool
 	logger *slog.Logger
-	failed atomic.Int64 // when the log was told of a failure last, in seconds.
+	failed atomic.Int64 // when a failure was logged last, in seconds.
 }
 
 // openAudit opens the audit log, if the configuration names one.
@@ -37,7 +37,7 @@ func (h *Host) openAudit(undo *cleanup) error {
 	return nil
 }
 
-// auditComplaints is the time between two lines of the log about an audit log that cannot be written.
+// auditComplaints is the time, in seconds, between two lines of the log about an audit log that cannot be written.
 const auditComplaints = 10
 
 func (a *auditLog) write(e rest.Audited) {
@@ -54,7 +54,7 @@ func (a *auditLog) write(e rest.Audited) {
 	}
 }
 
-// openAdminDoor lets in those who watch the node.
+// openAdminDoor opens the listener for monitoring.
 func (h *Host) openAdminDoor(undo *cleanup) error {
 	if h.cfg.AdminListen == "" {
 		return nil

@@ -16,11 +16,11 @@ import (
 	"kvs/node/swim"
 )
 
-// Before a node starts it asks the members that it is about to meet who they are. Two mistakes are reported then,
-// before any of them has heard of it: a seed of another cluster, of another name or founded apart, in which case it
-// makes no data folder either, and a data folder that was copied, so that two nodes have one identity, which takes
-// opening it to be known. Whoever does not answer in time is not waited for: gossip goes on looking, and drops what
-// belongs to another cluster.
+// Before a node starts it asks the members that it is about to meet for their status. Two mistakes are reported then,
+// before the node has sent any gossip. The first is a seed of another cluster, of another name or founded apart; in
+// this case no data folder is made either. The second is a copied data folder, so that two nodes have one identity; it
+// is found when the folder is open. The node does not wait for members that do not answer in time: gossip goes on
+// trying, and drops messages of another cluster.
 
 const (
 	greetTimeout = 700 * time.Millisecond // for all that are asked together; a dead machine delays a start by so much.
@@ -34,21 +34,21 @@ var (
 	ErrRenamed       = errors.New("the node has another name than before")
 )
 
-// greetAsNewcomer asks the seeds when there is no data folder yet, or an empty one. Whoever is refused has none
+// greetAsNewcomer asks the seeds when there is no data folder yet, or an empty one. A node that is refused has none
 // afterwards either.
 func (h *Host) greetAsNewcomer(ctx context.Context) (greeted bool, err error) {
 	entries, err := os.ReadDir(h.cfg.DataDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
-		return false, nil // what is wrong with it, the store says.
+		return false, nil // the store reports what is wrong with it.
 	}
 	return true, h.greetAs(ctx, 0, nil, nil)
 }
 
-// greet asks the seeds, and for a node with an identity the members that it knew.
+// greet asks the seeds; a node with an identity asks the members that it knew as well.
 func (h *Host) greet(ctx context.Context) error {
 	id, known, err := node.StoredIdentity(h.store)
 	if err != nil {
-		return nil // node.New says what is wrong, with advice.
+		return nil // node.New reports what is wrong, with advice.
 	}
 	config, err := node.StoredConfig(h.store)
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *Host) greetAs(ctx context.Context, id node.ID, known []swim.Member, con
 	for _, a := range answers {
 		if err := h.otherCluster(a, config); err != nil {
 			strangers = append(strangers, err)
-			// of two clusters with its name a newcomer cannot choose one.
+			// a newcomer cannot choose between two clusters of its name.
 			split = split || a.status.Cluster == h.cfg.Cluster
 			continue
 		}
@@ -99,9 +99,9 @@ func (h *Host) greetAs(ctx context.Context, id node.ID, known []swim.Member, con
 	return h.checkIdentity(ctx, id, answers)
 }
 
-// warnOfNamesake says that another member that lives has this node's name. It is no reason not to start: nothing goes
-// by names but people, and the other one may be about to end. One at this node's own address was here before, and lost
-// its disk.
+// warnOfNamesake logs that another living member has this node's name. The node starts nevertheless: names are for
+// people only, and the other one may be about to end. A member at this node's own address is a former identity of this
+// node that lost its disk.
 func (h *Host) warnOfNamesake(id node.ID, answers []greeting) {
 	for _, a := range answers {
 		if a.status.Cluster != h.cfg.Cluster {
@@ -119,8 +119,8 @@ func (h *Host) warnOfNamesake(id node.ID, answers []greeting) {
 	}
 }
 
-// checkName refuses to start a node under another name than the one that others know it by, where names are what
-// members prove: they would not hear it.
+// checkName refuses to start a node under another name than the one that others know, where members prove their names:
+// they would drop its messages.
 func (h *Host) checkName(id node.ID, answers []greeting) error {
 	if !h.cfg.SwimConfig().NamesFixed {
 		return nil
@@ -171,8 +171,8 @@ func (h *Host) otherCluster(a greeting, own *node.Config) error {
 	return nil
 }
 
-// checkIdentity looks for another process with this node's identity. That somebody believes in one proves nothing, for
-// the node itself may have had another address: only the one at that address does.
+// checkIdentity looks for another process with this node's identity. Another member's table is no proof, because this
+// node itself may have had another address: only the answer of a process at that address is.
 func (h *Host) checkIdentity(ctx context.Context, id node.ID, answers []greeting) error {
 	var claims []string
 	for _, a := range answers {
@@ -202,14 +202,14 @@ func (h *Host) identityInUse(id node.ID, addr string) error {
 		ErrIdentityInUse, addr, id, h.cfg.DataDir)
 }
 
-// greeting is what a member has said of itself.
+// greeting is the status of a member, as it has answered.
 type greeting struct {
 	addr   string
 	status api.Status
 }
 
-// config is as much of the member's configuration as says of which founding it is; nil: it has none, or is of a version
-// that does not say.
+// config is the part of the member's configuration that identifies its founding; nil: it has none, or is of a version
+// that does not send it.
 func (g *greeting) config() *node.Config {
 	founding, err := slot.ParseUUID(g.status.Voters.Founding)
 	if err != nil {
@@ -224,8 +224,8 @@ func (g *greeting) config() *node.Config {
 	return c
 }
 
-// ask returns what the members at these addresses say of themselves, as far as they answer in time, in the order of the
-// addresses. This node's own address is left out.
+// ask returns the statuses of the members at these addresses that answer in time, in the order of the addresses. This
+// node's own address is left out.
 func (h *Host) ask(ctx context.Context, addrs []string) []greeting {
 	var asked []string
 	for _, a := range addrs {
@@ -249,7 +249,7 @@ func (h *Host) ask(ctx context.Context, addrs []string) []greeting {
 	return out
 }
 
-// askOne returns the zero Status when no answer comes, or not one of a member.
+// askOne returns the zero Status when no member answers.
 func (h *Host) askOne(ctx context.Context, addr string) api.Status {
 	o := client.DefaultOptions(addr)
 	o.AttemptsMax, o.AttemptTimeout, o.DialTimeout = 1, greetTimeout, greetTimeout

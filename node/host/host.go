@@ -28,18 +28,18 @@ import (
 	"kvs/node/slot"
 )
 
-// Options of Start. All that are exported are required, but those with a default.
+// Options of Start. All exported ones are required, except those with a default.
 type Options struct {
 	Config  *config.Config // resolved and checked, as config.Load returns it.
 	Logger  *slog.Logger
-	Clock   Clock  // RealClock(), but for tests about clocks.
+	Clock   Clock  // RealClock(), except in tests of clocks.
 	Version string // of the program, for /status.
 
 	// Listening receives the address, a host:port, as soon as the node answers there, at first only that it is
 	// starting. Default: no call.
 	Listening func(addr string)
 
-	// wrapStore stands between the node and its store in tests about broken disks; nil: nothing does.
+	// wrapStore wraps the node's store in tests of broken disks; nil: no wrapper.
 	wrapStore func(node.Store) node.Store
 }
 
@@ -60,7 +60,7 @@ type Host struct {
 	frames    *transport.Frames
 	server    server
 	listener  net.Listener
-	admin     io.Closer     // the door for those who watch; nil: there is none.
+	admin     io.Closer     // the listener for monitoring; nil: there is none.
 	audit     *auditLog     // nil: there is none.
 	certs     *certs.Keeper // nil: no TLS.
 	sealer    *seal.Sealer  // nil: gossip is not sealed.
@@ -72,20 +72,20 @@ type Host struct {
 	writeRoom         uint64 // free bytes below which the store takes no write.
 
 	warnings atomic.Pointer[[]string]     // of the lookout.
-	lost     atomic.Pointer[lostNote]     // what the store had lost, while it is made good.
-	starting atomic.Pointer[api.Starting] // nil: it has started, and everything above is there.
-	served   chan error                   // how the server has ended.
+	lost     atomic.Pointer[lostNote]     // the loss of the store's data, while it is being repaired.
+	starting atomic.Pointer[api.Starting] // nil: the node has started, and everything above is set.
+	served   chan error                   // the result of the server.
 
 	background sync.WaitGroup     // goroutines that shutdown ends.
-	endWatch   context.CancelFunc // ends the one that looks at the disk.
+	endWatch   context.CancelFunc // ends the goroutine that watches the disk.
 	stopOnce   sync.Once
 	stopping   chan struct{} // closed when the shutdown begins,
-	stopped    chan struct{} // and when it is over.
+	stopped    chan struct{} // and when it is complete.
 	err        error         // why the node stopped by itself; set before stopped is closed.
 }
 
-// Start brings a node up: it returns when the node answers clients. ctx only bounds the start. Errors are for people,
-// and nothing is left behind: a port in use, a data folder that cannot be used, and so on.
+// Start brings a node up: it returns when the node answers clients. ctx only bounds the start. Errors are for people: a
+// port in use, a data folder that cannot be used, and so on. After an error no goroutine, listener or lock is left.
 func Start(ctx context.Context, o Options) (*Host, error) {
 	if o.Config == nil || o.Logger == nil || o.Clock == nil {
 		return nil, errors.New("host: configuration, logger and clock are required")
@@ -107,7 +107,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	return h, nil
 }
 
-// cleanup is what to undo when a start fails, last first.
+// cleanup has the steps to undo when a start fails, last first.
 type cleanup []func() error
 
 func (c *cleanup) add(f func() error) { *c = append(*c, f) }
@@ -120,7 +120,7 @@ func (c *cleanup) run() error {
 	return errors.Join(errs...)
 }
 
-// start takes the steps in an order in which nodes that start together do not wait for each other: each answers that it
+// start does its steps in an order in which nodes that start together do not wait for each other: each answers that it
 // is starting before it asks the others.
 func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 	h.say(api.Starting{Phase: "asking the other members"})
@@ -173,10 +173,10 @@ func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 	return nil
 }
 
-// say tells those who ask how far the start has come.
+// say publishes the progress of the start.
 func (h *Host) say(s api.Starting) { h.starting.Store(&s) }
 
-// openDoor lets clients and members in: they hear that the node is starting.
+// openDoor opens the listeners for clients and members: requests are answered that the node is starting.
 func (h *Host) openDoor(o *Options, undo *cleanup) error {
 	var err error
 	if h.server, err = newServer(h, o.Version); err != nil {
@@ -191,7 +191,8 @@ func (h *Host) openDoor(o *Options, undo *cleanup) error {
 		ctx, cancel := context.WithTimeout(context.Background(), refusalsMax)
 		defer cancel()
 		err := h.server.Shutdown(ctx)
-		if errors.Is(err, context.DeadlineExceeded) { // connections that are slow to take the word that it is starting.
+		// connections that are slow to read the answer that the node is starting.
+		if errors.Is(err, context.DeadlineExceeded) {
 			err = nil
 		}
 		_ = h.listener.Close()
@@ -203,10 +204,10 @@ func (h *Host) openDoor(o *Options, undo *cleanup) error {
 	return nil
 }
 
-// refusalsMax bounds the time in which a start that has failed lets those hear of it who are just asking.
+// refusalsMax bounds how long a failed start goes on answering requests that are in progress.
 const refusalsMax = time.Second
 
-// openTransport opens what members talk to each other through.
+// openTransport opens the transport between members.
 func (h *Host) openTransport(undo *cleanup) error {
 	resolver := transport.NewResolver()
 	var err error
@@ -243,12 +244,12 @@ func reachable(addr net.Addr) string {
 	return (&net.TCPAddr{IP: loopback, Port: t.Port}).String()
 }
 
-// listenError says what to do about an address that cannot be listened on.
+// listenError adds what to do about an address that cannot be listened on.
 func listenError(err error, cfg *config.Config, network string) error {
 	advice := "check listen in " + cfg.File
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		_, port, _ := net.SplitHostPort(cfg.Listen) // Check has seen that it can be split.
+		_, port, _ := net.SplitHostPort(cfg.Listen) // Check has ensured that it can be split.
 		advice = fmt.Sprintf("port %s is in use by another process: stop that one (ss -lntup shows it), or set "+
 			"listen to another port in %s", port, cfg.File)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -259,7 +260,7 @@ func listenError(err error, cfg *config.Config, network string) error {
 	return fmt.Errorf("cannot listen on %s (%s): %w: %s", cfg.Listen, network, err, advice)
 }
 
-// storeOptions are what the configuration says about the store.
+// storeOptions are the store's options from the configuration.
 func storeOptions(cfg *config.Config, logger *slog.Logger) store.Options {
 	o := store.DefaultOptions(cfg.DataDir, logger)
 	o.Base.MemTableBytes = int64(cfg.Disk.MemtableBytes)
@@ -268,7 +269,7 @@ func storeOptions(cfg *config.Config, logger *slog.Logger) store.Options {
 	return o
 }
 
-// openStore opens the data folder, and makes the watch on its free space, and the metrics.
+// openStore opens the data folder, and makes the watch of its free space, and the metrics.
 func (h *Host) openStore(ctx context.Context, version string) (*diskWatch, error) {
 	o := storeOptions(h.cfg, h.logger)
 	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{
@@ -294,7 +295,7 @@ func (h *Host) openStore(ctx context.Context, version string) (*diskWatch, error
 		return nil, errors.Join(err, opened.Close())
 	}
 	h.store = opened
-	h.decideBy(slot.NewElectorate(nil)) // the core brings the real one before anybody can ask.
+	h.decideBy(slot.NewElectorate(nil)) // the core sets the real one before reads are served.
 	h.writeRoom = o.Base.FreeBytesMin
 	h.free = o.Base.FreeBytes
 	return &diskWatch{
@@ -304,7 +305,7 @@ func (h *Host) openStore(ctx context.Context, version string) (*diskWatch, error
 	}, nil
 }
 
-// decideBy makes reads decide conflicts by these members.
+// decideBy sets the electorate by which reads decide conflicts.
 func (h *Host) decideBy(e *node.Electorate) { h.view.Store(node.NewView(h.store, e)) }
 
 // makeLoop recovers the node from its store and puts the loop around it. The loop does not run yet.
@@ -344,7 +345,7 @@ func (h *Host) makeLoop() error {
 		return err
 	}
 	l.submit = c.SubmitAll
-	l.drain = func() { _ = c.Close() } // the loop hears of a failure through its progress.
+	l.drain = func() { _ = c.Close() } // the loop learns of a failure through its progress.
 	l.timer = time.NewTimer(0)
 	h.loop = l
 	return nil
@@ -387,9 +388,9 @@ func (h *Host) supervise() {
 	h.begin(why)
 }
 
-// loopbackIP is the address that a node on loopback calls its peers from: its own. Gossip leaves from it anyway; with
-// frames doing so too, whoever stands between nodes of one machine can tell them apart. Elsewhere the system chooses
-// (nil).
+// loopbackIP is the local address from which a node on loopback connects to its peers: its own. Gossip is sent from it
+// anyway; with frames from it too, a relay between nodes of one machine can distinguish the nodes. Elsewhere the system
+// chooses (nil).
 func loopbackIP(listen string) net.IP {
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsLoopback() && ip.To4() != nil {

@@ -38,7 +38,7 @@ func (k keyring) Change(c api.KeyringChange) error {
 	return fmt.Errorf("action %.50q: want install, use or remove", c.Action)
 }
 
-// done tells the log what has happened.
+// done logs the outcome of a change.
 func (k keyring) done(what string, id seal.KeyID, err error) error {
 	if err == nil {
 		k.h.logger.Info("gossip key "+what, "key", id.String())

@@ -12,19 +12,19 @@ import (
 	"kvs/node"
 )
 
-// lookout watches what no message shows: seeds whose names do not resolve or that do not answer, and an advertised
-// address at which this node cannot be reached. The core goes on trying; this is for people.
+// lookout watches for problems that no message shows: seeds whose names do not resolve or that do not answer, and an
+// advertised address at which this node cannot be reached. The core goes on trying; the warnings are for people.
 type lookout struct {
 	h        *Host
 	resolve  func(ctx context.Context, host string) error
 	interval time.Duration
-	patience int // looks before a seed that is silent is told of: members that start together take a moment.
+	patience int // looks before a silent seed is reported: members that start together take a moment.
 }
 
 const (
 	lookoutInterval = 5 * time.Second
 	lookoutTimeout  = 2 * time.Second // for all that is tried in one look.
-	lookoutRest     = 12              // looks that are left out when all is well.
+	lookoutRest     = 12              // looks that are skipped when all is well.
 )
 
 func newLookout(h *Host) *lookout {
@@ -59,7 +59,7 @@ func (l *lookout) run(ctx context.Context) {
 	}
 }
 
-// tell logs what is new, and keeps all for the status.
+// tell logs new warnings, and keeps all for the status.
 func (l *lookout) tell(warnings []string) {
 	before := l.h.Warnings()
 	for _, w := range warnings {
@@ -73,13 +73,13 @@ func (l *lookout) tell(warnings []string) {
 	l.h.warnings.Store(&warnings)
 }
 
-// look returns what is wrong at the moment. silent: also which seeds do not answer.
+// look returns the present warnings. silent: also which seeds do not answer.
 func (l *lookout) look(ctx context.Context, silent bool) []string {
 	ctx, cancel := context.WithTimeout(ctx, lookoutTimeout)
 	defer cancel()
 	st, err := l.h.Status(ctx)
 	if err != nil {
-		return nil // a node in trouble has said so.
+		return nil // a failed node has logged its failure.
 	}
 	var out []string
 	if w := l.lookAtMyself(ctx, &st); w != "" {
@@ -115,7 +115,7 @@ func (l *lookout) lookAtSeed(ctx context.Context, seed string, silent bool) stri
 		l.h.cfg.File)
 }
 
-// lookAtMyself finds out whether this node can be reached where it tells the others that it can.
+// lookAtMyself checks whether this node can be reached at its advertised address.
 func (l *lookout) lookAtMyself(ctx context.Context, st *node.Status) string {
 	advertise, file := l.h.cfg.Advertise, l.h.cfg.File
 	host, _, err := net.SplitHostPort(advertise)
@@ -147,7 +147,7 @@ func (l *lookout) lookUp(ctx context.Context, host string) error {
 	return l.resolve(ctx, host)
 }
 
-// reasonOf is an error of a lookup without the name, which stands beside it.
+// reasonOf is an error of a lookup without the name, which the message has already.
 func reasonOf(err error) string {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -156,7 +156,7 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// Warnings are what is wrong around the node and does not keep it from serving.
+// Warnings are problems around the node that do not keep it from serving.
 func (h *Host) Warnings() []string {
 	if w := h.warnings.Load(); w != nil {
 		return *w
@@ -164,7 +164,7 @@ func (h *Host) Warnings() []string {
 	return nil
 }
 
-// alone says why a node that expects others, and has never met one, must not be taken for their cluster; empty: it may.
+// alone explains why a node that expects others, and has never met one, does not count as ready; empty: it may.
 func (h *Host) alone(st *node.Status) string {
 	if h.cfg.ExpectedMembers < 2 || st.Config != nil || len(st.Members) > 1 {
 		return ""

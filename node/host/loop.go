@@ -19,11 +19,11 @@ const (
 	tickPauseMin   = time.Millisecond
 )
 
-// event is something for the loop to do. Exactly one field is set.
+// event is one item of work for the loop. Exactly one field is set.
 type event struct {
 	in     node.Input
 	call   *call              // a client's request.
-	frames *frameBatch        // what one peer sent in one piece.
+	frames *frameBatch        // one batch from a peer.
 	ask    func(n *node.Node) // a question about the core; it must not step it.
 }
 
@@ -43,7 +43,7 @@ type loop struct {
 
 	inbox    chan event
 	progress progress
-	quit     chan struct{} // closed when no event will come any more.
+	quit     chan struct{} // closed when no more events will come.
 	done     chan struct{} // closed when the loop has ended.
 	failed   chan struct{} // closed when the store has failed.
 	failure  error         // why; set before failed is closed.
@@ -52,15 +52,15 @@ type loop struct {
 	submit  func([]node.Persist) error // queues persists with the committer.
 	drain   func()                     // returns when everything submitted has ended.
 	send    func(node.Send)
-	release func()      // lets go what was sent.
+	release func()      // releases the memory of sent messages.
 	freed   func(*call) // a call has been answered.
 
 	decided  func(*node.Decision)   // a conflict was decided.
 	decideBy func(*node.Electorate) // eventual reads decide conflicts by it from now on.
 }
 
-// progress is what the committer tells the loop. It has room for any number of reports, because only the last one
-// counts: the committer never waits for the loop, which may be waiting for the committer.
+// progress carries the committer's reports to the loop. Only the last report counts, so there is always room for one:
+// the committer never waits for the loop, which may be waiting for the committer.
 type progress struct {
 	mu    sync.Mutex
 	upTo  node.PersistID
@@ -71,7 +71,7 @@ type progress struct {
 func (p *progress) report(upTo node.PersistID, err error) {
 	p.mu.Lock()
 	if err != nil {
-		p.err = err // upTo stays: what is above it is not known to be durable.
+		p.err = err // upTo stays: persists above it are not known to be durable.
 	} else {
 		p.upTo = upTo
 	}
@@ -92,7 +92,7 @@ func (p *progress) last() (node.PersistID, error) {
 func (l *loop) run() {
 	defer close(l.done)
 	defer l.timer.Stop()
-	l.collect() // what node.New asked for.
+	l.collect() // the effects of node.New.
 	l.effects()
 	for {
 		select {
@@ -111,7 +111,7 @@ func (l *loop) run() {
 	}
 }
 
-// takeWaiting takes what else has come, up to a bound, so that a busy loop queues many persists for one fsync.
+// takeWaiting takes further waiting events, up to a bound, so that a busy loop queues many persists for one fsync.
 func (l *loop) takeWaiting() {
 	for range roundEventsMax {
 		select {
@@ -125,7 +125,7 @@ func (l *loop) takeWaiting() {
 	}
 }
 
-// finish answers what is still there, waits for the disk, and lets go what waited for it.
+// finish handles the remaining events, waits for the disk, and releases effects that waited for it.
 func (l *loop) finish() {
 	for len(l.inbox) > 0 {
 		l.takeWaiting()
@@ -180,7 +180,7 @@ func (l *loop) collect() {
 	}
 }
 
-// advance tells the core and the gate what has become durable, or that the store failed.
+// advance reports durable persists, or a failure of the store, to the core and the gate.
 func (l *loop) advance() {
 	upTo, err := l.progress.last()
 	if l.failure != nil || upTo == l.durable && err == nil {
@@ -188,7 +188,7 @@ func (l *loop) advance() {
 	}
 	l.durable = upTo
 	l.step(&node.Persisted{UpTo: upTo, Err: err})
-	l.gate.Durable(upTo, &l.eff) // what this adds waits for nothing any more; gate.Pass leaves it alone.
+	l.gate.Durable(upTo, &l.eff) // the effects that this adds wait for no persist; gate.Pass leaves them as they are.
 	if err == nil {
 		return
 	}
@@ -200,11 +200,12 @@ func (l *loop) advance() {
 	close(l.failed)
 }
 
-// effects carries out what the steps of a round asked for. Persists go first: the disk is what takes longest.
+// effects carries out the effects of a round's steps. Persists go first, because the disk takes longest.
 func (l *loop) effects() {
 	if l.failure == nil && len(l.submits) > 0 {
 		if err := l.submit(l.submits); err != nil {
-			l.logger.Debug("persists not queued", "first", l.submits[0].ID, "error", err) // the committer reports why.
+			// the committer reports the cause.
+			l.logger.Debug("persists not queued", "first", l.submits[0].ID, "error", err)
 		}
 	}
 	clear(l.submits)
@@ -233,14 +234,14 @@ func (l *loop) effects() {
 func (l *loop) answer(r node.Response) {
 	c := l.calls[r.ID]
 	if c == nil {
-		panic(fmt.Sprintf("kvs: broken invariant: reply to request %d, which nobody waits for", r.ID))
+		panic(fmt.Sprintf("kvs: broken invariant: reply to request %d, which is not pending", r.ID))
 	}
 	delete(l.calls, r.ID)
-	c.reply <- r // has room: one reply a request.
+	c.reply <- r // has room: one reply for each request.
 	l.freed(c)
 }
 
-// abandon answers every request that the core will not answer any more.
+// abandon answers every request that the core will no longer answer.
 func (l *loop) abandon(detail string) {
 	for id, c := range l.calls {
 		r := node.Response{ID: id, Code: node.CodeFailed, Level: c.request.Level, Detail: detail}

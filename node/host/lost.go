@@ -15,11 +15,12 @@ import (
 	"kvs/node/slot"
 )
 
-// What the host does about a store that has lost data, or cannot be opened for damage: it sets the store aside,
-// removes nothing, and starts the node on an empty one, in the place of the identity that ended with the other
-// (node/lost.go). For that it keeps two files beside the store, which a damaged store cannot take along: MEMBER says
-// who the node is and whom it knows, and LOST, while it stands in, for whom. Where no other member is known there is
-// no member to get the data from, and the node does not start: a person decides.
+// The host's handling of a store that has lost data, or is too damaged to be opened: it sets the store aside, removes
+// nothing, and starts the node on an empty store, in the place of the identity that ended with the old one
+// (node/lost.go). For that it keeps two files outside the store, which damage of the store does not affect: MEMBER has
+// the node's identity and the addresses of other members, and LOST, while the node replaces a former identity, that
+// identity. If no other member is known there is no source for the data, and the node does not start: an operator
+// decides.
 
 // besideFormat numbers the content of both files. A file of another format, or a damaged one, counts as none.
 const besideFormat = 1
@@ -76,12 +77,12 @@ func readLost(dir string) (note lostNote, ok bool) {
 	return note, ok
 }
 
-// setAside is called with the reason why the store cannot be opened. When others are known that may have its data, it
-// makes room for a new store; otherwise it returns an error that says what a person can do.
+// setAside is called with the reason why the store cannot be opened. If other members are known that may have its data,
+// it sets the store aside to make room for a new one; otherwise it returns an error with what an operator can do.
 func (h *Host) setAside(why error) error {
 	dir := h.cfg.DataDir
 	note := lostNote{Format: besideFormat, At: time.UnixMilli(h.clock.Wall()).UTC(), Why: why.Error()}
-	if before, ok := readLost(dir); ok { // it was not done with the last loss yet.
+	if before, ok := readLost(dir); ok { // the last loss was not repaired yet.
 		note.Former, note.Addrs = before.Former, before.Addrs
 	}
 	if m, ok := readMember(dir); ok {
@@ -112,7 +113,7 @@ func (h *Host) setAside(why error) error {
 	return nil
 }
 
-// standIn is what the core has to know; nil: the store is the node's own.
+// standIn is what the core has to know about the loss; nil: the store has lost nothing.
 func (h *Host) standIn() *node.Lost {
 	note, ok := readLost(h.cfg.DataDir)
 	if !ok {
@@ -128,7 +129,7 @@ func (h *Host) standIn() *node.Lost {
 	return l
 }
 
-// lostWarnings say what is being made good.
+// lostWarnings describe the loss that is being repaired.
 func (h *Host) lostWarnings(st *node.Status) []string {
 	note := h.lost.Load()
 	if note == nil {
@@ -143,7 +144,7 @@ func (h *Host) lostWarnings(st *node.Status) []string {
 	return out
 }
 
-// memberWatch keeps MEMBER up to date, and removes LOST when what was lost is made good.
+// memberWatch keeps MEMBER up to date, and removes LOST when the loss is repaired.
 type memberWatch struct {
 	h        *Host
 	interval time.Duration
@@ -174,7 +175,7 @@ func (w *memberWatch) look(ctx context.Context) error {
 	h := w.h
 	st, err := h.Status(ctx)
 	if err != nil {
-		return nil // a node in trouble has said so.
+		return nil // a failed node has logged its failure.
 	}
 	note := memberNote{Format: besideFormat, ID: st.ID.String(), Cluster: st.Cluster, Addrs: []string{}}
 	for _, m := range st.Members {

@@ -178,7 +178,8 @@ func TestAMemberWithADamagedFolderMakesItselfWhole(t *testing.T) {
 			require.NoError(t, os.RemoveAll(name))
 		}
 		c = startHost(t, options[2])
-		// The next disk may be lost when all voters have caught up: a majority of the former ones has to be there until then.
+		// The next disk may be lost when all voters have caught up: a majority of the former ones has to be there until
+		// then.
 		require.Eventually(t, func() bool {
 			st := statusOf(t, c)
 			return st.ID != before.ID && madeWhole(&st) && len(st.Config.Voters) == 3 &&

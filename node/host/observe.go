@@ -25,7 +25,7 @@ func (h *Host) observe(version string, sizes func() (badgerstore.Sizes, error)) 
 	return err
 }
 
-// sample is the node's snapshot with what the host counts itself. With an error the snapshot is an old one, or absent.
+// sample is the node's snapshot with the host's own counters. With an error the snapshot is an old one, or absent.
 func (h *Host) sample() (metrics.Sample, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotWait)
 	defer cancel()
@@ -58,7 +58,7 @@ func (h *Host) sample() (metrics.Sample, error) {
 	return out, err
 }
 
-// serves says whether clients are sent to a node in this mode.
+// serves reports whether a node in this mode serves clients.
 func serves(m node.Mode) bool { return m == node.ModeNormal || m == node.ModeReadOnly }
 
 // counter is Metrics as node/host/rest sees it.

@@ -18,25 +18,25 @@ import (
 // frameBatch is what one peer posted, on its way through the loop.
 type frameBatch struct {
 	frames [][]byte
-	by     string // the member that has proved to have sent it; empty: nothing was proved.
+	by     string // the proved name of its sender; empty: no name was proved.
 	places chan struct{}
 }
 
-// taken gives the batch's place to the next one.
+// taken frees the batch's place for the next one.
 func (b *frameBatch) taken() { <-b.places }
 
-// Bounds of what peers may have waiting for the loop. A peer that finds no place waits, and so does what it sends.
+// Bounds of the batches of peers that wait for the loop. A peer that finds no place waits, and with it its messages.
 const (
 	peerBatchesMax = 32
 	peerWaitMax    = 3 * time.Second // less than the time that a sender gives a batch.
 )
 
-// ErrBusy says that too much from peers is waiting already.
+// ErrBusy means that too many batches of peers are waiting already.
 var ErrBusy = errors.New("the node is busy: the batch was dropped")
 
-// Frames takes a batch that a peer has posted, who has proved to be the member of the name by; empty: no proof was
-// asked for for a proof. The body may be used again when it returns. Errors wrap transport.ErrBadBatch (the peer speaks
-// another version, or the batch was damaged), ErrBusy, or ErrStopped; nothing of the batch was taken then.
+// Frames takes a batch that a peer has posted. by is the peer's proved name; empty: no proof was required. The body may
+// be used again when it returns. Errors wrap transport.ErrBadBatch (the peer speaks another version, or the batch was
+// damaged), ErrBusy, or ErrStopped; no frame of the batch was taken then.
 func (h *Host) Frames(body []byte, by string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), peerWaitMax)
 	defer cancel()
@@ -63,8 +63,8 @@ func (h *Host) Frames(body []byte, by string) error {
 	return fmt.Errorf("%w: %w", ErrBusy, err)
 }
 
-// Stream takes what a peer, by as for Frames, sends on a connection, until it ends. A stream waits for its turn with
-// what it has read: its sender notices by the connection, and drops the oldest of what waits there.
+// Stream takes what a peer, by as for Frames, sends on a connection, until it ends. A stream holds the frames that it
+// has read until the loop has a place: the connection slows its sender, which drops the oldest waiting frames.
 func (h *Host) Stream(conn net.Conn, by string, room *budget.Bytes) error {
 	if !h.streams.add(conn) {
 		return ErrStopped
@@ -89,14 +89,14 @@ func (h *Host) deliver(frames [][]byte, by string) error {
 	return err
 }
 
-// streams are the connections on which peers send. A node that stops ends them.
+// streams are the connections on which peers send. A stopping node closes them.
 type streams struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	ended bool
 }
 
-// add says that a stream has begun. False: the node stops.
+// add registers a new stream. False: the node is stopping.
 func (s *streams) add(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,19 +122,20 @@ func (s *streams) len() int {
 	return len(s.conns)
 }
 
-// end breaks the streams, and lets none begin any more.
+// end closes the streams, and refuses new ones.
 func (s *streams) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
 	for c := range s.conns {
-		_ = c.Close() // whoever reads hears of it.
+		_ = c.Close() // the reader gets an error.
 	}
 }
 
 // datagram takes a gossip packet. There is always a next one, so it does not wait for room.
 func (h *Host) datagram(from string, data []byte) {
-	// While a cluster changes over strangers are heard too, and one must not make members look old.
+	// While a cluster changes over, unauthenticated datagrams are accepted too, and they must not make members'
+	// datagrams count as replays.
 	if h.sealer != nil && h.cfg.TLS.Mode != config.TLSOptional && h.replayed(data) {
 		h.datagramsReplayed.Add(1)
 		return
@@ -144,8 +145,8 @@ func (h *Host) datagram(from string, data []byte) {
 	}
 }
 
-// replayed says that a datagram, which is sealed by a member, came before, or is too old to tell. What is no message
-// the core counts.
+// replayed reports whether a datagram, which is sealed by a member, came before, or is too old to tell. The core counts
+// datagrams that are no messages.
 func (h *Host) replayed(data []byte) bool {
 	_, from, _, err := wire.Open(data, wire.ClusterHash(h.cfg.Cluster))
 	return err == nil && !h.replays.Fresh(uint64(from), uint64(wire.ReadStamp(data)), h.clock.Mono())
@@ -169,7 +170,7 @@ func (h *Host) Stats() Stats {
 	}
 }
 
-// send carries out a send effect. Frames leave when the loop says so.
+// send carries out a send effect. Frames leave when the loop releases them.
 func (h *Host) send(s node.Send) {
 	if s.Transport == node.TransportDatagram {
 		h.datagrams.Send(s.To, s.Data)
@@ -178,10 +179,10 @@ func (h *Host) send(s node.Send) {
 	}
 }
 
-// laneOf says how urgent a frame is.
+// laneOf is the urgency of a frame.
 func laneOf(frame []byte) transport.Lane {
 	kind := wire.KindOf(frame)
-	switch kind { // what a new voter has to have, page after page.
+	switch kind { // the catch-up of a new voter, page after page.
 	case wire.KindCatchRange, wire.KindCatchKeys, wire.KindCatchPull, wire.KindCatchSlots:
 		return transport.Bulk
 	}

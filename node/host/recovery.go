@@ -25,8 +25,8 @@ type Offline struct {
 // OpenOffline opens the data of a node that does not run. Errors: it runs, it never ran, its data cannot be read.
 func OpenOffline(cfg *config.Config) (*Offline, error) { return openOffline(cfg, false) }
 
-// OpenDamaged opens, as it is, a store that has lost data, of a node that does not run. From then on the node starts
-// with it: nothing tells any more what it has forgotten.
+// OpenDamaged opens a store that has lost data as it is, of a node that does not run. From then on the node starts with
+// it, and the loss is no longer detected.
 func OpenDamaged(cfg *config.Config) (*Offline, error) { return openOffline(cfg, true) }
 
 func openOffline(cfg *config.Config, acceptLoss bool) (*Offline, error) {
@@ -52,7 +52,7 @@ func openOffline(cfg *config.Config, acceptLoss bool) (*Offline, error) {
 	return &Offline{store: opened, Recovery: *r}, nil
 }
 
-// Close lets go of the folder.
+// Close releases the folder.
 func (o *Offline) Close() error { return o.store.Close() }
 
 // ReplaceVoters writes a configuration in which these are the voters: see node.Recovery. It is on disk when it returns,
@@ -68,8 +68,7 @@ func (o *Offline) ReplaceVoters(voters []node.ID) (*node.Config, error) {
 	return c, nil
 }
 
-// NotRemoved makes these members again, as far as this store is concerned: see node.Recovery. It is on disk when it
-// returns.
+// NotRemoved makes these identities members again in this store: see node.Recovery. It is on disk when it returns.
 func (o *Offline) NotRemoved(ids []node.ID) error {
 	change, err := o.Recovery.NotRemoved(ids)
 	if err != nil {
@@ -81,7 +80,7 @@ func (o *Offline) NotRemoved(ids []node.ID) error {
 	return nil
 }
 
-// CheckVoters says whether ReplaceVoters would refuse these, and changes nothing.
+// CheckVoters returns the error with which ReplaceVoters would refuse these voters, and changes nothing.
 func (o *Offline) CheckVoters(voters []node.ID) error {
 	_, _, err := o.plan(voters)
 	return err

@@ -17,10 +17,10 @@ type call struct {
 	reply   chan node.Response // capacity one: the loop never waits for a client.
 }
 
-// bytes is what the call holds in memory, by and large.
+// bytes is about how much memory the call holds.
 func (c *call) bytes() int { return len(c.request.Path) + len(c.request.Value) }
 
-// ErrStopped says that the node has stopped, or is about to: what was asked has not been done and will not be.
+// ErrStopped means that the node has stopped, or is stopping: the request has not been done and will not be.
 var ErrStopped = errors.New("the node is shutting down: ask another member")
 
 // callBytesMax bounds the values of the requests in flight together, so that clients alone cannot fill the committer's
@@ -30,10 +30,9 @@ const callBytesMax = 48 << 20
 // callRetryAfter is how long a client has to wait when there are too many requests at once.
 const callRetryAfter = time.Second
 
-// Do runs a client operation and waits for its answer until ctx ends. The ID and the Deadline are Do's to choose;
-// request and value pass into its ownership. With an error there was no answer: ErrStopped means that nothing happened,
-// any other error that a write may have happened or may happen yet. Too many requests at once are an answer,
-// CodeOverloaded.
+// Do runs a client operation and waits for its answer until ctx ends. Do sets the ID and the Deadline; request and
+// value pass into its ownership. With an error there was no answer: ErrStopped means that nothing happened, any other
+// error that a write may have happened or may happen yet. Too many requests at once are an answer, CodeOverloaded.
 func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 	c := &call{request: r, reply: make(chan node.Response, 1)}
 	if resp := h.diskFull(c); resp != nil {
@@ -68,7 +67,7 @@ func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 		select {
 		case resp := <-c.reply:
 			return resp, nil
-		default: // the loop answered all that it took: this one it never saw.
+		default: // the loop answered all requests that it took: it never took this one.
 			return node.Response{}, ErrStopped
 		}
 	case <-ctx.Done():
@@ -76,11 +75,12 @@ func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 	}
 }
 
-// diskSlack is what the core may write besides the values of requests, before the store takes a request's own write.
+// diskSlack bounds what the core may write besides the values of requests, before the store takes a request's own
+// write.
 const diskSlack = 2 << 20
 
-// diskFull refuses a write for which the store would find no room: once the core has it, the store can only try again
-// and again, and the caller gets the outcome unknown in the end. nil: there is room, or r is a read.
+// diskFull refuses a write for which the store would find no room: once the core has the write, the store can only try
+// again and again, and in the end the outcome is unknown. nil: there is room, or r is a read.
 func (h *Host) diskFull(c *call) *node.Response {
 	if c.request.Op == node.OpGet {
 		return nil
@@ -164,7 +164,7 @@ func (h *Host) SetOperatorMode(ctx context.Context, readOnly bool) error {
 // pollInterval is how often a condition inside the core is looked at while a caller waits for it.
 const pollInterval = 10 * time.Millisecond
 
-// poll waits until the status is as wanted.
+// poll waits until the status meets a condition.
 func (h *Host) poll(ctx context.Context, wanted func(*node.Status) bool) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -185,7 +185,7 @@ func (h *Host) poll(ctx context.Context, wanted func(*node.Status) bool) error {
 }
 
 // admission counts the requests in flight. A request keeps its place until the loop has answered it, also when its
-// client has gone: that bounds what a hanging disk can gather.
+// client has gone: that bounds the requests that a hanging disk accumulates.
 type admission struct {
 	callsMax int
 

@@ -28,13 +28,13 @@ type server interface {
 	Resize(b rest.Bounds)
 	Open() int
 
-	// ServeAdmin answers those who watch the node on l, which it owns.
+	// ServeAdmin serves monitoring on l, which it owns.
 	ServeAdmin(l net.Listener) *rest.Admin
 
 	// Refusals counts what the limits have refused.
 	Refusals() rest.Refusals
 
-	// Distrust closes connections with certificates that are trusted no more.
+	// Distrust closes connections with certificates that are no longer trusted.
 	Distrust(trusted func(*tls.ConnectionState) bool) (closed int)
 
 	// HandshakesFailed counts connections that did not become secure.
@@ -82,7 +82,7 @@ func newServer(h *Host, version string) (server, error) {
 	return rest.New(o)
 }
 
-// door is the Host as node/host/rest sees it.
+// door implements the node of node/host/rest for the Host.
 type door struct {
 	h       *Host
 	started time.Time
@@ -127,7 +127,7 @@ func (d *door) Leave(ctx context.Context, force bool) error {
 		return fmt.Errorf("%w: %w", rest.ErrNotHandedOver, err)
 	}
 	if err == nil {
-		d.h.begin(nil) // requests that run are answered before it ends.
+		d.h.begin(nil) // running requests are answered before the node ends.
 	}
 	return worded(err)
 }
@@ -142,7 +142,7 @@ func (d *door) Stream(conn net.Conn, by string, room *budget.Bytes) error {
 	return worded(d.h.Stream(conn, by, room))
 }
 
-// worded puts the host's errors as package rest knows them.
+// worded translates the host's errors to those of package rest.
 func worded(err error) error {
 	switch {
 	case errors.Is(err, ErrStopped):
@@ -153,10 +153,10 @@ func worded(err error) error {
 	return err
 }
 
-// snapshotWait is how long a status waits for the loop. A loop that is slower is in trouble, and logs that itself.
+// snapshotWait is how long a status waits for the loop. A slower loop has a problem, and logs that itself.
 const snapshotWait = 2 * time.Second
 
-// Snapshot always answers: a node in trouble is the one whose status is looked at.
+// Snapshot always answers: the status of a failing node matters most.
 func (d *door) Snapshot() rest.Snapshot {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotWait)
 	defer cancel()

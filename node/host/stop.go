@@ -10,9 +10,9 @@ import (
 	"kvs/node/swim"
 )
 
-// Stop ends the node: it lets no new request in, answers those in flight, hands peers what waits for them, writes
-// everything down, and closes the store. Nothing that was acknowledged is lost. The other members are not told that it
-// leaves: a node that stops comes back. Stop returns when all is done, or with ctx's error, while the rest goes on.
+// Stop ends the node: it lets no new request in, answers those in flight, flushes the queues to peers, makes everything
+// durable, and closes the store. No acknowledged write is lost. The node does not announce that it leaves: a node that
+// stops comes back. Stop returns when all is done, or with ctx's error, while the rest goes on.
 func (h *Host) Stop(ctx context.Context) error {
 	h.begin(nil)
 	select {
@@ -29,7 +29,7 @@ func (h *Host) Wait() error {
 	return h.err
 }
 
-// Stopping is closed when the node begins to stop, for whatever reason.
+// Stopping is closed when the node begins to stop, for any reason.
 func (h *Host) Stopping() <-chan struct{} { return h.stopping }
 
 // begin starts the shutdown, once. why is nil when it was asked for.
@@ -49,11 +49,11 @@ func (h *Host) begin(why error) {
 	})
 }
 
-// shutdown is one step after the other, all within shutdown_timeout. Nothing that was acknowledged depends on its last
-// ones: a disk that does not answer, or a data folder that was removed, does not keep the process.
+// shutdown does its steps in order, all within shutdown_timeout. No acknowledged write depends on the last steps: a
+// disk that does not answer, or a data folder that was removed, does not keep the process from ending.
 func (h *Host) shutdown(why error) error {
-	// A quarter of the time is kept for what cannot be cut short, so that a caller that waits as long as configured
-	// sees the end.
+	// A quarter of the time is reserved for steps that cannot be cut short, so that a caller that waits as long as
+	// configured sees the end.
 	polite := h.cfg.ShutdownTimeout * 3 / 4
 	ctx, cancel := context.WithTimeout(context.Background(), polite)
 	defer cancel()
@@ -76,7 +76,7 @@ func (h *Host) shutdown(why error) error {
 	if h.audit != nil {
 		_ = h.audit.file.Close()
 	}
-	_ = h.listener.Close() // a server that was told to stop before it began to listen has not closed it.
+	_ = h.listener.Close() // a server that was stopped before it began to listen has not closed it.
 	h.endWatch()
 	errs := []error{why, h.datagrams.Close()}
 
@@ -99,7 +99,7 @@ func (h *Host) writeDown(ctx context.Context, why error) error {
 	h.background.Wait()
 	close(h.loop.quit)
 	<-h.loop.done
-	if failure := h.loop.failure; failure != nil && why != failure { // it came during the shutdown.
+	if failure := h.loop.failure; failure != nil && why != failure { // it happened during the shutdown.
 		errs = append(errs, failure)
 	}
 	if err := h.frames.Flush(ctx); err != nil {
@@ -112,8 +112,8 @@ func (h *Host) writeDown(ctx context.Context, why error) error {
 	return errors.Join(errs...)
 }
 
-// flushReplication waits until the living peers have acknowledged all they have to, for at most limit. What they miss
-// then they get by comparison, from this node when it is back.
+// flushReplication waits, for at most limit, until the living peers have acknowledged all records queued for them.
+// Comparisons bring them the rest when this node is back.
 func (h *Host) flushReplication(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -10,17 +10,17 @@ import (
 	"kvs/node/host/rest"
 )
 
-// tokensFor is how long a reading of the table of tokens is good for. A revocation reaches a member with the write of
-// the table, and its requests so much later at most.
+// tokensFor is how long a reading of the table of tokens is used. A revocation reaches a member with the write of the
+// table, and takes effect there at most so much later.
 const tokensFor = 200 * time.Millisecond
 
-// tokenTable is the table of tokens as this node's store has it.
+// tokenTable is the table of tokens in this node's store.
 type tokenTable struct {
 	view func() *node.View
 	now  func() time.Duration // monotonic.
 
 	mu      sync.Mutex
-	read    time.Duration // when; zero: never.
+	read    time.Duration // when it was read; zero: never.
 	version node.Version
 	table   *access.Table
 	err     error
@@ -52,7 +52,7 @@ func (t *tokenTable) get() (*access.Table, error) {
 	return t.table, t.err
 }
 
-// access is who is let in; nil: everybody.
+// access is the access control of requests; nil: all are allowed.
 func (h *Host) access() (*rest.Access, error) {
 	if h.cfg.Auth.Mode != config.AuthRequired {
 		return nil, nil

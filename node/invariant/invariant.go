@@ -3,8 +3,8 @@ package invariant
 
 import "fmt"
 
-// That panics when cond is false: a broken invariant is a bug, and going on would spread it. Attrs alternate names and
-// values.
+// That panics when cond is false: a broken invariant is a bug, and to continue would spread wrong data. Attrs alternate
+// names and values.
 func That(cond bool, msg string, attrs ...any) {
 	if cond {
 		return

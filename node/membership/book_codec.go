@@ -11,14 +11,14 @@ import (
 	"kvs/node/swim"
 )
 
-// The record m/members is the address book: whom to dial after a restart, and who is gone for good, this node itself
-// included when it is. Format 2 (format 1 had no `gone`, and held no member that is):
+// The record m/members is the address book: the members to dial after a restart, and those that are gone for good, this
+// node included if it is gone. Format 2 (format 1 had no `gone`, and held no member that is):
 //
 //	count u32, {id u64, born u64, state u8, gone u64, name string, addr string}
 //
 // State is that of swim.State when the book was written. Gone is the time at which a member left or was removed, in
 // milliseconds since the Unix epoch, and zero for all others. The gone come first: a book that is too large is cut at
-// its end, and addresses are hints that gossip brings again, while a removal has to be known before the first word.
+// its end, and addresses are hints that gossip brings again, while a removal has to be known before the first message.
 const (
 	bookFormat    = 2
 	bookMemberMin = 8 + 8 + 1 + 2 + 2
@@ -28,7 +28,7 @@ func (m *Machine) bookChange() contract.Change {
 	return EncodeBook(m.swim.Members(), m.Self, m.Tuning.MembersBytesMax)
 }
 
-// EncodeBook makes the record of a table; self is in it only when it is gone.
+// EncodeBook makes the record of a table; self is in it only if it is gone.
 func EncodeBook(members []swim.Member, self slot.ID, bytesMax int) contract.Change {
 	b := []byte{bookFormat, 0, 0, 0, 0}
 	count := uint32(0)

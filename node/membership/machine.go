@@ -1,8 +1,7 @@
-// Package membership is the machine that knows who the members are: it wraps node/swim, keeps the peers, the roster and
-// the electorate up to date with what swim finds out, writes the address book, and ends memberships, this member's own
-// among them.
+// Package membership is the machine that keeps the members: it wraps node/swim, updates the peers, the roster and the
+// electorate from swim's events, writes the address book, and ends memberships, also this member's own.
 //
-// It does not find out who is alive (node/swim does), and who votes on linearizable operations is node/configuration.
+// It does not detect failures (node/swim does), and the voters of linearizable operations are node/configuration's.
 // Begin with Machine, and members.go.
 package membership
 
@@ -17,16 +16,16 @@ import (
 	"kvs/node/wire"
 )
 
-// Options say how this member is known to the others, and where it looks for them.
+// Options are this member's name and addresses, and where it looks for others.
 type Options struct {
 	Name  string
 	Seeds []string // addresses of members to join through.
 	Swim  swim.Config
 }
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
-	// Pulse is what a datagram to an address says about this member.
+	// Pulse is the pulse that a datagram to an address carries.
 	Pulse(to string) wire.Pulse
 	// SetReadOnly gives the node a reason to be read-only.
 	SetReadOnly(*contract.SetReadOnly)
@@ -36,13 +35,12 @@ type Owner interface {
 	PeerMet(*step.Peer)
 	PeerBack(*step.Peer)
 	PeerChanged(*step.Peer)
-	// PeerGone is called when a peer is a member no more: it counts nowhere from now on. PeerChanged follows, and then
-	// it is no peer.
+	// PeerGone is called when a peer is no longer a member: it does not count from now on. PeerChanged follows, and
+	// then it is no peer.
 	PeerGone(slot.ID)
 	// Retiring is called when this member's own membership has ended, while it still has its peers.
 	Retiring()
-	// DecideAnew is called once all that a step has heard of members is known, if the electorate is another one by
-	// that.
+	// DecideAnew is called at the end of a step's membership events, if they have changed the electorate.
 	DecideAnew()
 }
 
@@ -55,18 +53,19 @@ type Machine struct {
 
 	swim      *swim.Machine
 	out       swim.Output
-	former    []slot.Seat // of those that are gone, as the member table has them.
+	former    []slot.Seat // of members that are gone, as in the member table.
 	bookDirty bool        // the address book on disk is behind the member table.
 	watch     clashWatch
-	impostors time.Duration // not before it is the next line logged about them.
+	impostors time.Duration // the earliest time of the next log line about impostors.
 }
 
-// New returns a machine that knows no members yet: call Recover, and then Begin, before anything else.
+// New returns a machine without members: call Recover, and then Begin, before other methods.
 func New(shared *step.Shared, owner Owner, opts Options) *Machine {
 	return &Machine{Shared: shared, owner: owner, opts: opts}
 }
 
-// Recover makes peers and an electorate of the address book of a former run: peers are dead until they are heard.
+// Recover makes peers and an electorate of the address book of a former run: peers are dead until a message of them
+// arrives.
 func (m *Machine) Recover(book []swim.Member) {
 	m.enroll(m.Self, m.Born)
 	m.former = formerMembers(book)
@@ -82,7 +81,7 @@ func (m *Machine) Recover(book []swim.Member) {
 	m.electorateChanged()
 }
 
-// Begin lets the member speak. Errors: the options are wrong.
+// Begin starts the membership protocol. Errors: the options are wrong.
 func (m *Machine) Begin(book []swim.Member) (err error) {
 	m.swim, err = swim.New(swim.Options{
 		Config: m.opts.Swim,
@@ -127,7 +126,7 @@ func (m *Machine) HandleTable(by swim.Speaker, data []byte) error {
 // Join asks the members at these addresses to take this one in.
 func (m *Machine) Join(addrs []string) { m.swim.Join(m.Now.Mono, addrs, &m.out) }
 
-// Lookup is what the member table says of a member, also of one that is gone.
+// Lookup returns a member from the member table, also one that is gone.
 func (m *Machine) Lookup(id slot.ID) (member swim.Member, known bool) { return m.swim.Lookup(id) }
 
 // Behind is the member that answered at an address that is not its own; zero: none has.
@@ -145,10 +144,10 @@ func (m *Machine) LocalHealth() int { return m.swim.LocalHealth() }
 // Vouched reports whether another member has confirmed that this one is a member still, see swim.Machine.Vouched.
 func (m *Machine) Vouched() (ok bool, laterRun uint64) { return m.swim.Vouched() }
 
-// Left reports whether the others have been told that this member left, or its membership has ended otherwise.
+// Left reports whether the farewell of this member is complete, or its membership has ended otherwise.
 func (m *Machine) Left() bool { return m.swim.Left() }
 
-// Booked reports whether the address book on disk is what the member table says.
+// Booked reports whether the address book on disk is up to date with the member table.
 func (m *Machine) Booked() bool { return m.BookAfter <= m.Durable && !m.bookDirty }
 
 // WriteBook has the running step persist the address book, if it has changed.

@@ -10,7 +10,7 @@ import (
 	"kvs/node/wire"
 )
 
-// Drain passes on what node/swim wants said and heeds what it found out.
+// Drain sends node/swim's messages and handles its events.
 func (m *Machine) Drain() {
 	for _, e := range m.out.Events {
 		m.memberChanged(&e)
@@ -33,7 +33,7 @@ func (m *Machine) Drain() {
 
 func (m *Machine) memberChanged(e *swim.Event) {
 	member := e.Member
-	if member.ID == m.Self { // others say that its membership has ended.
+	if member.ID == m.Self { // the others have ended its membership.
 		m.retire()
 		return
 	}
@@ -75,7 +75,7 @@ func (m *Machine) memberChanged(e *swim.Event) {
 	}
 }
 
-// enroll makes a member a voter. Dead members stay voters; those that left stay voters of what is older.
+// enroll makes a member a voter. Dead members stay voters; members that left stay voters of older conflicts.
 func (m *Machine) enroll(id slot.ID, born slot.Timestamp) {
 	i, known := m.RosterIndex(id)
 	switch {
@@ -97,8 +97,8 @@ func (m *Machine) strike(id slot.ID) {
 	m.electorateChanged()
 }
 
-// electorateChanged gives seats to all on the roster and to the gone. When all that the step has heard of members is
-// known, Drain decides anew.
+// electorateChanged makes the electorate from the roster and the gone members. Drain decides anew when all events of
+// the step are handled.
 func (m *Machine) electorateChanged() {
 	if m.swim != nil {
 		m.former = formerMembers(m.swim.Members())
@@ -107,7 +107,8 @@ func (m *Machine) electorateChanged() {
 	m.Eff.Electorate = m.Electorate
 }
 
-// formerMembers are the seats of those in a member table that are gone. What the table forgets is forgotten here.
+// formerMembers are the seats of the gone members of a member table. A member that the table forgets has no seat any
+// more.
 func formerMembers(table []swim.Member) (former []slot.Seat) {
 	for i := range table {
 		if m := &table[i]; m.State.Gone() {
@@ -134,14 +135,14 @@ func (m *Machine) Vet(from slot.ID, by string) error {
 // impostorSayInterval is the time between two lines of the log about impostors. All of them are counted.
 const impostorSayInterval = time.Minute
 
-// SayImpostor logs that one member speaks in the name of another.
+// SayImpostor logs that a member has sent a message in the name of another.
 func (m *Machine) SayImpostor(err error) {
 	if m.Now.Mono < m.impostors {
 		return
 	}
 	m.impostors = m.Now.Mono + impostorSayInterval
-	m.Log(contract.LogError, "a member speaks in the name of another, and is not heard: give a node that was renamed "+
-		"its former name and certificate back, or an empty data folder; otherwise its certificate is in wrong hands: "+
-		"remove the member, and replace the authority",
+	m.Log(contract.LogError, "a member sends messages in the name of another, and they are dropped: give a node "+
+		"that was renamed its former name and certificate back, or an empty data folder; otherwise its certificate "+
+		"is in wrong hands: remove the member, and replace the authority",
 		"error", err.Error(), "refused_so_far", m.Counters.FramesForeign)
 }

@@ -11,27 +11,28 @@ import (
 	"kvs/node/swim"
 )
 
-// The end of a membership. A member that leaves, or that an operator removes, is gone for good, by its identity (the
-// fact travels and is kept by node/swim and the address book). It has no vote in what is written from then on, nothing
-// is kept for it, and no frame of it is taken: tombstones are dropped without asking it, so what it holds must not come
-// back. Its machine may join again with an empty data folder, as another member under whatever name and address.
+// The end of a membership. A member that leaves, or that an operator removes, is gone for good, by its identity
+// (node/swim spreads and keeps that fact, and the address book stores it). It has no vote in later conflicts, no hints
+// are kept for it, and its frames are dropped: tombstones are collected without asking it, so its data must not come
+// back. Its machine may join again with an empty data folder, as another member under any name and address.
 //
 // A wiped member that returns under its old name is two lines in the table: the new identity, alive, and the old one,
-// which stays dead, and has its vote, until an operator removes it. No other member can know that the old disk is
+// which stays dead and keeps its vote until an operator removes it. Other members cannot know that the old disk is
 // really lost.
 
 // Reasons for being read-only that come with the end of a membership.
 const (
-	ReasonLeaving = "leaving" // others are getting what they lack.
+	ReasonLeaving = "leaving" // its data is being handed to the others.
 	ReasonLeft    = "left"    // this member left for good,
 	ReasonRemoved = "removed" // or was removed.
 )
 
-// ErrVotersAway says that too few voters can be reached to go on without another one.
+// ErrVotersAway means that too few voters can be reached to go on without another one.
 var ErrVotersAway = errors.New("too few voters can be reached to go on without this one")
 
-// CanRemove says why Remove would be refused: errors wrap those of swim.Machine.Remove, and ErrVotersAway. Those who
-// cannot reach a majority may be the ones that are cut off: by removing voters they would retire those who can.
+// CanRemove returns the error with which Remove would refuse: it wraps those of swim.Machine.Remove, or ErrVotersAway.
+// Members that cannot reach a majority may themselves be cut off: by removing voters they would retire the members that
+// can.
 func (m *Machine) CanRemove(id slot.ID, force bool) error {
 	if err := m.swim.CanRemove(id, force); err != nil {
 		return err
@@ -43,7 +44,7 @@ func (m *Machine) CanRemove(id slot.ID, force bool) error {
 	return nil
 }
 
-// Remove takes a member out for good, or logs why not.
+// Remove takes a member out for good, or logs why it does not.
 func (m *Machine) Remove(in *contract.Remove) {
 	if err := m.CanRemove(in.ID, in.Force); err != nil {
 		m.Log(contract.LogWarn, "member not removed", "id", in.ID.String(), "error", err.Error())
@@ -61,15 +62,15 @@ func (m *Machine) Leave() {
 	m.retire()
 }
 
-// wallNow is the time of day, for people to read, and for conflicts, see Electorate: no version that this member has
-// seen is younger.
+// wallNow is the time of day, for people to read, and for conflicts, see Electorate: it is not below the time of any
+// version that this member has seen.
 func (m *Machine) wallNow() uint64 { return uint64(max(m.Now.Wall, m.HLC.Last().Wall(), 1)) }
 
 // Gone reports whether this member's own membership has ended.
 func (m *Machine) Gone() bool { return m.swim.Self().State.Gone() }
 
-// retire takes this member out of everything but answering those who ask about it: whatever it sends would be refused,
-// and what it hears is not for it.
+// retire ends all activity of this member except answers about its own end: other members would refuse its messages,
+// and send it none.
 func (m *Machine) retire() {
 	m.bookDirty = true
 	m.owner.Retiring()
@@ -83,7 +84,7 @@ func (m *Machine) retire() {
 	m.Log(contract.LogError, m.Retirement())
 }
 
-// Retirement says what became of this member and what to do about it; empty for a member.
+// Retirement explains that this member's membership has ended, and what to do; empty: it is a member.
 func (m *Machine) Retirement() string {
 	self := m.swim.Self()
 	if !self.State.Gone() {
@@ -100,7 +101,7 @@ func (m *Machine) Retirement() string {
 		verb, at)
 }
 
-// forgetPeer drops what is kept for a member that is gone.
+// forgetPeer drops all state kept for a member that is gone.
 func (m *Machine) forgetPeer(id slot.ID) {
 	i, known := m.PeerIndex(id)
 	if !known {
@@ -113,19 +114,19 @@ func (m *Machine) forgetPeer(id slot.ID) {
 	m.RemovePeer(i)
 }
 
-// clashWatch says aloud what people have to know about the membership, now and then.
+// clashWatch logs now and then what operators have to know about the membership.
 type clashWatch struct {
-	clashes uint64 // as far as they are logged.
-	silent  uint64 // rounds of dialling without an answer, as far as logged.
+	clashes uint64 // clashes that have been logged.
+	silent  uint64 // rounds of dialling without an answer that have been logged.
 	quietTo time.Duration
 }
 
 const (
 	clashLogInterval = time.Minute
-	silentRoundsMin  = 12 // rounds of dialling before it is said, and again after ten times as many.
+	silentRoundsMin  = 12 // rounds of dialling before the first log line; the next one comes after ten times as many.
 )
 
-// Watch logs two things that gossip cannot mend: another process with this node's identity, and that no member answers
+// Watch logs two conditions that gossip cannot repair: another process has this node's identity, and no member answers
 // at any address that this node knows.
 func (m *Machine) Watch() {
 	c := m.swim.Counters()
@@ -139,14 +140,14 @@ func (m *Machine) Watch() {
 	}
 	if s := c.SeedsSilent; s >= silentRoundsMin && (w.silent == 0 || s >= w.silent+10*silentRoundsMin) {
 		w.silent = s
-		m.Log(contract.LogWarn, "nobody answers at any address that this node knows, seeds and former members; "+
+		m.Log(contract.LogWarn, "no member answers at any address that this node knows, seeds and former members; "+
 			"it goes on trying. If the others have moved, "+
 			"name one of them: kvs members join HOST:PORT, or set seeds and restart",
 			"seeds", slices.Clone(m.opts.Seeds), "members", len(m.Roster)-1)
 	}
 }
 
-// Clash describes the other process that has this node's identity; empty: none was met.
+// Clash describes the other process that has this node's identity; empty: there is none.
 func (m *Machine) Clash() string {
 	claim, ok := m.swim.Clash()
 	if !ok {

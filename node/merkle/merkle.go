@@ -5,7 +5,7 @@
 //
 // A path belongs to the leaf of the top 16 bits of its hash. The sum of a node is the sum, modulo 2^64, of the hashes
 // of all items below it, so it does not depend on the order of changes, and a change costs one addition a level. Equal
-// sums mean equal sets all but certainly; the hash is no defence against somebody who seeks collisions.
+// sums mean equal sets with near certainty; the hash does not protect against deliberate collisions.
 //
 // It stores no items: the owner of the tree lists the items of a leaf. It is not safe for concurrent use. Begin with
 // Tree.
@@ -20,14 +20,14 @@ const (
 	pageLeaves = FanOut * FanOut
 )
 
-// Tree holds the sums. The zero Tree is that of the empty set; what was never touched takes next to no memory.
+// Tree holds the sums. The zero Tree is that of the empty set; untouched parts take almost no memory.
 type Tree struct {
 	root  uint64
 	upper [2][]uint64 // levels 1 and 2.
 	pages [LeafCount / pageLeaves]*page
 }
 
-// page is what hangs below a node of level 2: its children, and theirs, which are leaves.
+// page holds the sums below a node of level 2: its children, and their children, which are leaves.
 type page struct {
 	sums   [FanOut]uint64
 	leaves [FanOut]*[FanOut]uint64
@@ -51,7 +51,7 @@ func mix(x uint64) uint64 {
 // Leaf is the leaf of a path with that hash.
 func Leaf(hash uint64) uint32 { return uint32(hash >> 48) }
 
-// Item is the hash of one version of a path: three words that tell it from all others of that path.
+// Item is the hash of one version of a path: a, b and c distinguish it from the other versions of the path.
 func Item(pathHash, a, b, c uint64) uint64 {
 	h := mix(pathHash + 0x9e3779b97f4a7c15)
 	for _, w := range [...]uint64{a, b, c} {

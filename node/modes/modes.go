@@ -1,5 +1,5 @@
-// Package modes is the machine that knows what a node does for clients: why it has failed, whether it is still fetching
-// its data, and the reasons for being read-only. Begin with Machine.
+// Package modes is the machine that keeps a node's mode: why it has failed, whether it is still fetching its data, and
+// the reasons for being read-only. Begin with Machine.
 package modes
 
 import (
@@ -13,12 +13,12 @@ import (
 	"kvs/node/step"
 )
 
-// A node's mode follows from what is known about it, the gravest first: it has failed; it is still fetching its data;
-// there are reasons for being read-only. The README has the table of what each mode answers.
+// The first of these conditions that holds decides the mode: the node has failed; it is still fetching its data; there
+// are reasons for being read-only. docs/reference/modes.md has the table of what each mode answers.
 //
-// What the operator asked for outlives a restart: it stands in the store, under m/mode, for as long as the node is to
-// be read-only (format u8, reason u8, CRC-32C; see meta.go). The other reasons are found out anew by whoever watches
-// over them.
+// The operator's mode survives a restart: it is in the store, under m/mode, for as long as the node is to be read-only
+// (format u8, reason u8, CRC-32C; see meta.go). The other reasons are determined anew after a restart by the parts that
+// watch over them.
 
 const (
 	storedByOperator = 1 // the only reason that is stored.
@@ -28,7 +28,7 @@ const (
 		"or write through another member"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	Syncing() bool         // whether the node is still fetching its data.
 	SyncingReason() string // says for people what it is fetching.
@@ -40,7 +40,7 @@ type Machine struct {
 	owner    Owner
 	readOnly []string           // sorted reasons.
 	failure  string             // why the node is in ModeFailed; empty: it is not.
-	after    contract.PersistID // of what the operator asked for.
+	after    contract.PersistID // of the operator's mode.
 }
 
 // New returns a machine whose node is read-only for these reasons, sorted. It takes ownership of the slice.
@@ -51,7 +51,7 @@ func New(shared *step.Shared, owner Owner, readOnly []string) *Machine {
 // Fail puts the node into ModeFailed for good; why is for people, and not empty.
 func (m *Machine) Fail(why string) { m.failure = why }
 
-// Failure says why the node has failed; empty: it has not.
+// Failure is why the node has failed; empty: it has not.
 func (m *Machine) Failure() string { return m.failure }
 
 // Mode is the mode of the node.
@@ -67,7 +67,7 @@ func (m *Machine) Mode() contract.Mode {
 	return contract.ModeNormal
 }
 
-// Reasons says for people why the mode is not normal.
+// Reasons lists for people why the mode is not normal.
 func (m *Machine) Reasons() []string {
 	switch {
 	case m.failure != "":
@@ -100,7 +100,7 @@ func (m *Machine) Set(in *contract.SetReadOnly) {
 	m.Log(contract.LogWarn, "mode changed", "mode", m.Mode().String(), "reasons", slices.Clone(m.readOnly))
 }
 
-// Recover reads what the operator asked for in a former run. It is called before the node speaks.
+// Recover reads the operator's mode from a former run. It is called before the node sends anything.
 func (m *Machine) Recover() error {
 	r, err := m.ReadMeta(schema.KeyMode)
 	if err != nil {
@@ -117,11 +117,11 @@ func (m *Machine) Recover() error {
 	return nil
 }
 
-// Stored reports whether what the operator asked for is on disk.
+// Stored reports whether the operator's mode is on disk.
 func (m *Machine) Stored() bool { return m.after <= m.Durable }
 
-// RefusesWrite reports whether the mode does not allow a write, and the answer to it then. A disk that is nearly full
-// has a reserve for deletions: they are what makes room in the end.
+// RefusesWrite reports whether the mode forbids a write, and the answer then. A disk that is nearly full has a reserve
+// for deletions, because deletions free space.
 func (m *Machine) RefusesWrite(op contract.OpKind) (code contract.Code, detail string, refused bool) {
 	has := func(reason string) bool { return slices.Contains(m.readOnly, reason) }
 	onlyDisk := len(m.readOnly) == 1

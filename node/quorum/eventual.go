@@ -8,7 +8,7 @@ import (
 	"kvs/node/slot"
 )
 
-// The eventual level, and what it shares with the quorum level: how a member makes a version of its own.
+// The eventual level, and the code shared with the quorum level that makes a new version.
 
 // get reads through the overlay: it may show a write that is not durable yet, and then waits for it.
 func (m *Machine) get(r *contract.Request) {
@@ -67,7 +67,7 @@ func (m *Machine) version(r *contract.Request) (w written, code contract.Code, e
 	_, held, err := m.CurrentSlot(r.Path)
 	switch {
 	case errors.Is(err, codec.ErrCorrupt):
-		// The write replaces what cannot be read any more; its timestamp is the clock's alone.
+		// The write replaces a record that cannot be read; its timestamp comes from the clock alone.
 		m.Log(contract.LogError, "overwriting a corrupt record", "path", r.Path, "error", err.Error())
 		held = slot.Slot{Consensus: &slot.Consensus{Blind: true}}
 	case err != nil:

@@ -1,8 +1,8 @@
-// Package quorum is the machine of client operations that no round decides: eventual ones, which this member answers
+// Package quorum is the machine of client operations without consensus rounds: eventual ones, which this member answers
 // alone (eventual.go), and those at the quorum level, which wait for a majority of the voters (quorum.go).
 //
-// It merges no slots and repeats nothing to members that are away: that is replication. Linearizable operations are in
-// node/register. Begin with quorum.go.
+// It does not merge slots, and sends nothing again to members that are away: node/replication does. Linearizable
+// operations are in node/register. Begin with quorum.go.
 package quorum
 
 import (
@@ -15,10 +15,10 @@ import (
 	"kvs/node/wire"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	step.Voters
-	// Retirement says why this member is a member no more; empty: it is one.
+	// Retirement explains why this member is no longer a member; empty: it is one.
 	Retirement() string
 	// Complete reports whether this member holds all that it ever acknowledged: no bootstrap is under way.
 	Complete() bool
@@ -40,9 +40,9 @@ type Machine struct {
 	owner Owner
 
 	ops  []*operation // under way, sorted by id.
-	open int          // of them, those that are not answered.
+	open int          // of them, those without an answer to the client.
 	last uint64
-	wake time.Duration // no timer of any of them is due before it; zero: there is none.
+	wake time.Duration // no timer of an operation is due before it; zero: there is none.
 }
 
 // New returns a machine without operations.
@@ -81,8 +81,8 @@ func (m *Machine) Storing() bool {
 	return slices.ContainsFunc(m.ops, func(o *operation) bool { return o.record != nil })
 }
 
-// Without takes a member that is gone out of the operations under way: it does not count among those that count, so
-// what it did must not count towards their majority either.
+// Without takes a member that is gone out of the operations under way: it is no longer among the voters, so its answers
+// must not count towards their majority.
 func (m *Machine) Without(id slot.ID) {
 	for _, o := range m.ops {
 		for _, list := range []*[]slot.ID{&o.done, &o.same, &o.covered} {
@@ -93,7 +93,7 @@ func (m *Machine) Without(id slot.ID) {
 	}
 }
 
-// Abandon ends the operations under way at a member that is one no more: no answer counts for it.
+// Abandon ends the operations under way when this node is no longer a member: no answer counts then.
 func (m *Machine) Abandon() {
 	for _, o := range slices.Clone(m.ops) {
 		if o.answered {

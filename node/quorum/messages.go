@@ -9,10 +9,9 @@ import (
 	"kvs/node/wire"
 )
 
-// The messages of the quorum level: what other members' operations ask of this one, and what those of this member are
-// answered.
+// The messages of the quorum level: questions of other members' operations, and answers to those of this member.
 
-// HandleStore stores what a coordinator sends, and says so once it, or something newer, is durable.
+// HandleStore stores a coordinator's record, and answers once it, or a newer one, is durable.
 func (m *Machine) HandleStore(from *step.Peer, ask *wire.Store) error {
 	if !m.owner.EpochAgrees(from, ask.Epoch) {
 		return nil
@@ -40,7 +39,7 @@ func (m *Machine) storing(op, epoch uint64) *operation {
 	return nil
 }
 
-// HandleStored counts a peer's part, once.
+// HandleStored counts a peer's answer, once.
 func (m *Machine) HandleStored(from *step.Peer, answer *wire.Stored) error {
 	if o := m.storing(answer.Op, answer.Epoch); o != nil {
 		o.done = slot.InsertID(o.done, from.ID)
@@ -75,20 +74,21 @@ func (m *Machine) HandleFetch(from *step.Peer, ask *wire.Fetch) error {
 		return nil
 	}
 	if !m.owner.Complete() {
-		return nil // it may be the successor of a member that acknowledged what it does not hold yet.
+		return nil // it may be the successor of a member that acknowledged records which it does not hold yet.
 	}
 	h, _, err := m.CurrentSlot(ask.Path)
 	if err != nil {
 		m.Log(contract.LogError, "record not sent", "path", ask.Path, "error", err.Error())
-		return nil // rot or a broken disk: no answer is better than "nothing", and the peer's frame is none the worse.
+		// rot or a broken disk: no answer, since "nothing is here" would be wrong. The peer's frame is valid.
+		return nil
 	}
 	fetched := &wire.Fetched{Op: ask.Op, Epoch: ask.Epoch, Entry: wire.Entry{Path: ask.Path, Record: h.Record}}
 	m.Send(contract.TransportFrame, from.Addr, max(h.After, m.InForceAfter), m.Frame(wire.KindFetched, fetched))
 	return nil
 }
 
-// HandleFetched merges a peer's slot into this member's own store: an old answer can never bring back what has been
-// superseded meanwhile.
+// HandleFetched merges a peer's slot into this member's own store: an old answer can never restore a superseded
+// version.
 func (m *Machine) HandleFetched(from *step.Peer, answer *wire.Fetched) error {
 	if answer.Epoch != m.Epoch() || !m.InForce.Votes(from.ID) {
 		return nil

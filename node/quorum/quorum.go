@@ -14,13 +14,13 @@ import (
 // the voters have it on disk. A read asks the voters, takes a majority's slots, merges them into this member's own
 // store, and answers from there; when the slots were not all the same, the merged one is on the disks of a majority
 // before the answer (the write-back of Attiya, Bar-Noy and Dolev, "Sharing Memory Robustly in Message-Passing Systems",
-// 1995, section 3). So a quorum read never goes back behind an answered quorum write or read of the path.
+// 1995, section 3). So a quorum read never returns an older version than an answered quorum write or read of the path.
 //
 // Voters are those of the configuration in force (node/configuration), and the epoch rule holds: a question is pinned
-// to one epoch, a voter of a newer one refuses it, and an operation that learns of a newer one asks again, in that
-// epoch, those who vote there. So two majorities of one epoch share a voter; those of epochs that follow each other do
-// as well, since one voter changes at a time; and a later one holds what catch-up brought it from voters that had
-// sealed the epoch before (node/configuration/catchup.go).
+// to one epoch, a voter of a newer one refuses it, and an operation that learns of a newer one asks the voters of that
+// epoch again. So two majorities of one epoch share a voter; majorities of successive epochs do as well, since one
+// voter changes at a time; and a majority of a later epoch holds what catch-up fetched from voters that had sealed the
+// epoch before (node/configuration/catchup.go).
 
 // A write makes its version without having asked which ones there are. So an answered write of another member may
 // have a higher one already, if this member has not heard of it and its clock is behind: this write would be hidden
@@ -40,9 +40,9 @@ const timeout = 10 * time.Second
 type operation struct {
 	id       uint64
 	request  *contract.Request
-	response contract.Response  // the answer, once a majority has done its part.
+	response contract.Response  // the answer, once a majority has answered.
 	fetching bool               // a read that gathers slots; else it waits until the record is stored.
-	record   []byte             // what is to be stored; nil: the path holds nothing.
+	record   []byte             // the record to store; nil: the path holds nothing.
 	local    contract.PersistID // this member's own part; the operation waits for it.
 	made     slot.Timestamp     // of the version of a write that may be stamped anew; else zero.
 	covered  []slot.ID          // voters that hold a higher version than that, sorted.
@@ -53,10 +53,10 @@ type operation struct {
 	retryAt  time.Duration
 	delay    time.Duration
 	deadline time.Duration
-	answered bool // only stragglers are waited for: a copy that is under way need not be sent twice.
+	answered bool // only stragglers are waited for, so that a copy in flight is not sent twice.
 }
 
-// have counts the voters that have done the part under way.
+// have counts the voters that have answered the present phase.
 func (m *Machine) have(o *operation) (count int) {
 	for _, id := range m.InForce.Voters {
 		if _, done := slices.BinarySearch(o.done, id); done {
@@ -64,15 +64,15 @@ func (m *Machine) have(o *operation) (count int) {
 		}
 	}
 	if m.InForce.Votes(m.Self) && (!o.fetching || m.owner.Complete() && m.HasVoice()) {
-		count++ // else what this member holds proves nothing yet.
+		count++ // otherwise this member's own data proves nothing yet.
 	}
 	return count
 }
 
-// begin makes an operation that waits for other members, or refuses it when that is hopeless: nothing has happened
+// begin makes an operation that waits for other members, or refuses it when it cannot succeed: nothing has happened
 // then.
 func (m *Machine) begin(r *contract.Request) *operation {
-	// Of a cluster of two, it would be a majority of those that it still counts.
+	// In a cluster of two, it would be a majority of the voters that it still counts.
 	if detail := m.owner.Retirement(); detail != "" {
 		m.Refuse(r, contract.CodeNoQuorum, detail)
 		return nil
@@ -87,7 +87,7 @@ func (m *Machine) begin(r *contract.Request) *operation {
 	}
 	m.last++
 	o := &operation{id: m.ExchangeID(m.last), request: r, delay: m.Tuning.AckTimeout, deadline: m.Now.Mono + timeout}
-	if r.Deadline != 0 { // the answer that too few took part comes before the client gives up.
+	if r.Deadline != 0 { // the answer that too few members took part comes before the client gives up.
 		o.deadline = m.Now.Mono + (r.Deadline-m.Now.Mono)/10*9
 	}
 	m.ops = append(m.ops, o)
@@ -180,7 +180,7 @@ func (m *Machine) readQuorum(r *contract.Request) {
 	m.ask(o)
 }
 
-// ask sends the question of the part under way to every peer that has not answered it.
+// ask sends the question of the present phase to every peer that has not answered it.
 func (m *Machine) ask(o *operation) {
 	o.retryAt = min(m.Now.Mono+o.delay, o.deadline)
 	if m.wake == 0 || o.retryAt < m.wake {
@@ -224,7 +224,7 @@ func (m *Machine) encodeQuestion(o *operation) ([]byte, contract.PersistID) {
 	h, _, err := m.CurrentSlot(o.request.Path)
 	switch {
 	case err != nil:
-		return nil, 0 // rotten, or not to be read now: asked again later.
+		return nil, 0 // rotten, or unreadable at the moment: asked again later.
 	case h.Record == nil:
 		for _, p := range m.Replicas(o.request.Path) {
 			o.done = slot.InsertID(o.done, p.ID)
@@ -236,7 +236,7 @@ func (m *Machine) encodeQuestion(o *operation) ([]byte, contract.PersistID) {
 	return m.Frame(wire.KindStore, ask), max(o.local, h.After, m.InForceAfter)
 }
 
-// advance goes on with an operation whose part is done by a majority of the voters.
+// advance continues an operation whose present phase a majority of the voters has answered.
 func (m *Machine) advance(o *operation) {
 	if o.answered {
 		if m.stragglers(o) == 0 {
@@ -276,8 +276,8 @@ func (m *Machine) advance(o *operation) {
 	m.storeOnMajority(o, h.Record, h.After)
 }
 
-// end answers. Those that have not stored the record yet have a while to do so; then it is left to the background to
-// bring it to them.
+// end answers the client. Holders that have not stored the record yet have a while to do so; after that the replication
+// queues bring it to them.
 func (m *Machine) end(o *operation, after contract.PersistID, resp contract.Response) {
 	m.Reply(after, resp)
 	m.drop(o)
@@ -307,7 +307,7 @@ func (m *Machine) stragglers(o *operation) int {
 	return count
 }
 
-// handOver queues the record of an operation for those that have not stored it.
+// handOver queues the record of an operation for the holders that have not stored it.
 func (m *Machine) handOver(o *operation) {
 	if o.fetching || o.record == nil {
 		return
@@ -328,7 +328,7 @@ func (m *Machine) drop(o *operation) {
 	}
 }
 
-// Tick asks again, and gives up what has run out of time.
+// Tick repeats questions, and gives up operations that have run out of time.
 func (m *Machine) Tick() {
 	if m.wake == 0 || m.Now.Mono < m.wake {
 		return
@@ -366,12 +366,11 @@ func (m *Machine) giveUp(o *operation) {
 	m.handOver(o)
 }
 
-// Restart asks everybody again: the configuration has changed, and what was said in its predecessor's epoch counts no
-// more.
+// Restart asks all voters again: the configuration has changed, and answers of the former epoch no longer count.
 func (m *Machine) Restart() {
 	for _, o := range slices.Clone(m.ops) {
 		if o.answered {
-			continue // copies are copies.
+			continue // copies need no new answers.
 		}
 		o.done, o.same, o.covered, o.delay = nil, nil, nil, m.Tuning.AckTimeout
 		m.askAgain(o)

@@ -10,8 +10,9 @@ import (
 	"kvs/node/wire"
 )
 
-// batch is what a peer has not acknowledged yet. There is at most one a peer, so that memory is bounded and a slow peer
-// sets its own pace; what is written meanwhile gathers in the queue and makes the next batch larger.
+// batch is what a peer has not acknowledged yet. There is at most one for each peer, so that memory is bounded and a
+// slow peer slows down its own replication only; records written meanwhile gather in the queue and make the next batch
+// larger.
 type batch struct {
 	seq     uint64
 	entries []wire.Entry
@@ -40,7 +41,8 @@ func (m *Machine) Enqueue(p *step.Peer, e wire.Entry) {
 	m.pump(p)
 }
 
-// queueDropped takes note that a peer will not get records by its queue: a comparison brings them, soon.
+// queueDropped counts records that a peer will not get by its queue, and makes a comparison begin soon, which brings
+// them.
 func (m *Machine) queueDropped(p *step.Peer, records uint64) {
 	m.lines.Of(p).dropped += records
 	m.Counters.QueueDropped += records
@@ -71,7 +73,8 @@ func (m *Machine) pump(p *step.Peer) {
 	if len(b.entries) == 0 {
 		return
 	}
-	// One name for all peers: what was meant for a member may be acknowledged by whoever is at its address now.
+	// The number is unique over all peers: a batch for one member may be acknowledged by another that has its address
+	// now.
 	b.seq = m.NextExchange()
 	b.frame = m.Frame(wire.KindReplicate, &wire.Replicate{Seq: b.seq, Entries: b.entries})
 	b.retryAt = m.Now.Mono + b.delay
@@ -79,9 +82,8 @@ func (m *Machine) pump(p *step.Peer) {
 	m.Send(contract.TransportFrame, p.Addr, after, b.frame)
 }
 
-// refresh puts what this member holds now in the place of what it held when the entry was made: a message may carry
-// nothing older than its stamp says (wire.Stamp). It returns the persist to wait for, and false when there is nothing
-// to send.
+// refresh replaces an entry's record by the one that this member holds now: a message may carry nothing older than its
+// stamp (wire.Stamp). It returns the persist to wait for, and false when there is nothing to send.
 func (m *Machine) refresh(p *step.Peer, e *wire.Entry) (contract.PersistID, bool) {
 	h, _, err := m.CurrentSlot(e.Path)
 	if errors.Is(err, step.ErrRead) {
@@ -89,7 +91,7 @@ func (m *Machine) refresh(p *step.Peer, e *wire.Entry) (contract.PersistID, bool
 		m.queueDropped(p, 1)
 	}
 	if err != nil || h.Record == nil {
-		return 0, false // collected since, or rotten: comparisons see to it.
+		return 0, false // collected since, or rotten: comparisons handle that.
 	}
 	e.Record = h.Record
 	return h.After, true
@@ -126,7 +128,7 @@ func (m *Machine) retryBatch(p *step.Peer) {
 	m.Send(contract.TransportFrame, p.Addr, after, b.frame)
 }
 
-// HandleReplicate merges what a peer sent and acknowledges it once all of it, or something newer, is durable here.
+// HandleReplicate merges a peer's records and acknowledges them once all of them, or newer ones, are durable here.
 func (m *Machine) HandleReplicate(from *step.Peer, in *wire.Replicate) error {
 	var after contract.PersistID
 	for i := range in.Entries {
@@ -155,7 +157,7 @@ func (m *Machine) HandleReplicate(from *step.Peer, in *wire.Replicate) error {
 	return nil
 }
 
-// HandleReplicateAck takes note that a peer holds a batch, and sends the next one.
+// HandleReplicateAck records that a peer holds a batch, and sends the next one.
 func (m *Machine) HandleReplicateAck(from *step.Peer, in *wire.ReplicateAck) error {
 	l := m.lines.Of(from)
 	if l.inflight.frame == nil || l.inflight.seq != in.Seq {

@@ -9,11 +9,11 @@ import (
 )
 
 // Hints are the writes that wait for a member that is dead (hinted handoff: DeCandia et al., "Dynamo", SOSP 2007,
-// section 4.6). They are what stands in its queue, so they are bounded in bytes like every queue; and they are bounded
-// in time: a member that stays away for longer than HintTTL has missed so much that comparing with it is cheaper than
-// remembering. Everything is dropped then, and nothing more is kept for it until it returns. They live in memory: a
-// restart of their holder loses them. In each of these cases the comparison of members brings the returned member what
-// it missed; hints make it faster.
+// section 4.6). They are the entries of its queue, so they are bounded in bytes like every queue; and they are bounded
+// in time: a member that stays away for longer than HintTTL has missed so much that a comparison is cheaper than hints.
+// All its hints are dropped then, and no more are kept until it returns. Hints are in memory: a restart of their holder
+// loses them. In each of these cases the comparison of members brings the returned member what it missed; hints make it
+// faster.
 
 // hintCounts are the hints of one peer that were dropped, by reason.
 type hintCounts struct {

@@ -1,9 +1,8 @@
-// Package replication is the machine that brings what this member stores to the other holders of a path, by a queue for
-// each peer (for a peer that is dead its entries are hints), and takes in what peers send: it merges their slots with
-// what is held here.
+// Package replication is the machine that sends what this member stores to the other holders of a path, by a queue for
+// each peer (for a dead peer its entries are hints), and merges the slots that peers send.
 //
-// It does not wait for acknowledgements of clients' writes (quorum operations do), and what its queues drop comparisons
-// repair. Begin with Machine, then batches.go and merge.go.
+// It does not wait for acknowledgements of clients' writes (quorum operations do), and comparisons repair what its
+// queues drop. Begin with Machine, then batches.go and merge.go.
 package replication
 
 import (
@@ -15,22 +14,21 @@ import (
 	"kvs/node/wire"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	// Write puts an encoded slot in the running step's persist, with everything that follows from it, and returns that
 	// persist.
 	Write(path string, stored slot.Stored) contract.PersistID
 	// RefuseBuried reports whether a slot from a peer, for a path under which nothing is held here, is older than a
-	// tombstone that was dropped, and tells the peer so.
+	// tombstone that was dropped, and informs the peer.
 	RefuseBuried(from *step.Peer, path string, in *slot.Slot) bool
 	// Fence is at or above every version, promise and ballot of the tombstones that were dropped.
 	Fence() slot.Timestamp
-	// ConflictChanged is told of a slot with several candidates of which more is known.
+	// ConflictChanged is called for a slot with several candidates whose candidates or votes have changed.
 	ConflictChanged(path string, s *slot.Slot)
-	// CompareSoon brings the next comparison within Tuning.SyncInterval: a queue has dropped records.
+	// CompareSoon makes the next comparison begin within Tuning.SyncInterval: a queue has dropped records.
 	CompareSoon()
-	// LeftOut takes note that something a peer holds could not be taken in yet: it is of an epoch that is not known
-	// here.
+	// LeftOut is called when a slot of a peer could not be taken in yet: it is of an epoch that is not known here.
 	LeftOut()
 	// MemberName is a member's name for people, or its ID when this member does not know it any more.
 	MemberName(slot.ID) string
@@ -45,7 +43,7 @@ type Machine struct {
 	merging [2]slot.Slot // memory that Merge uses again.
 }
 
-// line is what is kept about the replication to one peer.
+// line is the state of the replication to one peer.
 type line struct {
 	queue    sendQueue
 	inflight batch
@@ -62,7 +60,7 @@ func (l *line) waiting() (entries, bytes int) {
 	return l.queue.len() + len(l.inflight.entries), l.queue.bytes + l.inflight.bytes
 }
 
-// New returns a machine whose queues are empty. They live in memory alone: there is nothing to recover.
+// New returns a machine whose queues are empty. Queues are in memory only: there is nothing to recover.
 func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }
 
 // Handlers are the messages that the machine takes in.
@@ -73,7 +71,7 @@ func (m *Machine) Handlers() []step.Handler {
 	}
 }
 
-// Tick sends again what was not acknowledged, and drops the hints of peers that are away for too long.
+// Tick sends unacknowledged batches again, and drops the hints of peers that are away for too long.
 func (m *Machine) Tick() {
 	for _, p := range m.Peers {
 		m.retryBatch(p)
@@ -101,7 +99,7 @@ func (m *Machine) Due() time.Duration {
 	return at
 }
 
-// PeerBack lets a peer that has returned have at once what waited for it.
+// PeerBack sends a peer that has returned its hints at once.
 func (m *Machine) PeerBack(p *step.Peer) {
 	if b := &m.lines.Of(p).inflight; b.frame != nil {
 		b.delay = m.Tuning.AckTimeout
@@ -117,11 +115,11 @@ func (m *Machine) Forget(p *step.Peer) {
 	l.queue, l.inflight = sendQueue{}, batch{}
 }
 
-// Waits reports whether anything that is stored here waits for a peer, in its queue or on its way.
+// Waits reports whether a record for a peer is queued or in flight.
 func (m *Machine) Waits(p *step.Peer) bool { return m.lines.Of(p).hinted() }
 
-// HandedOver reports whether a peer has everything that this member ever sent it, as far as is known: a queue that has
-// dropped something counts for nothing.
+// HandedOver reports whether a peer has acknowledged everything that this member queued for it; false if its queue has
+// dropped an entry.
 func (m *Machine) HandedOver(p *step.Peer) bool {
 	l := m.lines.Of(p)
 	return !p.Dead() && !l.hinted() && l.dropped == 0 && l.hints == (hintCounts{})
@@ -132,9 +130,9 @@ type Status struct {
 	QueueEntries int
 	QueueBytes   int
 	Dropped      uint64        // entries dropped because the queue was full.
-	InFlight     uint64        // name of the batch that the peer has not acknowledged yet; zero: there is none.
+	InFlight     uint64        // number of the batch that the peer has not acknowledged yet; zero: there is none.
 	LastAck      time.Duration // monotonic; zero: never.
-	Away         time.Duration // since the peer was found dead: what is queued are hints. Zero: it is not dead.
+	Away         time.Duration // since the peer was found dead: its queue holds hints. Zero: it is not dead.
 	HintsFull    uint64        // hints dropped because there were too many,
 	HintsExpired uint64        // and because the peer was away for too long.
 }

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// Merge takes in a slot that a peer holds, and returns the persist to wait for before saying that this or something
-// newer is held. A timestamp is never refused for being far ahead of our clock: members would not converge.
+// Merge takes in a slot that a peer holds, and returns the persist to wait for before acknowledging that this version
+// or a newer one is held. A timestamp is never refused for being far ahead of this node's clock: members would not
+// converge.
 func (m *Machine) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
 	in := &m.merging[0]
 	if err := in.Decode(path, record); err != nil {
@@ -76,7 +77,7 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 	case !changed:
 		m.Counters.Stale++
 		if a, b := in.Version(), ours.Version(); a != b && slot.BothWays(a, b) {
-			// A conflict, or a consensus half, of which the peer knows less.
+			// The peer lacks candidates, votes, or a part of the consensus half.
 			m.Enqueue(from, wire.Entry{Path: path, Record: h.Record})
 		}
 		return h.After, top, nil
@@ -88,7 +89,7 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 		return m.owner.Write(path, slot.StoredAs(record, &out, m.Electorate)), top, nil
 	}
 	m.Counters.Merged++
-	// What they came from is used again.
+	// The memory that they share is reused.
 	out.Candidates, out.Votes = slices.Clone(out.Candidates), slices.Clone(out.Votes)
 	stored := slot.Store(path, &out, m.Electorate)
 	after = m.owner.Write(path, stored)

@@ -6,7 +6,7 @@ import (
 )
 
 // sendQueue holds records for one peer, oldest first, one a path: a newer version takes its predecessor's place. It is
-// bounded in bytes; when it is full the oldest go and are counted, and the comparison of members repairs that.
+// bounded in bytes; when it is full the oldest are dropped and counted, and the comparison of members repairs that.
 type sendQueue struct {
 	ring  []wire.Entry
 	head  int // index of the oldest in ring; those before are gone.

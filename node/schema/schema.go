@@ -1,6 +1,5 @@
-// Package schema is the one list of the keys of a node's store, and the envelope of the records that a node keeps about
-// itself. Checkers and tools that look at a store from outside use it instead of keys of their own. It knows no node.
-// Begin with the prefixes.
+// Package schema is the one list of the keys of a node's store, and the format of the records that a node keeps about
+// itself. Checkers and tools that read a store from outside use it too. It depends on no node. Begin with the prefixes.
 package schema
 
 import (
@@ -11,9 +10,9 @@ import (
 	"kvs/node/codec"
 )
 
-// Store keys begin with one of these. What follows a prefix that ends in a path is the path as it is.
+// Store keys begin with one of these. Where a path follows, it is stored as it is.
 const (
-	PrefixMeta      = "m/" // the node's own facts: the keys below.
+	PrefixMeta      = "m/" // records about the node itself: the keys below.
 	PrefixIndex     = "h/" // the versions of all records by their hash.
 	PrefixRecord    = "r/" // + path: the slot of the path.
 	PrefixConflict  = "c/" // conflicts and their losers, for a while.
@@ -21,8 +20,8 @@ const (
 	PrefixExpiry    = "x/" // + path: the value under the path expires.
 )
 
-// What a node keeps about itself. Each value is a format byte, 1, the fields, and a CRC-32C over the key and everything
-// before. Integers are little-endian. An unknown format is refused: the data is of a newer kvs.
+// The records that a node keeps about itself. Each value is a format byte, 1, the fields, and a CRC-32C over the key
+// and everything before. Integers are little-endian. An unknown format is refused: the data is of a newer kvs.
 //
 //	m/identity  id u64, born u64, cluster string     written once
 //	m/boot      boots u64, clock bound u64           at each start and whenever the clock needs a higher bound
@@ -30,7 +29,7 @@ const (
 //	m/mode      see node/modes                       while the operator wants the node to be read-only
 //	m/stamps    see node/tombstones                  when tombstones are dropped
 //	m/config    see node/voting                      the configuration in force
-//	m/members   see node/membership/book_codec.go    whom to dial after a restart, and who is gone for good
+//	m/members   see node/membership/book_codec.go    the members to dial after a restart, and those gone for good
 const (
 	KeyIdentity  = PrefixMeta + "identity"
 	KeyBoot      = PrefixMeta + "boot"
@@ -38,13 +37,13 @@ const (
 	KeyMode      = PrefixMeta + "mode"
 	KeyUptime    = PrefixMeta + "uptime"
 	KeyStamps    = PrefixMeta + "stamps"
-	KeyBootstrap = PrefixMeta + "bootstrap" // how far a newcomer has come; absent: it is none.
+	KeyBootstrap = PrefixMeta + "bootstrap" // progress of a newcomer; absent: it is none.
 	KeyConfig    = PrefixMeta + "config"
 	KeyPassed    = PrefixMeta + "passed" // the last epoch with which this voter has caught up.
 	KeyWord      = PrefixMeta + "word"   // to which founder this member has given its word.
-	KeyLost      = PrefixMeta + "lost"   // that this member stands in for one whose store lost data: see node/lost.go.
+	KeyLost      = PrefixMeta + "lost"   // this member replaces one whose store lost data: see node/lost.go.
 
-	KeyConfigVotePrefix = PrefixMeta + "vote/" // + epoch: this voter's part in the register of the next configuration.
+	KeyConfigVotePrefix = PrefixMeta + "vote/" // + epoch: this voter's slot of the register of the next configuration.
 	KeyConflictClock    = PrefixConflict       // no path is empty, so no entry has this key.
 
 	Format = 1
@@ -58,8 +57,8 @@ func ConfigPath(epoch uint64) string { return fmt.Sprintf("%s%d", ConfigPathPref
 
 func IsConfigPath(path string) bool { return len(path) > 0 && path[0] == 0 }
 
-// RecordKey is where the slot of a path is stored. The register that decides on the next configuration is this member's
-// own.
+// RecordKey is the key of a path's slot. The slot of a configuration's register has a key of its own: it is not
+// replicated.
 func RecordKey(path string) string {
 	if IsConfigPath(path) {
 		return KeyConfigVotePrefix + path[len(ConfigPathPrefix):]
@@ -67,13 +66,13 @@ func RecordKey(path string) string {
 	return PrefixRecord + path
 }
 
-// Seal closes the fields of a record under key with its checksum.
+// Seal appends the checksum to the fields of a record under key.
 func Seal(key string, b []byte) []byte {
 	sum := crc32.Update(crc32.Checksum([]byte(key), codec.Castagnoli), codec.Castagnoli, b)
 	return binary.LittleEndian.AppendUint32(b, sum)
 }
 
-// Open checks a record of the first format, and opens it.
+// Open checks a record of the first format, and returns a reader of its fields.
 func Open(key string, b []byte) (*codec.Reader, error) {
 	r, _, err := OpenUpTo(key, b, Format)
 	return r, err
@@ -95,5 +94,5 @@ func OpenUpTo(key string, b []byte, newest byte) (r *codec.Reader, format byte, 
 	return codec.Read(body[1:]), body[0], nil
 }
 
-// BootstrapKey is another name of KeyBootstrap, for those who watch a store from outside.
+// BootstrapKey is another name of KeyBootstrap, for tools that read a store from outside.
 const BootstrapKey = KeyBootstrap

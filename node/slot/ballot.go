@@ -31,31 +31,31 @@ func (b Ballot) IsZero() bool { return b == Ballot{} }
 // String prints epoch/timestamp/member.
 func (b Ballot) String() string { return fmt.Sprintf("%d/%s/%s", b.Epoch, b.TS, b.Member) }
 
-// Consensus is the half of a slot that linearizable operations use: what an acceptor of single-decree Paxos keeps
+// Consensus is the half of a slot that linearizable operations use: the state of an acceptor of single-decree Paxos
 // (Lamport, "Paxos Made Simple", 2001, section 2.2), for a register that is written again and again under rising
 // ballots.
 //
-// Promised, Weak and Blind are this member's own; the accepted record is what members have in common. The value is
-// never changed: whoever wants another one makes a new one.
+// Promised, Weak and Blind are this member's own; members have the accepted record in common. A Consensus is never
+// changed: a change makes a new one.
 type Consensus struct {
-	Promised Ballot    // no round below it gets anything from this member.
-	Ballot   Ballot    // under which Record was accepted; zero: nothing was.
+	Promised Ballot    // this member refuses rounds below it.
+	Ballot   Ballot    // under which Record was accepted; zero: no record was.
 	Applied  []Applied // carried from record to record: see Applied.
 	// its TS is the version: the timestamp of the write that made the value, kept by rounds that only repeat it.
 	Record Record
 
-	// Weak marks a copy that came in below the promise: it is shown and passed on, but counts for no answer without a
-	// full round.
+	// Weak marks a copy that came in below the promise: it is shown and replicated, but an answer that relies on it
+	// needs a full round.
 	Weak bool
-	// Blind says that this member once lost what it held here (a checksum that failed) and cannot know what it had
-	// promised or accepted: it takes no part in rounds on this path any more.
+	// Blind means that this member once lost its record here (a checksum failed) and no longer knows its promise and
+	// accepted value: it takes no part in rounds on this path any more.
 	Blind bool
 }
 
-// accepted reports whether c holds a record. c may be nil.
+// Accepted reports whether c holds a record. c may be nil.
 func (c *Consensus) Accepted() bool { return c != nil && !c.Ballot.IsZero() }
 
-// promised is the ballot below which c refuses. c may be nil.
+// Promise is the ballot below which c refuses. c may be nil.
 func (c *Consensus) Promise() Ballot {
 	if c == nil {
 		return Ballot{}
@@ -63,7 +63,7 @@ func (c *Consensus) Promise() Ballot {
 	return c.Promised
 }
 
-// clone returns a copy to be changed. c may be nil.
+// Clone returns a copy to be changed. c may be nil.
 func (c *Consensus) Clone() *Consensus {
 	if c == nil {
 		return &Consensus{}
@@ -72,8 +72,8 @@ func (c *Consensus) Clone() *Consensus {
 	return &out
 }
 
-// LateAccept is what a member keeps that held ours and received a copy of in: the one with the higher ballot. A copy
-// below the promise is taken all the same, but weak, so that members converge without an answer being built on it.
+// LateAccept is the state of a member that held ours and received a copy of in: the one with the higher ballot. A copy
+// below the promise is taken too, but marked weak, so that members converge and no answer relies on it.
 func LateAccept(ours, in *Consensus) (out *Consensus, changed bool) {
 	if !in.Accepted() || ours != nil && in.Ballot.Compare(ours.Ballot) <= 0 {
 		return ours, false

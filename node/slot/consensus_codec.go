@@ -67,8 +67,8 @@ func readConsensus(r *codec.Reader) *Consensus {
 	return c
 }
 
-// Common is the part of a stored slot that all members of a converged cluster have in common: promises are each member's own.
-// Nil: nothing. A record that cannot be read comes back as it is.
+// Common is the part of a stored slot that all members of a converged cluster have in common: promises are each
+// member's own. Nil: there is none. An unreadable record is returned as it is.
 func Common(path string, record []byte) []byte {
 	if !EncodedBoth(record) {
 		return record
@@ -78,7 +78,8 @@ func Common(path string, record []byte) []byte {
 	case err != nil:
 		return record
 	case s.Consensus.Accepted():
-		s.Consensus = &Consensus{Promised: s.Consensus.Ballot, Ballot: s.Consensus.Ballot, Record: s.Consensus.Record, Applied: s.Consensus.Applied}
+		s.Consensus = &Consensus{Promised: s.Consensus.Ballot, Ballot: s.Consensus.Ballot, Record: s.Consensus.Record,
+			Applied: s.Consensus.Applied}
 	case !s.Exists():
 		return nil
 	default:

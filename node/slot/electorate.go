@@ -5,20 +5,21 @@ import (
 	"slices"
 )
 
-// Electorate is who decides conflicts: all members, and those that were members once, in the order in which they
-// joined. It is a value: it never changes.
+// Electorate is the members that decide conflicts: all present and former members, in the order in which they joined.
+// It is a value: it never changes.
 //
-// A conflict is decided by the members of its time: those that had joined when it was written, and had not gone. So a
-// decision does not change when a member joins, leaves, dies or is removed afterwards: who is gone keeps its seat, and
-// the votes that it cast, in what is older, and a newcomer has none there. These are facts that all members learn and
-// keep, so all come to the same result:
+// A conflict is decided by the members of its time: those that had joined when it was written, and were not gone. So a
+// decision does not change when a member joins, leaves, dies or is removed afterwards: a gone member keeps its seat and
+// its votes in older conflicts, and a newcomer has no seat there. All members learn and keep these facts, so all reach
+// the same result. Special cases:
 //
-//   - A member is known late, after a cut say: what was decided without it, and was written after it had joined, was
-//     decided by too few, and is decided anew.
-//   - A member joins with a clock that is behind: it has a seat in what is younger by its clock, which is decided anew,
-//     too.
-//   - When a member left or was removed is said by the clock of whoever said so; of several the earliest counts.
-//   - Of the gone, a full member table forgets those that have been gone for longest, and their seats with them.
+//   - A member becomes known late, for instance after a partition: conflicts that were written after it had joined, and
+//     decided without it, are decided again.
+//   - A member joins with a clock that is behind: it has a seat in conflicts that are younger by its clock, which are
+//     decided again, too.
+//   - The time at which a member left or was removed is that of the clock of the announcing member; of several the
+//     earliest counts.
+//   - A full member table drops the members that have been gone for longest, and their seats with them.
 type Electorate struct {
 	members []ID   // oldest first; without the gone.
 	seats   []Seat // oldest first.
@@ -32,7 +33,7 @@ type Seat struct {
 	Gone   uint64    // when it left or was removed, in milliseconds since the Unix epoch; zero: it has not.
 }
 
-// covers reports whether the member decides about a version.
+// covers reports whether the member has a seat for a version.
 func (s *Seat) covers(ts Timestamp) bool {
 	return s.Born <= ts && (s.Gone == 0 || ts.Wall() <= int64(s.Gone))
 }
@@ -42,8 +43,7 @@ type place struct {
 	age int // index in seats.
 }
 
-// NewElectorate returns the electorate of members that have been there for ever, given in the order in which they
-// joined.
+// NewElectorate returns the electorate of members with seats for all times, given in the order in which they joined.
 func NewElectorate(oldestFirst []ID) *Electorate {
 	var seats []Seat
 	for _, id := range oldestFirst {
@@ -65,7 +65,7 @@ func NewElectorateOf(seats []Seat) *Electorate {
 	return seated(byAge)
 }
 
-// seated takes over seats, which are oldest first.
+// seated makes an electorate of seats, which are oldest first.
 func seated(seats []Seat) *Electorate {
 	e := &Electorate{seats: seats}
 	for i := range seats {
@@ -84,7 +84,7 @@ func (e *Electorate) Members() []ID { return slices.Clone(e.members) }
 // Oldest is the member that joined first of those that have not gone.
 func (e *Electorate) Oldest() ID { return e.members[0] }
 
-// age is the place of a member in the order of joining; strangers come behind all.
+// age is the place of a member in the order of joining; unknown members come last.
 func (e *Electorate) age(id ID) int {
 	i, ok := slices.BinarySearchFunc(e.byID, id, func(p place, id ID) int { return CompareID(p.id, id) })
 	if !ok {
@@ -99,10 +99,11 @@ type Rule uint8
 // The rules, in the order in which they are tried.
 const (
 	RuleOnly     Rule = iota // there is no other candidate.
-	RuleMajority             // it has the votes of more than half of all that have a seat.
-	RuleOldest               // no majority: of all origins its own joined first.
+	RuleMajority             // it has the votes of more than half of all seats.
+	RuleOldest               // no majority: its origin joined first of all origins.
 
-	// before all of them: a linearizable operation has found the conflict and made one candidate its path's value.
+	// takes precedence over all: a linearizable operation has found the conflict and made one candidate its path's
+	// value.
 	RuleLinearizable
 )
 
@@ -111,23 +112,23 @@ var ruleNames = [...]string{"only", "majority", "oldest", "linearizable"}
 // String prints the word used in logs and answers.
 func (r Rule) String() string { return ruleNames[r] }
 
-// Decision is how a slot's candidates stand.
+// Decision is the decision between a slot's candidates.
 type Decision struct {
 	Index  int // of the winner in Slot.Candidates.
 	Winner UUID
 	Rule   Rule
 	Votes  int  // for the winner, of voters.
-	Voters int  // all that have a seat in it, also those whose votes are not known.
-	Final  bool // no vote that may still come can change the winner.
+	Voters int  // all seats, also those whose votes are not known.
+	Final  bool // no future vote can change the winner.
 }
 
-// Winner decides a slot: a candidate with the votes of more than half of all voters (not of those who answered); else
-// the one of the oldest origin, in the order of joining; of one origin, or of several that nobody knows, the one with
-// the lowest origin and UUID. The end of a value, which earlier builds took for a candidate, loses to every write. s
-// holds at least one candidate.
+// Winner decides a slot: a candidate with the votes of more than half of all voters (not of those that answered); else
+// the one of the oldest origin, in the order of joining; of one origin, or of several unknown ones, the one with the
+// lowest origin and UUID. The end of a value, which earlier builds took for a candidate, loses to every write. s holds
+// at least one candidate.
 func (e *Electorate) Winner(s *Slot) Decision {
 	d := Decision{Rule: RuleOldest}
-	// votes that may still come: of the gone comes none, but for one that a member holds and has not shown yet.
+	// votes that may still come: gone members cast none, but a member may hold one that it has not shown yet.
 	unknown := 0
 	counts := make([]int, len(s.Candidates))
 	for i := range e.seats {
@@ -165,8 +166,8 @@ func (e *Electorate) Winner(s *Slot) Decision {
 	return d
 }
 
-// Decide is Winner as it is told to people: when a linearizable operation has made one of the candidates the value of
-// the path, that one shows, whatever the votes say.
+// Decide is Winner for people: if a linearizable operation has made one of the candidates the value of the path, that
+// one is the winner, whatever the votes.
 func (e *Electorate) Decide(s *Slot) Decision {
 	d := e.Winner(s)
 	i, found := s.Chosen()
@@ -198,8 +199,8 @@ func (e *Electorate) older(a, b *Candidate) bool {
 	return compareUUID(a.UUID, b.UUID) < 0
 }
 
-// Visible is what a slot shows: the half with the higher version, on equality the consensus half; of the eventual half
-// its winner. The zero Record for an empty slot.
+// Visible is the version that a slot shows: the half with the higher version, on equality the consensus half; of the
+// eventual half its winner. The zero Record for an empty slot.
 func (e *Electorate) Visible(s *Slot) Record {
 	if s.ConsensusShows() {
 		return s.Consensus.Record

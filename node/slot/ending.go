@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// life is how long a record lives, in milliseconds; zero: for ever.
+// Life is the time to live of a record, in milliseconds; zero: for ever.
 func (r *Record) Life() uint64 {
 	if r.Expires == 0 {
 		return 0
@@ -14,20 +14,20 @@ func (r *Record) Life() uint64 {
 	return uint64(max(r.Expires-r.TS.Wall(), 1))
 }
 
-// SetTTL gives a record that has its timestamp an end.
+// SetTTL sets the end of a record whose timestamp is set.
 func (r *Record) SetTTL(ttl time.Duration) {
 	if ttl > 0 && !r.Tombstone {
 		r.Expires = r.TS.Wall() + max(ttl.Milliseconds(), 1)
 	}
 }
 
-// Bounds of the life of a value, and ParseTTL, which reads one: whole seconds, or a duration such as 90m.
+// Bounds of a time to live: whole seconds, or a duration such as 90m.
 const (
 	TTLMin = time.Second
 	TTLMax = 100 * 365 * 24 * time.Hour
 )
 
-// ParseTTL reads how long a value is to live.
+// ParseTTL reads a time to live.
 func ParseTTL(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if seconds, notWhole := strconv.ParseUint(text, 10, 32); notWhole == nil {
@@ -40,9 +40,9 @@ func ParseTTL(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// ending is the tombstone of a value that has lived its time, the same on every member. Being one step above, it ends
-// as well what another write claimed under the very same timestamp: a conflict whose winner has ended, or, if the
-// member that ends it has not heard of the other write in all the time, one that was never settled.
+// End is the tombstone of a value whose time to live is over, the same on every member. Its version is one step above
+// the value's. So it also ends another write under the same timestamp: in a conflict whose winner has ended, or, if the
+// member that ends it has not received the other write in all the time, in one that was never settled.
 func (r *Record) End() Record {
 	u := r.UUID
 	for i := range u {
@@ -55,7 +55,7 @@ func (r *Record) End() Record {
 
 const endingUUID = 0x80
 
-// EndingOf reports whether r is the tombstone that ends just this version.
+// EndingOf reports whether r is the tombstone that ends exactly this version.
 func (r *Record) EndingOf(v Version) bool {
 	value := Record{TS: v.TS, UUID: v.UUID}
 	end := value.End()

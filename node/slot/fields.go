@@ -24,8 +24,8 @@ func ReadBound(r *codec.Reader) string {
 	return string(r.Take(n))
 }
 
-// ReadTimestamp reads a timestamp, zero included. One that no clock can have issued fails the reader: every message and
-// every stored record goes by here, so all members refuse the same.
+// ReadTimestamp reads a timestamp, zero included. A timestamp that no clock can have issued fails the reader: every
+// message and every stored record is read by this function, so all members refuse the same.
 func ReadTimestamp(r *codec.Reader) Timestamp {
 	ts := Timestamp(r.U64())
 	r.FailIf(ts.Absurd())

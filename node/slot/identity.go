@@ -18,7 +18,7 @@ func ParseID(s string) (ID, error) { return swim.ParseID(s) }
 // Timestamp is a hybrid logical timestamp; it orders versions.
 type Timestamp = hlc.Timestamp
 
-// UUID names one write for ever. Two writes with the same timestamp are told apart by it.
+// UUID identifies one write for ever. It distinguishes two writes with the same timestamp.
 type UUID [16]byte
 
 // String prints the usual 8-4-4-4-12 form.

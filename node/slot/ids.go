@@ -17,7 +17,7 @@ func InsertID(ids []ID, id ID) []ID {
 	return slices.Insert(ids, i, id)
 }
 
-// IDStrings is for lines that people read.
+// IDStrings is for people.
 func IDStrings(ids []ID) []string {
 	out := make([]string, len(ids))
 	for i, id := range ids {
@@ -35,7 +35,7 @@ func AppendIDs(b []byte, ids []ID) []byte {
 	return b
 }
 
-// ReadIDs reads sorted IDs, none of them zero; what is not fails the reader.
+// ReadIDs reads sorted IDs, none of them zero; others fail the reader.
 func ReadIDs(r *codec.Reader, countMax int) []ID {
 	count := r.Count(countMax, 8)
 	var out []ID

@@ -19,7 +19,7 @@ const (
 // ErrBadPath is wrapped by CheckPath's errors.
 var ErrBadPath = errors.New("bad path")
 
-// CheckPath says whether p may name a value: 1 to 1024 bytes of UTF-8, segments of 1 to 255 bytes joined by "/", no
+// CheckPath checks that p may name a value: 1 to 1024 bytes of UTF-8, segments of 1 to 255 bytes joined by "/", no
 // segment "." or "..", no control character.
 func CheckPath(p string) error {
 	switch {
@@ -57,7 +57,7 @@ func checkSegment(p, seg string) error {
 	return nil
 }
 
-// CheckDirectory says whether d may be listed: "" is the root, anything else a path followed by "/".
+// CheckDirectory checks that d may be listed: "" is the root, any other a path followed by "/".
 func CheckDirectory(d string) error {
 	if d == "" {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Record is one version of the value under a path: what a reader is shown.
+// Record is one version of the value under a path, as a reader gets it.
 type Record struct {
 	TS          Timestamp
 	UUID        UUID
@@ -25,7 +25,7 @@ func (r *Record) Exists() bool { return r.TS != 0 }
 // Live reports whether r shows a value to readers.
 func (r *Record) Live() bool { return r.TS != 0 && !r.Tombstone }
 
-// Version names a version: timestamps order versions, the UUID tells equal timestamps apart.
+// Version identifies a version: timestamps order versions, the UUID distinguishes equal timestamps.
 type Version struct {
 	TS   Timestamp
 	UUID UUID

@@ -5,26 +5,27 @@ import (
 	"slices"
 )
 
-// Slot is what a member holds for one path: the highest timestamp it knows, every write made under just that timestamp (all
-// but always one), and which member votes for which of them.
+// Slot is the data of a member for one path: the highest timestamp it knows, every write under exactly that timestamp
+// (nearly always one), and which member votes for which of them.
 //
-// Two writes with equal timestamps and different UUIDs are a conflict. Each member votes once for a timestamp, for the first
-// candidate it stored, and never changes that vote: it is sticky. Votes and losing candidates stay in the slot and travel with
-// it, so nobody has to be asked twice and a dead member's vote stays known. Slots merge by union, in any order, to the same
-// result; the winner is a function of the slot and the electorate, so members that hold the same slot agree.
+// Two writes with equal timestamps and different UUIDs are a conflict. Each member votes once for a timestamp, for the
+// first candidate it stored, and never changes that vote: it is sticky. Votes and losing candidates stay in the slot
+// and are sent with it, so no member has to be asked and a dead member's vote stays known. Slots merge by union, in any
+// order, to the same result; the winner is a function of the slot and the electorate, so members that hold the same
+// slot agree.
 //
-// While there is only one candidate its votes are not written down: whoever holds the slot has voted for it, and so has its
-// origin.
+// While there is only one candidate its votes are implicit: a member that holds the slot has voted for it, and so has
+// its origin.
 //
-// The end of a value that expired is nobody's write, and takes part in no conflict: it stands below every write with its
-// timestamp, and nobody votes for it. See node/expiry.
+// The end of a value that expired is not a client's write, and takes part in no conflict: it is below every write with
+// its timestamp, and gets no votes. See node/expiry.
 type Slot struct {
 	TS         Timestamp
 	Candidates []Candidate // sorted by UUID.
 	Votes      []Vote      // sorted by member; empty while there is one candidate.
 
-	// Consensus is what linearizable operations left here; nil: none ever did. Of the two halves, the one with the higher
-	// version shows; TS and Candidates may be empty when it is set.
+	// Consensus is the state of linearizable operations on the path; nil: there were none. Of the two halves, the one
+	// with the higher version shows; TS and Candidates may be empty when it is set.
 	Consensus *Consensus
 }
 
@@ -38,26 +39,26 @@ type Candidate struct {
 	Value       []byte // read-only, shared.
 }
 
-// Vote is a member's word for the candidate with this UUID.
+// Vote is a member's vote for the candidate with this UUID.
 type Vote struct {
 	Member ID
 	UUID   UUID
 }
 
 // Bounds of a slot. A conflict needs one write of each origin at the same timestamp on the same path, so more than two
-// candidates are rare already. Of the candidates whose value is small the eight with the lowest UUIDs stay, of the others the
-// one with the lowest: both choices do not depend on the order in which members hear of them. All values are small unless
-// a configuration raises value_bytes_max above its default.
+// candidates are rare already. Of the candidates whose value is small the eight with the lowest UUIDs stay, of the
+// others the one with the lowest: neither choice depends on the order in which members receive them. All values are
+// small unless a configuration raises value_bytes_max above its default.
 const (
 	CandidatesMax      = 8
 	VotesMax           = 1024
 	smallValueBytesMax = ValueBytesDefault
 )
 
-// Exists reports whether s holds a version; the zero Slot does not, and one that is only promised does not either.
+// Exists reports whether s holds a version; the zero Slot does not, and one with only a promise does not either.
 func (s *Slot) Exists() bool { return s.TS != 0 || s.Consensus.Accepted() }
 
-// ValueBytes is how long all values in s are together.
+// ValueBytes is the length of all values in s together.
 func (s *Slot) ValueBytes() int {
 	n := 0
 	for i := range s.Candidates {
@@ -77,7 +78,7 @@ func (s *Slot) Top() Timestamp {
 	return s.TS
 }
 
-// Reach is the highest timestamp in s that a member takes over with a copy of it: of a version, or of a ballot.
+// Reach is the highest timestamp that a member observes with a copy of s: of a version, or of a ballot.
 func (s *Slot) Reach() Timestamp {
 	if s.Consensus.Accepted() {
 		return max(s.Top(), s.Consensus.Ballot.TS)
@@ -85,8 +86,8 @@ func (s *Slot) Reach() Timestamp {
 	return s.TS
 }
 
-// ConsensusShows reports whether the consensus half is the visible one: on equality it goes before the other, unless it is the
-// end of a value, which a round has found and made chosen, and the other is a write.
+// ConsensusShows reports whether the consensus half is the visible one: on equality it takes precedence, unless it is
+// the end of a value, which a round has found and chosen, and the other half is a write.
 func (s *Slot) ConsensusShows() bool {
 	if !s.Consensus.Accepted() {
 		return false
@@ -107,7 +108,7 @@ func (s *Slot) Holds(v Version) bool {
 // Conflict reports whether more than one write claims the timestamp.
 func (s *Slot) Conflict() bool { return len(s.Candidates) > 1 }
 
-// chosen is the candidate that the consensus half shows, if it shows one.
+// Chosen is the candidate that the consensus half shows, if it shows one.
 func (s *Slot) Chosen() (i int, found bool) {
 	if !s.Consensus.Accepted() || s.Consensus.Record.TS != s.TS {
 		return 0, false
@@ -118,8 +119,9 @@ func (s *Slot) Chosen() (i int, found bool) {
 // ends reports whether the eventual half is the end of a value.
 func (s *Slot) ends() bool { return len(s.Candidates) == 1 && s.Candidates[0].IsEnd() }
 
-// CompareEventual says which of two eventual halves replaces the other; zero: neither does, they are merged. The end of a value comes before
-// every write with its timestamp. Of two such ends, of values that were in conflict, the one with the lower UUID stays: they show the same.
+// CompareEventual orders two eventual halves: the higher one replaces the other; zero: they are merged. The end of a
+// value comes before every write with its timestamp. Of two such ends, of values that were in conflict, the one with
+// the lower UUID stays: they show the same.
 func CompareEventual(a, b *Slot) int {
 	switch x, y := a.ends(), b.ends(); {
 	case a.TS != b.TS:
@@ -134,16 +136,18 @@ func CompareEventual(a, b *Slot) int {
 	return 0
 }
 
-// record is candidate i as a Record.
+// RecordAt is candidate i as a Record.
 func (s *Slot) RecordAt(i int) Record { return s.Candidates[i].record(s.TS) }
 
 func (c *Candidate) record(ts Timestamp) Record {
-	return Record{TS: ts, UUID: c.UUID, Origin: c.Origin, Tombstone: c.Tombstone, Expires: c.Expires, ContentType: c.ContentType, Value: c.Value}
+	return Record{TS: ts, UUID: c.UUID, Origin: c.Origin, Tombstone: c.Tombstone, Expires: c.Expires,
+		ContentType: c.ContentType, Value: c.Value}
 }
 
-// candidate is r without its timestamp.
+// AsCandidate is r without its timestamp.
 func (r *Record) AsCandidate() Candidate {
-	return Candidate{UUID: r.UUID, Origin: r.Origin, Tombstone: r.Tombstone, Expires: r.Expires, ContentType: r.ContentType, Value: r.Value}
+	return Candidate{UUID: r.UUID, Origin: r.Origin, Tombstone: r.Tombstone, Expires: r.Expires,
+		ContentType: r.ContentType, Value: r.Value}
 }
 
 // Of is a slot with r as its only candidate.
@@ -169,8 +173,9 @@ func (s *Slot) VoteOf(member ID) (int, bool) {
 	return slices.BinarySearchFunc(s.Votes, member, func(v Vote, id ID) int { return CompareID(v.Member, id) })
 }
 
-// AddVote takes in a vote. A member votes once for a timestamp; should two votes of one member turn up all the same (its
-// disk was copied, say), every member keeps the one for the lower UUID, so that slots still become equal.
+// AddVote takes in a vote. A member votes once for a timestamp. If two votes of one member appear nevertheless (for
+// instance because its disk was copied), every member keeps the one for the lower UUID, so that slots still become
+// equal.
 func (s *Slot) AddVote(v Vote) bool {
 	i, known := s.VoteOf(v.Member)
 	switch {
@@ -184,7 +189,7 @@ func (s *Slot) AddVote(v Vote) bool {
 	return true
 }
 
-// addCandidate takes in a candidate and leaves out the one that is too many, which may be the same.
+// addCandidate adds a candidate and drops the excess one, which may be the same.
 func (s *Slot) addCandidate(c Candidate) bool {
 	i, known := s.Find(c.UUID)
 	if known {
@@ -207,7 +212,7 @@ func (s *Slot) addCandidate(c Candidate) bool {
 	return true
 }
 
-// explicit returns a copy of s in which the votes that go without saying while there is one candidate are written down.
+// Explicit returns a copy of s with explicit votes in place of those that are implicit while there is one candidate.
 // holder is the member that holds s.
 func (s *Slot) Explicit(holder ID) Slot {
 	out := Slot{TS: s.TS, Candidates: slices.Clone(s.Candidates), Votes: slices.Clone(s.Votes)}
@@ -220,8 +225,8 @@ func (s *Slot) Explicit(holder ID) Slot {
 	return out
 }
 
-// Merge is what self holds after it received `in` from the member from, and whether that differs from ours. The halves
-// are merged each for itself: one for both would let a late eventual record break a value that was chosen.
+// Merge is the slot of self after it received `in` from the member from, and whether it differs from ours. Each half is
+// merged by itself: a common merge would let a late eventual record break a chosen value.
 func Merge(ours, in *Slot, self, from ID, e *Electorate) (out Slot, changed bool) {
 	out, changed = mergeEventual(ours, in, self, from, e)
 	consensus, late := LateAccept(ours.Consensus, in.Consensus)
@@ -229,8 +234,8 @@ func Merge(ours, in *Slot, self, from ID, e *Electorate) (out Slot, changed bool
 	return out, changed || late
 }
 
-// mergeEventual merges the eventual halves. If `in` is higher, it replaces ours, and self's vote is cast then, once, for the winner
-// as self sees it; if neither is, the two become one; if it is lower, ours stays.
+// mergeEventual merges the eventual halves. If `in` is higher, it replaces ours, and self's vote is cast then, once,
+// for the winner as self sees it; if neither is, the two become one; if it is lower, ours stays.
 func mergeEventual(ours, in *Slot, self, from ID, e *Electorate) (out Slot, changed bool) {
 	switch order := CompareEventual(in, ours); {
 	case order < 0 || in.TS == 0:
@@ -240,7 +245,7 @@ func mergeEventual(ours, in *Slot, self, from ID, e *Electorate) (out Slot, chan
 			return *in, true
 		}
 		out = in.Explicit(from)
-		if _, voted := out.VoteOf(self); !voted { // else self has lost the slot since: its vote came back with it.
+		if _, voted := out.VoteOf(self); !voted { // otherwise self has lost the slot since: its vote came back with it.
 			out.AddVote(Vote{self, out.Candidates[e.Winner(&out).Index].UUID})
 		}
 		return out, true
@@ -252,14 +257,14 @@ func mergeEventual(ours, in *Slot, self, from ID, e *Electorate) (out Slot, chan
 	changed = !ours.Conflict()
 	theirs := in.Explicit(from)
 	changed = out.Union(&theirs) || changed
-	if !out.Conflict() { // two large candidates: only one stayed.
+	if !out.Conflict() { // two large candidates: only one was kept.
 		out.Votes = nil
 		changed = out.Candidates[0].UUID != ours.Candidates[0].UUID
 	}
 	return out, changed
 }
 
-// union takes in the candidates and votes of another slot with the same timestamp.
+// Union adds the candidates and votes of another slot with the same timestamp.
 func (s *Slot) Union(more *Slot) (changed bool) {
 	for _, c := range more.Candidates {
 		changed = s.addCandidate(c) || changed
@@ -270,8 +275,8 @@ func (s *Slot) Union(more *Slot) (changed bool) {
 	return changed
 }
 
-// Version stands for all of a slot that members have in common, in comparisons of members: the highest timestamp in it, and a
-// sum. The zero Version for an empty slot.
+// Version represents the part of a slot that members have in common, in comparisons of members: the highest timestamp
+// in it, and a sum. It is the zero Version for an empty slot.
 func (s *Slot) Version() Version {
 	if !s.Exists() {
 		return Version{}
@@ -279,8 +284,8 @@ func (s *Slot) Version() Version {
 	return Version{s.Top(), s.Sum()}
 }
 
-// sum tells slots apart that show the same version. That of a single candidate is its UUID. Slots with an accepted record
-// have a sum of their own kind, see BothWays.
+// Sum distinguishes slots that show the same version. That of a single candidate is its UUID. Slots with an accepted
+// record have a sum of their own kind, see BothWays.
 func (s *Slot) Sum() UUID {
 	if !s.Conflict() && !s.Consensus.Accepted() {
 		return s.Candidates[0].UUID
@@ -307,16 +312,16 @@ func (s *Slot) Sum() UUID {
 	return u
 }
 
-// sumOfConsensus stands where a UUID has its version, which is never 15.
+// sumOfConsensus is in the place of a UUID's version, which is never 15.
 const sumOfConsensus = 0xf0
 
-// BothWays reports whether of two members that hold a and b each may know what the other does not, so that both have to send:
+// BothWays reports whether of two members that hold a and b each may lack data of the other, so that both have to send:
 // each half has an order of its own.
 func BothWays(a, b Version) bool {
 	return a.TS == b.TS || a.UUID[6]&0xf0 == sumOfConsensus || b.UUID[6]&0xf0 == sumOfConsensus
 }
 
-// mixer makes 128 bits out of what it is fed; it is no defence against somebody who seeks collisions.
+// mixer hashes its input to 128 bits; it does not protect against deliberate collisions.
 type mixer struct{ a, b uint64 }
 
 func (m *mixer) mix(u UUID, more uint64) {

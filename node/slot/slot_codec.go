@@ -24,9 +24,9 @@ import (
 //	       applied under idempotency keys: count u8, {key 16 bytes, version}
 //	last 4 CRC-32C over the path and everything before
 //
-// A ballot is epoch u64, timestamp u64, member u64. Candidates are sorted by UUID and votes by member, so a slot has one encoding. The checksum covers the path, so that a
-// slot that turns up under another path is found out. An unknown format is corrupt: formats only change together with code
-// that still reads the old ones.
+// A ballot is epoch u64, timestamp u64, member u64. Candidates are sorted by UUID and votes by member, so a slot has
+// one encoding. The checksum covers the path, so that a slot under a wrong path is detected. An unknown format is
+// corrupt: formats only change together with code that still reads the old ones.
 const (
 	Format            = 1
 	FormatBoth        = 2
@@ -46,8 +46,10 @@ const (
 )
 
 // RecordBytesMax bounds an encoded slot: its small candidates, its large one, its votes, and its consensus half.
-const RecordBytesMax = HeaderBytes + CandidatesMax*(candidateOverhead+expiresBytes+ContentTypeBytesMax+smallValueBytesMax) +
-	2*(candidateOverhead+expiresBytes+ContentTypeBytesMax+ValueBytesHardMax) + VotesMax*voteBytes + consensusBytesMin + BallotBytes + 8 + 1 + AppliedMax*appliedBytes + 4
+const RecordBytesMax = HeaderBytes +
+	CandidatesMax*(candidateOverhead+expiresBytes+ContentTypeBytesMax+smallValueBytesMax) +
+	2*(candidateOverhead+expiresBytes+ContentTypeBytesMax+ValueBytesHardMax) + VotesMax*voteBytes + consensusBytesMin +
+	BallotBytes + 8 + 1 + AppliedMax*appliedBytes + 4
 
 func (c *Candidate) bytes() int {
 	size := candidateOverhead + len(c.ContentType) + len(c.Value)
@@ -65,9 +67,11 @@ func Encode(path string, s *Slot) []byte {
 	for i := range s.Candidates {
 		size += s.Candidates[i].bytes()
 	}
-	invariant.That((s.TS != 0) == (len(s.Candidates) >= 1) && (s.TS != 0 || s.Consensus != nil) && len(s.Candidates) <= CandidatesMax+1 &&
+	invariant.That((s.TS != 0) == (len(s.Candidates) >= 1) && (s.TS != 0 || s.Consensus != nil) &&
+		len(s.Candidates) <= CandidatesMax+1 &&
 		size <= RecordBytesMax && s.Conflict() == (len(s.Votes) > 0),
-		"encoding an impossible slot", "path", path, "ts", s.TS, "candidates", len(s.Candidates), "votes", len(s.Votes), "bytes", size)
+		"encoding an impossible slot", "path", path, "ts", s.TS, "candidates", len(s.Candidates),
+		"votes", len(s.Votes), "bytes", size)
 	b := make([]byte, 0, size)
 	format := byte(Format)
 	if s.Consensus != nil {
@@ -91,7 +95,8 @@ func Encode(path string, s *Slot) []byte {
 }
 
 func appendCandidate(b []byte, c *Candidate) []byte {
-	invariant.That(len(c.ContentType) <= ContentTypeBytesMax && len(c.Value) <= ValueBytesHardMax && c.Expires >= 0 && !(c.Tombstone && c.Expires != 0),
+	invariant.That(len(c.ContentType) <= ContentTypeBytesMax && len(c.Value) <= ValueBytesHardMax && c.Expires >= 0 &&
+		!(c.Tombstone && c.Expires != 0),
 		"a candidate over its limits", "bytes", len(c.Value), "expires", c.Expires)
 	var flags byte
 	if c.Tombstone {
@@ -112,7 +117,8 @@ func appendCandidate(b []byte, c *Candidate) []byte {
 	return append(b, c.Value...)
 }
 
-// slotSum runs the path through the table by hand: crc32.Update takes bytes, and a copy of the path would go to the heap.
+// slotSum runs the path through the table by hand: crc32.Update takes bytes, and a copy of the path would go to the
+// heap.
 func slotSum(path string, b []byte) uint32 {
 	crc := ^uint32(0)
 	for i := range len(path) {
@@ -126,7 +132,7 @@ func Decode(path string, b []byte) (Slot, error) {
 	return decodeNew(path, b, true)
 }
 
-// DecodeOwn is Decode of what this process has encoded itself and kept in memory: its checksum is not looked at.
+// DecodeOwn is Decode of a record that this process has encoded itself and kept in memory: its checksum is not checked.
 func DecodeOwn(path string, b []byte) (Slot, error) { return decodeNew(path, b, false) }
 
 func decodeNew(path string, b []byte, check bool) (Slot, error) {
@@ -137,8 +143,8 @@ func decodeNew(path string, b []byte, check bool) (Slot, error) {
 	return s, nil
 }
 
-// Decode is Decode into a slot that has been used before, for loops over many: the memory of its candidates and votes is used
-// again, so nobody may hold on to them. After an error s is the zero slot, but for that memory.
+// Decode is Decode into a slot that has been used before, for loops over many: the memory of its candidates and votes
+// is reused, so callers must not keep them. After an error s is the zero slot, except for that memory.
 func (s *Slot) Decode(path string, b []byte) error {
 	s.Clear()
 	err := s.decode(path, b, true)
@@ -148,7 +154,7 @@ func (s *Slot) Decode(path string, b []byte) error {
 	return err
 }
 
-// clear empties s and keeps its memory.
+// Clear empties s and keeps its memory.
 func (s *Slot) Clear() { *s = Slot{Candidates: s.Candidates[:0], Votes: s.Votes[:0]} }
 
 func (s *Slot) decode(path string, b []byte, check bool) error {
@@ -207,7 +213,8 @@ func readCandidate(r *codec.Reader) Candidate {
 		c.Expires = int64(r.U64())
 		r.FailIf(c.Expires <= 0 || c.Tombstone)
 	}
-	if flags&^(flagTombstone|flagExpires) != 0 || ctLen > ContentTypeBytesMax || valLen > ValueBytesHardMax || (c.Tombstone && ctLen+valLen > 0) {
+	if flags&^(flagTombstone|flagExpires) != 0 || ctLen > ContentTypeBytesMax || valLen > ValueBytesHardMax ||
+		(c.Tombstone && ctLen+valLen > 0) {
 		r.Fail()
 	}
 	c.ContentType = contentType(r.Take(ctLen))
@@ -217,7 +224,7 @@ func readCandidate(r *codec.Reader) Candidate {
 	return c
 }
 
-// contentType is string(b), without a copy for what most values have.
+// contentType is string(b), without a copy for the most frequent types.
 func contentType(b []byte) string {
 	switch string(b) {
 	case "application/octet-stream":

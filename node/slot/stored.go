@@ -2,14 +2,14 @@ package slot
 
 import "slices"
 
-// Stored is a slot on its way to the disk: its encoding, and what indexes have to know of it. The facts are computed
-// once, of the slot in memory, so that no machine that hears of the write has to read the encoding again.
+// Stored is a slot to be written to disk: its encoding, and the data for the indexes. The data is computed once, from
+// the slot in memory, so that no machine has to decode the encoding again.
 type Stored struct {
 	Record    []byte  // encoded under its path. The persist owns it.
 	Version   Version // see Slot.Version.
 	Tombstone bool    // one of the versions is a tombstone.
 
-	// Of the value that shows, if it expires: its version, and how long it lives in milliseconds. Else zero.
+	// Of the visible value, if it expires: its version, and its time to live in milliseconds. Otherwise zero.
 	Expiring Version
 	Life     uint64
 }

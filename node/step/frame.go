@@ -6,8 +6,8 @@ import (
 	"kvs/node/wire"
 )
 
-// Frame encodes and seals a message under a stamp of its own. What m holds must have been read in this same step: see
-// wire.Stamp.
+// Frame encodes and seals a message under a stamp of its own. The content of m must have been read in the running step:
+// see wire.Stamp.
 func (s *Shared) Frame(kind wire.Kind, m wire.Body) []byte {
 	b := wire.Seal(m.Append(s.Begin(kind, m.Room())))
 	if kind.Lasts() {
@@ -20,10 +20,10 @@ func (s *Shared) Frame(kind wire.Kind, m wire.Body) []byte {
 // this stamp and seal.
 func (s *Shared) HasSealed(stamp wire.Stamp, sum uint32) bool { return s.sealed.holds(stamp, sum) }
 
-// sealedMax is how many envelopes are remembered: a member tells the configuration to all others at once.
+// sealedMax is how many envelopes are remembered: a member sends the configuration to all others at once.
 const sealedMax = 4096
 
-// sealedRing remembers envelopes, the oldest going first.
+// sealedRing remembers envelopes, and forgets the oldest first.
 type sealedRing struct {
 	ring []sealedEnvelope
 	next int

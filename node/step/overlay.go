@@ -8,20 +8,20 @@ import (
 	"kvs/node/slot"
 )
 
-// ErrRead is wrapped by errors of this member's own disk: what a peer or a client sent is none the worse.
+// ErrRead is wrapped by errors of this member's own disk: the message or request itself is valid.
 var ErrRead = errors.New("a record cannot be read from the disk")
 
-// ErrUnconfirmed says that something counts as lost until its sender has confirmed it, see node/hearsay.
+// ErrUnconfirmed means that a message counts as lost until its sender has confirmed it, see node/hearsay.
 var ErrUnconfirmed = errors.New("not believed before its sender has confirmed it")
 
-// Hearsay says what may be believed of what a peer says, see node/hearsay.
+// Hearsay decides whether a peer's timestamp is believed, see node/hearsay.
 type Hearsay interface {
-	// Believes returns nil when a peer can have come by a timestamp, or ErrUnconfirmed.
+	// Believes returns nil when it is plausible that a peer has seen a timestamp, or ErrUnconfirmed.
 	Believes(from *Peer, ts slot.Timestamp) error
 }
 
-// overlay holds the records that this node has written but whose persists are not durable yet. The core reads through
-// it; whoever lets the world see something it found there waits for the persist that carries it.
+// Overlay holds the records that this node has written but whose persists are not durable yet. The core reads through
+// it; an effect that shows a record of the overlay waits for the persist of that record.
 type Overlay struct {
 	ByPath map[string]Pending
 	Order  []PendingPath // in the order of their persists.
@@ -44,7 +44,7 @@ func (o *Overlay) Put(path string, record []byte, persist contract.PersistID) {
 	o.Order = append(o.Order, PendingPath{path, persist})
 }
 
-// durable forgets what the store shows by now.
+// Durable drops the records that are durable now: the store has them.
 func (o *Overlay) Durable(upTo contract.PersistID) {
 	done := 0
 	for done < len(o.Order) && o.Order[done].persist <= upTo {
@@ -61,25 +61,25 @@ func (o *Overlay) Durable(upTo contract.PersistID) {
 	}
 }
 
-// recentSlot is what a recent path holds: what the store shows, or will once the persist is durable.
+// recentSlot is the content of a recent path: what the store has, or will have once the persist is durable.
 type recentSlot struct {
 	record  []byte // encoded; nil: nothing.
 	persist contract.PersistID
 	slot    slot.Slot // record, decoded, if decoded.
 	decoded bool
-	unread  bool // record came from the disk, and its checksum has not been looked at.
+	unread  bool // record came from the disk, and its checksum has not been checked.
 }
 
 // recentBytesMax bounds the memory of recent paths.
 const recentBytesMax = 16 << 20
 
-// KeepRecent keeps what recent paths hold in memory, so that a write to a warm path, and a message about it, read nothing
-// from the store. Every write of a path goes through Hold, and nothing else changes the store under a client's path, so
-// that what is kept is what the store shows or will show; what could not be read is never kept.
+// KeepRecent keeps the content of recent paths in memory, so that a write to a warm path, and a message about it, need
+// no read from the store. Every write of a path goes through Hold, and nothing else changes the store under a client's
+// path, so the content kept is what the store has or will have; an unreadable record is never kept.
 func (s *Shared) KeepRecent() { s.recent = NewRecent[recentSlot](recentBytesMax) }
 
-// keep keeps what a path holds, and returns it; nil: it cannot be kept. The registers of configurations are erased
-// without a word.
+// keep keeps the content of a path, and returns it; nil: it cannot be kept. The registers of configurations are never
+// kept: they are erased without a call of Hold.
 func (s *Shared) keep(path string, r recentSlot) *recentSlot {
 	if s.recent == nil || schema.IsConfigPath(path) {
 		return nil
@@ -88,7 +88,7 @@ func (s *Shared) keep(path string, r recentSlot) *recentSlot {
 	return s.recent.Get(path)
 }
 
-// RecentPath is what is kept of a path, for tests: encoded, and whether anything is kept.
+// RecentPath is the content kept for a path, for tests: encoded, and whether it is kept.
 func (s *Shared) RecentPath(path string) (record []byte, kept bool) {
 	if r := s.recent.Get(path); r != nil {
 		return r.record, true
@@ -96,5 +96,5 @@ func (s *Shared) RecentPath(path string) (record []byte, kept bool) {
 	return nil, false
 }
 
-// ForgetRecent forgets what is kept of a path, for those who change a store behind the back of its node.
+// ForgetRecent drops the content kept for a path, for callers that change a store without its node.
 func (s *Shared) ForgetRecent(path string) { s.recent.Drop(path) }

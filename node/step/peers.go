@@ -9,17 +9,17 @@ import (
 	"kvs/node/swim"
 )
 
-// Peer is another member that has not left: what each machine may know about it. The node's own loop of membership
-// writes it. What one machine alone keeps about a peer stands in a PeerTable of that machine.
+// Peer is another member that has not left: the data that all machines share about it. node/membership writes it. Data
+// of one machine about a peer is in a PeerTable of that machine.
 type Peer struct {
 	ID     slot.ID
 	Addr   string // "host:port".
 	State  swim.State
-	DiedAt time.Duration // when it was found dead; of no meaning while it is not.
-	row    int           // of a PeerTable: the lowest that was free.
+	DiedAt time.Duration // when it was found dead; undefined while it is not dead.
+	row    int           // its row in PeerTables: the lowest that was free.
 }
 
-// Dead reports whether the members hold the peer for dead.
+// Dead reports whether the peer has been declared dead.
 func (p *Peer) Dead() bool { return p.State == swim.Dead }
 
 // Alive reports whether the peer answers: it is neither suspected nor dead.
@@ -34,7 +34,7 @@ func (s *Shared) Peer(id slot.ID) *Peer {
 	return s.Peers[i]
 }
 
-// PeerIndex is where an identity stands in Peers, or would stand.
+// PeerIndex is the index of an identity in Peers, or where it would be.
 func (s *Shared) PeerIndex(id slot.ID) (i int, known bool) {
 	return slices.BinarySearchFunc(s.Peers, id, func(p *Peer, id slot.ID) int { return slot.CompareID(p.ID, id) })
 }
@@ -54,7 +54,7 @@ func (s *Shared) AddPeer(id slot.ID, addr string, state swim.State) *Peer {
 // RemovePeer takes the i-th peer out of Peers.
 func (s *Shared) RemovePeer(i int) { s.Peers = slices.Delete(s.Peers, i, i+1) }
 
-// RosterIndex is where an identity stands in Roster, or would stand.
+// RosterIndex is the index of an identity in Roster, or where it would be.
 func (s *Shared) RosterIndex(id slot.ID) (i int, known bool) {
 	return slices.BinarySearchFunc(s.Roster, id, func(r slot.Seat, id slot.ID) int {
 		return slot.CompareID(r.Member, id)
@@ -64,7 +64,7 @@ func (s *Shared) RosterIndex(id slot.ID) (i int, known bool) {
 // Replicas is the placement: which peers hold a path. Today that is all of them; nothing else may assume it.
 func (s *Shared) Replicas(string) []*Peer { return s.Peers }
 
-// PeerTable keeps a T for each peer, for the machine whose table it is. The zero value is an empty table.
+// PeerTable keeps a T for each peer, for one machine. The zero value is an empty table.
 type PeerTable[T any] struct{ rows []peerRow[T] }
 
 type peerRow[T any] struct {
@@ -72,8 +72,7 @@ type peerRow[T any] struct {
 	kept *T
 }
 
-// Of is what the table keeps for a peer: at first a zero T. What was kept for a peer that has been removed is forgotten
-// when another one takes its row.
+// Of is the entry of a peer: at first a zero T. The entry of a removed peer is dropped when another peer takes its row.
 func (t *PeerTable[T]) Of(p *Peer) *T {
 	for len(t.rows) <= p.row {
 		t.rows = append(t.rows, peerRow[T]{})

@@ -1,11 +1,11 @@
 package step
 
-// Recent keeps the values of the keys that were used last, up to a cost. What was used longest ago goes first. The zero
-// value keeps nothing: see NewRecent.
+// Recent keeps the values of the keys that were used last, up to a total cost. The least recently used value is dropped
+// first. The zero value keeps nothing: see NewRecent.
 type Recent[V any] struct {
 	costMax, cost int
 	byKey         map[string]*recentEntry[V]
-	ring          recentEntry[V] // its next is what was used last, its before what was used longest ago.
+	ring          recentEntry[V] // its next is the most recently used entry, its before the least recently used one.
 }
 
 type recentEntry[V any] struct {
@@ -15,8 +15,7 @@ type recentEntry[V any] struct {
 	before, next *recentEntry[V]
 }
 
-// recentOverhead is what an entry costs besides its value: the key, the map's share, and the entry itself, by and
-// large.
+// recentOverhead is about what an entry costs besides its value: the key, the map's share, and the entry itself.
 const recentOverhead = 128
 
 // NewRecent returns a table that keeps up to costMax.
@@ -26,7 +25,7 @@ func NewRecent[V any](costMax int) *Recent[V] {
 	return r
 }
 
-// Get is the value of a key, which has just been used; nil: none is kept. It may be changed in place until the next Put
+// Get is the value of a key, which counts as used now; nil: none is kept. It may be changed in place until the next Put
 // or Drop.
 func (r *Recent[V]) Get(key string) *V {
 	e := r.byKey[key]
@@ -38,8 +37,8 @@ func (r *Recent[V]) Get(key string) *V {
 	return &e.value
 }
 
-// Put keeps a value under a key, in the place of a former one, and lets go what is too much. A value that costs more
-// than an eighth of all is not kept: it would push out too many.
+// Put keeps a value under a key, in the place of a former one, and drops old values beyond the cost. A value that costs
+// more than an eighth of the total is not kept: it would displace too many.
 func (r *Recent[V]) Put(key string, value V, cost int) {
 	cost += len(key) + recentOverhead
 	if cost > r.costMax/8 {

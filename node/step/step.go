@@ -1,8 +1,8 @@
-// Package step is what the machines of a node share while a step runs: who the node is, the time, the store with what
-// is on its way to it, and the effects (Shared). A machine of the core holds a *Shared and an interface of its own to
-// its owner, and nothing else of the node.
+// Package step is what the machines of a node share while a step runs (Shared): the node's identity, the time, the
+// store with the writes in flight to it, and the effects. A machine of the core holds a *Shared and an interface of its
+// own to its owner, and nothing else of the node.
 //
-// It decides nothing. Begin with Shared.
+// It makes no decisions. Begin with Shared.
 package step
 
 import (
@@ -22,11 +22,11 @@ import (
 	"kvs/node/wire"
 )
 
-// Shared is what the machines of a node have in common: who the node is, what time it is, the store with what is on its
-// way to it, and the effects of the running step. One Shared lives as long as its node; the node points it at the
-// effects of each step.
+// Shared is what the machines of a node have in common: the node's identity, the time, the store with the writes in
+// flight to it, and the effects of the running step. A node has one Shared; it points it at the effects of each step.
 //
-// A machine reads every field. It writes through the methods, and to the fields that its comment names as its own.
+// A machine may read every field. It writes through the methods, and to the fields whose comments name it as their
+// writer.
 type Shared struct {
 	Self    slot.ID
 	Addr    string // "host:port" at which the other members reach this node.
@@ -52,27 +52,27 @@ type Shared struct {
 	Overlay  Overlay
 	recent   *Recent[recentSlot] // nil: none are kept, see KeepRecent.
 
-	BootAfter contract.PersistID // nothing is sent before this start is on disk.
+	BootAfter contract.PersistID // no message is sent before this start is on disk.
 	// BookAfter: records wait until the address book is durable, so that every recipient is known when a tombstone is
 	// collected.
 	BookAfter contract.PersistID
 	// BoundAfter is the persist of the clock's bound: a timestamp that travels alone waits for it.
 	BoundAfter contract.PersistID
 
-	Exchanges  uint64 // where the names of this run's exchanges begin.
-	exchanged  uint64 // names that NextExchange has given in this run.
+	Exchanges  uint64 // the number before the exchanges of this run.
+	exchanged  uint64 // numbers that NextExchange has given out in this run.
 	Sealed     uint64 // envelopes of this run.
 	sealed     sealedRing
 	InStamp    wire.Stamp // of the frame that is being taken in.
 	ClockWrong bool       // this node knows its own clock to be wrong. The clock guard writes it.
 
 	// InForce is the configuration in force; nil: the cluster is not founded yet. The configuration's machine writes
-	// it, with InForceAfter: what is said that rests on InForce waits for that persist.
+	// it, with InForceAfter: a message that relies on InForce waits for that persist.
 	InForce      *voting.Config
 	InForceAfter contract.PersistID
 	CaughtUp     uint64 // the last epoch with which this voter has caught up. The configuration's machine writes it.
 
-	// Hearsay is asked before a timestamp of a peer is taken over. It is never nil once the node runs.
+	// Hearsay is asked before a peer's timestamp is observed. It is never nil once the node runs.
 	Hearsay Hearsay
 
 	// Electorate decides conflicts. It is made of the member table, and never nil once the node runs.
@@ -90,8 +90,8 @@ func (s *Shared) Epoch() uint64 {
 	return s.InForce.Epoch
 }
 
-// Send hands a message to the world. Nothing goes out before this start of the node is on disk: an incarnation that was
-// heard must never be used again.
+// Send hands a message to the world. No message leaves before this start of the node is on disk: an incarnation that
+// others have seen must never be used again.
 func (s *Shared) Send(t contract.Transport, to string, after contract.PersistID, data []byte) {
 	after = max(after, s.BootAfter)
 	if t == contract.TransportFrame && wire.Kind(data[1]) != wire.KindMemberTable {
@@ -111,7 +111,7 @@ func (s *Shared) Reply(after contract.PersistID, r contract.Response) {
 	s.Eff.Replies = append(s.Eff.Replies, contract.Reply{After: after, Response: r})
 }
 
-// Refuse answers a request of which nothing has happened.
+// Refuse answers a request that had no effect.
 func (s *Shared) Refuse(r *contract.Request, code contract.Code, detail string) {
 	resp := contract.Response{ID: r.ID, Code: code, Level: r.Level, Detail: detail}
 	if r.Op != contract.OpGet {
@@ -147,8 +147,8 @@ func (s *Shared) NewUUID() slot.UUID {
 	return u
 }
 
-// CurrentSlot reads a path through the overlay and decodes it. The slot shares memory with others that are read so:
-// nobody writes to what it points at.
+// CurrentSlot reads a path through the overlay and decodes it. The slot shares memory with other results: what it
+// points to must not be written.
 func (s *Shared) CurrentSlot(path string) (Held, slot.Slot, error) {
 	h, kept, err := s.current(path)
 	switch {
@@ -163,15 +163,15 @@ func (s *Shared) CurrentSlot(path string) (Held, slot.Slot, error) {
 		kept.slot, err = slot.DecodeOwn(path, h.Record)
 	}
 	if err != nil {
-		s.recent.Drop(path) // what is rotten on the disk is read anew each time: it may be repaired.
+		s.recent.Drop(path) // a rotten record is read from the disk each time: it may be repaired.
 		return h, slot.Slot{}, err
 	}
 	kept.decoded = true
 	return h, kept.slot, nil
 }
 
-// StoredInto reads a path from the disk itself, past the overlay and what is kept of recent paths, into memory that is
-// used again. What cannot be read is kept no longer either: a copy that comes in repairs it.
+// StoredInto reads a path from the disk itself, bypassing the overlay and the recent paths, into reused memory. It
+// drops an unreadable path from the recent paths too: a copy that comes in repairs it.
 func (s *Shared) StoredInto(into *slot.Slot, path string) error {
 	b, ok, err := s.Store.Get(schema.RecordKey(path))
 	if err != nil {
@@ -187,24 +187,25 @@ func (s *Shared) StoredInto(into *slot.Slot, path string) error {
 	return err
 }
 
-// ExchangeID names an exchange of messages with other members, so that answers find it. No other run or member gives
-// the same name: what a member is told may reach whoever is at its address by then, and an answer to somebody else must
-// not count.
+// ExchangeID numbers an exchange of messages with other members, so that answers can be matched. No other run or member
+// gives out the same number: a message may reach another member that has the recipient's address by then, and an answer
+// to another member's question must not count.
 func (s *Shared) ExchangeID(count uint64) uint64 { return s.Exchanges + count }
 
-// NextExchange names one exchange more. Unlike with ExchangeID nobody has to count them.
+// NextExchange returns the number of a new exchange. Unlike with ExchangeID the caller does not count.
 func (s *Shared) NextExchange() uint64 {
 	s.exchanged++
 	return s.ExchangeID(s.exchanged)
 }
 
-// FirstExchange is where the names of a run begin: anywhere, but not so late that they end before the run. The salt is
-// drawn, so that nobody can guess a name: an answer counts because it names the question.
+// FirstExchange is the number at which the exchanges of a run begin: a random one, but low enough to last for the run.
+// The salt is drawn at random, so that a number cannot be guessed: an answer counts because it repeats the number of
+// the question.
 func FirstExchange(id slot.ID, boots, salt uint64) uint64 {
 	return merkle.Item(uint64(id), boots, salt, 0) >> 1
 }
 
-// NextStamp is the stamp of one envelope more.
+// NextStamp is the stamp of the next envelope.
 func (s *Shared) NextStamp() wire.Stamp {
 	s.Sealed++
 	if !wire.StampsLeft(s.Boots, s.Sealed) {
@@ -213,10 +214,10 @@ func (s *Shared) NextStamp() wire.Stamp {
 	return s.LastStamp()
 }
 
-// LastStamp is at or above the stamp of everything that this node has sealed.
+// LastStamp is at or above the stamps of all envelopes that this node has sealed.
 func (s *Shared) LastStamp() wire.Stamp { return wire.StampOf(s.Boots, s.Sealed) }
 
-// held is what this node has for a path, and the persist one has to wait for before showing it (zero: none).
+// Held is the content of a path on this node, and the persist to wait for before showing it (zero: none).
 type Held struct {
 	Record []byte // encoded; nil: nothing.
 	After  contract.PersistID
@@ -228,7 +229,7 @@ func (s *Shared) Current(path string) (Held, error) {
 	return h, err
 }
 
-// current is Current, and what is kept of the path, if it is a recent one that can be.
+// current is Current, and the kept content of the path; nil: it cannot be kept.
 func (s *Shared) current(path string) (Held, *recentSlot, error) {
 	if s.recent != nil {
 		if kept := s.recent.Get(path); kept != nil {
@@ -252,8 +253,8 @@ func (s *Shared) current(path string) (Held, *recentSlot, error) {
 	return Held{Record: b}, s.keep(path, recentSlot{record: b, unread: true}), nil
 }
 
-// WriteRecord puts an encoded slot in the running step's persist, and in no index: those stay as they are when nothing
-// of the slot has changed but what was promised. The persist owns record.
+// WriteRecord puts an encoded slot in the running step's persist, and leaves the indexes as they are: for changes of
+// the slot's promise alone. The persist owns record.
 func (s *Shared) WriteRecord(path string, record []byte) contract.PersistID {
 	id := s.Hold(path, record)
 	if s.Changes == nil {
@@ -263,7 +264,7 @@ func (s *Shared) WriteRecord(path string, record []byte) contract.PersistID {
 	return id
 }
 
-// Hold makes record, nil for nothing, what is read under path from now on: the running step's persist stores it.
+// Hold makes record the content of path for all reads from now on (nil: none): the running step's persist stores it.
 func (s *Shared) Hold(path string, record []byte) contract.PersistID {
 	id := s.NextPersist()
 	s.Overlay.Put(path, record, id)
@@ -271,7 +272,7 @@ func (s *Shared) Hold(path string, record []byte) contract.PersistID {
 	return id
 }
 
-// ReadMeta returns the fields under key, or nothing when there is no such key.
+// ReadMeta returns the fields under key, or nil when there is no such key.
 func (s *Shared) ReadMeta(key string) (*codec.Reader, error) {
 	b, ok, err := s.Store.Get(key)
 	if err != nil || !ok {
@@ -288,7 +289,7 @@ func (s *Shared) BootChange(bound slot.Timestamp) contract.Change {
 	return contract.Change{Key: schema.KeyBoot, Value: schema.Seal(schema.KeyBoot, b)}
 }
 
-// Exhausted says why this node has no timestamp left to issue; nil: it has.
+// Exhausted is the error that this node has no timestamp left to issue; nil: it has some.
 func (s *Shared) Exhausted() error {
 	if s.HLC.Exhausted(s.wall()) {
 		return hlc.ErrExhausted
@@ -296,9 +297,8 @@ func (s *Shared) Exhausted() error {
 	return nil
 }
 
-// wall is the reading of the clock that timestamps are made of. A clock that is known to be wrong is not read:
-// linearizable reads and changes of the configuration go on without it, and others would take over its time with their
-// ballots.
+// wall is the wall time for new timestamps. A clock that is known to be wrong is not used: linearizable reads and
+// changes of the configuration go on without it, and others would adopt its time with their ballots.
 func (s *Shared) wall() int64 {
 	if s.ClockWrong {
 		return 0
@@ -306,8 +306,8 @@ func (s *Shared) wall() int64 {
 	return s.Now.Wall
 }
 
-// Stamp issues a timestamp above `above`; a higher clock bound joins the running step's persist, with which everything
-// that carries the timestamp becomes visible.
+// Stamp issues a timestamp above `above`; a higher clock bound joins the running step's persist, and effects that carry
+// the timestamp wait for that persist.
 func (s *Shared) Stamp(above slot.Timestamp) (slot.Timestamp, error) {
 	ts, bound, err := s.HLC.Next(s.wall(), above)
 	if err == nil && bound != 0 {
@@ -317,8 +317,8 @@ func (s *Shared) Stamp(above slot.Timestamp) (slot.Timestamp, error) {
 	return ts, err
 }
 
-// Begin returns a buffer with room for bodyBytes, holding the header with a stamp of its own. What goes into the body
-// must have been read in this same step: see wire.Stamp.
+// Begin returns a buffer with room for bodyBytes that holds the header with a new stamp. The content of the body must
+// have been read in the running step: see wire.Stamp.
 func (s *Shared) Begin(kind wire.Kind, bodyBytes int) []byte {
 	b := make([]byte, 0, wire.EnvelopeBytes+bodyBytes)
 	b = append(b, wire.Version, byte(kind))

@@ -1,12 +1,12 @@
 package step
 
-// Voters is what the machines of operations ask of the configuration. What needs no more than Shared has is its own:
-// VotersAlive and HasVoice.
+// Voters is what the machines of operations ask of the configuration. Questions that Shared alone can answer are its
+// methods: VotersAlive and HasVoice.
 type Voters interface {
-	// NoQuorum says for people why there is no majority of the voters to be had; empty: there may be one.
+	// NoQuorum explains for people why no majority of the voters can be reached; empty: one may be reachable.
 	NoQuorum() string
 	// TakesPart reports whether this member votes in an operation of that epoch, EpochAgrees whether it is in that
-	// epoch; of two members, both see to it that the one whose epoch is lower learns of the other's.
+	// epoch. If the epochs of the two members differ, both methods make the one that is behind learn the configuration.
 	TakesPart(from *Peer, epoch uint64) bool
 	EpochAgrees(from *Peer, epoch uint64) bool
 }

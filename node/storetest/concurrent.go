@@ -25,7 +25,7 @@ func testConcurrent(t *testing.T, s *subject) {
 			changes = append(changes,
 				node.Change{Key: fmt.Sprintf("k%d", k), Value: binary.BigEndian.AppendUint64(nil, n)})
 		}
-		if n%10 == 0 { // now and then one that takes a store long.
+		if n%10 == 0 { // now and then a batch that takes long.
 			changes = append(changes, node.Change{Key: "large", Value: []byte(large(2<<20, byte(n)))})
 		}
 		return s.store.Apply(changes)

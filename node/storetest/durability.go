@@ -53,7 +53,7 @@ func testFailedApply(t *testing.T, disk Disk, s *subject) {
 	first := s.store.Apply([]node.Change{put("a", "2"), del("b"), put("c", "2")})
 	require.Error(t, first)
 	again := s.store.Apply([]node.Change{put("d", "3")})
-	require.Error(t, again, "after a failed Apply nobody knows what is on disk: further ones must be refused")
+	require.Error(t, again, "after a failed Apply the content of the disk is unknown: further ones must be refused")
 	require.True(t, errors.Is(again, first) || errors.Is(again, errors.Unwrap(first)),
 		"the refusal names its cause: %v", again)
 	require.Equal(t, before, s.content(), "readers see what was durable before the failure")

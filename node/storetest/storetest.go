@@ -1,7 +1,7 @@
 // Package storetest is the contract of node.Store as a test suite: what a node relies on, checked against Badger and
 // against the simulator's store alike.
 //
-// It is not a test of either store's own features (marker files, bit-rot); those live beside the stores.
+// It does not test features of one store (marker files, bit-rot); those tests are beside the stores.
 //
 // Begin with Run, which needs a Factory. Differential drives two stores with one random history and compares what they
 // show.

@@ -10,7 +10,8 @@ import (
 // Config holds the intervals and bounds of the machine. Start from DefaultConfig.
 type Config struct {
 	ProbeInterval time.Duration // one member is probed each interval.
-	ProbeTimeout  time.Duration // without an answer for so long, others are asked to probe; below ProbeInterval.
+	// after so long without an answer, other members are asked to probe; below ProbeInterval.
+	ProbeTimeout time.Duration
 
 	IndirectProbes int // how many others are asked.
 
@@ -19,23 +20,24 @@ type Config struct {
 	LocalHealthMax int
 
 	// A suspect is declared dead after SuspicionMult × ⌈log₂(members+1)⌉ × ProbeInterval when SuspicionConfirmations
-	// other members suspect it too, and after SuspicionMaxMult times that when nobody else does. See suspicion.go.
+	// other members suspect it too, and after SuspicionMaxMult times that when no other member suspects it. See
+	// suspicion.go.
 	SuspicionMult          int
 	SuspicionMaxMult       int
 	SuspicionConfirmations int
 
 	RetransmitMult int // a rumour is sent RetransmitMult × ⌈log₂(members+1)⌉ times by each member.
 
-	// the whole table is exchanged with a random member so often, give or take a quarter.
+	// how often the whole table is exchanged with a random member, give or take a quarter.
 	PushPullInterval time.Duration
-	DeadDialInterval time.Duration // dead members and silent seeds are dialled so often, two at a time, for ever.
+	DeadDialInterval time.Duration // how often dead members and silent seeds are dialled, two at a time, for ever.
 
 	DatagramBytesMax int // of a datagram's content.
-	// NamesFixed: a member keeps the name under which it was met first. So it has to be where names are what members
-	// prove.
+	// NamesFixed: a member keeps the name under which it was met first. Needed where a member proves its name.
 	NamesFixed bool
 
-	// of the table, this member included. Beyond it, one that left gives way, else newcomers are ignored and counted.
+	// of the table, this member included. When the table is full, a member that has left is dropped for a newcomer;
+	// when there is none, the newcomer is ignored and counted.
 	MembersMax int
 }
 
@@ -62,12 +64,12 @@ const (
 	intervalMax      = time.Hour
 	multMax          = 100
 	confirmationsMax = 7
-	// the rumour a member must hear about itself, and one other.
+	// room for the rumour about the recipient itself, and one other.
 	datagramBytesMin    = datagramHeaderBytes + 2*entryBytesMax
 	datagramBytesMaxMax = 65_507 // of UDP over IPv4.
 )
 
-// Check says what is wrong with c.
+// Check returns what is wrong with c.
 func (c Config) Check() error {
 	for _, d := range []struct {
 		name  string

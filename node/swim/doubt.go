@@ -5,25 +5,27 @@ import (
 	"time"
 )
 
-// What one message says about a member can be forged, or damaged: a datagram proves nothing about its sender. Most of it does no
-// lasting harm, because the member itself refutes it. Five claims are another matter, and are believed only when they come in an
-// answer to a question of ours, which carries a number that nobody can guess and goes to an address that we know:
+// A message about a member can be forged or damaged: a datagram proves nothing about its sender. Most false claims do
+// no lasting harm, because the member itself refutes them. Five claims are believed only when they arrive in an answer
+// to this member's own question. A question carries a nonce, which cannot be guessed, and goes to a known address:
 //
 //   - that a member has left or was removed, which is for good;
-//   - that there is a member of whom we have not heard yet: else a stranger could fill up the table;
-//   - that a member which lives, or claims to live, is at another address: else a stranger could have everything sent to himself;
-//   - that a member has begun another run, or, of this member itself, anything about a run that it does not know of;
+//   - that there is a member that is not in the table yet: else a stranger could fill up the table;
+//   - that a member which is alive, or claims to be, has another address: else a stranger could divert its messages;
+//   - that a member has begun another run; and any claim about a run of this member that this member does not know;
 //   - that another process has this member's ID.
 //
-// Whoever hears one of them by other ways asks: of an address or a life, the member itself, there; of an end, the member that told it. A
-// member that tells it has asked before it believed it, and so on back to the member at which a person gave the order. That this
-// member itself is gone has to be confirmed by more than half of those that it takes for alive, or by three; until then it goes on.
+// A member that receives one of these claims in any other message asks first. About an address or a run it asks the
+// member concerned, at the claimed address. About an end it asks the member that sent the claim; that member has asked
+// too before it believed, and so on back to the member at which an operator gave the order. A member believes its own
+// end only when more than half of the members that it holds alive confirm it, or three of them; until then it goes on.
 //
-// Answers to push-pull requests are answers to questions too, so members that restart or were cut off learn as fast as ever.
-// Whoever can read what members say to each other, or answers at a member's address, can still lie: against those there is TLS.
-// Members of older versions drop the question; what they tell is believed with the next exchange of tables.
+// Answers to push-pull requests count as answers too, so members that restart or were cut off learn as fast as before.
+// An attacker that can read the traffic of the members, or that answers at a member's address, can still lie: TLS
+// protects against that. Members of older versions drop the question; their claims are believed with the next exchange
+// of tables.
 type doubt struct {
-	id    ID     // whom it is about,
+	id    ID     // the member concerned,
 	to    string // and the address that was asked.
 	clash bool   // whether another process with this member's ID answers there.
 	nonce uint64
@@ -33,26 +35,27 @@ type doubt struct {
 
 const (
 	doubtsMax     = 64 // questions open; one more takes the place of the oldest.
-	doubtTriesMax = 4  // then the claim is forgotten: whoever means it will say it again.
+	doubtTriesMax = 4  // then the claim is forgotten: if it is true, it will arrive again.
 	askedMax      = 64 // requests for tables whose answers count; one more takes the place of the oldest.
-	// vouchPatience is how long a member that starts again waits for another one's word before it tells of its new run.
+	// vouchPatience is how long a member that starts again waits for another member to vouch for it before it announces
+	// its new run.
 	vouchPatience = 5 * time.Second
-	confirmMax    = 3 // members whose word ends one's own membership, in a large cluster.
+	confirmMax    = 3 // members that must confirm this member's end, in a large cluster.
 
 	// lifeShift leaves room for the times a member refutes rumours during a run, runShift for the salt of the run above
 	// that.
 	lifeShift = 20
 	runShift  = 40
-	// runsAheadMax is how many runs a member can be ahead of what is known of it. More is damage.
+	// runsAheadMax is how many runs a member can be ahead of its line in the table. A larger number is damage.
 	runsAheadMax = 1 << 20
-	// refutesMax is how often a member may have refuted before it is accused of silence. More is damage: else one
-	// forged accusation could use up all the numbers that it has for refuting.
+	// refutesMax bounds the refutations counted in the incarnation of an accusation. A larger number is damage: else
+	// one forged accusation could use up all the incarnations that the member has for refuting.
 	refutesMax = 1 << (lifeShift - 1)
 )
 
 // FirstIncarnation is what a member begins its n-th run with: above all incarnations of the former ones. The salt, of
-// which the lower 20 bits count, is drawn at each start: it tells the run apart from another one of the same number,
-// which there is when the member was put back on a copy of its data folder that was made while it was stopped.
+// which the lower 20 bits count, is drawn at each start: it distinguishes two runs of the same number. There are two
+// when a member was restored from a copy of its data folder that was made while it was stopped.
 func FirstIncarnation(run uint64, salt uint32) uint64 {
 	return run<<runShift | uint64(salt)<<lifeShift&(1<<runShift-1)
 }
@@ -62,14 +65,15 @@ func runOf(incarnation uint64) uint64 { return incarnation >> runShift }
 // lifeOf names a run: its number and its salt.
 func lifeOf(incarnation uint64) uint64 { return incarnation >> lifeShift }
 
-// absurd reports whether no member can have said this about one whose incarnation is known to be held.
+// absurd reports whether no member can have claimed r about a member whose known incarnation is held.
 func absurd(r *rumour, held uint64) bool {
 	accused := r.state == Suspect || r.state == Dead
 	return runOf(r.incarnation) > runOf(held)+runsAheadMax ||
 		accused && r.incarnation > held && r.incarnation&(1<<lifeShift-1) >= refutesMax
 }
 
-// doubtful reports whether a claim that supersedes what is held of p has to be asked about; p is nil for a stranger.
+// doubtful reports whether a claim that supersedes p's line needs a question first; p is nil for a member that is not
+// in the table.
 func doubtful(r *rumour, p *peer) bool {
 	switch {
 	case p == nil || r.state.Gone():
@@ -80,7 +84,7 @@ func doubtful(r *rumour, p *peer) bool {
 	return string(r.addr) != p.Addr && (p.takesPart() || r.state <= Suspect)
 }
 
-// doubt asks about a claim that teller made.
+// doubt asks about a claim that member teller has sent.
 func (m *Machine) doubt(now time.Duration, r *rumour, teller ID, out *Output) {
 	m.counters.Doubts++
 	if r.state == Alive {
@@ -92,7 +96,7 @@ func (m *Machine) doubt(now time.Duration, r *rumour, teller ID, out *Output) {
 	}
 }
 
-// doubtOwnEnd asks those who may know whether this member's membership has ended.
+// doubtOwnEnd asks other members whether this member's membership has ended.
 func (m *Machine) doubtOwnEnd(now time.Duration, teller ID, out *Output) {
 	m.counters.Doubts++
 	if now < m.trial.next {
@@ -107,13 +111,13 @@ func (m *Machine) doubtOwnEnd(now time.Duration, teller ID, out *Output) {
 	}
 }
 
-// trial is what this member has heard of its own end.
+// trial collects the confirmations of this member's own end.
 type trial struct {
 	accusers []ID          // who confirmed it.
 	next     time.Duration // no questions before.
 }
 
-// condemned takes note that a member confirmed this one's end, and reports whether that is enough.
+// condemned records that member by has confirmed this member's end, and reports whether the confirmations are enough.
 func (m *Machine) condemned(by ID) bool {
 	if !slices.Contains(m.trial.accusers, by) {
 		m.trial.accusers = append(m.trial.accusers, by)
@@ -141,7 +145,7 @@ func (m *Machine) testifyClash(r *rumour, at string) {
 	}
 }
 
-// question asks at an address for the line of a member, unless that is under way.
+// question asks at an address for the line of a member, unless the same question is under way.
 func (m *Machine) question(now time.Duration, id ID, to string, out *Output) {
 	for i := range m.doubts {
 		if d := &m.doubts[i]; d.id == id && d.to == to && !d.clash {
@@ -167,10 +171,10 @@ func (m *Machine) askAgain(now time.Duration, d *doubt, out *Output) {
 	m.sendLine(kindAsk, d.id, d.nonce, &m.self, 0, d.to, out)
 }
 
-// nonce is a number that nobody else can know.
+// nonce draws a number that no other process can know.
 func (m *Machine) nonce() uint64 { return max(m.rng.Uint64(), 1) }
 
-// tickDoubts asks again what has not been answered, and forgets what never is.
+// tickDoubts repeats unanswered questions, and forgets those that were repeated often enough.
 func (m *Machine) tickDoubts(now time.Duration, out *Output) {
 	for i := 0; i < len(m.doubts); {
 		d := &m.doubts[i]
@@ -186,7 +190,7 @@ func (m *Machine) tickDoubts(now time.Duration, out *Output) {
 	}
 }
 
-// sendLine sends a question with the own line, or an answer with the one that was asked for.
+// sendLine sends a question with this member's own line, or an answer with the line that was asked for.
 func (m *Machine) sendLine(kind byte, id ID, nonce uint64, line *Member, accuser ID, to string, out *Output) {
 	b := appendDatagramHeader(m.buf[:0], kind, m.self.ID, id, nonce)
 	b = appendEntry(append(b, 1), line, accuser)
@@ -219,7 +223,9 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 		}
 		return nil
 	}
-	i := slices.IndexFunc(m.doubts, func(d doubt) bool { return d.nonce == in.seq && d.id == r.id && in.target == r.id })
+	i := slices.IndexFunc(m.doubts, func(d doubt) bool {
+		return d.nonce == in.seq && d.id == r.id && in.target == r.id
+	})
 	if i < 0 {
 		return nil // asked too long ago, or never.
 	}
@@ -237,17 +243,17 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 	return nil
 }
 
-// withheld is a question about this member itself that it does not answer yet: else the others would forget the run
-// that this one may be an older copy of.
+// withheld is a question about this member that it does not answer yet. An answer would make the others forget the
+// former run, and this member may be an older copy of that run.
 type withheld struct {
 	to    string
 	nonce uint64
 }
 
-// withheldMax bounds them: the others ask again.
+// withheldMax bounds the withheld questions: the others ask again.
 const withheldMax = 16
 
-// withholds reports whether this member does not tell of its new run yet.
+// withholds reports whether this member does not announce its new run yet.
 func (m *Machine) withholds(now time.Duration) bool {
 	return !m.vouched && (m.outdated != 0 || now-m.born < vouchPatience)
 }
@@ -258,7 +264,7 @@ func (m *Machine) withhold(asker *rumour, nonce uint64) {
 	}
 }
 
-// answerWithheld answers them once another member has vouched for this one.
+// answerWithheld answers the withheld questions once another member has vouched for this one.
 func (m *Machine) answerWithheld(now time.Duration, out *Output) {
 	if len(m.withheld) == 0 || m.withholds(now) {
 		return
@@ -289,7 +295,7 @@ func (m *Machine) solicited(in *packet) bool {
 	return true
 }
 
-// testify takes note of what another member holds of this one, at the start of a run: see Vouched.
+// testify records another member's line about this member, at the start of a run: see Vouched.
 func (m *Machine) testify(now time.Duration, r *rumour) {
 	switch {
 	case m.vouched || m.outdated != 0 || r.state.Gone() || absurd(r, m.self.Incarnation):
@@ -301,8 +307,9 @@ func (m *Machine) testify(now time.Duration, r *rumour) {
 	}
 }
 
-// Vouched reports whether another member has confirmed, in this run, that this one is a member still; and, when it has
-// not, which other run of this member, not before this one, the others remember: its data is an older copy then.
+// Vouched reports whether another member has confirmed, in this run, that this one is still a member. If none has,
+// otherRun is the number of another run of this member, this one's or higher, that the others remember: then this
+// member's data is an older copy. Zero: there is none.
 func (m *Machine) Vouched() (ok bool, otherRun uint64) {
 	if m.vouched {
 		return true, 0

@@ -54,7 +54,8 @@ func TestForgedClaims(t *testing.T) {
 		"moved":                   func(r *rumour) { r.addr, r.incarnation = []byte("z:66"), r.incarnation+1 },
 		"moved to another member": func(r *rumour) { r.addr, r.incarnation = []byte("b:1"), r.incarnation+1 },
 	}
-	for _, name := range []string{"removed", "left", "dead", "dead in the last run", "dead in a later run", "dead, all refuted", "alive in a later run", "alive in the last run", "moved", "moved to another member"} {
+	for _, name := range []string{"removed", "left", "dead", "dead in the last run", "dead in a later run",
+		"dead, all refuted", "alive in a later run", "alive in the last run", "moved", "moved to another member"} {
 		for n := 2; n <= 4; n++ {
 			t.Run(fmt.Sprintf("%s of %d", name, n), func(t *testing.T) {
 				w := cluster(t, 7, n)
@@ -73,7 +74,8 @@ func TestForgedClaims(t *testing.T) {
 				w.until(30*time.Second, func() bool { return w.agree(Alive) })
 				for _, n := range w.nodes {
 					require.Equal(t, Alive, n.m.Self().State)
-					require.Equal(t, n.boots, runOf(n.m.Self().Incarnation), "it makes no run of its own out of what it hears")
+					require.Equal(t, n.boots, runOf(n.m.Self().Incarnation),
+						"it makes no run of its own out of what it hears")
 					known := n.m.Members()
 					n.boots += 1
 					w.start(n, nil, known)
@@ -106,8 +108,8 @@ func TestForgedStrangers(t *testing.T) {
 	require.NotZero(t, a.m.Counters().Doubts)
 }
 
-// A member that is removed while it sees nobody but the one that says so believes that one; with others there, it wants to hear it from
-// more than half of them.
+// A member that is removed while it sees nobody but the one that says so believes that one; with others there, it wants
+// to hear it from more than half of them.
 func TestOwnEndNeedsAMajority(t *testing.T) {
 	w := cluster(t, 4, 5)
 	e := w.node("e")

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// contact is an address at which somebody may be: a seed, or a member of a former run.
+// contact is an address at which a member may be: that of a seed, or of a member of a former run.
 type contact struct {
 	addr    string
-	id      ID            // who was there; zero: nobody has answered yet.
-	seed    bool          // given by people: dialled also when who answered there is dead or left.
+	id      ID            // the member that answered there; zero: none has yet.
+	seed    bool          // given by an operator: dialled also when the member that answered there is dead or left.
 	dialled time.Duration // when it was dialled last.
 	seq     uint64        // of that request.
 }
@@ -22,7 +22,7 @@ const (
 	dialsRound = 2                       // ... and in each later round: the cost of many dead must not grow.
 )
 
-// Join dials addrs now, and from then on until somebody answers there. A member that is gone joins nobody.
+// Join dials addrs now, and again until a member answers there. A member that is gone does not dial.
 func (m *Machine) Join(now time.Duration, addrs []string, out *Output) {
 	if m.leave.active {
 		return
@@ -72,16 +72,16 @@ func (m *Machine) exchange(now time.Duration, out *Output) {
 // exchangeMembersMax is the size of the table up to which it is exchanged as often as configured.
 const exchangeMembersMax = 128
 
-// exchangeInterval grows with the table beyond that, so that what a member spends on exchanges does not: SWIM's promise
-// is a constant load, and whole tables would break it. Memberlist has its pushPullScale for the same end, which grows
-// with the logarithm only. Gossip does not depend on exchanges: they repair what it missed, and a large cluster has as
-// many of them a second as one of exchangeMembersMax.
+// exchangeInterval grows with the table beyond that size, so that the cost of exchanges for one member stays constant,
+// as SWIM promises for its load. Memberlist's pushPullScale serves the same end, but grows with the logarithm only.
+// Gossip does not depend on exchanges: they repair what gossip missed, and a large cluster has as many of them a second
+// as a cluster of exchangeMembersMax.
 func (m *Machine) exchangeInterval() time.Duration {
 	return m.cfg.PushPullInterval * time.Duration(1+len(m.peers)/exchangeMembersMax)
 }
 
-// dial tries the addresses that were not tried for longest. It never gives up: whoever was cut off for an hour is found
-// again within a few rounds.
+// dial tries the addresses that were not tried for longest. It never gives up: a member that was cut off for an hour is
+// found again within a few rounds.
 func (m *Machine) dial(now time.Duration, out *Output) {
 	m.dialAt = now + m.dialDelay()
 	budget := dialsRound
@@ -107,7 +107,7 @@ func (m *Machine) dial(now time.Duration, out *Output) {
 	}
 }
 
-// dialDelay is short at first for a member that is alone, which is one that starts.
+// dialDelay is short at first for a member that has no peers: it has just started.
 func (m *Machine) dialDelay() time.Duration {
 	if m.states[Alive] > 0 || m.dialRounds > 10 {
 		return m.jitter(m.cfg.DeadDialInterval)
@@ -132,19 +132,21 @@ func (m *Machine) longestUndialled(now time.Duration) (c *contact, p *peer) {
 		return c, nil
 	}
 	for _, d := range m.peers {
-		if d.State == Dead && d.dialled < oldest && d.Addr != m.self.Addr && !m.livesAt(d.Addr) && !m.dialledAsSeed(d.Addr) {
+		if d.State == Dead && d.dialled < oldest && d.Addr != m.self.Addr && !m.livesAt(d.Addr) &&
+			!m.dialledAsSeed(d.Addr) {
 			c, p, oldest = nil, d, d.dialled
 		}
 	}
 	return c, p
 }
 
-// wanted says whether contact c is worth dialling: nobody we know lives there.
+// wanted reports whether contact c is worth dialling: no known living member has that address.
 func (m *Machine) wanted(c *contact) bool {
 	if c.addr == m.self.Addr || m.livesAt(c.addr) {
 		return false
 	}
-	if c.id == m.self.ID { // an alias of ours; maybe one that several members share, so a lonely member tries it again.
+	// an alias of this member's address; several members may share it, so a member without peers tries it again.
+	if c.id == m.self.ID {
 		return m.states[Alive] == 0
 	}
 	p := m.find(c.id)
@@ -157,7 +159,7 @@ func (m *Machine) wanted(c *contact) bool {
 	return false // in the table meanwhile, where the dead are dialled at their newest address.
 }
 
-// dialledAsSeed says whether an address is dialled anyhow.
+// dialledAsSeed reports whether an address is dialled as that of a seed.
 func (m *Machine) dialledAsSeed(addr string) bool {
 	for i := range m.contacts {
 		if c := &m.contacts[i]; c.addr == addr && m.wanted(c) {
@@ -204,7 +206,7 @@ func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, o
 		m.answered(now, in)
 	}
 	if in.sender == m.self.ID && in.self.born == m.self.Born && string(in.self.addr) == m.self.Addr {
-		m.answered(now, in) // a seed is an alias of ours: nobody else hears us there.
+		m.answered(now, in) // a seed is an alias of this member's address: no other member hears it there.
 		return nil
 	}
 	m.counters.SeedsSilent = 0
@@ -221,7 +223,7 @@ func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, o
 	case in.kind == kindRequest:
 		m.sendTable(kindResponse, in.seq, string(in.self.addr), out)
 	case m.counters.Refutes != refutes:
-		// It believed us gone, and its answer cannot have said that it knows better now.
+		// The sender believed that this member is gone, and its answer was made before it learned otherwise.
 		if p := m.find(in.sender); p != nil {
 			m.spread(m.self.ID)
 			m.send(kindPing, p.ID, m.nextSeq(), p, p.Addr, out)
@@ -230,8 +232,8 @@ func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, o
 	return nil
 }
 
-// streamProbe takes in a ping or ack that travels as a frame because datagrams do not get through. A stream does not
-// say where its sender lives: the table does.
+// streamProbe takes in a ping or ack that came over a stream because datagrams do not get through. A stream does not
+// name its sender's address: the table does.
 func (m *Machine) streamProbe(now time.Duration, by Speaker, data []byte, out *Output) error {
 	in := &m.in
 	if err := in.decodeStreamProbe(data); err != nil {
@@ -250,7 +252,7 @@ func (m *Machine) streamProbe(now time.Duration, by Speaker, data []byte, out *O
 	return nil
 }
 
-// answered notes who is at the contact that was asked.
+// answered records which member is at the contact that was asked.
 func (m *Machine) answered(now time.Duration, in *packet) {
 	for i := range m.contacts {
 		if c := &m.contacts[i]; c.seq == in.seq && c.seq != 0 {
@@ -263,7 +265,7 @@ func (m *Machine) answered(now time.Duration, in *packet) {
 	}
 }
 
-// Behind is who answered last at an address that people gave, this member itself included; zero: nobody has.
+// Behind is the member that answered last at a seed's address, which may be this member itself; zero: none has.
 func (m *Machine) Behind(addr string) ID {
 	for i := range m.contacts {
 		if c := &m.contacts[i]; c.addr == addr {
@@ -273,7 +275,7 @@ func (m *Machine) Behind(addr string) ID {
 	return 0
 }
 
-// sendTable sends all this member knows.
+// sendTable sends the whole table.
 func (m *Machine) sendTable(kind byte, seq uint64, addr string, out *Output) {
 	b := appendStreamHeader(m.buf[:0], kind, seq)
 	b = appendEntry(b, &m.self, 0)

@@ -6,7 +6,7 @@ import (
 )
 
 // told counts how often a member's line has been gossiped since it changed. The line itself is taken from the table
-// when it is sent, so nobody is told what we no longer believe, and there is at most one rumour a member.
+// when it is sent. So a rumour never carries an outdated line, and there is at most one rumour for each member.
 type told struct {
 	id    ID
 	times int
@@ -37,9 +37,9 @@ func (m *Machine) sortRumours() {
 	})
 }
 
-// send makes a datagram for member `to` (nil: not in the table) at addr, filled up with rumours. What we believe of
-// `to` goes first unless it is that it lives, for it to refute (Lifeguard's buddy system), and so does a farewell of
-// ours.
+// send makes a datagram for member `to` (nil: not in the table) at addr, filled up with rumours. The line of `to` goes
+// first unless it is alive, so that `to` can refute it (Lifeguard's buddy system). A farewell of this member goes first
+// too.
 func (m *Machine) send(kind byte, target ID, seq uint64, to *peer, addr string, out *Output) {
 	b := appendDatagramHeader(m.buf[:0], kind, m.self.ID, target, seq)
 	at := len(b)
@@ -72,9 +72,9 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 		r := &m.rumours[i]
 		line, accuser := m.line(r.id)
 		invariant(line != nil, "rumour about nobody", int(r.id))
-		if to != nil && r.id == to.ID { // it knows itself best, ...
+		if to != nil && r.id == to.ID { // the recipient knows itself best, ...
 			if m.size() <= 2 {
-				r.times++ // ... and nobody else is there to be told.
+				r.times++ // ... and there is no other member to receive it.
 			}
 			continue
 		}
@@ -98,11 +98,11 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 // extraGossipMax is how many datagrams a member sends each round for want of room in those that it sends anyhow.
 const extraGossipMax = 8
 
-// unburden tells more members what did not fit into the ping of this round. Rumours that ride on probes alone have a
-// capacity of a few datagrams a second, however many members there are to have news of; beyond it each is repeated
-// about once, which is no epidemic any more, and refutations come too late. Memberlist gossips five times a second to
-// three members for the same reason; here nothing extra is sent while everything fits, which in a cluster of less than
-// thirty it always does. An ack that answers nothing carries the news: all members understand that.
+// unburden sends more members the rumours that did not fit into the ping of this round. Probes alone carry a few
+// datagrams of rumours a second, whatever the number of members. Beyond that capacity each rumour is repeated about
+// once, which is no epidemic any more, and refutations come too late. Memberlist gossips five times a second to three
+// members for the same reason; here nothing extra is sent while everything fits, which in a cluster of less than thirty
+// it always does. The rumours travel in an ack that answers no ping: all members accept that.
 func (m *Machine) unburden(out *Output) {
 	if !m.crowded {
 		return
@@ -116,7 +116,7 @@ func (m *Machine) unburden(out *Output) {
 	}
 }
 
-// line finds what to say about member id.
+// line finds the line to gossip about member id.
 func (m *Machine) line(id ID) (line *Member, accuser ID) {
 	if id == m.self.ID {
 		return &m.self, 0

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// ID is a member's storage identity: random, never zero, and never the same again after its disk is lost.
+// ID is a member's storage identity: random, never zero, and drawn anew after its disk is lost.
 type ID uint64
 
 // String prints 16 hexadecimal digits.

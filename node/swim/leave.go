@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// leave is a farewell under way. It travels as pings, so that the acks tell who has heard it.
+// leave is a farewell under way. It travels as pings, so that acks confirm it.
 type leave struct {
 	active bool
 	done   bool
 	at     time.Duration // of the next round.
 	rounds int
 	seq    uint64
-	to     []ID // who is told directly and has not answered yet.
+	to     []ID // members that get it directly and have not answered yet.
 	heard  int
 	enough int
 }
 
 const (
-	leaveFanout = 8  // members told directly; the others hear it from them.
-	leaveEnough = 3  // answers with which the farewell is in safe hands.
-	leaveRounds = 10 // one each ProbeTimeout; after them nobody is there to be told.
+	leaveFanout = 8  // members that get it directly; the others hear it from them.
+	leaveEnough = 3  // answers that are enough: those members spread the farewell.
+	leaveRounds = 10 // one each ProbeTimeout; after them no member is taken to be reachable.
 )
 
-// Leave tells the others that this member goes for good: they neither probe nor dial it any more, and its identity
-// never comes back (removal.go). The caller goes on stepping the machine until Left. From now on it answers but judges
-// nobody. at is the time of day in milliseconds since the Unix epoch, for people.
+// Leave announces that this member leaves for good: the others neither probe nor dial it any more, and its identity
+// never comes back (removal.go). The caller goes on stepping the machine until Left. From now on the machine answers
+// but does not probe. at is the time of day in milliseconds since the Unix epoch, for people.
 func (m *Machine) Leave(now time.Duration, at uint64, out *Output) {
 	if m.leave.active {
 		return
@@ -43,7 +43,7 @@ func (m *Machine) Leave(now time.Duration, at uint64, out *Output) {
 	m.tickLeave(now, out)
 }
 
-// Left reports whether Leave was called and enough members have heard it, or none is there to hear it.
+// Left reports whether Leave was called and enough members have acknowledged the farewell, or no member is reachable.
 func (m *Machine) Left() bool { return m.leave.done }
 
 func (m *Machine) tickLeave(now time.Duration, out *Output) {
@@ -64,8 +64,8 @@ func (m *Machine) tickLeave(now time.Duration, out *Output) {
 	}
 }
 
-// unheardFarewell reports whether a ping is the farewell of a member that is not gone for us yet: the answer to it
-// means that the farewell is in safe hands, so it waits until the farewell is believed.
+// unheardFarewell reports whether a ping is the farewell of a member that is not gone in this table yet. An ack means
+// that this member spreads the farewell, so the ack waits until the farewell is believed.
 func (m *Machine) unheardFarewell(in *packet) bool {
 	for i := range in.rumours {
 		if r := &in.rumours[i]; r.id == in.sender && r.state.Gone() {
@@ -76,7 +76,7 @@ func (m *Machine) unheardFarewell(in *packet) bool {
 	return false
 }
 
-// farewellHeard notes that member id has answered.
+// farewellHeard records that member id has answered.
 func (m *Machine) farewellHeard(id ID) {
 	l := &m.leave
 	if i := slices.Index(l.to, id); i >= 0 && l.active {

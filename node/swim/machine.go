@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Machine is one member's view of the cluster. It is not safe for concurrent use. Time handed in must never go backwards.
+// Machine is one member's view of the cluster. It is not safe for concurrent use. Time handed in must never go
+// backwards.
 type Machine struct {
 	cfg      Config
 	rng      *rand.Rand
@@ -16,7 +17,7 @@ type Machine struct {
 	health   int           // the local health score; zero is well.
 	now      time.Duration // of the last call,
 	born     time.Duration // and of New.
-	clash    Member        // the last process that has our ID; ID zero: none.
+	clash    Member        // the last process that has this member's ID; ID zero: none.
 	seq      uint64        // of the last question asked.
 
 	peers    []*peer         // every other member, sorted by ID.
@@ -25,7 +26,7 @@ type Machine struct {
 
 	probeAt   time.Duration // next round of probing.
 	probe     probe
-	order     []ID // whom to probe in this turn, shuffled; probed from ordered on.
+	order     []ID // the members to probe in this turn, shuffled; probed from ordered on.
 	ordered   int
 	relays    []relay // ring of probes made for others.
 	relayNext int
@@ -36,7 +37,7 @@ type Machine struct {
 	crowded   bool // the last datagram had no room for all that was due.
 
 	exchangeAt time.Duration // next push-pull with a random member.
-	joined     bool          // somebody has answered a push-pull.
+	joined     bool          // a member has answered a push-pull.
 	dialAt     time.Duration // next round of dialling dead members and contacts.
 	dialRounds int           // since the start or the last Join.
 	contacts   []contact
@@ -46,9 +47,10 @@ type Machine struct {
 	trial    trial
 	vouched  bool // another member has confirmed that this one is a member.
 	withheld []withheld
-	outdated uint64 // the number of another run of this member, not before this one, which others remember; zero: none.
+	// the number of another run of this member, this one's or higher, which others remember; zero: none.
+	outdated uint64
 
-	clashAt time.Duration // no clash is refuted before.
+	clashAt time.Duration // the earliest time at which a clash is refuted again.
 	leave   leave
 
 	in     packet // reused: what is being read.
@@ -56,20 +58,22 @@ type Machine struct {
 	chosen []*peer
 }
 
-// New returns a machine that knows nobody. Call Tick at once: it dials the seeds.
+// New returns a machine that knows only its seeds and Options.Known. Call Tick at once: it dials the seeds.
 func New(o Options) (*Machine, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("membership options: %w", err)
 	}
 	m := &Machine{
 		cfg: o.Config, rng: o.Rand, self: o.Self,
-		// Sequence numbers begin anywhere, so that an answer to a former run is not taken for one to this.
+		// Sequence numbers begin at a random value, so that an answer to a former run is not taken for an answer to
+		// this one.
 		now: o.Now, born: o.Now, seq: uint64(o.Rand.Uint32()),
-		probeAt: o.Now + upTo(o.Rand, o.Config.ProbeInterval), // spread: members started together do not probe together.
+		// spread: members started together do not probe together.
+		probeAt: o.Now + upTo(o.Rand, o.Config.ProbeInterval),
 		dialAt:  o.Now,
 	}
 	m.exchangeAt = o.Now + m.jitter(o.Config.PushPullInterval)
-	m.vouched = runOf(m.self.Incarnation) <= 1 // nobody can know of a run before the first.
+	m.vouched = runOf(m.self.Incarnation) <= 1 // no run was before the first.
 	for _, a := range o.Seeds {
 		m.addContact(a, 0)
 	}
@@ -80,15 +84,16 @@ func New(o Options) (*Machine, error) {
 	return m, nil
 }
 
-// remember puts a member of a former run into the table, as dead until somebody says otherwise: under incarnation zero, which
-// everything that was ever said about it goes before. So it is dialled, and others hear of it who never met it: the members
-// that count must not be known to some of them alone.
+// remember puts a member of a former run into the table: dead, with incarnation zero, which every real rumour about it
+// supersedes. So it is dialled, and members that never met it learn of it: all members must know every member that
+// counts.
 func (m *Machine) remember(k *Member) {
 	if k.ID == m.self.ID && k.State.Gone() {
 		m.retire(k.State, k.GoneAt, nil)
 		return
 	}
-	if k.ID == m.self.ID || k.ID == 0 || k.State > Removed || k.Addr == "" || len(k.Addr) > textBytesMax || len(k.Name) > textBytesMax {
+	if k.ID == m.self.ID || k.ID == 0 || k.State > Removed || k.Addr == "" || len(k.Addr) > textBytesMax ||
+		len(k.Name) > textBytesMax {
 		return
 	}
 	i, known := m.index(k.ID)
@@ -136,7 +141,7 @@ func (m *Machine) Tick(now time.Duration, out *Output) {
 	}
 }
 
-// Next is the monotonic time at which Tick is due. It never lies in the far future: a machine always has something to do.
+// Next is the monotonic time at which Tick is due. It is never in the far future: a machine always has something to do.
 func (m *Machine) Next() time.Duration {
 	at := m.probeAt
 	if m.nacksDue > 0 {
@@ -169,7 +174,7 @@ func (m *Machine) Datagram(now time.Duration, from string, data []byte, out *Out
 		return err
 	}
 	m.now = now
-	if in.sender == m.self.ID { // this member never writes to itself: there are two, or the sender is forged.
+	if in.sender == m.self.ID { // a member never writes to itself: another process has this ID, or the sender is forged.
 		m.doubtClash(now, from, out)
 		return nil
 	}
@@ -177,7 +182,7 @@ func (m *Machine) Datagram(now time.Duration, from string, data []byte, out *Out
 	return nil
 }
 
-// hear takes in what travels by datagrams, or over a stream for want of them.
+// hear takes in a message of the kinds that travel in datagrams, or over a stream when datagrams do not get through.
 func (m *Machine) hear(from string, in *packet, out *Output) {
 	for i := range in.rumours {
 		m.learn(m.now, &in.rumours[i], in.sender, gossip, out)
@@ -215,8 +220,8 @@ func (m *Machine) Lookup(id ID) (Member, bool) {
 	return Member{}, false
 }
 
-// Since is the monotonic time at which a member's state changed last, as this machine saw it; at its start for those that it
-// remembers from a former run.
+// Since is the monotonic time at which a member's state changed last, as this machine saw it; at its start for those
+// that it remembers from a former run.
 func (m *Machine) Since(id ID) time.Duration {
 	if p := m.find(id); p != nil {
 		return p.changed
@@ -240,12 +245,12 @@ func (m *Machine) Count(s State) int {
 func (m *Machine) Counters() Counters { return m.counters }
 
 // Clash returns the last other process that has confirmed that it has this member's ID, which happens when a data folder
-// was copied. The
-// cluster then knows only one of the two at a time: whoever runs it has to stop one and give it an empty folder.
+// was copied. The cluster then sees only one of the two at a time: the operator has to stop one and give it an empty
+// folder.
 func (m *Machine) Clash() (Member, bool) { return m.clash, m.clash.ID != 0 }
 
-// forgive discards what silence has told this member when it was itself absent: after a pause the answers to its probes
-// may still wait to be read, and refutations did not reach it. It is also evidence about the local health.
+// forgive discards the evidence of silence after this member was itself paused: the answers to its probes may still
+// wait to be read, and refutations did not reach it. A pause also raises the local health score.
 func (m *Machine) forgive(now time.Duration) {
 	late := now - m.Next()
 	if late <= m.cfg.ProbeTimeout || m.leave.active {
@@ -277,9 +282,10 @@ func (m *Machine) nextSeq() uint64 {
 	return m.seq
 }
 
-// invariant stops a machine whose table can no longer be trusted: a member that gossips nonsense harms all others.
+// invariant stops a machine whose table can no longer be trusted: a member that gossips a wrong table harms all others.
 func invariant(ok bool, message string, values ...int) {
 	if !ok {
-		panic(fmt.Sprintf("swim: invariant broken: %s %v", message, slices.Clone(values))) // cloned, so that calls do not allocate.
+		// cloned, so that calls do not allocate.
+		panic(fmt.Sprintf("swim: invariant broken: %s %v", message, slices.Clone(values)))
 	}
 }

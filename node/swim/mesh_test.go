@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mesh is a network of machines in virtual time: a millisecond and a bit per message, and what faults a test asks for. The
-// simulator of the repository is the real one; this one is for conversations short enough to read.
+// mesh is a network of machines in virtual time: a millisecond and a bit per message, and what faults a test asks for.
+// The simulator of the repository is the real one; this one is for conversations short enough to read.
 type mesh struct {
 	t     *testing.T
 	rng   *rand.Rand
@@ -121,7 +121,8 @@ func (w *mesh) collect(n *meshNode) {
 	h := fnv.New64a()
 	for _, e := range n.out.Events {
 		n.events = append(n.events, e)
-		w.note("%s sees %s %s, was %s, new=%v, at %s", n.name, e.Member.Name, e.Member.State, e.Was, e.New, e.Member.Addr)
+		w.note("%s sees %s %s, was %s, new=%v, at %s", n.name, e.Member.Name, e.Member.State, e.Was, e.New,
+			e.Member.Addr)
 	}
 	for _, s := range n.out.Sends {
 		if !s.Stream {
@@ -311,7 +312,9 @@ func (w *mesh) describe(p *packet) string {
 		n = len(w.names) + 1
 		w.names[p.seq] = n
 	}
-	kind := map[byte]string{kindPing: "ping", kindPingReq: "ping-req", kindAck: "ack", kindNack: "nack", kindStreamPing: "ping over a stream", kindStreamAck: "ack over a stream", kindRequest: "push-pull", kindResponse: "push-pull answer", kindAsk: "question", kindAnswer: "answer"}[p.kind]
+	kind := map[byte]string{kindPing: "ping", kindPingReq: "ping-req", kindAck: "ack", kindNack: "nack",
+		kindStreamPing: "ping over a stream", kindStreamAck: "ack over a stream", kindRequest: "push-pull",
+		kindResponse: "push-pull answer", kindAsk: "question", kindAnswer: "answer"}[p.kind]
 	b := fmt.Sprintf("%s #%d", kind, n)
 	if p.target != 0 {
 		b += " of " + w.nodes[(p.target-1)%100].name

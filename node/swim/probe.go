@@ -5,28 +5,29 @@ import (
 	"time"
 )
 
-// probe is the question of the present round: does the target live? Its verdict falls when the next round begins.
+// probe is the probe of the present round. It is judged when the next round begins.
 type probe struct {
-	seq        uint64 // zero: nobody is being probed.
+	seq        uint64 // zero: no probe is under way.
 	target     ID
 	acked      bool
-	indirectAt time.Duration // when others are to be asked; zero: not any more.
+	indirectAt time.Duration // when helpers are asked; zero: they have been.
 	asked      int           // helpers who owe an ack or a nack,
-	nacks      int           // and how many said that they cannot reach it either.
-	helped     []ID          // who has sent a nack, so that one sent twice counts once.
+	nacks      int           // and how many sent a nack.
+	helped     []ID          // helpers that sent a nack, so that a repeated nack counts once.
 }
 
-// relay is a ping we made because another member asked us to.
+// relay is a ping that this member sent because another member asked for it.
 type relay struct {
-	seq    uint64 // of our ping; zero: free.
+	seq    uint64 // of the ping; zero: free.
 	target ID
-	from   ID            // who asked, ...
-	addr   string        // ... from where, ...
-	asked  uint64        // ... and with which number.
-	nackAt time.Duration // when it is told that the target is silent; zero: it has been.
+	from   ID            // the member that asked, ...
+	addr   string        // ... its address, ...
+	asked  uint64        // ... and the number of its request.
+	nackAt time.Duration // when it gets a nack; zero: it has got one.
 }
 
-// relaysMax bounds the relays remembered. When full the oldest is forgotten: whoever asked takes that for silence.
+// relaysMax bounds the relays remembered. When full the oldest is forgotten: the member that asked takes that for
+// silence.
 const relaysMax = 64
 
 // concludeProbe judges the probe of the round that ends.
@@ -60,8 +61,8 @@ func (m *Machine) startProbe(now time.Duration, out *Output) {
 	}
 	p := m.nextTarget()
 	if p == nil {
-		// Nobody is there to be told. What we would tell, once somebody is, would be old: the deaths of those who were
-		// only out of our reach.
+		// There is no other member to send rumours to. Later these rumours would be outdated: deaths of members that
+		// were only out of reach.
 		m.rumours = m.rumours[:0]
 		return
 	}
@@ -114,9 +115,9 @@ func (m *Machine) addToOrder(id ID) {
 }
 
 // probeIndirect asks others to probe a target that has not answered, and the target itself once more over a stream:
-// where firewalls or broken routes eat datagrams only, a member would else be dead by silence and alive by exchanged
-// tables, by turns. With fewer others than wanted, as in a small cluster, it also sends another datagram: else one lost
-// would make a suspect.
+// where firewalls or broken routes drop datagrams only, a member would otherwise alternate between dead (by silence)
+// and alive (by exchanged tables). With fewer others than wanted, as in a small cluster, it also sends another
+// datagram: else one lost datagram would make a suspect.
 func (m *Machine) probeIndirect(out *Output) {
 	m.probe.indirectAt = 0
 	p := m.find(m.probe.target)
@@ -152,7 +153,8 @@ func (m *Machine) choose(n int, worst State, except *peer) []*peer {
 
 func (m *Machine) handlePing(from string, in *packet, out *Output) {
 	if in.target != m.self.ID {
-		m.counters.Misdirected++ // for who lived here before: it must not seem alive because we are.
+		// for the member that had this address before: it must not seem alive because this one answers.
+		m.counters.Misdirected++
 		return
 	}
 	if m.unheardFarewell(in) {
@@ -168,7 +170,7 @@ func (m *Machine) handlePing(from string, in *packet, out *Output) {
 func (m *Machine) handlePingReq(from string, in *packet, out *Output) {
 	p := m.find(in.target)
 	if p == nil {
-		return // unknown here: silence is a fair answer.
+		return // unknown here: no answer.
 	}
 	r := relay{seq: m.nextSeq(), target: p.ID, from: in.sender, addr: from, asked: in.seq,
 		nackAt: m.now + m.nackAfter()}
@@ -206,7 +208,7 @@ func (m *Machine) handleAck(in *packet, out *Output) {
 	}
 }
 
-// handleNack notes that a helper is there, and cannot reach the target.
+// handleNack records that a helper answers, and cannot reach the target.
 func (m *Machine) handleNack(in *packet) {
 	pr := &m.probe
 	if in.seq == 0 || in.seq != pr.seq || in.target != pr.target || pr.nacks >= pr.asked ||
@@ -224,8 +226,8 @@ func (m *Machine) noNack(r *relay) {
 	}
 }
 
-// sendNacks tells those who wait for a target that it is silent here too. An ack that comes later is passed on all the
-// same.
+// sendNacks sends nacks for targets that have not answered the relayed ping. An ack that comes later is passed on all
+// the same.
 func (m *Machine) sendNacks(now time.Duration, out *Output) {
 	if m.nacksDue == 0 {
 		return

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A member that has left or was removed is gone for good, by its identity: the fact wins over everything else that is
-// said about it, with whatever incarnation, so no exchange of tables with somebody who was away brings it back. Its
-// line stays in the table, goes out with every table, and is kept over restarts by whoever keeps Members and hands them
-// in as Options.Known. If an identity could come back, what it holds would be older than tombstones that nobody kept
-// for it. Whoever wants the machine back empties its data folder: then it is another member, welcome under the same
+// A member that has left or was removed is gone for good, by its identity: this fact wins over every other rumour about
+// it, whatever the incarnation, so no exchange of tables with a member that was away brings it back. Its line stays in
+// the table and is sent with every table. The caller keeps it over restarts: it saves Members and hands them in as
+// Options.Known. If an identity could come back, its data could be older than tombstones that were collected meanwhile.
+// To use the machine again, the operator empties its data folder: then it is another member, which may have the same
 // name and address.
 //
-// The member itself, if it still runs or returns, hears the fact in the answer to whatever it says, and falls silent.
-// Lines of the gone are bounded by Config.MembersMax like all others: when the table is full, the one that has been
-// gone for longest gives way to a newcomer.
+// The member itself, if it still runs or returns, gets the fact in the answer to any of its messages, and falls silent.
+// Lines of gone members count for Config.MembersMax like all others: when the table is full, the line of the member
+// that has been gone for longest is dropped for a newcomer.
 
 // Errors of Remove.
 var (
@@ -24,7 +24,7 @@ var (
 	ErrMemberAlive   = errors.New("the member is alive")
 )
 
-// CanRemove says why Remove would refuse.
+// CanRemove returns the error with which Remove would refuse; nil: it would not.
 func (m *Machine) CanRemove(id ID, force bool) error {
 	if id == m.self.ID {
 		return ErrRemoveSelf
@@ -40,8 +40,8 @@ func (m *Machine) CanRemove(id ID, force bool) error {
 }
 
 // Remove takes a member out for good; at is the time of day in milliseconds since the Unix epoch, for people. With
-// force also one that is alive. The member is told, if it can hear it. Removing one that is gone already changes
-// nothing.
+// force it also removes a member that is alive. The removed member is informed if it can be reached. Removing a member
+// that is gone already changes nothing.
 func (m *Machine) Remove(now time.Duration, id ID, force bool, at uint64, out *Output) error {
 	m.now = now
 	if err := m.CanRemove(id, force); err != nil {
@@ -60,8 +60,8 @@ func (m *Machine) Remove(now time.Duration, id ID, force bool, at uint64, out *O
 	return nil
 }
 
-// retire makes this member what others say of it: gone. It answers, so that whoever does not know it yet hears it, and
-// does nothing else any more.
+// retire makes this member gone, as the others say. From now on it only answers, so that members that do not know its
+// end learn of it.
 func (m *Machine) retire(state State, at uint64, out *Output) {
 	if m.self.State == state {
 		return
@@ -76,7 +76,7 @@ func (m *Machine) retire(state State, at uint64, out *Output) {
 }
 
 // supersedesGone orders what is said about a member that is gone according to either side: gone wins over anything
-// else, removed over left, and of two removals the earlier; so all agree also on when it was.
+// else, removed over left, and of two removals the earlier; so all members agree on the time too.
 func supersedesGone(r *rumour, state State, held *Member) int {
 	if state != held.State {
 		return int(state) - int(held.State)

@@ -9,11 +9,11 @@ import (
 // prove something, the name that its sender has proved.
 //
 // An identity is drawn at the first start of a member, after its certificate was made, so a certificate holds a name
-// and no ID. Names belong to identities as follows. A member is met, by its own word or that of another one, under an
-// ID and a name, and with Config.NamesFixed this ID has that name for good: in the table, and in the address book
-// over restarts. A message over a stream counts only if the name of its sender is the name that the stream has
-// proved. So a member with a certificate cannot speak for an identity that others know by another name. It can still
-// be the first to tell others of an identity that they do not know: then the member whose it is is refused, which is
+// and no ID. Names belong to identities as follows. A member is first learned, from itself or from another member,
+// under an ID and a name. With Config.NamesFixed this ID has that name for good: in the table, and in the address book
+// over restarts. A message over a stream counts only if the name of its sender is the name that the stream has proved.
+// So a member with a certificate cannot speak for an identity that others know by another name. It can still be the
+// first to announce an identity that others do not know: then the true member of that identity is refused, which is
 // logged.
 type Speaker struct {
 	ID   ID     // zero: there is no envelope.
@@ -23,7 +23,7 @@ type Speaker struct {
 // ErrImpostor says that a message was sent in the name of another member.
 var ErrImpostor = errors.New("message in the name of another member")
 
-// vet refuses a message that says of its sender what its speaker is not.
+// vet refuses a message whose sender is not its speaker.
 func (s Speaker) vet(in *packet) error {
 	if s.ID != 0 && in.sender != s.ID {
 		return fmt.Errorf("%w: the envelope is that of %v, the message that of %v", ErrImpostor, s.ID, in.sender)
@@ -47,7 +47,7 @@ func (s Speaker) notNamed(name string) error {
 		ErrImpostor, s.ID, name, s.Name)
 }
 
-// Vet refuses a speaker that is known under another name than the one that was proved.
+// Vet refuses a speaker that is known under another name than the proved one.
 func (m *Machine) Vet(s Speaker) error {
 	if s.Name == "" {
 		return nil
@@ -58,5 +58,5 @@ func (m *Machine) Vet(s Speaker) error {
 	return nil
 }
 
-// renames says whether a claim gives a member that has a name another one.
+// renames reports whether a claim gives p another name, when p has one.
 func renames(r *rumour, p *peer) bool { return p.Name != "" && string(r.name) != p.Name }

@@ -7,16 +7,16 @@ import (
 )
 
 // suspicion is the time a suspect has to refute. It begins long and shrinks with every other member that suspects the
-// same (Lifeguard, section IV-B): one member alone may simply be the one that is cut off.
+// same one (Lifeguard, section IV-B): a single accuser may itself be cut off.
 type suspicion struct {
 	since    time.Duration
 	deadline time.Duration
 	wanted   int // confirmations that shrink it all the way.
 	accusers [confirmationsMax + 1]ID
-	accused  int // how many of accusers are set; the first is who began it, the others confirm.
+	accused  int // how many of accusers are set; the first began it, the others confirm.
 }
 
-// last is the accuser to name in rumours: the newest, whose word others are least likely to have.
+// last is the accuser to name in rumours: the newest, of which others are least likely to have heard.
 func (s *suspicion) last() ID { return s.accusers[s.accused-1] }
 
 // suspect starts p's suspicion anew.
@@ -27,7 +27,7 @@ func (m *Machine) suspect(now time.Duration, p *peer, accuser ID) {
 	m.setDeadline(p)
 }
 
-// confirm adds an independent accuser. The confirmation is gossiped on, as often as there are confirmations wanted.
+// confirm adds an independent accuser. Confirmations are gossiped on until there are as many as wanted.
 func (m *Machine) confirm(p *peer, accuser ID) {
 	s := p.suspicion
 	if s.accused > s.wanted {
@@ -49,16 +49,17 @@ func (m *Machine) setDeadline(p *peer) {
 	s.deadline = s.since + suspicionTime(&m.cfg, m.size(), s.wanted, s.accused-1, m.health)
 }
 
-// suspicionTime is how long a suspect has among so many members, when `confirmed` of `wanted` confirmations have come:
+// suspicionTime is how long a suspect has in a cluster of `members`, when `confirmed` of `wanted` confirmations have
+// come:
 //
 //	max − (max−min) × log(confirmed+1) ∕ log(wanted+1)
 //
-// When nobody can confirm (a cluster of two, or all others are suspects too) the formula says nothing; memberlist then
-// takes the minimum, as in every cluster of less than five. But neither has anybody else been able to probe for us, so
-// the evidence is weaker than usual, while waiting for the maximum would wait for a word that cannot come: we take the
-// middle, in which the suspect was asked once each interval, by two datagrams and a stream, in vain. While this member
-// has reason to doubt itself (health.go), it waits for the maximum all the same. In a cluster of three the one other
-// member is the confirmation.
+// When no member can confirm (a cluster of two, or all others are suspects too) the formula is not defined; memberlist
+// then takes the minimum, as in every cluster of less than five. But then no helper could probe either, so the evidence
+// is weaker than usual; and the maximum would wait for a confirmation that cannot come. So it is the mean of both:
+// meanwhile the suspect is probed in vain once each interval, by two datagrams and a stream. While this member has
+// reason to doubt itself (health.go), it waits for the maximum all the same. In a cluster of three the one other member
+// is the confirmation.
 func suspicionTime(c *Config, members, wanted, confirmed, health int) time.Duration {
 	least := time.Duration(c.SuspicionMult*log2Ceil(members)) * c.ProbeInterval
 	most := time.Duration(c.SuspicionMaxMult) * least
@@ -77,7 +78,7 @@ func suspicionTime(c *Config, members, wanted, confirmed, health int) time.Durat
 // log2Milli[n] is 1000 × log₂(n), rounded: a table, because decisions use no floats.
 var log2Milli = [confirmationsMax + 2]time.Duration{0, 0, 1000, 1585, 2000, 2322, 2585, 2807, 3000}
 
-// expireSuspicions declares dead whose time has run out.
+// expireSuspicions declares dead the suspects whose time has run out.
 func (m *Machine) expireSuspicions(now time.Duration, out *Output) {
 	for i := 0; i < len(m.suspects); {
 		p := m.suspects[i]

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// peer is another member with what we know about it besides its line in the table.
+// peer is another member: its line in the table, and what this machine keeps beside it.
 type peer struct {
 	Member
 	suspicion *suspicion    // while suspect; else nil: in a large table nearly all are.
@@ -14,7 +14,7 @@ type peer struct {
 	dialled   time.Duration // when it was dialled last while dead; see contact.
 }
 
-// takesPart says whether p is to be probed, asked and told.
+// takesPart reports whether p is probed, and gets questions and rumours.
 func (p *peer) takesPart() bool { return p.State == Alive || p.State == Suspect }
 
 func (m *Machine) index(id ID) (int, bool) {
@@ -28,16 +28,16 @@ func (m *Machine) find(id ID) *peer {
 	return nil
 }
 
-// supersedes orders everything that can be said about one member, so that members who hear the same rumours agree: positive
-// when r wins over what is held, zero when they say the same. A higher incarnation wins; within one incarnation a worse
-// state wins (SWIM, section 4.2: suspect over alive, dead over suspect; only the member itself can say the opposite, with a
+// supersedes orders all rumours about one member, so that members that receive the same rumours agree: positive when r
+// wins over what is held, zero when they say the same. A higher incarnation wins; within one incarnation a worse state
+// wins (SWIM, section 4.2: suspect over alive, dead over suspect; only the member itself can say the opposite, with a
 // higher incarnation). Members that left or were removed are gone whatever the incarnation: see removal.go.
 //
 // SWIM lets "dead" win over any incarnation, because its dead never return. Ours do: a restarted or reconnected member
 // announces itself with a higher incarnation.
 //
-// Two rumours of equal incarnation and state that differ otherwise come from two processes with one ID. Any order will do,
-// if it is the same for all.
+// Two rumours of equal incarnation and state that differ otherwise come from two processes with one ID. Any order will
+// do if all members use it.
 func supersedes(r *rumour, state State, held *Member) int {
 	if state.Gone() || held.State.Gone() {
 		if c := supersedesGone(r, state, held); c != 0 {
@@ -70,24 +70,24 @@ func compareText(b []byte, s string) int {
 	return 1
 }
 
-// source is how a rumour came.
+// source is the way by which a rumour came.
 type source uint8
 
 const (
 	gossip  source = iota // on the back of a probe.
-	hearsay               // in a message over a stream that nobody asked for.
-	answer                // in an answer to a question of ours: see doubt.go.
+	hearsay               // in an unsolicited message over a stream.
+	answer                // in an answer to this member's own question: see doubt.go.
 )
 
-// believed reports whether it is taken in without asking, whatever it says.
+// believed reports whether a rumour from this source is accepted without a question, whatever its claim.
 func (s source) believed() bool { return s >= answer }
 
-// whole reports whether it may be one line of a whole table.
+// whole reports whether a rumour from this source may be a line of a whole table.
 func (s source) whole() bool { return s == hearsay || s == answer }
 
-// learn takes in a rumour told by member teller. A death that was told with a whole table is only taken for
-// a suspicion: after a partition each side believes the other dead, and members that are well must get the time to
-// refute before those who see them alive give them up.
+// learn takes in a rumour from member teller. A death in a whole table counts as a suspicion only: after a partition
+// each side believes the other dead, and healthy members must get the time to refute before members that see them alive
+// declare them dead.
 func (m *Machine) learn(now time.Duration, r *rumour, teller ID, by source, out *Output) {
 	if r.id == m.self.ID {
 		m.hearOfSelf(now, r, teller, by, out)
@@ -139,8 +139,8 @@ func (m *Machine) admit(now time.Duration, r *rumour, out *Output) {
 	out.Events = append(out.Events, Event{Member: p.Member, Was: p.State, New: true})
 }
 
-// forget makes room for a newcomer that takes part: the member that has been gone for longest is forgotten. Nobody who may
-// return is.
+// forget makes room for a newcomer that takes part: the member that has been gone for longest is forgotten. A member
+// that may return is never forgotten.
 func (m *Machine) forget(newcomer State) bool {
 	oldest := -1
 	for i, p := range m.peers {
@@ -178,7 +178,7 @@ func (m *Machine) update(now time.Duration, p *peer, r *rumour, state State, acc
 	}
 }
 
-// accuse changes p's state on the word of this member itself.
+// accuse changes p's state by this member's own observation.
 func (m *Machine) accuse(now time.Duration, p *peer, state State, out *Output) {
 	was := p.State
 	m.setState(now, p, state)
@@ -206,8 +206,9 @@ func (m *Machine) setState(now time.Duration, p *peer, state State) {
 	}
 }
 
-// hearOfSelf compares a rumour about this member with the truth, and refutes it by an incarnation above it: also a
-// rumour of death, and one with a higher incarnation than ours, left over from a run that this one does not remember.
+// hearOfSelf compares a rumour about this member with the truth, and refutes it with a higher incarnation. It also
+// refutes a rumour of death, and a rumour with a higher incarnation than this member's, left over from a run that this
+// one does not remember.
 func (m *Machine) hearOfSelf(now time.Duration, r *rumour, teller ID, by source, out *Output) {
 	if r.state.Gone() || m.self.State.Gone() {
 		switch {
@@ -224,7 +225,7 @@ func (m *Machine) hearOfSelf(now time.Duration, r *rumour, teller ID, by source,
 		return
 	}
 	if m.outdated != 0 {
-		return // there is nothing to refute: what others remember is true.
+		return // there is nothing to refute: the rumour is true.
 	}
 	if lifeOf(r.incarnation) > lifeOf(m.self.Incarnation) && !by.believed() {
 		if p := m.find(teller); p != nil {
@@ -240,7 +241,7 @@ func (m *Machine) hearOfSelf(now time.Duration, r *rumour, teller ID, by source,
 		m.doubtClash(now, string(r.addr), out)
 	}
 	if r.incarnation < m.self.Incarnation || r.incarnation >= incarnationMax {
-		return // stale, or not to be topped.
+		return // stale, or there is no higher incarnation.
 	}
 	same := string(r.name) == m.self.Name && !stranger
 	if r.incarnation == m.self.Incarnation && r.state <= m.self.State && same {

@@ -31,7 +31,8 @@ func newMachine(t testing.TB, change func(*Options)) *Machine {
 }
 
 func says(id ID, s State, incarnation uint64) *rumour {
-	r := &rumour{id: id, state: s, born: uint64(id) * 100, incarnation: incarnation, name: fmt.Appendf(nil, "m%d", id), addr: fmt.Appendf(nil, "m%d:1", id)}
+	r := &rumour{id: id, state: s, born: uint64(id) * 100, incarnation: incarnation, name: fmt.Appendf(nil, "m%d", id),
+		addr: fmt.Appendf(nil, "m%d:1", id)}
 	if s == Suspect {
 		r.accuser = 9
 	}
@@ -121,7 +122,8 @@ func TestRumoursCommute(t *testing.T) {
 		for range 2 + rng.IntN(6) {
 			r := says(2, State(rng.IntN(stateCount)), uint64(rng.IntN(3)))
 			if rng.IntN(3) == 0 { // a clone.
-				r.born, r.addr, r.name = uint64(rng.IntN(2)), fmt.Appendf(nil, "x:%d", rng.IntN(2)), fmt.Appendf(nil, "n%d", rng.IntN(2))
+				r.born, r.addr, r.name = uint64(rng.IntN(2)), fmt.Appendf(nil, "x:%d", rng.IntN(2)),
+					fmt.Appendf(nil, "n%d", rng.IntN(2))
 			}
 			all = append(all, r)
 		}

@@ -35,7 +35,7 @@ import (
 //	           addr        text    1 to 255 bytes
 //
 // A message of another version, of an unknown kind, or with bytes to spare is malformed and changes nothing: newer
-// members speak this version until all understand theirs. Kind 7 is free.
+// members send this version until all members understand theirs. Kind 7 is free.
 const (
 	wireVersion = 1
 
@@ -50,12 +50,12 @@ const (
 	kindRequest  = 8
 	kindResponse = 9
 
-	kindAsk    = 10 // since the members of kvs ask before they believe; older members drop both.
+	kindAsk    = 10 // newer than kinds 1 to 9; older members drop both.
 	kindAnswer = 11
 
 	textBytesMax        = 255
 	incarnationMax      = 1 << 62
-	membersHardMax      = 16384 // entries in one message, whatever MembersMax its sender has.
+	membersHardMax      = 16384 // entries in one message, whatever the MembersMax of its sender.
 	entryBytesMin       = 8 + 1 + 1 + 1 + 1 + 1 + 1
 	entryBytesMax       = 8 + 1 + 10 + 9 + 10 + 2*(2+textBytesMax)
 	datagramHeaderBytes = 1 + 1 + 8 + 8 + 10 + 1
@@ -65,7 +65,7 @@ const (
 // ErrMalformed is wrapped by every error of Datagram and Stream.
 var ErrMalformed = errors.New("malformed membership message")
 
-// rumour is what somebody says about a member. Its name and addr borrow the message they came in.
+// rumour is one claim about a member. Its name and addr borrow the message in which they came.
 type rumour struct {
 	id          ID
 	state       State
@@ -164,7 +164,7 @@ func (p *packet) decodeStream(data []byte) error {
 func (p *packet) readEntries(r *reader, count int) {
 	p.rumours = p.rumours[:0]
 	if count*entryBytesMin > len(r.b) {
-		r.fail("fewer entries than announced") // checked before anything is made for them.
+		r.fail("fewer entries than announced") // checked before memory is allocated for them.
 		return
 	}
 	for range count {
@@ -172,7 +172,7 @@ func (p *packet) readEntries(r *reader, count int) {
 	}
 }
 
-// reader takes a message apart. After the first failure it returns zeros.
+// reader reads the fields of a message. After the first failure it returns zeros.
 type reader struct {
 	b   []byte
 	why string // empty: nothing is wrong.

@@ -12,38 +12,39 @@ import (
 	"kvs/node/wire"
 )
 
-// The end of a tombstone. A delete leaves a tombstone, because a member that missed it would otherwise bring the value
-// back. It may go once every member has it, and nothing older can come back from anywhere:
+// The collection of a tombstone. A delete leaves a tombstone, because a member that missed the delete would otherwise
+// bring the value back. A tombstone may be dropped once every member has it, and no older version can come back from
+// anywhere:
 //
-//   - Every member that has not left, the dead included, acknowledges that it holds the very same slot on its disk,
-//     that the slot shows a tombstone, that no conflict in it is open and no live value lies beneath, and that the copy
-//     is not weak: a round that was promised something before the copy came may have seen the value that was deleted,
-//     and bring it back under its higher ballot. A member that is away for a month keeps all tombstones for a month; an
-//     operator who gives it up removes it from the cluster.
-//   - All of them acknowledge under the same roster, in the same epoch. A member that one of them knows may have been
-//     given the old value by it.
-//   - Each acknowledgement says up to which stamp the frames of that member are too old from then on (stamps.go), and
-//     how high promises and ballots have been. Both become durable in the persist that drops the tombstone, and so does
-//     what the member that drops it has promised on the path since it acknowledged.
+//   - Every member that has not left, the dead included, acknowledges that it holds the same slot on its disk, that the
+//     slot shows a tombstone, that no conflict in it is open and no live value lies beneath, and that the copy is not
+//     weak: a round with a promise from before the copy came may have seen the deleted value, and bring it back under
+//     its higher ballot. A member that is away for a month keeps all tombstones for a month; an operator that gives it
+//     up removes it from the cluster.
+//   - All of them acknowledge under the same roster, in the same epoch. A member that one of them knows may have got
+//     the old value from it.
+//   - Each acknowledgement has the stamp up to which frames of that member are too old from then on (stamps.go), and
+//     the highest promise and ballot. Both become durable in the persist that drops the tombstone, and so does the
+//     member's own promise on the path since it acknowledged.
 //
-// These facts stay true for ever: a member that acknowledged holds that tombstone or something newer from then on, or
-// has dropped it by this same rule. So one member collects the acknowledgements, and tells the others with what it
-// dropped whose frames to refuse; they drop without asking again. The one that made the tombstone collects; if it has
-// left, the oldest member does.
+// Acknowledgements stay true for ever: from then on the member holds that tombstone or a newer version, or has dropped
+// it by this same rule. So one member collects the acknowledgements, drops the tombstone, and sends the others the
+// result (collected): the tombstones, and up to which stamps to refuse frames. They drop without asking again. The
+// member that made the tombstone collects; if it has left, the oldest member does.
 //
-// A member that missed the word would push its tombstone back to those that dropped it, who then hold it again, and so
-// on. So each remembers in memory for a while what it dropped, does not take that in again, and repeats the word
-// instead. Forgetting it, by a restart, costs a further round and is never wrong.
+// A member that missed the result would send its tombstone back to members that dropped it, which would then hold it
+// again, and so on. So each member remembers in memory for a while what it dropped, refuses it, and sends the result
+// again instead. Losing this memory in a restart costs a further round and is never wrong.
 //
-// No clock decides. The grace time only makes the end later; it is counted in quarters that the node lives through (the
-// generation, kept over restarts), so that no clock has to be trusted and no time of deletion kept.
+// No clock decides. The grace time only delays the collection; it is counted in quarters of running time (the
+// generation, kept over restarts), so that no clock has to be trusted and no time of deletion stored.
 
 // round asks all members about some tombstones.
 type round struct {
 	id     uint64
 	roster uint64
 	paths  []wire.HeldVersion
-	held   []bool // by all who have answered.
+	held   []bool // by all members that have answered.
 	floors []wire.Floor
 	fence  slot.Timestamp
 	giveUp time.Duration
@@ -54,7 +55,7 @@ const (
 	collectTimeout = 5 * time.Second
 )
 
-// plan sets when to look again: soon when there is more to see.
+// plan sets the time of the next look: soon when there is more of the index to scan.
 func (m *Machine) plan(more bool) {
 	pause := max(collectPause, min(m.Tuning.TombstoneGrace/graceParts, time.Minute))
 	if more {
@@ -63,7 +64,7 @@ func (m *Machine) plan(more bool) {
 	m.next = m.Now.Mono + pause
 }
 
-// absent returns a member without whose word no tombstone may go, and false when all can be asked.
+// absent returns a member that cannot be asked and must acknowledge, and false when all can be asked.
 func (m *Machine) absent() (slot.ID, bool) {
 	for _, r := range m.Roster {
 		if p := m.Peer(r.Member); r.Member != m.Self && (p == nil || p.State == swim.Dead) {
@@ -73,8 +74,8 @@ func (m *Machine) absent() (slot.ID, bool) {
 	return 0, false
 }
 
-// mayCollect reports whether all members can be asked, and says once who stands against it. Members that have not met
-// yet are known to be fewer than expected until the cluster is founded.
+// mayCollect reports whether all members can be asked, and logs once which member is missing. Before the founding,
+// fewer members than expected means that some have not met yet.
 func (m *Machine) mayCollect() bool {
 	id, some := m.absent()
 	if m.InForce == nil && len(m.Roster) < m.owner.MembersExpected() {
@@ -91,7 +92,7 @@ func (m *Machine) mayCollect() bool {
 	return !some
 }
 
-// collect looks at some more of the index, and begins a round over those tombstones that are this member's to collect.
+// collect scans the next part of the index, and begins a round over the tombstones that this member has to collect.
 func (m *Machine) collect() {
 	if !m.mayCollect() {
 		m.plan(false)
@@ -109,7 +110,7 @@ func (m *Machine) collect() {
 			m.dropPromise(path, &slot)
 		case state == stateHeld && m.collector(&slot) == m.Self:
 			paths = append(paths, wire.HeldVersion{Path: path, Version: slot.Version()})
-		case state == stateWeak: // at this member alone, perhaps.
+		case state == stateWeak: // perhaps at this member only.
 			m.owner.Settle(path)
 		case state == stateCovers && m.collector(&slot) == m.Self:
 			m.owner.Settle(path)
@@ -132,7 +133,7 @@ func (m *Machine) collect() {
 	m.conclude() // at once, by a cluster of one.
 }
 
-// rosterSum stands for the members that this one knows and that have not left, and for the configuration in force.
+// rosterSum is a hash of the members that this one knows and that have not left, and of the configuration in force.
 func (m *Machine) rosterSum() uint64 {
 	h := (uint64(14695981039346656037) ^ m.Epoch()) * 1099511628211
 	for _, r := range m.Roster {
@@ -142,7 +143,7 @@ func (m *Machine) rosterSum() uint64 {
 	return h
 }
 
-// highest is at or above every version, promise and ballot that this member has seen, and in particular of these paths.
+// highest is at or above every version, promise and ballot that this member has seen, those of these paths included.
 func (m *Machine) highest(paths []wire.HeldVersion) slot.Timestamp {
 	high := max(m.HLC.Last(), m.stamps.fence)
 	for i := range paths {
@@ -163,9 +164,9 @@ func (m *Machine) Handlers() []step.Handler {
 	}
 }
 
-// HandleCollectAsk acknowledges those tombstones of which this member holds the very same, or held it until all others
-// did. The answer leaves behind everything that was sealed before it, so that what is refused because of it is seldom
-// still under way.
+// HandleCollectAsk acknowledges the tombstones that this member holds unchanged, or held until all others did. The
+// answer is sent after everything that was sealed before it, so that the frames refused because of it are seldom still
+// in flight.
 func (m *Machine) HandleCollectAsk(from *step.Peer, ask *wire.CollectAsk) error {
 	a := wire.CollectAnswer{Round: ask.Round, Roster: m.rosterSum(), Fence: m.highest(ask.Paths)}
 	for _, k := range ask.Paths {
@@ -206,7 +207,8 @@ func (m *Machine) HandleCollectAnswer(from *step.Peer, answer *wire.CollectAnswe
 	return nil
 }
 
-// conclude drops what all members have acknowledged, once all have answered, and passes the word on.
+// conclude drops the tombstones that all members have acknowledged, once all have answered, and sends the others the
+// result.
 func (m *Machine) conclude() {
 	r := m.round
 	for _, s := range m.Roster {
@@ -236,7 +238,7 @@ func (m *Machine) conclude() {
 	}
 }
 
-// HandleCollected drops what all members have acknowledged to another.
+// HandleCollected drops tombstones that all members have acknowledged to the sender.
 func (m *Machine) HandleCollected(from *step.Peer, word *wire.Collected) error {
 	if err := m.Hearsay.Believes(from, word.Fence); err != nil {
 		return err
@@ -245,7 +247,7 @@ func (m *Machine) HandleCollected(from *step.Peer, word *wire.Collected) error {
 	return nil
 }
 
-// heed refuses what is too old, and drops those of the tombstones that this member still holds just so.
+// heed raises the floors and the fence, and drops the tombstones that this member still holds unchanged.
 func (m *Machine) heed(word *wire.Collected) {
 	for _, f := range word.Floors {
 		if f.Member == m.Self {
@@ -260,7 +262,8 @@ func (m *Machine) heed(word *wire.Collected) {
 		if state != stateHeld || slot.Version() != k.Version {
 			continue
 		}
-		// What this member has promised since it acknowledged goes with the slot, and the others know nothing of it.
+		// A promise since the acknowledgement is dropped with the slot, and the others do not know it: the fence keeps
+		// it.
 		m.raiseFence(slot.Consensus.Promise().TS)
 		m.owner.Erase(k.Path)
 		m.graves.put(k.Path, k.Version)

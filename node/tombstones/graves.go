@@ -9,10 +9,10 @@ import (
 	"kvs/node/wire"
 )
 
-// gravesMax bounds what a member remembers of dropped tombstones.
+// gravesMax bounds the dropped tombstones that a member remembers.
 const gravesMax = 1 << 16
 
-// graves remembers what was dropped, the oldest going first.
+// graves remembers dropped tombstones, and forgets the oldest first.
 type graves struct {
 	byPath map[string]slot.Version
 	ring   []wire.HeldVersion
@@ -40,7 +40,7 @@ func (g *graves) holds(path string, v slot.Version) bool {
 	return ok && v == w
 }
 
-// buried reports whether nothing is held under a path because just this version of it was dropped.
+// buried reports whether nothing is held under a path because exactly this version of it was dropped.
 func (m *Machine) buried(path string, v slot.Version) bool {
 	if !m.graves.holds(path, v) {
 		return false
@@ -49,8 +49,8 @@ func (m *Machine) buried(path string, v slot.Version) bool {
 	return err == nil && h.Record == nil
 }
 
-// RefuseBuried reports whether a slot that a peer sends is one that all members have had and this one has dropped. The
-// peer is told to drop it too.
+// RefuseBuried reports whether a slot from a peer is one that all members have had and this one has dropped. Then the
+// peer gets a message to drop it too.
 func (m *Machine) RefuseBuried(from *step.Peer, path string, in *slot.Slot) bool {
 	v := in.Version()
 	if !m.buried(path, v) {
@@ -67,7 +67,7 @@ func (m *Machine) RefuseBuried(from *step.Peer, path string, in *slot.Slot) bool
 	return true
 }
 
-// SendEcho repeats the word about what came back.
+// SendEcho sends the result again for tombstones that came back.
 func (m *Machine) SendEcho() {
 	if p := m.Peer(m.echoTo); p != nil && len(m.echo) > 0 {
 		word := wire.Collected{Floors: slices.Clone(m.stamps.floors), Fence: m.stamps.fence, Paths: m.echo}

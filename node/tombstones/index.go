@@ -13,13 +13,12 @@ const (
 	scanMax    = 1024 // index entries looked at in one step.
 )
 
-// The record g/PATH: format u8, generation u32. It says that there may be a tombstone under the path, or a mere
-// promise, written in that generation or later. It is written with every one of them, and taken away when the
-// collection finds that there is none any more. What cannot be read counts as of the present generation.
+// The record g/PATH: format u8, generation u32. It means that there may be a tombstone under the path, or a mere
+// promise, written in that generation or later. It is written with every tombstone and mere promise, and deleted when
+// the collection finds neither. An unreadable record counts as of the present generation.
 const indexFormat = 1
 
-// List puts a path on the index, in the running step's persist: there may be a tombstone under it from now on, or a
-// mere promise.
+// List puts a path on the index, in the running step's persist: there may be a tombstone under it, or a mere promise.
 func (m *Machine) List(path string) {
 	m.Changes = append(m.Changes, m.listed(path))
 }
@@ -44,8 +43,7 @@ func (m *Machine) ripe(value []byte) bool {
 	return born+graceParts+1 <= m.stamps.generation
 }
 
-// turnGeneration makes all tombstones older by a part of the grace time. While there are none there is nothing to
-// write.
+// turnGeneration makes all tombstones older by a part of the grace time. While there are none it writes nothing.
 func (m *Machine) turnGeneration() {
 	m.turn = m.Now.Mono + m.Tuning.TombstoneGrace/graceParts
 	some := false
@@ -59,7 +57,7 @@ func (m *Machine) turnGeneration() {
 	}
 }
 
-// scanIndex returns the ripe paths of the next part of the index, and whether there is more behind it.
+// scanIndex returns the ripe paths of the next part of the index, and whether more parts follow.
 func (m *Machine) scanIndex() (ripe []string, more bool) {
 	seen := 0
 	next := ""

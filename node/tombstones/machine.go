@@ -1,8 +1,8 @@
-// Package tombstones is the machine that ends tombstones: it finds those that are older than the grace time, asks all
-// members whether they hold them, drops what all hold, and remembers what has to be refused from then on (the fence,
-// and the stamps of old frames), so that no deleted value comes back.
+// Package tombstones is the machine that collects tombstones: it finds those that are older than the grace time, asks
+// all members whether they hold them, drops those that all hold, and remembers what has to be refused from then on (the
+// fence, and the stamps of old frames), so that no deleted value comes back.
 //
-// It makes no tombstone: deletes and the end of values (node/expiry) do. Begin with the rule in collection.go.
+// It makes no tombstones: deletes and expiry (node/expiry) do. Begin with the rule in collection.go.
 package tombstones
 
 import (
@@ -14,13 +14,14 @@ import (
 	"kvs/node/wire"
 )
 
-// Owner is what the machine asks of the node that it belongs to.
+// Owner is what the machine asks of its node.
 type Owner interface {
 	// MembersExpected is how many members the cluster is founded with. It is asked while there is no configuration.
 	MembersExpected() int
 	// Erase takes a path out of the store for good, in the running step's persist.
 	Erase(path string)
-	// Settle has a linearizable read replace what lies under a path with what shows there, if that can be done now.
+	// Settle starts a linearizable read that writes the shown version of a path over what lies beneath, if that can be
+	// done now.
 	Settle(path string)
 }
 
@@ -32,20 +33,20 @@ type Machine struct {
 	stamps  stamps
 	next    time.Duration // when to look for tombstones again.
 	turn    time.Duration // when the next generation begins.
-	cursor  string        // the index under g/ is read on from here.
+	cursor  string        // where to go on in the index under g/.
 	round   *round        // nil: none under way.
 	last    uint64        // number of the last round.
-	missing slot.ID       // who was away when all had to be asked last; zero: no member.
-	acked   wire.Stamp    // own frames up to it may hold what a tombstone of a round had replaced.
+	missing slot.ID       // the member that was away when all had to be asked last; zero: none.
+	acked   wire.Stamp    // frames of this member up to it may hold versions that a tombstone of a round has replaced.
 	graves  graves
-	echo    []wire.HeldVersion // what the frame of the running step brought back ...
-	echoTo  slot.ID            // ... and from whom.
+	echo    []wire.HeldVersion // dropped tombstones that the frame of the running step brought back ...
+	echoTo  slot.ID            // ... and its sender.
 }
 
-// New returns a machine that knows nothing yet: call Recover and Begin before anything else.
+// New returns an empty machine: call Recover and Begin before other methods.
 func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }
 
-// Begin sets the first times at which the machine has something to do.
+// Begin sets the first timers.
 func (m *Machine) Begin() {
 	m.turn = m.Now.Mono + m.Tuning.TombstoneGrace/graceParts
 	m.next = m.turn

@@ -12,13 +12,13 @@ import (
 	"kvs/node/wire"
 )
 
-// stamps is what a node knows of the stamps of envelopes, and of what it has dropped.
+// stamps is what a node has to refuse: frames up to the floors, and versions up to the fence.
 type stamps struct {
 	floors []wire.Floor // sorted by member.
 
 	// fence is at or above every version, promise and ballot of the tombstones that were dropped. The node's own clock
-	// stays above it, so that a value written where a tombstone was is never older than it. No round at or below it may
-	// get anything from this member.
+	// stays above it, so that a value written where a tombstone was is never older than it. This member accepts no
+	// round at or below it.
 	fence slot.Timestamp
 
 	generation uint32 // counts parts of the grace time: see index.go.
@@ -26,7 +26,7 @@ type stamps struct {
 
 // The record m/stamps: format u8, fence u64, generation u32, count u32, then for each member its ID u64 and stamp u64.
 
-// TooLate reports whether a frame is older than what its sender has acknowledged since.
+// TooLate reports whether a frame is at or below its sender's floor: the sender has acknowledged a tombstone since.
 func (m *Machine) TooLate(from slot.ID, s wire.Stamp) bool {
 	i, known := findFloor(m.stamps.floors, from)
 	return known && s <= m.stamps.floors[i].Stamp
@@ -35,15 +35,15 @@ func (m *Machine) TooLate(from slot.ID, s wire.Stamp) bool {
 // Fence is at or above every version, promise and ballot of the tombstones that were dropped; zero: none was.
 func (m *Machine) Fence() slot.Timestamp { return m.stamps.fence }
 
-// findFloor is where the floor of a member stands, or would stand.
+// findFloor is the index of a member's floor, or where it would be.
 func findFloor(floors []wire.Floor, member slot.ID) (i int, known bool) {
 	return slices.BinarySearchFunc(floors, member, func(f wire.Floor, id slot.ID) int {
 		return slot.CompareID(f.Member, id)
 	})
 }
 
-// raise refuses what member stamped up to at. Floors only rise: refusing too much costs a repetition, refusing too
-// little a deleted value's return.
+// raise refuses frames of member up to the stamp at. Floors only rise: a floor that is too high costs a repetition, one
+// that is too low can bring a deleted value back.
 func (s *stamps) raise(member slot.ID, at wire.Stamp) {
 	i, known := findFloor(s.floors, member)
 	if !known {
@@ -52,14 +52,14 @@ func (s *stamps) raise(member slot.ID, at wire.Stamp) {
 	s.floors[i].Stamp = max(s.floors[i].Stamp, at)
 }
 
-// raiseFence lifts the fence, and with it the node's own clock.
+// raiseFence raises the fence, and with it the node's own clock.
 func (m *Machine) raiseFence(to slot.Timestamp) {
 	m.stamps.fence = max(m.stamps.fence, to)
 	m.HLC.Observe(m.stamps.fence)
 }
 
-// stampsChange writes floors and fence. Identities that are no members any more are left out when there are very many:
-// their frames are refused for that reason alone.
+// stampsChange writes floors and fence. Identities that are no longer members are left out when there are very many:
+// their frames are refused anyway.
 func (m *Machine) stampsChange() contract.Change {
 	if len(m.stamps.floors) > wire.FloorsMax/2 {
 		m.stamps.floors = slices.DeleteFunc(m.stamps.floors, func(f wire.Floor) bool {
@@ -74,7 +74,7 @@ func (m *Machine) stampsChange() contract.Change {
 	return contract.Change{Key: schema.KeyStamps, Value: schema.Seal(schema.KeyStamps, b)}
 }
 
-// Recover reads what a former run refused, and lifts the clock above the fence.
+// Recover reads the floors and the fence of a former run, and raises the clock above the fence.
 func (m *Machine) Recover() error {
 	r, err := m.ReadMeta(schema.KeyStamps)
 	if err != nil {

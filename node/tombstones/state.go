@@ -9,16 +9,17 @@ import (
 type state uint8
 
 const (
-	stateNone    state = iota // there is none that shows or may come to show.
-	statePromise              // nothing at all: only a promise.
-	stateOpen                 // there is one, but it is not to be collected, or not now.
-	stateCovers               // it shows, over a live value that linearizable operations left.
-	stateWeak                 // it, or what lies beneath, came in below a promise: a round under way may not know it.
-	stateHeld                 // it shows, and nothing but the other members stands against its end.
+	stateNone    state = iota // no tombstone shows or may come to show.
+	statePromise              // no version: only a promise.
+	stateOpen                 // there is a tombstone, but it may not be collected, or not now.
+	stateCovers               // a tombstone shows, over a live value of linearizable operations.
+	// the tombstone, or the version beneath, came in below a promise: a round under way may not know it.
+	stateWeak
+	stateHeld // a tombstone shows, and only the acknowledgements of the other members are missing.
 )
 
-// tombstone reads a path from the disk: what is not durable here cannot be acknowledged, and what is in flight beside
-// it makes it another slot soon.
+// tombstone reads a path from the disk: a version that is not durable here cannot be acknowledged, and with a write in
+// flight the slot is about to change.
 func (m *Machine) tombstone(path string) (slot.Slot, state) {
 	if _, pending := m.Overlay.ByPath[path]; pending {
 		return slot.Slot{}, stateOpen
@@ -45,7 +46,7 @@ func (m *Machine) tombstone(path string) (slot.Slot, state) {
 	case stored.Conflict() && !m.Electorate.Winner(&stored).Final:
 		return stored, stateOpen
 	case rec.Live():
-		return stored, stateNone // the one there is has lost.
+		return stored, stateNone // the tombstone in it has lost.
 	case s != nil && s.Blind:
 		return stored, stateOpen
 	case s.Accepted() && s.Weak:
@@ -56,7 +57,7 @@ func (m *Machine) tombstone(path string) (slot.Slot, state) {
 	return stored, stateHeld
 }
 
-// collector is the member that asks about a tombstone: the one that made it, or else the oldest.
+// collector is the member that collects a tombstone: the one that made it, or else the oldest.
 func (m *Machine) collector(s *slot.Slot) slot.ID {
 	rec := m.Electorate.Visible(s)
 	if _, known := m.RosterIndex(rec.Origin); known {
@@ -65,11 +66,11 @@ func (m *Machine) collector(s *slot.Slot) slot.ID {
 	return m.Electorate.Oldest()
 }
 
-// dropPromise lets go of a slot that holds nothing but a promise, which a refused condition on a path without a value
-// leaves behind. The fence keeps what was promised, for all paths: every ballot that the promise stood against is below
-// the bar of an acceptor from now on, and what comes in as a copy below it is weak as before. So no member has to be
-// asked. The promise is older than the grace time; ballots of rounds under way are above it, but for those of clocks
-// that are far behind, which begin anew.
+// dropPromise drops a slot that holds only a promise, which a refused condition on a path without a value leaves
+// behind. The fence keeps the promise, for all paths: every ballot below the promise is below the bar of an acceptor
+// from now on, and a copy that comes in below it is weak as before. So no member has to be asked. The promise is older
+// than the grace time; ballots of rounds under way are above it, except those of clocks that are far behind, which
+// start again.
 func (m *Machine) dropPromise(path string, s *slot.Slot) {
 	m.raiseFence(s.Consensus.Promised.TS)
 	m.owner.Erase(path)

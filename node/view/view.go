@@ -1,6 +1,6 @@
 // Package view answers eventual reads and listings straight from the durable store, beside the loop of the node.
 //
-// It writes nothing and knows no node. Begin with View.
+// It writes nothing and needs no node. Begin with View.
 package view
 
 import (
@@ -25,7 +25,7 @@ func New(store contract.Reader, electorate *slot.Electorate) *View {
 	return &View{store, electorate}
 }
 
-// Get returns the record under path. Callers look at Record.Live: it may be a tombstone, or no version at all.
+// Get returns the record under path. Callers check Record.Live: it may be a tombstone, or no version at all.
 func (v *View) Get(path string) (slot.Record, error) {
 	b, ok, err := v.store.Get(schema.PrefixRecord + path)
 	if err != nil {
@@ -52,9 +52,9 @@ const (
 	ListLimitMax     = 10000
 )
 
-// listMax bounds what one page looks at beside its entries: tombstones, what is below directories that
-// may show, and values, which have to be read to know that they are whole. The page ends there, with as many entries as
-// it has, none perhaps, and more to come.
+// listMax bounds the records that one page reads besides its entries: tombstones, records below directories that may
+// show, and values, which have to be read to check that they are intact. The page ends at the bound with the entries
+// that it has, perhaps none, and More set.
 var listMax = budget{keys: 20000, bytes: 32 << 20} // tests make it small.
 
 // ListRequest asks for a directory's live content in byte order of the full paths.
@@ -83,8 +83,8 @@ type Listing struct {
 	Next    string
 }
 
-// nextMark ends a Next that is no entry's path: the page goes on just after the path before the mark, be it in the
-// middle of a directory. No path contains it.
+// nextMark ends a Next that is no entry's path: the next page begins just after the path before the mark, which may be
+// in the middle of a directory. No path contains it.
 const nextMark = "\x00"
 
 // List returns one page of req. The page is not a snapshot: writes beside it may or may not show.
@@ -105,10 +105,10 @@ func (v *View) List(req ListRequest) (Listing, error) {
 	}
 }
 
-// budget is what one page may still look at.
+// budget is what one page may still read.
 type budget struct{ keys, bytes int }
 
-// spend takes a record off, and reports whether it was still allowed.
+// spend subtracts a record, and reports whether it was still allowed.
 func (b *budget) spend(bytes int) bool {
 	if b.keys <= 0 || b.bytes <= 0 {
 		return false
@@ -133,8 +133,8 @@ func (req *ListRequest) firstAfter() string {
 	return req.After + "\x00"
 }
 
-// behind is the After with which a page begins behind the last entry of this one. It comes after that of this page,
-// also when this page began in the middle of the directory that is its last entry.
+// behind is the After of the page that follows the last entry of this one. It is above this page's After, also when
+// this page began in the middle of the directory that is its last entry.
 func (req *ListRequest) behind(out *Listing) string {
 	last := out.Entries[len(out.Entries)-1].Path
 	if last <= req.After {

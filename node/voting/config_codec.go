@@ -10,11 +10,11 @@ import (
 	"kvs/node/slot"
 )
 
-// A configuration as stored under m/config (sealed like the other facts) and sent:
+// A configuration as stored under m/config (sealed like the other records there) and sent:
 //
 //	epoch u64, founding uuid, previous voters count u32 {id u64}, voters count u32 {id u64}, {tag u8, section}
 //
-// Sections come in the order of their tags, and only where there is something to say:
+// Sections come in the order of their tags; an empty section is left out:
 //
 //	1	former foundings count u32 {uuid}
 //	2	strong prefixes count u32 {string}
@@ -25,10 +25,10 @@ const (
 	sectionHeld   = 3
 )
 
-// FoundingsMax bounds the foundings that one takes the place of: recoveries of one cluster.
+// FoundingsMax bounds the foundings that one replaces: recoveries of one cluster.
 const FoundingsMax = 16
 
-// HeldMax bounds the members that are held from voting; beyond it those with the highest IDs are let go.
+// HeldMax bounds the members that are held from voting; beyond it those with the highest IDs are dropped.
 const HeldMax = 256
 
 // Append appends what Read reads.
@@ -52,7 +52,7 @@ func Append(b []byte, c *Config) []byte {
 	return b
 }
 
-// Read reads a configuration, which is the last thing in whatever holds one.
+// Read reads a configuration, which is always the last field of a record or message.
 func Read(r *codec.Reader) *Config {
 	c := &Config{Epoch: r.U64(), Founding: slot.ReadUUID(r), Previous: slot.ReadIDs(r, VotersMax),
 		Voters: slot.ReadIDs(r, VotersMax)}
@@ -73,7 +73,7 @@ func Read(r *codec.Reader) *Config {
 			c.Held = slot.ReadIDs(r, HeldMax)
 			r.FailIf(len(c.Held) == 0)
 		default:
-			r.Fail() // of a newer kvs.
+			r.Fail() // written by a newer kvs.
 		}
 	}
 	if c.Epoch == 0 || len(c.Voters) == 0 || c.Founding.IsZero() {
@@ -82,7 +82,7 @@ func Read(r *codec.Reader) *Config {
 	return c
 }
 
-// Encode is what is stored under schema.KeyConfig.
+// Encode returns the record under schema.KeyConfig.
 func Encode(c *Config) []byte {
 	return schema.Seal(schema.KeyConfig, Append([]byte{schema.Format}, c))
 }

@@ -18,10 +18,10 @@ import (
 //	page       seq u64, next, scanned u32, count, {path, slot length u32, stored slot}
 //
 // lo, hi and bounds are timestamps (Bands); from and next are edges of key ranges, a next that is empty is the end of
-// the band; scanned is how many bytes the server looked at.
+// the band; scanned is how many bytes the server read.
 
 const (
-	// 24 was a hello that did not say which question it answers.
+	// 24 was a hello without the number of the question that it answers.
 	KindPlanAsk Kind = 25
 	KindPlan    Kind = 26
 	KindPageAsk Kind = 27
@@ -40,15 +40,15 @@ var bootstrapRows = []Row{
 // PageEntriesMax bounds a page beside its bytes.
 const PageEntriesMax = 1024
 
-// Standing is how a member stands, as it tells the others.
+// Standing is the progress of a member's bootstrap, as its hellos report it.
 type Standing uint8
 
 const (
 	StandingUnknown Standing = iota
 	StandingReady            // in step, and serves.
-	StandingServing          // it serves without having got everything: rule 3.
-	StandingPulling          // it does not serve, and has something.
-	StandingEmpty            // it does not serve, and has nothing.
+	StandingServing          // it serves although its data is incomplete: rule 3.
+	StandingPulling          // it does not serve, and has some data.
+	StandingEmpty            // it does not serve, and has no data.
 	standingEnd
 )
 
@@ -57,15 +57,15 @@ var standingNames = [...]string{"unknown", "ready", "serving", "pulling", "empty
 // String is for people who look at a recorded run.
 func (s Standing) String() string { return standingNames[s] }
 
-// Serves reports whether clients and newcomers may be sent to such a member.
+// Serves reports whether such a member can serve clients and newcomers.
 func (s Standing) Serves() bool { return s == StandingReady || s == StandingServing }
 
-// Absent reports whether such a member lacks so much that comparing with it would only get in the way of its bootstrap.
+// Absent reports whether such a member lacks so much that a comparison would only slow down its bootstrap.
 func (s Standing) Absent() bool { return s == StandingPulling || s == StandingEmpty }
 
 // Bands says what there is to pull: about how much, and the bands. Band i holds the slots whose timestamp is at least
-// bounds[i] and below bounds[i-1]; bounds fall, and the last one is zero. Nothing is above band 0, whose upper end is
-// open: what is written meanwhile comes by replication as well.
+// bounds[i] and below bounds[i-1]; bounds fall, and the last one is zero. The upper end of band 0 is open: new writes
+// come by replication as well.
 type Bands struct {
 	Keys, Bytes uint64
 	Bounds      []slot.Timestamp
@@ -110,11 +110,11 @@ func ReadBands(r *codec.Reader) (p Bands) {
 	return p
 }
 
-// Hello says how a member stands.
+// Hello carries the standing of a member.
 type Hello struct {
 	Standing Standing
-	Asks     uint64 // the number of a question how the receiver stands; zero: it is none.
-	Answers  uint64 // the number of the question that it answers; zero: nobody has asked.
+	Asks     uint64 // the number of a question for the receiver's standing; zero: it asks nothing.
+	Answers  uint64 // the number of the question that it answers; zero: none.
 }
 
 func (m *Hello) Room() int { return 17 }

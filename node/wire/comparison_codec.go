@@ -146,7 +146,7 @@ func (m *TreeAsk) Decode(body []byte) error {
 
 func (m *TreeAsk) Describe() string { return "" }
 
-// TreeAnswer tells the sums; no nodes: all is equal.
+// TreeAnswer carries the sums; no nodes: all is equal.
 type TreeAnswer struct {
 	Session  uint64
 	Level    int
@@ -207,7 +207,7 @@ func (m *LeafAsk) Decode(body []byte) error {
 
 func (m *LeafAsk) Describe() string { return "" }
 
-// LeafAnswer tells the versions in the first of the leaves that were asked.
+// LeafAnswer carries the versions in the first of the requested leaves.
 type LeafAnswer struct {
 	Session uint64
 	Leaves  int

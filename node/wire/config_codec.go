@@ -33,7 +33,7 @@ func (m *ConfigAsk) Decode(body []byte) error { return codec.Read(body).End() }
 
 func (m *ConfigAsk) Describe() string { return "" }
 
-// ConfigIs tells the configuration in force; nil: there is none.
+// ConfigIs carries the configuration in force; nil: there is none.
 type ConfigIs struct{ Config *voting.Config }
 
 func (m *ConfigIs) Room() int { return 256 }

@@ -7,18 +7,17 @@ import (
 	"kvs/node/slot"
 )
 
-// How messages say in words what they are about, for people who look at a recorded run. Only the simulator and tests
-// ask for it.
+// Descriptions of messages in words, for people who read a recorded run. Only the simulator and tests use them.
 
-// Bounds of what a description says: a page of a recorded run has many frames.
+// Bounds of a description: a page of a recorded run has many frames.
 const (
 	detailItemsMax = 4
 	detailPathMax  = 60
 )
 
-// FrameDetail says in words what a frame is about, for people who look at a recorded run: paths, versions, ballots, and
-// the number that an answer has in common with its question. It is empty for frames of kinds that have none of these,
-// and for what cannot be decoded. It does not look at the seal.
+// FrameDetail describes a frame in words, for people who read a recorded run: paths, versions, ballots, and the number
+// that an answer has in common with its question. It is empty for kinds that have none of these, and for frames that
+// cannot be decoded. It does not check the seal.
 func FrameDetail(frame []byte) string {
 	if len(frame) < EnvelopeBytes || frame[0] != Version {
 		return ""

@@ -55,7 +55,7 @@ const (
 	CatchUpPullMax = 256
 )
 
-// Epoch names an epoch: what is asked or said about it is in the kind.
+// Epoch names an epoch: the kind tells what is asked or answered about it.
 type Epoch struct{ Epoch uint64 }
 
 func (m *Epoch) Room() int { return 8 }
@@ -90,7 +90,7 @@ type KeyRange struct{ From, To string }
 
 func (k KeyRange) Holds(path string) bool { return path >= k.From && (k.To == "" || path < k.To) }
 
-// RangeSum tells apart, all but certainly, two different sets of versions.
+// RangeSum is a hash of a set of versions: different sets have different sums with near certainty.
 type RangeSum struct {
 	Keys uint32
 	Hash uint64
@@ -145,7 +145,7 @@ func (m *CatchRange) Describe() string {
 		detailOfPath(m.To))
 }
 
-// CatchKeys tells the versions in a range, or that they are the same.
+// CatchKeys carries the versions in a range, or that they are the same.
 type CatchKeys struct {
 	Round uint64
 	KeyRange

@@ -9,8 +9,8 @@ import (
 	"kvs/node/contract"
 )
 
-// A pulse opens the body of every gossip datagram, before the bytes of node/swim: what a member says about itself all
-// the time, at no message of its own. Integers are little-endian.
+// A pulse opens the body of every gossip datagram, before the bytes of node/swim: a member's report about itself,
+// without a message of its own. Integers are little-endian.
 //
 //	0      pulse format, 1; a datagram with another one is dropped and counted
 //	1      mode of the sender; unknown ones are kept as they are, and are not ModeNormal
@@ -21,8 +21,8 @@ import (
 //	26-29  held: how long ago that was, in microseconds
 //	30-37  digest of what the sender holds; zero: unknown
 //
-// From stamp, echo and held the receiver knows the round trip without anybody's wall clock; half of it bounds the error
-// of the offset between the two wall clocks. That is the exchange of NTP (RFC 5905 section 8), but for one thing: the
+// From stamp, echo and held the receiver computes the round trip without a wall clock; half of it bounds the error of
+// the offset between the two wall clocks. That is the exchange of NTP (RFC 5905 section 8) with one difference: the
 // sender's wall clock at the receipt is not sent. The offset is taken on the way back alone, so that a step of the
 // receiver's clock between question and answer does not matter.
 const (
@@ -40,7 +40,7 @@ var memberRows = []Row{
 	{Kind: KindMemberTable, Name: "member-table", About: SubjectMembers, body: of[MemberTable]},
 }
 
-// Pulse is what a member says about itself.
+// Pulse is a member's report about itself.
 type Pulse struct {
 	Mode   contract.Mode
 	Wall   int64

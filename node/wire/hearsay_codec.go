@@ -8,12 +8,12 @@ import (
 	"kvs/node/slot"
 )
 
-// The messages in which a member is asked whether it has said what came in its name (node/hearsay):
+// The messages in which a member is asked whether it has sealed a message that came in its name (node/hearsay):
 //
 //	confirm-ask   question u64, stamp u64, sum u32       of the envelope in question; both zero: the clock alone
 //	confirm-is    question u64, sealed u8, clock u64     clock: the highest timestamp that the sender issued or saw
 //
-// A member of a version without them drops both as unknown kinds: what it says is not confirmed then, and counts as
+// A member of a version without them drops both as unknown kinds: its messages are not confirmed then, and count as
 // lost.
 
 const (

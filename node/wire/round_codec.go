@@ -36,7 +36,7 @@ var roundRows = []Row{
 	{Kind: KindAccepted, Name: "accepted", About: SubjectRounds, Operation: true, body: of[Accepted]},
 }
 
-// Question is what a proposer asks the voters: to promise, or, with a ballot of zero, what they hold.
+// Question asks the voters for a promise, or, with a ballot of zero, for what they hold.
 type Question struct {
 	Round  uint64
 	Epoch  uint64
@@ -108,7 +108,7 @@ func (m *Accept) Describe() string {
 		m.Ballot)
 }
 
-// Answer is what a voter says to a question.
+// Answer is a voter's answer to a question.
 type Answer struct {
 	Round    uint64
 	Epoch    uint64
@@ -158,7 +158,8 @@ func (m *Promised) Describe() string {
 	case m.Record == nil:
 		return fmt.Sprintf("round %d: holds nothing", m.Round)
 	}
-	return fmt.Sprintf("round %d: holds %d bytes", m.Round, len(m.Record)) // which only who knows the path can read.
+	// the record can be decoded only with the path, which is not in the message.
+	return fmt.Sprintf("round %d: holds %d bytes", m.Round, len(m.Record))
 }
 
 // Accepted answers an accept.

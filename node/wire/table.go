@@ -13,25 +13,25 @@ type Kind uint8
 type Subject uint8
 
 const (
-	SubjectMembers       Subject = iota + 1 // who is there.
+	SubjectMembers       Subject = iota + 1 // membership.
 	SubjectRecords                          // records that a member passes on.
 	SubjectComparison                       // the comparison of two members by hash tree.
 	SubjectQuorum                           // operations at the quorum level.
 	SubjectRounds                           // operations at the linearizable level.
-	SubjectConfiguration                    // who decides, and what a new voter has to have.
+	SubjectConfiguration                    // the voters, and the catch-up of a new voter.
 	SubjectBootstrap                        // the records that a newcomer pulls.
 	SubjectTombstones                       // the end of tombstones.
-	SubjectHearsay                          // whether a member has said what came in its name.
+	SubjectHearsay                          // whether a member has sealed a message that came in its name.
 )
 
-// Row says everything about one kind of messages but who takes it in: that is said by the machine that does, see
-// step.Handler.
+// Row describes one kind of messages. The machine that takes it in is in that machine's step.Handler.
 type Row struct {
 	Kind      Kind
 	Name      string // for traces and reports.
 	About     Subject
 	Operation bool // it belongs to an operation of a client, or carries its result.
-	Lasts     bool // what one such message says would last: it is confirmed before it is believed, see node/hearsay.
+	// the effects of one such message would last: it is confirmed before it is believed, see node/hearsay.
+	Lasts bool
 
 	body func() Body // an empty one, to decode into.
 }
@@ -101,7 +101,7 @@ func (k Kind) Compares() bool { return rows[k].About == SubjectComparison }
 // Lasts reports whether the effects of one message of this kind would last.
 func (k Kind) Lasts() bool { return rows[k].Lasts }
 
-// FrameName says in words what a frame is, for traces.
+// FrameName is the kind of a frame in words, for traces.
 func FrameName(frame []byte) string {
 	if len(frame) < EnvelopeBytes {
 		return "nothing"
@@ -109,11 +109,11 @@ func FrameName(frame []byte) string {
 	return Kind(frame[1]).String()
 }
 
-// OfOperation reports whether a frame belongs to a client operation or carries its result: for worlds that treat those
-// differently from the upkeep of the cluster. It looks at the kind alone, not at the seal.
+// OfOperation reports whether a frame belongs to a client operation or carries its result: for worlds that treat such
+// frames differently from background traffic. It reads the kind alone, and does not check the seal.
 func OfOperation(frame []byte) bool { return len(frame) >= EnvelopeBytes && rows[frame[1]].Operation }
 
-// KindOf is the kind of a frame; zero: it is none. It looks at the kind alone, not at the seal.
+// KindOf is the kind of a frame; zero: it is none. It reads the kind alone, and does not check the seal.
 func KindOf(frame []byte) Kind {
 	if len(frame) < EnvelopeBytes {
 		return 0

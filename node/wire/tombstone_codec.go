@@ -15,11 +15,11 @@ import (
 //	collected       fence u64, count u32, {member u64, stamp u64} sorted by member, count u32, {path, version}
 //
 // The roster is a sum over the IDs of all members that have not left. UpTo is the last stamp before the answer: every
-// frame of its sender up to it is too old for whoever drops what is acknowledged here. The fence is at or above every
-// version, promise and ballot the sender has seen.
+// frame of its sender up to it is too old for members that drop a tombstone acknowledged here. The fence is at or above
+// every version, promise and ballot the sender has seen.
 
 const (
-	// 33 to 35 are kept for the end of tombstones.
+	// 33 to 35 are reserved for the collection of tombstones.
 	KindCollectAsk    Kind = 30
 	KindCollectAnswer Kind = 31
 	KindCollected     Kind = 32
@@ -66,7 +66,7 @@ func ReadFloors(r *codec.Reader) []Floor {
 	return out
 }
 
-// CollectAsk asks who holds these slots.
+// CollectAsk asks a member which of these slots it holds.
 type CollectAsk struct {
 	Round  uint64
 	Roster uint64
@@ -92,7 +92,7 @@ func (m *CollectAsk) Describe() string {
 	return fmt.Sprintf("round %d: %s", m.Round, detailOfVersions(m.Paths))
 }
 
-// CollectAnswer says which of them its sender holds.
+// CollectAnswer says which of the slots its sender holds.
 type CollectAnswer struct {
 	Round  uint64
 	Roster uint64

@@ -1,9 +1,9 @@
-// Package wire is how members speak: the envelope around every message, the table of the kinds of messages, what each
-// carries and how that is encoded, and the stamps that order what one member sends.
+// Package wire is the wire format between members: the envelope around every message, the table of the kinds of
+// messages with their bodies and encodings, and the stamps that order the messages of one member.
 //
-// It decides nothing, and knows no node: the machine that takes in a kind of messages says so itself, see step.Handler.
-// Begin with the layout of the envelope below, then read table.go. A codec file (*_codec.go) holds everything about its
-// messages: kinds, names, layouts, bodies.
+// It makes no decisions, and depends on no node: a machine registers the kinds of messages that it takes in, see
+// step.Handler. Begin with the layout of the envelope below, then read table.go. A codec file (*_codec.go) holds
+// everything about its messages: kinds, names, layouts, bodies.
 package wire
 
 import (
@@ -28,8 +28,8 @@ import (
 //	26-    body: the layouts are in the codec files, *_codec.go
 //	last 4 seal: CRC-32C over everything before
 //
-// A message of an unknown version or kind is dropped and counted, and the sender goes on: a newer member has to speak
-// the older version until all members understand the newer one. Version 1, without a founding, was in no release.
+// A message of an unknown version or kind is dropped and counted: a newer member has to send the older version until
+// all members understand the newer one. Version 1, without a founding, was in no release.
 const (
 	Version       = 2
 	HeaderBytes   = 26
@@ -39,14 +39,14 @@ const (
 // FrameBytesMax bounds a frame: one slot of the largest size and what surrounds it.
 const FrameBytesMax = slot.RecordBytesMax + 64<<10
 
-// Body is what a message carries between the header of its envelope and the seal. Decode is given the whole body and
-// refuses what its sender cannot have meant, with an error that wraps codec.ErrBadMessage; what it takes out shares
-// body's memory, unless it says otherwise.
+// Body is what a message carries between the header of its envelope and the seal. Decode gets the whole body and
+// refuses invalid content, with an error that wraps codec.ErrBadMessage; the decoded fields share body's memory, unless
+// its comment says otherwise.
 type Body interface {
 	Room() int // about how many bytes Append adds.
 	Append(b []byte) []byte
 	Decode(body []byte) error
-	Describe() string // in words, for people who look at a recorded run; empty: the kind says all.
+	Describe() string // in words, for people who read a recorded run; empty: the kind is enough.
 }
 
 var ErrOtherCluster = errors.New("message of another cluster")
@@ -68,12 +68,12 @@ func ReadStamp(b []byte) Stamp { return Stamp(binary.LittleEndian.Uint64(b[18:])
 // ReadSum reads the seal of an envelope.
 func ReadSum(b []byte) uint32 { return binary.LittleEndian.Uint32(b[len(b)-4:]) }
 
-// Seal closes what step.Shared.Begin opened.
+// Seal completes a buffer of step.Shared.Begin.
 func Seal(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, codec.Castagnoli))
 }
 
-// Open checks the seal and returns what is inside; body shares b's memory.
+// Open checks the seal and returns the content; body shares b's memory.
 func Open(b []byte, cluster uint32) (kind Kind, from slot.ID, body []byte, err error) {
 	if len(b) < EnvelopeBytes || len(b) > FrameBytesMax {
 		return 0, 0, nil, fmt.Errorf("%w: %d bytes", codec.ErrBadMessage, len(b))
@@ -94,7 +94,7 @@ func Open(b []byte, cluster uint32) (kind Kind, from slot.ID, body []byte, err e
 	return Kind(inner[1]), from, inner[HeaderBytes:], nil
 }
 
-// FrameContent is a frame without what differs each time it is sent: the stamp of its envelope and the seal.
+// FrameContent is a frame without the parts that differ each time it is sealed: the stamp of its envelope and the seal.
 func FrameContent(frame []byte) []byte {
 	if len(frame) < EnvelopeBytes {
 		return frame

@@ -24,8 +24,8 @@ const (
 // fileName is that of the file with the user's clusters.
 const fileName = "config.yaml"
 
-// Given is what a user has said about a cluster, by flags: the parts of a Profile, and the name of one, for what the
-// parts do not say.
+// Given is what a user has said about a cluster by flags: parts of a Profile, and the name of a profile for the other
+// parts.
 type Given struct {
 	Name string // of the profile; empty: the variable's, or the current one.
 	Profile
@@ -33,7 +33,7 @@ type Given struct {
 
 // Access is how to reach a cluster: its endpoints, the authority to trust, and the credentials to show.
 type Access struct {
-	Endpoints []string    // empty: nobody has said.
+	Endpoints []string    // empty: not given.
 	TLS       *tls.Config // nil: no TLS.
 	Token     string
 }
@@ -79,7 +79,7 @@ func Listed(text string) (out []string) {
 	return out
 }
 
-// chosen is the profile that is meant. The current one is not when endpoints are given: its token is for its own
+// chosen is the profile to use. The current profile is not used when endpoints are given: its token is for its own
 // cluster.
 func (g *Given) chosen(getenv func(string) string, elsewhere bool) (Profile, error) {
 	name := g.Name

@@ -1,8 +1,8 @@
-// Package profile is the file in which a person keeps the clusters that they talk to: names, endpoints, and where the
+// Package profile reads the file in which a user keeps the clusters that they use: names, endpoints, and where the
 // credentials are.
 //
-// It reads that file and the files that it names. It holds no secret itself, nor does it connect to anything. Begin
-// with Read, and with Credentials, which is of use without a profile as well.
+// It reads that file and the files that it names. The file holds no secrets itself, and the package makes no
+// connections. Begin with Read, and with Credentials, which works without a file as well.
 package profile
 
 import (
@@ -21,7 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Profile is one cluster, and what proves who asks it. Paths are absolute once Read has returned them.
+// Profile is one cluster, and the credentials to use with it. Paths are absolute once Read has returned them.
 type Profile struct {
 	Endpoints []string `yaml:"endpoints"`
 	// file with the authority of the cluster; empty: the system's, or no TLS when all here is empty.
@@ -33,7 +33,7 @@ type Profile struct {
 
 // File is the whole file.
 type File struct {
-	Current  string             `yaml:"current"` // the profile that is meant when none is named.
+	Current  string             `yaml:"current"` // the profile to use when none is named.
 	Clusters map[string]Profile `yaml:"clusters"`
 }
 
@@ -64,7 +64,7 @@ func Read(path string) (*File, error) {
 	return &f, nil
 }
 
-// Find returns the profile of this name, or, for "", the current one; ok is false when there is none that is current.
+// Find returns the profile of this name, or, for "", the current one; ok is false when no profile is current.
 func (f *File) Find(name string) (p Profile, ok bool, err error) {
 	if name == "" {
 		name = f.Current

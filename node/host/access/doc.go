@@ -1,13 +1,13 @@
-// Package access decides who may do what: tokens, the rules that they carry, and the table of all tokens of a cluster.
+// Package access decides about rights: it has tokens, their rules, and the table of all tokens of a cluster.
 //
-// It is arithmetic on values: it reads no file and no clock but the one it is given, and does not know HTTP. Where the
-// table is kept (a register of the cluster) and how a token arrives is the business of others.
+// It is pure: it reads no file, takes the time as an argument, and does not use HTTP. Callers store the table (in a
+// register of the cluster) and read tokens from requests.
 //
 // # Rules
 //
 // A rule names a prefix, which is a path and everything below it, and the rights that it allows or denies there. For
 // each right the rule with the longest prefix that mentions the right decides; of two with the same prefix the one that
-// denies. What no rule mentions is denied.
+// denies. A right that no rule mentions is denied.
 //
 // # Tokens
 //

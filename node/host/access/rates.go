@@ -20,10 +20,10 @@ type bucket struct {
 	at    time.Time
 }
 
-// bucketsMax bounds the memory; beyond it all are full again.
+// bucketsMax bounds the memory; beyond it all buckets are full again.
 const bucketsMax = 4096
 
-// Take says how long one has to wait; zero: not at all, and the request is counted.
+// Take counts a request, or returns how long its sender has to wait; zero: it was counted.
 func (r *Rates) Take(who string) (wait time.Duration) {
 	if r.PerSecond == 0 {
 		return 0

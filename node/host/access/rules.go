@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Right is something that may be allowed.
+// Right is a right that a rule allows or denies.
 type Right string
 
 // The rights. Admin is not about paths: it is allowed at the root, "", and covers members, voters, modes, policy,
@@ -39,7 +39,7 @@ const rulesMax = 64
 // Everything allows everything.
 func Everything() Rules { return Rules{{Allow: Rights}} }
 
-// Check says what is wrong with rules.
+// Check returns what is wrong with rules.
 func (r Rules) Check() error {
 	if len(r) == 0 || len(r) > rulesMax {
 		return fmt.Errorf("%d rules, want 1 to %d", len(r), rulesMax)

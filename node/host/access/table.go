@@ -27,8 +27,8 @@ func (e *Entry) Expired(now time.Time) bool { return !e.Expires.IsZero() && !now
 // Table is all tokens of a cluster. A Table that is shared is not changed.
 type Table struct{ Entries []Entry }
 
-// document is the table as it is stored: JSON, version 1. A version that is not known is refused, and nobody but
-// administrators by certificate gets in: a newer version has to write this one until all members know the newer one.
+// document is the table as it is stored: JSON, version 1. An unknown version is refused, and then only administrators
+// with a certificate are let in: a newer kvs has to write this version until all members read the newer one.
 type document struct {
 	Version int     `json:"version"`
 	Tokens  []Entry `json:"tokens"`
@@ -61,7 +61,7 @@ func Parse(content []byte) (*Table, error) {
 	return &Table{d.Tokens}, nil
 }
 
-// Encode is what Parse reads.
+// Encode returns what Parse reads.
 func (t *Table) Encode() ([]byte, error) { return json.Marshal(document{tableVersion, t.Entries}) }
 
 // CertificateID is the identifier of the entry for certificates of clients with this name.
@@ -87,7 +87,7 @@ func (t *Table) Authenticate(id string, hash Hash, now time.Time) (*Entry, bool)
 		}
 	}
 	if equal := hash.Equal(want); !known || !equal || e.Certificate || e.Expired(now) {
-		// compared in any case: an unknown one takes as long.
+		// compared in any case, so that an unknown token takes as long.
 		return nil, false
 	}
 	return e, true
@@ -97,7 +97,7 @@ func (t *Table) Authenticate(id string, hash Hash, now time.Time) (*Entry, bool)
 func (t *Table) With(e Entry, now time.Time) (*Table, error) {
 	switch {
 	case e.Name == "" || len(e.Name) > nameBytesMax || !utf8.ValidString(e.Name):
-		return nil, fmt.Errorf("a token needs a name of 1 to %d bytes, which says whose it is", nameBytesMax)
+		return nil, fmt.Errorf("a token needs a name of 1 to %d bytes, that of its owner", nameBytesMax)
 	case e.Expired(now):
 		return nil, errors.New("it would have ended already")
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Hash is what is kept of a secret.
+// Hash is the SHA-256 of a secret, which is stored in place of it.
 type Hash [sha256.Size]byte
 
 // String is the hash as files hold it.
@@ -44,7 +44,7 @@ func NewID() (string, error) {
 	return hex.EncodeToString(b[:]), err
 }
 
-// NewSecret draws the token of an identifier, and what is kept of it.
+// NewSecret draws the token of an identifier, and returns its hash.
 func NewSecret(id string) (token string, hash Hash, err error) {
 	var b [secretBytes]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -54,10 +54,10 @@ func NewSecret(id string) (token string, hash Hash, err error) {
 	return tokenMark + "." + id + "." + secret, sha256.Sum256([]byte(secret)), nil
 }
 
-// ErrNoToken says that a text is no token.
+// ErrNoToken means that a text is no token.
 var ErrNoToken = errors.New("this is no token of kvs")
 
-// Split takes a token apart. The error does not repeat the text: it may be a secret.
+// Split parses a token. The error does not repeat the text: it may be a secret.
 func Split(token string) (id string, hash Hash, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || parts[0] != tokenMark || parts[1] == "" || len(parts[1]) > idBytesMax || parts[2] == "" {

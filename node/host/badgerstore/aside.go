@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// A store that cannot be trusted is set aside inside of its folder, which may be a file system of its own: everything
-// moves into a folder below, and nothing is removed. What is there then is a data folder: it can be opened from
-// there.
+// A store that cannot be trusted is set aside within its folder, which may be a file system of its own: all files move
+// into a folder below, and none is removed. That folder is a data folder, which can be opened.
 
 // Files beside the store that belong to its owner. They are small, and replaced in one step.
 const (
-	MemberFile = "MEMBER" // who the member is, and whom it knows.
-	LostFile   = "LOST"   // that this store is a new one, in the place of one that was set aside.
+	MemberFile = "MEMBER" // the member's identity, and the addresses of others.
+	LostFile   = "LOST"   // present while this store replaces one that was set aside.
 )
 
 const (
@@ -25,7 +24,7 @@ const (
 	asideMax    = 3 // stores set aside in one folder: a disk that damages another one has to be replaced.
 )
 
-// ErrOften says that too many stores were set aside in a folder.
+// ErrOften means that too many stores were set aside in a folder.
 var ErrOften = errors.New("the disk damages one store after the other")
 
 // WriteBeside replaces a file beside the store, and returns when it is on disk.
@@ -51,8 +50,8 @@ func RemoveBeside(dir, name string) error {
 }
 
 // SetAside moves the store in dir into a folder below, which it returns, and leaves dir to a new store. lost becomes
-// the LostFile, on disk before anything moves. A crash in between is made good by the next Open. No store may be open
-// in dir.
+// the LostFile, on disk before anything moves. After a crash in between the next Open completes it. No store may be
+// open in dir.
 func SetAside(dir string, at time.Time, lost []byte) (aside string, err error) {
 	if err := checkUnlocked(dir); err != nil {
 		return "", err
@@ -73,7 +72,7 @@ func SetAside(dir string, at time.Time, lost []byte) (aside string, err error) {
 		return "", fmt.Errorf("set the store aside: %w", err)
 	}
 	m, err := readMarker(dir)
-	if err != nil { // the marker is what is damaged.
+	if err != nil { // the marker itself is damaged.
 		m.format = formatCurrent
 	}
 	if err := writeMarker(dir, folderMarker{state: stateAside, format: m.format, aside: name}); err != nil {
@@ -82,8 +81,8 @@ func SetAside(dir string, at time.Time, lost []byte) (aside string, err error) {
 	return filepath.Join(dir, name), moveAside(dir, name, m.format)
 }
 
-// moveAside moves everything that is not there yet, and makes what was moved a data folder of that format, and dir a
-// new one.
+// moveAside moves all files that are not there yet, and marks the folder below as a data folder of that format, and dir
+// as a new one.
 func moveAside(dir, name string, format int) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -1,16 +1,16 @@
-// Package badgerstore is what stands behind the journal of a node's store (node/host/store): Badger v4 in one folder.
-// Load takes batches, and Sync brings all of them to the disk; a crash keeps those that were loaded from the beginning
-// on up to some moment, which is not before the last Sync. Apply is both, and makes it a node.Store of its own.
+// Package badgerstore is the store behind the journal of a node's store (node/host/store): Badger v4 in one folder.
+// Load takes batches, and Sync makes all of them durable; after a crash the batches up to some moment are there, which
+// is not before the last Sync. Apply does both, and makes it a node.Store of its own.
 //
-// It is not a cache, it does no grouping (node/host/committer does), and it knows nothing of records, which carry their
-// own checksums.
+// It is not a cache, it does not group persists (node/host/committer does), and it does not decode records, which carry
+// their own checksums.
 //
 // # How Badger is used
 //
 // Badger runs in managed mode: the store numbers its own transactions, and readers read at the number of the last one
 // that is on disk, which Sync moves. So a reader never waits for a running fsync, as it would in Badger's normal mode,
-// where a new transaction waits for all commits in flight; and it never sees what a power cut could still take away,
-// though Badger's memtable shows entries before they are synced, even when the sync then fails.
+// where a new transaction waits for all commits in flight; and it never sees data that a power cut could still lose,
+// although Badger's memtable shows entries before they are synced, even when the sync then fails.
 //
 // # Keys
 //
@@ -27,8 +27,7 @@
 // written to a log file, and damage in it shows as an empty value without an error. So values above 512 KiB are cut
 // into chunks and never reach it. A transaction may not exceed 15 % of a memtable; a batch above that is written as
 // several transactions, the first of which notes the intent with the number of the last complete one, while the last
-// one deletes the note. A note that is found at start means a crash in between, and everything since is put back to
-// what it was.
+// one deletes the note. A note that is found at start means a crash in between, and all changes since are undone.
 //
 // # What a caller has to know
 //

@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 )
 
-// wholeness is what was found out about a folder before Badger opened it.
+// wholeness is the result of the examination of a folder, before Badger opens it.
 type wholeness struct {
 	last   uint64 // the last transaction that Badger has to find.
-	marked *mark  // nil: there is none yet, or none that counts.
+	marked *mark  // nil: there is none yet, or none that is valid.
 }
 
 // examine finds out whether the folder holds everything that was on disk once: tables, logs, and the mark. Its errors
-// say what is damaged. What was written after the last Sync is cut off.
+// say what is damaged. Transactions after the last Sync are cut off.
 func examine(ctx context.Context, o *Options, marker *folderMarker) (*wholeness, error) {
 	w := &wholeness{}
 	tables, err := verifyTables(ctx, o)
@@ -57,11 +57,10 @@ func examine(ctx context.Context, o *Options, marker *folderMarker) (*wholeness,
 	if err := dropEmpty(o.Dir); err != nil {
 		return nil, err
 	}
-	return w, syncLogs(o.Dir) // a killed process leaves behind what it has not synced.
+	return w, syncLogs(o.Dir) // a killed process leaves data that it has not synced.
 }
 
-// dropEmpty removes logs without any content, which a crash leaves that comes while Badger makes them: it refuses to
-// open with them.
+// dropEmpty removes empty logs, which a crash leaves while Badger makes them: Badger refuses to open with them.
 func dropEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -82,7 +81,7 @@ func dropEmpty(dir string) error {
 	return nil
 }
 
-// mark is the one to go on with, for a store that was opened and holds transactions up to this one.
+// mark is the mark to use from now on, for an opened store that holds the transactions up to last.
 func (w *wholeness) mark(last uint64) (*mark, error) {
 	if last < w.last {
 		return nil, fmt.Errorf("transactions %d to %d are lost: Badger did not take them over", last+1, w.last)
@@ -93,8 +92,8 @@ func (w *wholeness) mark(last uint64) (*mark, error) {
 	return &mark{last: last, since: w.marked.since, slot: w.marked.slot}, nil
 }
 
-// Damage is the error for a folder that cannot be opened. A disk that cannot be read is another matter than one that
-// holds something else than was written.
+// Damage is the error for a folder that cannot be opened. It distinguishes a disk that cannot be read from one with
+// damaged content.
 func Damage(dir string, err error) error {
 	if unreadable(err) {
 		return fmt.Errorf("%w: %s cannot be read: %w: check the disk, and start again", ErrUnusable, dir, err)

@@ -22,33 +22,33 @@ var (
 	ErrDamaged  = errors.New("the data folder is damaged")
 )
 
-// Formats number everything under Dir: marker, mark, keys, values. A higher one is refused. A folder of an older one is
-// taken as it is, and becomes one of the current format. Versions of kvs that are older than a format refuse it.
+// Formats number everything under Dir: marker, mark, keys, values. A higher one is refused. A folder of an older format
+// is accepted, and becomes one of the current format. Versions of kvs that are older than a format refuse it.
 const (
 	formatUnmarked = 1 // had no mark and no numberKey.
 	formatSynced   = 2 // each transaction was on disk before the next one began.
 	formatCurrent  = 3 // transactions after the one that the mark names need not be on disk: a journal has them.
 
-	formatKey = "1" // what the store itself says: keys and values are those of format 1.
+	formatKey = "1" // the format in the store itself: keys and values are those of format 1.
 )
 
-// The marker file tells a data folder from any other, and an emptied one from a new one: Badger opens a folder without
-// MANIFEST as a new store, and deletes the tables it finds there.
+// The marker file distinguishes a data folder from any other, and an emptied one from a new one: Badger opens a folder
+// without MANIFEST as a new store, and deletes the tables it finds there.
 const (
 	markerName    = "KVS"
-	markerNewName = "KVS.new" // the marker on its way.
+	markerNewName = "KVS.new" // the new marker before it is renamed.
 	manifestName  = "MANIFEST"
 	lockName      = "LOCK" // Badger's: the process ID of the owner.
 	markerText    = "This folder holds the data of one kvs node. Add, change and remove nothing here while it exists.\n"
 )
 
-// folderState is what the marker file says.
+// folderState is the state in the marker file.
 type folderState string
 
 const (
 	stateMaking folderState = "making" // the store may not be complete; there is no data in it.
 	stateReady  folderState = "ready"  // the store was complete once. It must never look new again.
-	stateAside  folderState = "aside"  // a store is on its way into a folder below: see aside.go.
+	stateAside  folderState = "aside"  // a store is being moved into a folder below: see aside.go.
 )
 
 const whatToDo = "keep the folder, it may hold the last copy of something; restore it from a backup, " +
@@ -124,7 +124,7 @@ func lockedError(dir string) error {
 		owner)
 }
 
-// checkEmpty refuses a folder with anything in it but what a fresh file system or an interrupted start leaves there.
+// checkEmpty refuses a folder with any content, except what a fresh file system or an interrupted start leaves there.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -139,17 +139,17 @@ func checkEmpty(dir string) error {
 	return nil
 }
 
-// folderMarker is what the marker file says.
+// folderMarker is the content of the marker file.
 type folderMarker struct {
 	state  folderState
 	format int
-	aside  string // the folder below into which a store is on its way.
+	aside  string // the folder below into which a store is being moved.
 }
 
-// marked says that the folder must have a mark.
+// marked reports whether the folder must have a mark.
 func (m *folderMarker) marked() bool { return m.state == stateReady && m.format >= formatSynced }
 
-// current says that the store was complete once and has the current format.
+// current reports whether the store was complete once and has the current format.
 func (m *folderMarker) current() bool { return m.state == stateReady && m.format == formatCurrent }
 
 func readMarker(dir string) (m folderMarker, err error) {
@@ -203,8 +203,8 @@ func syncFolder(dir string) error {
 	return d.Sync()
 }
 
-// diskBytes is what the files in dir and below really occupy, without the ballast and what was set aside. Badger's are
-// sparse, so their lengths say little.
+// diskBytes is the space that the files in dir and below really occupy, without the ballast and the stores set aside.
+// Badger's files are sparse, so their lengths are no measure.
 func diskBytes(dir string) (uint64, error) {
 	var sum uint64
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// badgerLogger hands Badger's messages to slog. What Badger calls information is detail to an operator.
+// badgerLogger hands Badger's messages to slog. Badger's information is logged at debug level.
 type badgerLogger struct{ to *slog.Logger }
 
 func (l badgerLogger) log(level slog.Level, format string, args []any) {

@@ -16,26 +16,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Badger reads a log up to the first entry that is damaged, cuts it off there, and opens without a word. After a crash
-// that is right: the end of the log was being written. Anywhere else it forgets what was acknowledged. So the logs are
-// read here first.
+// Badger reads a log up to the first damaged entry, cuts it off there, and opens without an error. After a crash that
+// is right: the end of the log was being written. Anywhere else it loses acknowledged data. So the logs are checked
+// here first.
 //
-// The mark (mark.go) names the last transaction that has to be there. What comes after it may have holes, and a later
-// log may hold what an earlier one has lost: all of it is cut off before Badger sees it, so that it is as if it had
-// never been written. Every transaction up to the mark has to be in a log or in a table.
+// The mark (mark.go) names the last transaction that has to be there. Later transactions may have holes, and a later
+// log may hold what an earlier one has lost: all of them are cut off before Badger reads the logs, as if they had never
+// been written. Every transaction up to the mark has to be in a log or in a table.
 //
-// In folders of format 2 each transaction was on disk before the next one began, and the mark may be older. What cannot
-// be read there is one of three:
+// In folders of format 2 each transaction was on disk before the next one began, and the mark may be older. An
+// unreadable part is one of three:
 //
 //   - a torn end: nothing that can be read follows, but for entries of the very transaction that is cut short. The next
 //     transaction begins only when the one before is on disk, so it was never acknowledged;
 //   - a hole: an entry of a later transaction follows, so what is missing in between was on disk once;
-//   - an end that comes too soon: the mark or the tables know of later transactions.
+//   - an end that comes too soon: the mark or the tables name later transactions.
 //
-// The layout of a log is Badger's (v4, memtable.go, value.go): a header of 20 bytes, then entries of meta u8, user
-// meta u8, three varints (length of the key, length of the value, expiry), key, value, and a CRC-32C of all that. A
-// key ends in the number of its transaction, counted down from the highest. The last entry of a transaction says so
-// in its meta.
+// The layout of a log is Badger's (v4, memtable.go, value.go): a header of 20 bytes, then entries of meta u8, user meta
+// u8, three varints (length of the key, length of the value, expiry), key, value, and a CRC-32C of all that. A key ends
+// in the number of its transaction, counted down from the highest. The last entry of a transaction has a flag in its
+// meta.
 const (
 	logSuffix       = ".mem"
 	logHeaderBytes  = 20
@@ -50,11 +50,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // logSpan is which transactions the logs hold: from first to last without a gap; both zero: none.
 type logSpan struct {
 	first, last uint64
-	numbered    bool // the first one says the number of the store's last transaction: see numberKey.
+	numbered    bool // the first one has the number of the store's last transaction: see numberKey.
 
 	tables uint64         // the highest transaction in a table.
 	upTo   uint64         // transactions after this one are cut off; the highest number: none are.
-	cuts   map[string]int // where, by the names of the logs.
+	cuts   map[string]int // the places of the cuts, by the names of the logs.
 }
 
 // readLogs reads all logs in dir. Errors say what is damaged.
@@ -88,8 +88,8 @@ func (s *logSpan) readLogs(dir string) error {
 	return nil
 }
 
-// cutAt is where a log has to be cut off, if it has to be: behind the last transaction that was on disk. Zero: all of
-// it goes.
+// cutAt is where a log has to be cut off, if it has to be: after the last transaction that was on disk. Zero: all of it
+// is cut off.
 func (s *logSpan) cutAt(l *mappedLog) (at int, cut bool) {
 	if s.upTo == math.MaxUint64 {
 		return 0, false
@@ -104,7 +104,7 @@ func (s *logSpan) cutAt(l *mappedLog) (at int, cut bool) {
 			last, at = max(last, number), end
 		}
 	}
-	if last < s.upTo || l.zeroFrom(at) { // what is missing says readLog; and nothing was written behind the last one.
+	if last < s.upTo || l.zeroFrom(at) { // readLog reports what is missing; and nothing was written after the last one.
 		return 0, false
 	}
 	if at == logHeaderBytes {
@@ -113,7 +113,7 @@ func (s *logSpan) cutAt(l *mappedLog) (at int, cut bool) {
 	return at, true
 }
 
-// cutLogs cuts off what readLogs has found to be behind the last transaction that was on disk.
+// cutLogs cuts off what readLogs has found after the last transaction that was on disk.
 func (s *logSpan) cutLogs(dir string) error {
 	for name, at := range s.cuts {
 		if err := os.Truncate(filepath.Join(dir, name), int64(at)); err != nil {
@@ -123,8 +123,8 @@ func (s *logSpan) cutLogs(dir string) error {
 	return nil
 }
 
-// syncLogs brings all logs in dir to the disk, and their names. Badger removes a log when everything in it is in a
-// table, which is on the disk by then.
+// syncLogs syncs all logs in dir, and their names. Badger removes a log when everything in it is in a table, which is
+// on the disk by then.
 func syncLogs(dir string) error {
 	names, err := logNames(dir)
 	if err != nil {
@@ -160,13 +160,13 @@ func logNames(dir string) ([]string, error) {
 	return names, nil
 }
 
-// tornLog is a log whose end cannot be read: nothing may come after it.
+// tornLog is a log whose end cannot be read: no transaction may follow it.
 type tornLog struct {
 	name string
 	at   int
 }
 
-// readLog takes in one log. torn is what was found at the end of one before.
+// readLog reads one log. torn is the torn end of an earlier one.
 func (s *logSpan) readLog(l *mappedLog, torn *tornLog) (*tornLog, error) {
 	if len(l.data) < logHeaderBytes {
 		if len(l.data) == 0 || l.zeroFrom(0) { // made, and not written to before a crash.
@@ -228,7 +228,7 @@ func mapLog(name string) (*mappedLog, error) {
 
 func (l *mappedLog) close() error { return l.file.Close() }
 
-// whole says that Badger takes the header: the number of the key that the log is encrypted with is that of no key.
+// whole reports whether Badger accepts the header: the number of the encryption key must be that of no key.
 func (l *mappedLog) whole() bool {
 	return len(l.data) >= logHeaderBytes && binary.BigEndian.Uint64(l.data) == 0
 }
@@ -338,7 +338,7 @@ func logsFit(span *logSpan, m *mark) error {
 	return nil
 }
 
-// unreadable says that a file system failed to read, which is no word on what is there.
+// unreadable reports whether a file system failed to read, so that the content is unknown.
 func unreadable(err error) bool {
 	var path *fs.PathError
 	return errors.Is(err, unix.EIO) || errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist)

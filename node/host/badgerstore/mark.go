@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The mark says outside of Badger's files which transaction was on disk last, and so whether a log that ends there
-// has lost something. It is part of every Sync: transactions after the one it names were not promised to anybody, and a
-// start cuts them off.
+// The mark says outside of Badger's files which transaction was on disk last, and so whether a log that ends there has
+// lost something. It is part of every Sync: transactions after the one it names were never acknowledged, and a start
+// cuts them off.
 //
 // In folders of format 2 it was written after each transaction, which was on disk, without waiting for the disk itself:
 // so the last of them may come after it.
@@ -89,7 +89,7 @@ func (m *mark) encode() []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// open makes the file ready for writing. Its blocks are there from then on, so that a full disk does not matter to it.
+// open makes the file ready for writing. Its blocks are allocated from then on, so that a full disk does not affect it.
 func (m *mark) open(dir string) error {
 	f, err := os.OpenFile(filepath.Join(dir, markName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -102,7 +102,7 @@ func (m *mark) open(dir string) error {
 	return syncFolder(dir)
 }
 
-// set notes that a transaction is on disk, and returns when both slots say so there.
+// set records that a transaction is on disk, and returns when both slots have it on disk.
 func (m *mark) set(last uint64) error {
 	m.last = last
 	return errors.Join(m.write(), m.write())

@@ -11,10 +11,11 @@ import (
 	"kvs/node/slot"
 )
 
-// Options say where a store is and how much memory and space it uses. Start from DefaultOptions or ThroughputOptions.
+// Options are the folder of a store, and its bounds on memory and space. Start from DefaultOptions or
+// ThroughputOptions.
 type Options struct {
 	Dir    string       // the data folder; it is made when it is absent.
-	Logger *slog.Logger // Badger's own messages and what recovery did.
+	Logger *slog.Logger // for Badger's own messages, and those of recovery.
 
 	// size of a memtable. Badger holds up to MemTablesMax full ones besides the one it writes to.
 	MemTableBytes int64
@@ -28,19 +29,19 @@ type Options struct {
 	// Apply refuses to write when it would leave less than this free on the disk.
 	FreeBytesMin uint64
 	FreeBytes    func(dir string) (uint64, error) // asks the file system; FreeBytes of this package.
-	// kept in a file that is given up when the disk is full; 0: none. See ballast.go.
+	// size of the file that is released when the disk is full; 0: none. See ballast.go.
 	BallastBytes uint64
 
-	// AcceptLoss opens a store that has lost what was on disk once, as it is. It is for a person who has decided that
-	// nothing better is left. Default: such a store is refused with ErrDamaged.
+	// AcceptLoss opens a store that has lost data, as it is. It is for an operator that has decided that nothing better
+	// is left. Default: such a store is refused with ErrDamaged.
 	AcceptLoss bool
 
-	// Prepare is called before a folder that is new, or has an older format, is marked as one of the current format:
-	// whoever keeps files beside the store makes them then. When it is called again, a crash has come in between.
-	// Default: nothing.
+	// Prepare is called before a folder that is new, or has an older format, is marked as one of the current format: an
+	// owner of files beside the store makes them then. After a crash in between it is called again. Default: nothing.
 	Prepare func() error
 
-	// Progress hears while Open checks the tables how many are done, from several goroutines. Default: no report.
+	// Progress is called while Open checks the tables, with how many are done, from several goroutines. Default: no
+	// call.
 	Progress func(done, total int)
 }
 
@@ -123,13 +124,13 @@ func (o *Options) check() error {
 	return nil
 }
 
-// batchBytesMin lets one record of the largest size and some company through.
+// batchBytesMin has room for one record of the largest size and some small changes.
 const batchBytesMin = slot.RecordBytesMax + 1<<20
 
 func (o *Options) badger() badger.Options {
 	b := badger.DefaultOptions(o.Dir)
 	b.SyncWrites = false      // Sync brings logs to the disk: Badger's msync of a whole mapping costs 240 us of CPU.
-	b.DetectConflicts = false // one writer.
+	b.DetectConflicts = false // there is one writer.
 	b.Compression = options.None
 	b.BlockCacheSize = 0 // only of use with compression or encryption: tables are mapped.
 	b.IndexCacheSize = o.IndexCacheBytes
@@ -140,7 +141,7 @@ func (o *Options) badger() badger.Options {
 	b.NumLevelZeroTablesStall = o.LevelZeroTablesStall
 	b.ValueThreshold = 1 << 20   // the largest that Badger allows; chunks are half of it.
 	b.ValueLogFileSize = 1 << 20 // never written to; Badger makes one sparse file of twice this size.
-	b.MetricsEnabled = false     // they are global variables.
+	b.MetricsEnabled = false     // Badger's metrics are global variables.
 	// verifyTables has checked every block before. Badger's own check of whole tables would do that again, and its
 	// stricter modes hide keys or panic (v4.9.6).
 	b.ChecksumVerificationMode = options.NoVerification

@@ -11,8 +11,8 @@ import (
 
 // recoverIntent undoes a batch of several transactions that a crash has cut short. The note of intent holds the last
 // complete transaction; Badger has kept all versions up to it, because discard never passes a batch that is being
-// written. Every key written since gets its old value back, in new transactions, the last of which removes the note.
-// Should this be cut short too, the next start does it again from the same note.
+// written. Every key written since gets its old value back, in new transactions, the last of which removes the note. If
+// this is cut short too, the next start does it again from the same note.
 func (s *Store) recoverIntent() error {
 	note, found, err := s.getAt(newest, ownKey(intentName))
 	if err != nil {
@@ -43,8 +43,8 @@ func (s *Store) recoverIntent() error {
 	return nil
 }
 
-// stateBefore returns, for all keys that were written after base, what they held then. A batch is bounded, so the
-// result is.
+// stateBefore returns the values at base of all keys that were written after it. A batch is bounded, so the result is
+// bounded too.
 func (s *Store) stateBefore(base uint64) ([]entry, error) {
 	all := s.db.NewTransactionAt(newest, false)
 	defer all.Discard()

@@ -15,20 +15,20 @@ func FreeBytes(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
-// Watermarks say when a disk counts as full. Between the two it stays what it was, so that a node does not change its
-// mode with every write and every compaction.
+// Watermarks define when a disk counts as full. Between the two its state does not change, so that a node does not
+// change its mode with every write and every compaction.
 type Watermarks struct {
 	FullBelow uint64 // bytes free: below this the disk is full,
 	FreeFrom  uint64 // and not before this is it free again.
 }
 
-// WatermarksFor keeps well away from the space at which Apply with these options refuses to write.
+// WatermarksFor returns watermarks well above the space at which Apply with these options refuses to write.
 func WatermarksFor(o Options) Watermarks {
 	return Watermarks{FullBelow: 2 * o.FreeBytesMin, FreeFrom: 3 * o.FreeBytesMin}
 }
 
-// Gauge remembers whether a disk is full. It reads no clock and no disk: its owner tells it what is free, from
-// time to time. It is not safe for concurrent use.
+// Gauge remembers whether a disk is full. It reads no clock and no disk: its owner passes it the free space from time
+// to time. It is not safe for concurrent use.
 type Gauge struct {
 	marks Watermarks
 	full  bool
@@ -43,7 +43,7 @@ func NewGauge(w Watermarks) (*Gauge, error) {
 	return &Gauge{marks: w}, nil
 }
 
-// Observe takes the bytes that are free now, and says whether the disk counts as full, and whether that is news.
+// Observe takes the bytes that are free now, and returns whether the disk counts as full, and whether that has changed.
 func (g *Gauge) Observe(free uint64) (full, changed bool) {
 	before := g.full
 	switch {
@@ -55,5 +55,5 @@ func (g *Gauge) Observe(free uint64) (full, changed bool) {
 	return g.full, g.full != before
 }
 
-// Full is what the last Observe said.
+// Full is what the last Observe returned.
 func (g *Gauge) Full() bool { return g.full }

@@ -21,12 +21,12 @@ type Store struct {
 	db   *badger.DB
 
 	// mu is held for reading by every call and for writing by Close: Badger unmaps its files, and a reader that still
-	// looked at them would kill the process.
+	// used them would crash the process.
 	mu     sync.RWMutex
 	closed bool
 
 	durable atomic.Uint64 // the last transaction that is on disk and complete; readers read at it. Sync moves it.
-	discard atomic.Uint64 // what Badger may forget: versions below it that newer ones up to it have replaced.
+	discard atomic.Uint64 // what Badger may drop: versions below it that newer ones up to it have replaced.
 
 	writer  writer
 	ballast *ballast
@@ -43,8 +43,8 @@ var ErrClosed = errors.New("the store is closed")
 // those that concern the folder wrap one of ErrUnusable, ErrNotOurs, ErrLocked, ErrEmptied, ErrFormat, ErrDamaged, or
 // ErrDiskFull.
 //
-// It checks every block of the store, which takes as long as the disk takes to read it: ctx ends that, Options.Progress
-// hears of it.
+// It checks every block of the store, which takes as long as the disk takes to read it: ctx ends that, and
+// Options.Progress reports it.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, commitTransaction) }
 
 func open(ctx context.Context, o Options, commit commitFunc) (*Store, error) {
@@ -94,7 +94,7 @@ func open(ctx context.Context, o Options, commit commitFunc) (*Store, error) {
 	return s, nil
 }
 
-// start brings an opened Badger to the last complete batch and checks that it is what the marker file promises.
+// start rolls an opened Badger back to the last complete batch and checks it against the marker file.
 func (s *Store) start(marker *folderMarker) error {
 	if err := s.recoverIntent(); err != nil {
 		return err
@@ -140,9 +140,8 @@ func (s *Store) Get(key string) (value []byte, found bool, err error) {
 	return s.get(key)
 }
 
-// get reads at the last durable transaction. Should the writer have moved discard past that one meanwhile, then Badger
-// may have dropped the very version that was looked for, and what was found, even an error, says nothing: it looks
-// again.
+// get reads at the last durable transaction. If the writer has moved discard past that one meanwhile, Badger may have
+// dropped the version in question, and the result, even an error, means nothing: get reads again.
 func (s *Store) get(key string) (value []byte, found bool, err error) {
 	for {
 		at := s.durable.Load()
@@ -194,8 +193,8 @@ func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool
 // Pin names the state that readers see, for ScanAt.
 func (s *Store) Pin() uint64 { return s.durable.Load() }
 
-// ScanAt is a Scan of the state that was pinned. shown false: that state is gone, and fn was not called; pin a newer
-// one.
+// ScanAt is a Scan of the state that was pinned. shown is false when that state is gone, and fn was not called; pin a
+// newer one.
 func (s *Store) ScanAt(
 	pin uint64, prefix, from string, fn func(key string, value []byte) bool,
 ) (shown bool, err error) {
@@ -261,7 +260,7 @@ func (s *Store) iterator(prefix []byte) (*badger.Txn, *badger.Iterator) {
 	}
 }
 
-// iteratorAt returns nil when Badger may have dropped what is looked for.
+// iteratorAt returns nil when Badger may have dropped versions of that state.
 func (s *Store) iteratorAt(at uint64, prefix []byte) (*badger.Txn, *badger.Iterator) {
 	txn := s.db.NewTransactionAt(at, false)
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
@@ -293,8 +292,8 @@ func (s *Store) visit(txn *badger.Txn, item *badger.Item, key string, fn func(ke
 	return err == nil && fn(key, value), err
 }
 
-// forget lets Badger drop what newer versions up to this one have replaced. The order matters to get: a reader that
-// sees the effect of SetDiscardTs sees discard too.
+// forget lets Badger drop versions that newer ones up to this one have replaced. The order matters for get: a reader
+// that sees the effect of SetDiscardTs sees discard too.
 func (s *Store) forget(version uint64) {
 	s.discard.Store(version)
 	s.db.SetDiscardTs(version)
@@ -318,8 +317,8 @@ func (s *Store) Close() error {
 
 // Sizes are for status and metrics.
 type Sizes struct {
-	DiskBytes uint64 // what the data folder occupies.
-	FreeBytes uint64 // what is left on its file system.
+	DiskBytes uint64 // space that the data folder occupies.
+	FreeBytes uint64 // free space on its file system.
 	Tables    int
 }
 
@@ -341,5 +340,5 @@ func (s *Store) Sizes() (Sizes, error) {
 	return Sizes{DiskBytes: occupied, FreeBytes: free, Tables: len(s.db.Tables())}, nil
 }
 
-// newest reads whatever is there, complete or not.
+// newest reads all transactions, complete or not.
 const newest = math.MaxUint64

@@ -18,14 +18,14 @@ import (
 )
 
 // Badger checks its tables while it opens them, in goroutines of its own: it does not report its progress, and a table
-// that is cut off makes it panic where no caller can recover. So the tables are checked here first, each block of each
-// of them, and Badger opens what is whole.
+// that is cut off makes it panic where no caller can recover. So each block of each table is checked here first, and
+// Badger opens intact tables only.
 
 // verifiersMax bounds the goroutines that check tables: more do not read a disk faster.
 const verifiersMax = 4
 
-// verifyTables checks every table that the manifest names, and tells progress how many are done, of how many. It ends
-// with the first that is damaged, or with ctx. It returns the highest transaction in them.
+// verifyTables checks every table that the manifest names, and reports how many of how many are done. It stops at the
+// first damaged one, or when ctx ends. It returns the highest transaction in them.
 func verifyTables(ctx context.Context, o *Options) (last uint64, err error) {
 	m, err := readManifest(o)
 	if err != nil {
@@ -66,7 +66,8 @@ feed:
 	return highest.Load(), context.Cause(ctx)
 }
 
-// readManifest lists the tables. A folder without a manifest has none yet: prepareFolder has seen that it may be so.
+// readManifest lists the tables. A folder without a manifest has none yet: prepareFolder has checked that this is
+// allowed.
 func readManifest(o *Options) (badger.Manifest, error) {
 	f, err := os.Open(filepath.Join(o.Dir, manifestName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -86,7 +87,7 @@ func readManifest(o *Options) (badger.Manifest, error) {
 // verifyTable checks one table, and returns the highest transaction in it. Badger's code panics over some damage, and
 // the system raises a fault where a mapped file cannot be read: both are errors here.
 func verifyTable(name string) (last uint64, err error) {
-	debug.SetPanicOnFault(true) // of this goroutine.
+	debug.SetPanicOnFault(true) // for this goroutine.
 	defer debug.SetPanicOnFault(false)
 	info, err := os.Stat(name)
 	switch {

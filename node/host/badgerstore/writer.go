@@ -10,14 +10,14 @@ import (
 	"kvs/node"
 )
 
-// Why Apply refuses a batch without having written anything. The store stays as it was, and takes the next batch.
+// Reasons why Apply refuses a batch and writes nothing. The store stays as it was, and takes the next batch.
 var (
 	ErrRefused     = errors.New("refused, nothing was written")
 	ErrDiskFull    = fmt.Errorf("the disk is nearly full: %w", ErrRefused)
 	ErrBatchTooBig = fmt.Errorf("the batch is too big: %w", ErrRefused)
 )
 
-// Retryable says that Apply may take the same batch later, when there is room on the disk again.
+// Retryable reports whether Apply may take the same batch later, when the disk has room again.
 func Retryable(err error) bool { return errors.Is(err, ErrRefused) && !errors.Is(err, ErrBatchTooBig) }
 
 // writer is the part of a Store that one goroutine at a time uses.
@@ -36,7 +36,7 @@ type writer struct {
 	commit   commitFunc
 }
 
-// commitFunc returns when the transaction is in Badger's log. Tests put their failures here.
+// commitFunc returns when the transaction is in Badger's log. Tests inject failures here.
 type commitFunc func(txn *badger.Txn, version uint64) error
 
 func commitTransaction(txn *badger.Txn, version uint64) error { return txn.CommitAt(version, nil) }
@@ -100,8 +100,8 @@ func (s *Store) Load(changes []node.Change) error {
 	return nil
 }
 
-// Sync brings everything that was loaded to the disk, and shows it to readers. The goroutine that calls Load calls it.
-// After an error the store refuses to write for good.
+// Sync makes all loaded batches durable, and shows them to readers. The goroutine that calls Load calls it. After an
+// error the store refuses to write for good.
 func (s *Store) Sync() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -121,14 +121,14 @@ func (s *Store) Sync() error {
 	return nil
 }
 
-// unwritable says that nothing is written after a failure.
+// unwritable is the error of writes after a failure.
 func (w *writer) unwritable() error {
 	return fmt.Errorf("an earlier write failed, so nothing more is written; "+
 		"check the disk and start the node again: %w", w.failed)
 }
 
-// sync brings all transactions to the disk, and notes that they are there. Badger has written what is in a table to the
-// disk before it removes the log: only the logs remain.
+// sync makes all transactions durable, and records that in the mark. Badger syncs a table before it removes the log:
+// only the logs remain to be synced.
 func (w *writer) sync() error {
 	if !w.dirty {
 		return nil
@@ -143,7 +143,7 @@ func (w *writer) sync() error {
 	return nil
 }
 
-// Admit says whether Load would refuse changes. It may be called from any goroutine.
+// Admit returns the error with which Load would refuse changes. It may be called from any goroutine.
 func (s *Store) Admit(changes []node.Change) error {
 	o := &s.opts
 	size := int64(0)
@@ -158,9 +158,9 @@ func (s *Store) Admit(changes []node.Change) error {
 		return fmt.Errorf("%w: %d bytes, at most %d are possible", ErrBatchTooBig, size, o.BatchBytesMax)
 	}
 	err := checkSpace(o, o.FreeBytesMin+uint64(size))
-	if errors.Is(err, ErrDiskFull) { // somebody has filled the disk: what Badger writes by itself needs room, too.
+	if errors.Is(err, ErrDiskFull) { // the disk is full: Badger's own writes need room, too.
 		if giveErr := s.ballast.giveWhenShort(); giveErr != nil {
-			s.log.Error("the space kept for a full disk could not be given up", "error", giveErr)
+			s.log.Error("the space reserved for a full disk could not be released", "error", giveErr)
 		}
 	}
 	return err
@@ -179,7 +179,7 @@ func checkSpace(o *Options, want uint64) error {
 	return nil
 }
 
-// entries turns operations into entries, one a key at the most: the last operation on a key wins.
+// entries turns changes into entries, at most one for each key: the last change of a key wins.
 func (w *writer) entries(changes []node.Change) []entry {
 	clear(w.last)
 	for i := range changes {
@@ -218,7 +218,7 @@ func (w *writer) appendEntries(out []entry, change *node.Change) []entry {
 	return out
 }
 
-// remember keeps large in step with what was written.
+// remember updates large after a write.
 func (w *writer) remember(changes []node.Change) {
 	for i := range changes {
 		if w.last[changes[i].Key] != i {
@@ -231,7 +231,7 @@ func (w *writer) remember(changes []node.Change) {
 		}
 	}
 	if len(w.last) > lastKeysMax {
-		w.last = make(map[string]int) // clearing a map takes as long as it has ever been large.
+		w.last = make(map[string]int) // clearing a map takes as long as its largest size.
 	}
 }
 

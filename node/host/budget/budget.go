@@ -1,5 +1,5 @@
-// Package budget bounds the sum of what a node holds in memory of bodies and frames that are on their way to it, and
-// reads them so that memory grows with what has really arrived, not with what was announced.
+// Package budget bounds the memory of a node for bodies and frames that are arriving, and reads them so that memory
+// grows with the bytes that have arrived, not with the announced length.
 package budget
 
 import (
@@ -17,7 +17,7 @@ type Bytes struct {
 	used atomic.Int64
 }
 
-// Take sets n more bytes aside, if that many are left.
+// Take reserves n bytes, if that many are left.
 func (b *Bytes) Take(n int) bool {
 	if b.used.Add(int64(n)) <= b.Max {
 		return true
@@ -26,10 +26,10 @@ func (b *Bytes) Take(n int) bool {
 	return false
 }
 
-// Give returns n bytes that Take has set aside.
+// Give returns n bytes that Take has reserved.
 func (b *Bytes) Give(n int) { b.used.Add(-int64(n)) }
 
-// Used is how many bytes are set aside.
+// Used is how many bytes are reserved.
 func (b *Bytes) Used() int64 { return b.used.Load() }
 
 // Why a body cannot be read. Other errors are those of the reader.
@@ -38,10 +38,10 @@ var (
 	ErrNoRoom   = errors.New("no room for the body")
 )
 
-// Read reads a body of announced bytes, or, when that is below zero, to its end; at most limit bytes. held is what it
+// Read reads a body of announced bytes, or, if that is below zero, to its end; at most limit bytes. held is how much it
 // has taken from room, also with an error: the caller gives it back.
 func Read(r io.Reader, announced, limit int, room *Bytes) (body []byte, held int, err error) {
-	most := limit + 1 // one more shows that there is more.
+	most := limit + 1 // one byte more shows that the body is too large.
 	if announced >= 0 {
 		if announced > limit {
 			return nil, 0, ErrTooLarge

@@ -14,13 +14,13 @@ import (
 // Bounds of the handshake with a member.
 const (
 	handshakeTimeout = 5 * time.Second
-	// optionalTimeout is how long a member that may not speak TLS is waited for: one that does not may never answer a
-	// handshake.
+	// optionalTimeout bounds the handshake with a member that may not use TLS: such a member may never answer.
 	optionalTimeout = time.Second / 2
 )
 
-// Dial connects to the member at addr, a host:port, through dial, and returns when both ends have proved themselves.
-// While TLS is optional a member that has never spoken it is connected to without, for which dial is called again.
+// Dial connects to the member at addr, a host:port, through dial, and returns when both ends have proved their
+// identities. While TLS is optional a member that has never used it gets a plain connection, for which dial is called
+// again.
 func (k *Keeper) Dial(ctx context.Context, addr string, dial func(context.Context) (net.Conn, error)) (
 	net.Conn, error) {
 	raw, err := dial(ctx)
@@ -45,7 +45,7 @@ func (k *Keeper) Dial(ctx context.Context, addr string, dial func(context.Contex
 	return nil, err
 }
 
-// refusedByProof says that the other end speaks TLS, and that a certificate is wrong.
+// refusedByProof reports whether the other end uses TLS, but a certificate is wrong.
 func refusedByProof(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var alert tls.AlertError
@@ -78,10 +78,10 @@ func (k *Keeper) Client(addr string) *tls.Config {
 	}
 }
 
-// Local is the configuration of a connection to this very node, by whatever address: the node is known by its name.
+// Local is the configuration of a connection to this node itself, by any address: the node is recognised by its name.
 func (k *Keeper) Local() *tls.Config {
 	c := k.Client("")
-	c.InsecureSkipVerify = true // only the host name is not compared: the rest is checked below.
+	c.InsecureSkipVerify = true // this skips the host name: the rest is checked below.
 	roots := c.RootCAs
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
 		if err := verify(&cs, roots, x509.ExtKeyUsageServerAuth); err != nil {
@@ -96,7 +96,7 @@ func (k *Keeper) Local() *tls.Config {
 	return c
 }
 
-// spoken remembers which members have spoken TLS: to those no connection is made without it any more.
+// spoken remembers the members that have used TLS: connections to them are never plain again.
 type spoken struct {
 	mu    sync.Mutex
 	addrs map[string]bool

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Role is what kind of owner a certificate has.
+// Role is the kind of a certificate's owner.
 type Role string
 
 // The roles.
@@ -19,7 +19,7 @@ const (
 	Client Role = "client"
 )
 
-// Identity is who a certificate belongs to.
+// Identity is the owner of a certificate.
 type Identity struct {
 	Cluster string
 	Role    Role
@@ -39,11 +39,11 @@ func (i Identity) String() string {
 	return fmt.Sprintf("%s %s of cluster %s", i.Role, i.Name, i.Cluster)
 }
 
-// ErrNoIdentity says that a certificate does not say who it belongs to, in the words of kvs.
+// ErrNoIdentity means that a certificate has no URI of kvs that names its owner.
 var ErrNoIdentity = errors.New(
 	"the certificate has no URI of the form kvs:///CLUSTER/member/NAME among its alternative names")
 
-// IdentityOf reads a certificate. A certificate with two identities has none: it is not for this end to choose.
+// IdentityOf reads a certificate. A certificate with two identities is refused: neither of them is certain.
 func IdentityOf(c *x509.Certificate) (Identity, error) {
 	var found []Identity
 	for _, u := range c.URIs {
@@ -84,8 +84,8 @@ func parseIdentity(u *url.URL) (Identity, error) {
 	return Identity{}, bad
 }
 
-// Peer is who proved to be at the other end of a connection, by a certificate of this cluster's authority. ok is false
-// for those who showed none, or one of another cluster.
+// Peer is the identity that the other end of a connection has proved, by a certificate of this cluster's authority. ok
+// is false when it showed none, or one of another cluster.
 func (k *Keeper) Peer(cs *tls.ConnectionState) (id Identity, ok bool) {
 	if cs == nil || len(cs.VerifiedChains) == 0 || len(cs.PeerCertificates) == 0 {
 		return Identity{}, false
@@ -97,7 +97,7 @@ func (k *Keeper) Peer(cs *tls.ConnectionState) (id Identity, ok bool) {
 	return id, true
 }
 
-// wantMember is the last check of a connection to a member.
+// wantMember is the last check of a connection to a member: the other end is one.
 func (k *Keeper) wantMember(cs tls.ConnectionState) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("no certificate was shown")

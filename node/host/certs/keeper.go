@@ -17,15 +17,15 @@ import (
 
 // Options of Load. All are required but Optional and MinVersion.
 type Options struct {
-	Cert, Key, CA string // paths of PEM files. CA may hold several authorities, while one takes the place of another.
-	Cluster       string // whose members are let in.
-	Name          string // of this node: its certificate has to be for it.
+	Cert, Key, CA string // paths of PEM files. CA may hold several authorities, while one replaces another.
+	Cluster       string // the cluster whose members are accepted.
+	Name          string // of this node: its certificate must be for this name.
 	Logger        *slog.Logger
 
-	// Optional: connections to members that do not speak TLS are made without it, for a cluster that is changing over.
+	// Optional: connections to members that do not use TLS are plain, for a cluster that is changing over.
 	Optional bool
 
-	// Changed is called by Reload when it has read something else than before; nil: nobody is told.
+	// Changed is called by Reload when the files have changed; nil: no call.
 	Changed func()
 
 	// MinVersion is that of clients, tls.VersionTLS12 or above; members use TLS 1.3 alone. Default: tls.VersionTLS13.
@@ -40,17 +40,17 @@ type Keeper struct {
 	spoke   spoken
 }
 
-// material is what one reading of the files gave.
+// material is the content of the files.
 type material struct {
 	cert    tls.Certificate
 	leaf    *x509.Certificate
 	roots   *x509.CertPool
 	files   [3][]byte // as they were read.
-	expires time.Time // of what ends first: the certificate, or the authority that vouches for it.
+	expires time.Time // the earlier end of the certificate and the authority that signed it.
 	server  *tls.Config
 }
 
-// Load reads the files and checks that they fit together, and that they are those of this node.
+// Load reads the files and checks that they match each other, and are those of this node.
 func Load(o Options) (*Keeper, error) {
 	if o.Cluster == "" || o.Name == "" || o.Logger == nil {
 		return nil, errors.New("certs: cluster, name and logger are required")
@@ -71,8 +71,8 @@ func Load(o Options) (*Keeper, error) {
 	return k, nil
 }
 
-// Reload reads the files anew. When they do not fit, the error says why, and what was there before stays in use.
-// Connections that are open stay open.
+// Reload reads the files again. When they do not match, the error says why, and the former ones stay in use. Open
+// connections stay open.
 func (k *Keeper) Reload() (changed bool, err error) {
 	k.reading.Lock()
 	defer k.reading.Unlock()
@@ -94,7 +94,7 @@ func (k *Keeper) Reload() (changed bool, err error) {
 	return changed, nil
 }
 
-// Watch looks at the files every so often, until ctx ends, and takes over what has changed.
+// Watch checks the files at intervals, until ctx ends, and loads changed ones.
 func (k *Keeper) Watch(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -110,7 +110,7 @@ func (k *Keeper) Watch(ctx context.Context, interval time.Duration) {
 			said = ""
 			continue
 		}
-		if err.Error() != said { // once, not at every look.
+		if err.Error() != said { // once, not at every check.
 			said = err.Error()
 			k.o.Logger.Error("the certificates on disk cannot be used: those read before stay in use", "error", err)
 		}
@@ -120,17 +120,17 @@ func (k *Keeper) Watch(ctx context.Context, interval time.Duration) {
 // Expires is when this node's certificate, or the authority behind it, ends.
 func (k *Keeper) Expires() time.Time { return k.current.Load().expires }
 
-// TrustsClient says whether the certificate of somebody who has connected would be taken now as well.
+// TrustsClient reports whether the certificate of a connected client would be accepted now.
 func (k *Keeper) TrustsClient(cs *tls.ConnectionState) bool {
 	return verify(cs, k.current.Load().roots, x509.ExtKeyUsageClientAuth) == nil
 }
 
-// TrustsServer says whether the certificate of a member that was connected to would be taken now as well.
+// TrustsServer reports whether the certificate of a member at the other end would be accepted now.
 func (k *Keeper) TrustsServer(cs *tls.ConnectionState) bool {
 	return verify(cs, k.current.Load().roots, x509.ExtKeyUsageServerAuth) == nil
 }
 
-// verify checks what was shown on a connection, but for the name of the host.
+// verify checks the certificates of a connection, except the name of the host.
 func verify(cs *tls.ConnectionState, roots *x509.CertPool, usage x509.ExtKeyUsage) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("no certificate was shown")
@@ -145,8 +145,8 @@ func verify(cs *tls.ConnectionState, roots *x509.CertPool, usage x509.ExtKeyUsag
 	return err
 }
 
-// Server is what a node shows those who connect. Certificates of theirs are asked for, not demanded: clients may have
-// tokens instead.
+// Server is the configuration of incoming connections. Certificates of clients are requested, not required: clients may
+// have tokens instead.
 func (k *Keeper) Server() *tls.Config {
 	return &tls.Config{
 		MinVersion:             k.o.MinVersion,
@@ -183,13 +183,13 @@ func (k *Keeper) read() (*material, error) {
 		ClientCAs:    m.roots,
 		ClientAuth:   tls.VerifyClientCertIfGiven,
 		NextProtos:   []string{"http/1.1"},
-		// A resumed session would be checked against the authorities of its beginning.
+		// A resumed session would be checked against the authorities of its first connection.
 		SessionTicketsDisabled: true,
 	}
 	return m, nil
 }
 
-// checkOwn says why the other members would refuse this node's certificate.
+// checkOwn returns why the other members would refuse this node's certificate.
 func (k *Keeper) checkOwn(m *material) error {
 	id, err := IdentityOf(m.leaf)
 	if err != nil {

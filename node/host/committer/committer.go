@@ -1,9 +1,9 @@
 // Package committer makes a node's persists durable, many with one fsync.
 //
-// One goroutine takes what is queued, applies it to the store as one batch, and tells how far that went. While it waits
-// for the disk the next batch gathers behind it: the running fsync is the only thing that decides how many persists
-// share the next one, and no batch waits for more changes. With a store that is a TwoStep the next batch is
-// written while the one before is synced, by a second goroutine, so that the disk has less to wait for.
+// One goroutine takes the queued persists, applies them to the store as one batch, and reports the last durable one.
+// While it waits for the disk the next batch gathers: only the running fsync decides how many persists share the next
+// one, and no batch waits for more changes. With a store that is a TwoStep the next batch is written while the one
+// before is synced, by a second goroutine, so that the disk has less to wait for.
 //
 // It is not a store, and it does not retry what a store has failed to write: after a failure the content of the disk
 // is unknown.
@@ -20,25 +20,25 @@ import (
 	"kvs/node"
 )
 
-// Options say where persists go. Start from DefaultOptions.
+// Options are the store and the bounds of a committer. Start from DefaultOptions.
 type Options struct {
 	Store node.Store // only this committer applies to it. It is not closed by the committer.
 
 	// Done is called with the last persist that is durable, in order, from the committer's goroutine. With an error it
 	// is called once: everything up to that ID has an unknown outcome, nothing after it will be written, and Done is
-	// not called again. Done must not call the committer, but for Backlog.
+	// not called again. Done must not call the committer, except Backlog.
 	Done func(upTo node.PersistID, err error)
 
-	// Refused says that an error of the store means: nothing was written, try again later (a full disk). The batch is
-	// tried again after RetryDelay until it goes through or the committer closes. Refused may be nil: no error is of
-	// this kind.
+	// Refused reports whether an error of the store means that nothing was written and the batch may be tried again (a
+	// full disk). The batch is tried again after RetryDelay until it goes through or the committer closes. Refused may
+	// be nil: no error is of this kind.
 	Refused    func(error) bool
 	RetryDelay time.Duration
 
 	GroupChangesMax int // changes in one Apply, and
-	GroupBytesMax   int // bytes of keys and values. A persist that alone is larger goes alone.
-	QueueChangesMax int // what waits behind the running Apply; when it is full Submit waits,
-	QueueBytesMax   int // and so does it here. An empty queue takes any persist.
+	GroupBytesMax   int // bytes of keys and values. A larger persist is a group of its own.
+	QueueChangesMax int // queued behind the running Apply; when it is full Submit waits,
+	QueueBytesMax   int // likewise. An empty queue takes any persist.
 }
 
 // TwoStep is a node.Store that takes a batch in two steps. Write takes it, or refuses it; it is durable, and shown to
@@ -71,7 +71,7 @@ type Committer struct {
 	twoStep TwoStep // the store, if it is one.
 
 	mu      sync.Mutex
-	changed sync.Cond // anything below has changed.
+	changed sync.Cond // a field below has changed.
 	queue   []node.Persist
 	changes int // in queue.
 	bytes   int
@@ -105,12 +105,12 @@ func New(o Options) (*Committer, error) {
 	return c, nil
 }
 
-// Submit queues p, whose operations it must be the only one to hold from now on. IDs must ascend. It waits while the
-// queue is full; Backlog tells how near that is. After a failure it returns the failure, after Close ErrClosed.
+// Submit queues p, and owns its changes from now on. IDs must ascend. It waits while the queue is full; Backlog shows
+// how full it is. After a failure it returns the failure, after Close ErrClosed.
 func (c *Committer) Submit(p node.Persist) error { return c.SubmitAll([]node.Persist{p}) }
 
-// SubmitAll is Submit for several persists, in their order. Those that the queue has room for are there at the same
-// moment, so that the first does not begin an fsync of its own while the others are still on their way.
+// SubmitAll is Submit for several persists, in their order. Those for which the queue has room are queued at once, so
+// that the first does not begin an fsync of its own before the others are queued.
 func (c *Committer) SubmitAll(ps []node.Persist) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +134,7 @@ func (c *Committer) add(p node.Persist) error {
 			(c.changes+len(p.Changes) > c.opts.QueueChangesMax || c.bytes+bytes > c.opts.QueueBytesMax)
 	}
 	for c.failed == nil && !c.closing && full() {
-		c.changed.Broadcast() // of what is queued nobody has heard yet.
+		c.changed.Broadcast() // the goroutine does not know of the queued persists yet.
 		c.changed.Wait()
 	}
 	switch {
@@ -152,7 +152,7 @@ func (c *Committer) add(p node.Persist) error {
 	return nil
 }
 
-// Backlog is what waits behind the running Apply.
+// Backlog is the queue behind the running Apply.
 type Backlog struct {
 	Persists int
 	Changes  int
@@ -167,9 +167,9 @@ func (c *Committer) Backlog() Backlog {
 	return Backlog{Persists: len(c.queue), Changes: c.changes, Bytes: c.bytes, Refused: c.refused}
 }
 
-// Close takes no more persists, writes those that are queued, and returns when Done has heard of all of them. It
-// returns the failure, if there was one. It does not wait for a store that refuses: what is refused from now on is
-// given up.
+// Close takes no more persists, writes those that are queued, and returns after Done was called for all of them. It
+// returns the failure, if there was one. It does not wait for a store that refuses: a batch that is refused from now on
+// is given up.
 func (c *Committer) Close() error {
 	c.mu.Lock()
 	if !c.closing {
@@ -201,10 +201,10 @@ func (c *Committer) run() {
 // written is a group that was written, and is to be synced.
 type written struct {
 	upTo node.PersistID
-	err  error // why it was not; nothing comes after it.
+	err  error // why it was not written; no group follows it.
 }
 
-// runInTwoSteps writes a group while the one before is synced. Nobody is further ahead: the longer a group waits, the
+// runInTwoSteps writes a group while the former one is synced. It is never further ahead: the longer a group waits, the
 // more persists join the next one.
 func (c *Committer) runInTwoSteps() {
 	groups, failed := make(chan written), make(chan struct{})
@@ -239,7 +239,7 @@ func (c *Committer) runInTwoSteps() {
 	}
 }
 
-// report tells what became of a group. It returns false when there will be no other.
+// report calls Done with the outcome of a group. It returns false when there will be no other.
 func (c *Committer) report(upTo node.PersistID, err error) (goOn bool) {
 	if err != nil {
 		c.fail(err)
@@ -258,7 +258,7 @@ func (c *Committer) next() (changes []node.Change, upTo node.PersistID, ok bool)
 		}
 		c.changed.Wait()
 	}
-	clear(c.batch) // values of the former group are not kept alive, nor is a slice that once was very long.
+	clear(c.batch) // so that neither the values of the former group nor a very long slice stay in memory.
 	if cap(c.batch) > 4*c.opts.GroupChangesMax {
 		c.batch = nil
 	}
@@ -313,7 +313,7 @@ func (c *Committer) retried(changes []node.Change, apply func([]node.Change) err
 	}
 }
 
-// fail ends everything: what is queued will not be written.
+// fail stops the committer: queued persists will not be written.
 func (c *Committer) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

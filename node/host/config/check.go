@@ -15,7 +15,7 @@ import (
 	"kvs/node/slot"
 )
 
-// Check says what does not fit together in a resolved configuration; nil when all is well. Each error in the joined one is a
+// Check returns what is wrong with a resolved configuration; nil when it is valid. Each error in the joined one is a
 // *Problem.
 func (c *Config) Check() error {
 	p := parser{file: c.File}
@@ -25,8 +25,9 @@ func (c *Config) Check() error {
 
 // check adds what is wrong with c to the problems, with the line where the file sets it.
 func (p *parser) check(c *Config) {
-	bad := func(key string, err error, with ...string) { // with: the other keys that the error compares it with.
-		if err != nil && !p.unread[key] && !slices.ContainsFunc(with, func(other string) bool { return p.unread[other] }) {
+	bad := func(key string, err error, with ...string) { // with: the other keys in the comparison.
+		if err != nil && !p.unread[key] && !slices.ContainsFunc(with,
+			func(other string) bool { return p.unread[other] }) {
 			p.say(p.lines[key], key, "%s", err)
 		}
 	}
@@ -65,7 +66,8 @@ func (p *parser) check(c *Config) {
 
 	bad("disk.low_watermark", between(c.Disk.LowWatermark, 32<<20, 1<<50))
 	if c.Disk.HighWatermark <= c.Disk.LowWatermark {
-		bad("disk.high_watermark", fmt.Errorf("%v must be larger than low_watermark, %v", c.Disk.HighWatermark, c.Disk.LowWatermark), "disk.low_watermark")
+		bad("disk.high_watermark", fmt.Errorf("%v must be larger than low_watermark, %v", c.Disk.HighWatermark,
+			c.Disk.LowWatermark), "disk.low_watermark")
 	}
 	bad("disk.check_interval", between(c.Disk.CheckInterval, 10*time.Millisecond, time.Minute))
 	bad("disk.memtable_bytes", between(c.Disk.MemtableBytes, 8<<20, 1<<30))
@@ -73,7 +75,8 @@ func (p *parser) check(c *Config) {
 	bad("gossip.probe_interval", between(c.Gossip.ProbeInterval, 10*time.Millisecond, time.Hour))
 	bad("gossip.probe_timeout", between(c.Gossip.ProbeTimeout, time.Millisecond, time.Hour))
 	if c.Gossip.ProbeTimeout >= c.Gossip.ProbeInterval {
-		bad("gossip.probe_timeout", fmt.Errorf("%v must be less than probe_interval, %v", c.Gossip.ProbeTimeout, c.Gossip.ProbeInterval), "gossip.probe_interval")
+		bad("gossip.probe_timeout", fmt.Errorf("%v must be less than probe_interval, %v", c.Gossip.ProbeTimeout,
+			c.Gossip.ProbeInterval), "gossip.probe_interval")
 	}
 	bad("gossip.indirect_probes", between(c.Gossip.IndirectProbes, 0, 16))
 
@@ -87,7 +90,8 @@ func (p *parser) check(c *Config) {
 	bad("replication.batch_bytes_max", between(c.Replication.BatchBytesMax, 1, slot.ValueBytesHardMax))
 	bad("replication.ack_timeout", between(c.Replication.AckTimeout, time.Millisecond, time.Hour))
 	if c.Replication.RetryDelayMax < c.Replication.AckTimeout {
-		bad("replication.retry_delay_max", fmt.Errorf("%v must not be less than ack_timeout, %v", c.Replication.RetryDelayMax, c.Replication.AckTimeout), "replication.ack_timeout")
+		bad("replication.retry_delay_max", fmt.Errorf("%v must not be less than ack_timeout, %v",
+			c.Replication.RetryDelayMax, c.Replication.AckTimeout), "replication.ack_timeout")
 	}
 	bad("replication.bootstrap_rate", between(c.Replication.BootstrapRate, 1<<10, 1<<40))
 	bad("replication.bootstrap_wait", between(c.Replication.BootstrapWait, 0, 24*time.Hour))
@@ -98,15 +102,17 @@ func (p *parser) check(c *Config) {
 // checkOpen refuses a node that is open to the network and requires no credentials.
 func (c *Config) checkOpen() error {
 	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil || c.Insecure || c.TLS.On() && c.Gossip.Keyring != "" && c.Auth.Mode == AuthRequired || isLoopback(host) {
+	if err != nil || c.Insecure || c.TLS.On() && c.Gossip.Keyring != "" && c.Auth.Mode == AuthRequired ||
+		isLoopback(host) {
 		return nil
 	}
-	return fmt.Errorf("%s is open to the network, and without tls, gossip.keyring and auth.mode: required every machine that reaches it can read, write and end the cluster: "+
-		"make what they need with kvs init --secure, or kvs cert issue and kvs keyring create, and set them (docs/security.md), "+
+	return fmt.Errorf("%s is open to the network, and without tls, gossip.keyring and auth.mode: required every "+
+		"machine that reaches it can read, write and end the cluster: make what they need with kvs init --secure, "+
+		"or kvs cert issue and kvs keyring create, and set them (docs/security.md), "+
 		"or set insecure: true if this network is closed to all others", c.Listen)
 }
 
-// isLoopback says whether only this machine reaches host. A name may lead anywhere, but for the one that may not.
+// isLoopback reports whether only this machine reaches host. A name may resolve to any address, except localhost.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
@@ -141,18 +147,22 @@ func (p *parser) checkAddresses(c *Config, bad func(key string, err error, with 
 	bad("listen", err)
 	wildcard := err == nil && isWildcard(host)
 	if wildcard && c.Advertise == c.Listen {
-		bad("advertise", fmt.Errorf("missing: listen is %s, every address of this machine, and the others need one of them; set advertise to the host:port at which they reach this node", c.Listen), "listen")
+		bad("advertise",
+			fmt.Errorf("missing: listen is %s, every address of this machine, and the others need one of them; set "+
+				"advertise to the host:port at which they reach this node", c.Listen), "listen")
 	} else {
 		host, err = checkAddress(c.Advertise)
 		if err == nil && isWildcard(host) {
-			err = fmt.Errorf("%q is every address at once; give the one at which the other members reach this node", c.Advertise)
+			err = fmt.Errorf("%q is every address at once; give the one at which the other members reach this node",
+				c.Advertise)
 		}
 		if c.Advertise != c.Listen || p.lines["advertise"] > 0 {
 			bad("advertise", err)
 		}
 	}
 	if len(c.Seeds) > seedsMax {
-		bad("seeds", fmt.Errorf("%d of them, want at most %d; a few are enough, the others are learned from them", len(c.Seeds), seedsMax))
+		bad("seeds", fmt.Errorf("%d of them, want at most %d; a few are enough, the others are learned from them",
+			len(c.Seeds), seedsMax))
 	}
 	for _, s := range c.Seeds {
 		host, err := checkAddress(s)
@@ -163,7 +173,7 @@ func (p *parser) checkAddresses(c *Config, bad func(key string, err error, with 
 	}
 }
 
-// seedsMax is what node/swim remembers.
+// seedsMax is how many seeds node/swim remembers.
 const seedsMax = 64
 
 func isWildcard(host string) bool {
@@ -174,7 +184,7 @@ func isWildcard(host string) bool {
 // hostBytesMax is a little less than DNS allows, so that with a port it fits into a member table.
 const hostBytesMax = 240
 
-// checkAddress says whether s is host:port with a port that can be dialled, and returns the host.
+// checkAddress checks that s is host:port with a port that can be dialled, and returns the host.
 func checkAddress(s string) (host string, err error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -184,7 +194,8 @@ func checkAddress(s string) (host string, err error) {
 	if err != nil || n == 0 {
 		return "", fmt.Errorf("%q has no usable port; write host:port with a port from 1 to 65535", s)
 	}
-	if len(host) > hostBytesMax || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }) {
+	forbidden := func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }
+	if len(host) > hostBytesMax || strings.ContainsFunc(host, forbidden) {
 		return "", fmt.Errorf("%q is not an address; write host:port, such as 127.0.0.1:7001", s)
 	}
 	return host, nil
@@ -200,16 +211,17 @@ func checkName(s string) error {
 	return nil
 }
 
-// checkFolder says whether a node's name can be a folder's: its data is in data/NAME unless data_dir says otherwise.
+// checkFolder checks that a node's name can be a folder's: its data is in data/NAME unless data_dir is set.
 func checkFolder(name string) error {
 	if name == "." || name == ".." || strings.ContainsRune(name, '/') {
-		return fmt.Errorf("%q cannot be the name of a folder, and the data is in a folder of that name: use a name without "+
+		return fmt.Errorf("%q cannot be the name of a folder, and the data is in a folder of that name: use a name "+
+			"without "+
 			"slashes, such as node1", name)
 	}
 	return nil
 }
 
-// between says whether low <= v <= high, printing the values as the file spells them.
+// between checks that low <= v <= high; its error prints the values as the file spells them.
 func between[T interface{ ~int | ~int64 }](v, low, high T) error {
 	if v >= low && v <= high {
 		return nil

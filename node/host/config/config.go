@@ -1,11 +1,10 @@
-// Package config is the YAML file of a node: what can be set, what it defaults to, and what is wrong with it.
+// Package config is the YAML file of a node: its keys, their defaults, and the checks of their values.
 //
-// It reads and writes that one file, with ${NAME} in a value for what the environment says. It is not the place where
-// settings take effect (node/host), nor does it look at flags.
+// It reads and writes that one file, and replaces ${NAME} in a value by a variable of the environment. It does not
+// apply settings (node/host does), and does not read flags.
 //
 // Begin with Config and Load. keys.go holds the description of every key, parse.go reads a file, write.go writes one
-// with the descriptions as comments, check.go says what does not fit together, and values.go holds how sizes and
-// durations are spelled.
+// with the descriptions as comments, check.go checks the values, and values.go has the spelling of sizes and durations.
 package config
 
 import (
@@ -52,7 +51,7 @@ type Config struct {
 	Replication        Replication   `yaml:"replication"`
 }
 
-// TLS says what a node proves itself with. Without cert, key and ca connections are not encrypted.
+// TLS has the credentials of a node. Without cert, key and ca connections are not encrypted.
 type TLS struct {
 	Cert       string `yaml:"cert"`
 	Key        string `yaml:"key"`
@@ -61,13 +60,13 @@ type TLS struct {
 	MinVersion string `yaml:"min_version"`
 }
 
-// Auth says whether those who ask have to say who they are.
+// Auth says whether requests need credentials.
 type Auth struct {
 	Mode      string `yaml:"mode"`
 	AdminHash string `yaml:"admin_hash"`
 }
 
-// Limits bound what clients may take at the edge.
+// Limits bound the use by clients.
 type Limits struct {
 	ConnectionsPerAddress int           `yaml:"connections_per_address"`
 	RequestsPerSecond     int           `yaml:"requests_per_second"`
@@ -77,7 +76,7 @@ type Limits struct {
 	IdleTimeout           time.Duration `yaml:"idle_timeout"`
 }
 
-// Audit says which requests are written down, and where.
+// Audit says which requests are recorded, and where.
 type Audit struct {
 	File string `yaml:"file"`
 	What string `yaml:"what"`
@@ -149,7 +148,7 @@ type Replication struct {
 	TombstoneGrace time.Duration `yaml:"tombstone_grace"`
 }
 
-// Default returns what a file that sets nothing means, before Resolve.
+// Default returns the configuration of an empty file, before Resolve.
 func Default() Config {
 	gossip, tuning := swim.DefaultConfig(), node.DefaultTuning()
 	return Config{
@@ -188,8 +187,8 @@ func Default() Config {
 	}
 }
 
-// Resolve fills in what follows from the rest when it is not set: the name from the file's, the advertised address from
-// the one listened on, the data folder from the name. Afterwards all paths are absolute.
+// Resolve fills in unset keys from others: the name from the file's, the advertised address from the listening one, the
+// data folder from the name. Afterwards all paths are absolute.
 func (c *Config) Resolve(file string) {
 	c.File = file
 	if c.Name == "" {
@@ -234,7 +233,7 @@ func (c *Config) NodeTuning() node.Tuning {
 	return t
 }
 
-// SlogLevel is the log level; Check has seen that it is one.
+// SlogLevel is the log level; Check has ensured that it is valid.
 func (c *Config) SlogLevel() slog.Level {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(c.Log.Level)); err != nil {

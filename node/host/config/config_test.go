@@ -76,9 +76,12 @@ func TestWhatFollowsFromTheRest(t *testing.T) {
 	c, err = config.Parse("/srv/kvs/node7.yml", []byte("data_dir: ../d\nname: other\n"))
 	require.NoError(t, err)
 	require.Equal(t, "/srv/d", c.DataDir)
-	c, err = config.Parse("/srv/kvs/node7.yml", []byte("listen: '[2001:db8::1]:1'\ntls: {cert: c/a.crt, key: /k, ca: ../ca.crt}\ngossip: {keyring: k}\nauth: {mode: required}\n"))
+	c, err = config.Parse("/srv/kvs/node7.yml",
+		[]byte("listen: '[2001:db8::1]:1'\ntls: {cert: c/a.crt, key: /k, ca: ../ca.crt}\n"+
+			"gossip: {keyring: k}\nauth: {mode: required}\n"))
 	require.NoError(t, err)
-	require.Equal(t, config.TLS{Cert: "/srv/kvs/c/a.crt", Key: "/k", CA: "/srv/ca.crt", Mode: "required", MinVersion: "1.3"}, c.TLS)
+	require.Equal(t, config.TLS{Cert: "/srv/kvs/c/a.crt", Key: "/k", CA: "/srv/ca.crt", Mode: "required",
+		MinVersion: "1.3"}, c.TLS)
 	for _, listen := range []string{"localhost:1", "'[::1]:1'", "127.8.9.1:1"} {
 		_, err = config.Parse("/srv/kvs/node7.yml", []byte("listen: "+listen+"\n"))
 		require.NoError(t, err)
@@ -115,7 +118,8 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 			}
 			require.Regexp(t, `Default: |Empty: `, text, "key %s", key)
 			if _, value, _ := strings.Cut(text, "Default: "); value != "" {
-				require.True(t, strings.HasPrefix(value, strings.TrimPrefix(strings.TrimSpace(lines[at]), key+": ")), "key %s: %s, but described as %s", key, lines[at], value)
+				require.True(t, strings.HasPrefix(value, strings.TrimPrefix(strings.TrimSpace(lines[at]), key+": ")),
+					"key %s: %s, but described as %s", key, lines[at], value)
 			}
 		}
 	}
@@ -126,17 +130,20 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"listne: a:1\n", `n.yaml:1: unknown key "listne"; did you mean "listen"?`},
 		{"name: a\n\nlog:\n  levle: info\n", `n.yaml:4: unknown key "log.levle"; did you mean "log.level"?`},
-		{"sync_interval: 5s\n", `n.yaml:1: unknown key "sync_interval"; did you mean "replication.sync_interval", in another section?`},
+		{"sync_interval: 5s\n",
+			`n.yaml:1: unknown key "sync_interval"; did you mean "replication.sync_interval", in another section?`},
 		{"zzz: 1\n", `n.yaml:1: unknown key "zzz"; the keys here are name, cluster, `},
 		{"name: a\nname: b\n", `n.yaml:2: name: set twice, first on line 1; keep one`},
 		{"request_timeout: 5\n", `n.yaml:1: request_timeout: "5" is not a duration; write a number and ms, s, m or h`},
 		{"request_timeout: 5 s\n", `is not a duration`},
-		{"value_bytes_max: 1MB\n", `n.yaml:1: value_bytes_max: "1MB" is not a size; write a whole number and B, KiB, MiB or GiB`},
+		{"value_bytes_max: 1MB\n",
+			`n.yaml:1: value_bytes_max: "1MB" is not a size; write a whole number and B, KiB, MiB or GiB`},
 		{"value_bytes_max: 9MiB\n", `n.yaml:1: value_bytes_max: 9MiB is out of range, want 1B to 8MiB`},
 		{"value_bytes_max: 0\n", `out of range`},
 		{"read_only: maybe\n", `n.yaml:1: read_only: "maybe" is neither true nor false`},
 		{"requests_max: many\n", `n.yaml:1: requests_max: "many" is not a whole number`},
-		{"default_consistency: strong\n", `n.yaml:1: default_consistency: unknown consistency level "strong": use eventual, quorum or linearizable`},
+		{"default_consistency: strong\n",
+			`n.yaml:1: default_consistency: unknown consistency level "strong": use eventual, quorum or linearizable`},
 		{"seeds: a:7001\n", `n.yaml:1: seeds: want a list, such as [a:7001, b:7001]`},
 		{"seeds: [[a]]\n", `seeds: want a list of single values`},
 		{"seeds: [a]\n", `n.yaml:1: seeds: "a" is not an address; write host:port`},
@@ -150,7 +157,8 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 		{"log: info\n", `n.yaml:1: log: is a section; put its keys below it, indented`},
 		{"log:\n  level: warning\n", `n.yaml:2: log.level: "warning" is none of debug, info, warn, error`},
 		{"listen: 7001\n", `n.yaml:1: listen: "7001" is not an address; write host:port`},
-		{"listen: 10.0.0.1:7001\n", `n.yaml:1: listen: 10.0.0.1:7001 is open to the network, and without tls, gossip.keyring and auth.mode`},
+		{"listen: 10.0.0.1:7001\n",
+			`n.yaml:1: listen: 10.0.0.1:7001 is open to the network, and without tls, gossip.keyring and auth.mode`},
 		{"listen: host:7001\n", `or set insecure: true if this network is closed`},
 		{"auth: {mode: required}\n", `n.yaml:1: auth.mode: tokens would travel unencrypted: set tls first`},
 		{"auth: {admin_hash: abc}\n", `n.yaml:1: auth.admin_hash: a hash is 64 hexadecimal digits`},
@@ -159,13 +167,16 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 		{"tls: {min_version: '1.1'}\n", `tls.min_version: "1.1" is none of 1.2, 1.3`},
 		{"listen: 127.0.0.1:0\n", `n.yaml:1: listen: "127.0.0.1:0" has no usable port`},
 		{"listen: 127.0.0.1:70000\n", `port from 1 to 65535`},
-		{"cluster: x\nlisten: 0.0.0.0:7001\n", `n.yaml: advertise: missing: listen is 0.0.0.0:7001, every address of this machine`},
+		{"cluster: x\nlisten: 0.0.0.0:7001\n",
+			`n.yaml: advertise: missing: listen is 0.0.0.0:7001, every address of this machine`},
 		{"listen: :7001\n", `advertise: missing`},
 		{"listen: 0.0.0.0:7001\nadvertise: '[::]:7001'\n", `n.yaml:2: advertise: "[::]:7001" is every address at once`},
 		{"advertise: nonsense\n", `n.yaml:1: advertise: "nonsense" is not an address`},
-		{"disk:\n  high_watermark: 1MiB\n", `n.yaml:2: disk.high_watermark: 1MiB must be larger than low_watermark, 128MiB`},
+		{"disk:\n  high_watermark: 1MiB\n",
+			`n.yaml:2: disk.high_watermark: 1MiB must be larger than low_watermark, 128MiB`},
 		{"gossip:\n  probe_timeout: 2s\n", `n.yaml:2: gossip.probe_timeout: 2s must be less than probe_interval, 1s`},
-		{"replication: {queue_bytes_max: 1KiB}\n", `n.yaml:1: replication.queue_bytes_max: 1KiB is out of range, want 17MiB to 1024GiB`},
+		{"replication: {queue_bytes_max: 1KiB}\n",
+			`n.yaml:1: replication.queue_bytes_max: 1KiB is out of range, want 17MiB to 1024GiB`},
 		{"replication: {ack_timeout: 1m}\n", `replication.retry_delay_max: 10s must not be less than ack_timeout, 1m`},
 		{"- a\n", `n.yaml:1: want lines of the form key: value`},
 		{"a: [\n", `n.yaml:1: did not find`},
@@ -180,13 +191,16 @@ func TestProblemsNameTheLineAndWhatToDo(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	_, err := config.Parse("n.yaml", []byte("nmae: x\nread_only: 7\nlisten: x\nexpected_members: -1\ndisk:\n  low_watermark: much\n  high_watermark: 100MiB\n"))
+	_, err := config.Parse("n.yaml",
+		[]byte("nmae: x\nread_only: 7\nlisten: x\nexpected_members: -1\n"+
+			"disk:\n  low_watermark: much\n  high_watermark: 100MiB\n"))
 	require.ErrorContains(t, err, `n.yaml:1: unknown key "nmae"`)
 	require.ErrorContains(t, err, "n.yaml:2: read_only")
 	require.ErrorContains(t, err, "n.yaml:3: listen")
 	require.ErrorContains(t, err, "n.yaml:4: expected_members: -1 is out of range")
 	require.ErrorContains(t, err, "n.yaml:6: disk.low_watermark")
-	require.NotContains(t, err.Error(), "high_watermark: 100MiB must", "it is not compared with a value that could not be read")
+	require.NotContains(t, err.Error(), "high_watermark: 100MiB must",
+		"it is not compared with a value that could not be read")
 
 	var p *config.Problem
 	require.True(t, errors.As(err, &p))
@@ -219,7 +233,8 @@ func TestAFolderThatCannotBeMadeIsAClearError(t *testing.T) {
 	require.ErrorContains(t, err, "is a directory")
 }
 
-// FuzzParse: whatever is in the file, there is a configuration that checks or an error, and what was read can be written.
+// FuzzParse: whatever is in the file, there is a configuration that checks or an error, and what was read can be
+// written.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("name: a\nlog: {level: warn}\nseeds: [a:1]\n"))
 	f.Add(config.Render(config.Default()))
@@ -240,16 +255,19 @@ func FuzzParse(f *testing.F) {
 func TestVariables(t *testing.T) {
 	t.Setenv("POD_IP", "10.1.2.3")
 	t.Setenv("EMPTY", "")
-	c, err := config.Parse("/n.yaml", []byte("insecure: true\nadvertise: ${POD_IP}:7001\nseeds: ['${POD_IP}:1', 'b:2']\ncluster: a$${POD_IP}b$c${EMPTY}\nlisten: 0.0.0.0:7001\n"))
+	c, err := config.Parse("/n.yaml",
+		[]byte("insecure: true\nadvertise: ${POD_IP}:7001\nseeds: ['${POD_IP}:1', 'b:2']\n"+
+			"cluster: a$${POD_IP}b$c${EMPTY}\nlisten: 0.0.0.0:7001\n"))
 	require.NoError(t, err)
 	require.Equal(t, "10.1.2.3:7001", c.Advertise)
 	require.Equal(t, []string{"10.1.2.3:1", "b:2"}, c.Seeds)
 	require.Equal(t, "a${POD_IP}b$c", c.Cluster)
 	for text, says := range map[string]string{
-		"name: a\nadvertise: ${NO_SUCH_VARIABLE}:7001\n": "/n.yaml:2: advertise: ${NO_SUCH_VARIABLE}: the environment has no NO_SUCH_VARIABLE",
-		"cluster: a${POD_IP\n":                           "want ${NAME}",
-		"cluster: a${}\n":                                "want ${NAME}",
-		"seeds: ['${NO_SUCH_VARIABLE}:1']\n":             "the environment has no NO_SUCH_VARIABLE",
+		"name: a\nadvertise: ${NO_SUCH_VARIABLE}:7001\n": "/n.yaml:2: advertise: ${NO_SUCH_VARIABLE}: the " +
+			"environment has no NO_SUCH_VARIABLE",
+		"cluster: a${POD_IP\n":               "want ${NAME}",
+		"cluster: a${}\n":                    "want ${NAME}",
+		"seeds: ['${NO_SUCH_VARIABLE}:1']\n": "the environment has no NO_SUCH_VARIABLE",
 	} {
 		_, err := config.Parse("/n.yaml", []byte(text))
 		require.ErrorContains(t, err, says)

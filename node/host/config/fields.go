@@ -12,10 +12,10 @@ import (
 	"kvs/node"
 )
 
-// field is one key of a section, with the place where its value lives.
+// field is one key of a section, with its value in the struct.
 type field struct {
 	name  string // in its section.
-	key   string // the whole way there: "log.level".
+	key   string // its full name: "log.level".
 	value reflect.Value
 }
 
@@ -117,7 +117,8 @@ func (f *field) text() string {
 	panic(fmt.Sprintf("kvs: broken invariant: configuration key %s of unknown type %v", f.key, f.value.Type()))
 }
 
-// quote leaves plain words alone, and writes everything else as a double-quoted YAML string, whose escapes JSON shares.
+// quote leaves plain words as they are, and writes all other text as a double-quoted YAML string, whose escapes are
+// those of JSON.
 func quote(s string) string {
 	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||

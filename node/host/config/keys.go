@@ -1,6 +1,6 @@
 package config
 
-// keyDoc describes one key or section for people. Every key of Config has one; a test sees to it.
+// keyDoc describes one key or section for people. Every key of Config has one; a test checks that.
 type keyDoc struct {
 	key  string // as in errors: "log.level".
 	text string // what it means, its unit, and what it is when the file does not set it.

@@ -14,14 +14,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fileBytesMax bounds a configuration file: what is larger is something else.
+// fileBytesMax bounds a configuration file: a larger file is no configuration.
 const fileBytesMax = 1 << 20
 
-// Problem is one thing wrong with a file, in one line: where, what, and what to do.
+// Problem is one error in a file, in one line: where, what, and what to do.
 type Problem struct {
 	File string
 	Line int    // 0: no line, the key is not in the file.
-	Key  string // "" when no key is to blame.
+	Key  string // "" when the error is not about a key.
 	Text string
 }
 
@@ -43,7 +43,7 @@ func (p *Problem) Error() string {
 }
 
 // Parse reads a configuration file's content over the defaults, fills in what follows from the rest, and checks it.
-// name is the file's path: it stands in errors and is what relative paths begin at. All problems are reported at once.
+// name is the file's path: errors have it, and relative paths begin at its folder. All problems are reported at once.
 func Parse(name string, content []byte) (*Config, error) {
 	p := parser{file: name, lines: map[string]int{}, unread: map[string]bool{}}
 	c := Default()
@@ -64,9 +64,9 @@ func Parse(name string, content []byte) (*Config, error) {
 
 type parser struct {
 	file     string
-	lines    map[string]int // where each key stands.
+	lines    map[string]int // the line of each key.
 	problems []error
-	// keys whose values could not be read: they have their defaults, which nobody has to check.
+	// keys whose values could not be read: they have their defaults, which need no check.
 	unread map[string]bool
 }
 
@@ -74,13 +74,13 @@ func (p *parser) say(line int, key, format string, args ...any) {
 	p.problems = append(p.problems, &Problem{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-// unreadable says what is wrong with a value that cannot be read.
+// unreadable reports what is wrong with a value that cannot be read.
 func (p *parser) unreadable(line int, key, text string) {
 	p.unread[key] = true
 	p.say(line, key, "%s", text)
 }
 
-// document returns the one mapping in content, or nil when there is nothing but comments.
+// document returns the one mapping in content, or nil when there are only comments.
 func (p *parser) document(content []byte) (*yaml.Node, error) {
 	if len(content) > fileBytesMax {
 		return nil, &Problem{File: p.file,
@@ -170,7 +170,7 @@ func (p *parser) value(f *field, n *yaml.Node) {
 	}
 }
 
-// variable is ${NAME}, and $${ is how the two characters of its beginning are written.
+// variable matches ${NAME}, and $${, which stands for the text ${.
 var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}?`)
 
 // expandScalars puts the environment's values in place of ${NAME}, in a value or in those of a list.
@@ -230,5 +230,5 @@ func (p *parser) unknown(key *yaml.Node, prefix string, siblings []field) {
 	p.say(key.Line, "", "unknown key %q; the keys here are %s", prefix+key.Value, strings.Join(names, ", "))
 }
 
-// escapeVariables writes a text so that expand makes the same of it.
+// escapeVariables writes a text so that expand returns it unchanged.
 func escapeVariables(text string) string { return strings.ReplaceAll(text, "${", "$${") }

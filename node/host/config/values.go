@@ -74,8 +74,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// editDistance counts the insertions, deletions, replacements and swaps of neighbours that lead from a to b (optimal
-// string alignment). Keys are short; words that are not cost nothing, because they cannot be near.
+// editDistance counts the insertions, deletions, replacements and swaps of neighbours that turn a into b (optimal
+// string alignment). Keys are short; long words are skipped, because they cannot be near.
 func editDistance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return max(len(a), len(b))

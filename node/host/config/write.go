@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Render is the file that says c, every key with its description above it.
+// Render returns the file of c, with the description of each key above it.
 func Render(c Config) []byte {
 	var b bytes.Buffer
 	comment(&b, "", fileHeader)
@@ -71,7 +71,7 @@ func Write(path string, c Config) (err error) {
 	return tmp.Close()
 }
 
-// Load reads the file at path. When there is none it writes one with the defaults first, and says that it did.
+// Load reads the file at path. When there is none it writes one with the defaults first; created is true then.
 func Load(path string) (c *Config, created bool, err error) {
 	c, err = Read(path)
 	if !errors.Is(err, os.ErrNotExist) {

@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is the folder of a journal. What it does to names is on disk after Sync, what it does to a file after that file's
-// Sync.
+// FS is the folder of a journal. Changes of names are on disk after Sync, changes of a file after that file's Sync.
 type FS interface {
 	// Open opens a file for reading and writing. It returns an error that is fs.ErrNotExist where there is none.
 	Open(name string) (File, error)
 
-	// Create makes a file of so many bytes, all zero, with its blocks, on disk but for its name. It replaces one of the
-	// same name. It leaves no file behind when it fails. An error that wraps ErrNoSpace says that the disk is full.
+	// Create makes a file of so many bytes, all zero, with its blocks, on disk except for its name. It replaces a file
+	// of the same name. It leaves no file when it fails. An error that wraps ErrNoSpace means that the disk is full.
 	Create(name string, size int64) (File, error)
 
 	Rename(from, to string) error
@@ -35,7 +34,7 @@ type File interface {
 	Close() error
 }
 
-// ErrNoSpace says that there is no room for a file, and that nothing has changed.
+// ErrNoSpace means that there is no room for a file, and that nothing has changed.
 var ErrNoSpace = errors.New("no space left for the journal")
 
 // Folder is the FS of a real folder. It is made when it is absent.
@@ -73,7 +72,7 @@ func (d folder) Create(name string, size int64) (File, error) {
 		_, err = f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at)
 	}
 	if err == nil {
-		err = unix.Fsync(int(f.Fd())) // its length, too.
+		err = unix.Fsync(int(f.Fd())) // includes its length.
 	}
 	if err != nil {
 		return nil, errors.Join(noSpace(err), f.Close(), os.Remove(d.path(name)))

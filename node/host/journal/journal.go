@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// Options say how large a journal is. Start from DefaultOptions.
+// Options are the bounds of a journal. Start from DefaultOptions.
 type Options struct {
-	SegmentBytes int64 // of a segment. A record that is larger has one of its own.
-	SparesMax    int   // segments that are not needed and are kept for later.
+	SegmentBytes int64 // of a segment. A larger record has a segment of its own.
+	SparesMax    int   // unused segments that are kept for later.
 }
 
 // DefaultOptions suit a node that shares its machine.
@@ -29,18 +29,18 @@ const segmentBytesMin = 4096
 // ContentBytesMax bounds the content of one record.
 const ContentBytesMax = 256 << 20
 
-// Journal is an open journal. See the package comment for who may call what at the same time.
+// Journal is an open journal. The package comment says which calls may run at the same time.
 type Journal struct {
 	dir  FS
 	opts Options
-	sum  uint32 // what the checksums of its records begin with.
+	sum  uint32 // the initial value of the checksums of its records.
 	mark *mark
 
-	buf []byte // the appending goroutine's own.
+	buf []byte // of the appending goroutine.
 
 	preparing sync.Mutex // held while a segment is made. It is taken before mu.
 
-	mu       sync.Mutex // for what follows.
+	mu       sync.Mutex // guards the fields below.
 	number   uint64     // the highest number of a segment.
 	used     []*segment // in order; records go into the last one. A new journal has none.
 	next     *segment   // ready to follow; nil: it has to be made.
@@ -50,8 +50,8 @@ type Journal struct {
 }
 
 // Append writes a record, whose content is what encode appends, and returns its sequence number. It is on disk after
-// the next Sync. An error that wraps ErrNoSpace means that nothing was written, and that it may be tried again. After
-// any other one nobody knows what is on the disk.
+// the next Sync. An error that wraps ErrNoSpace means that nothing was written, and that the call may be repeated.
+// After any other error the content of the disk is unknown.
 func (j *Journal) Append(encode func(b []byte) []byte) (seq uint64, err error) {
 	b := encode(beginRecord(j.buf[:0]))
 	if j.buf = b; cap(b) > bufferBytesMax {
@@ -83,7 +83,7 @@ func (j *Journal) Append(encode func(b []byte) []byte) (seq uint64, err error) {
 // bufferBytesMax is how much memory Append keeps for the next record.
 const bufferBytesMax = 1 << 20
 
-// room returns the segment that the next record of that length goes into.
+// room returns the segment for the next record, of that length.
 func (j *Journal) room(length int64) (*segment, error) {
 	j.mu.Lock()
 	if s := j.current(); s != nil && s.end+length <= s.bytes {
@@ -107,7 +107,7 @@ func (j *Journal) room(length int64) (*segment, error) {
 	return s, nil
 }
 
-// current is the segment that records go into; nil: there is none yet.
+// current is the segment to which records are appended; nil: there is none yet.
 func (j *Journal) current() *segment {
 	if len(j.used) == 0 {
 		return nil
@@ -120,13 +120,13 @@ func (j *Journal) current() *segment {
 func (j *Journal) Prepare() error {
 	j.preparing.Lock()
 	defer j.preparing.Unlock()
-	if j.next != nil { // written under preparing alone, but for room, which holds both.
+	if j.next != nil { // written with preparing held, and by room, which holds both.
 		return nil
 	}
 	return j.prepare(j.opts.SegmentBytes)
 }
 
-// prepare makes next. A next one that is too small for what comes stays behind as a segment without records.
+// prepare makes next. A former next one that is too small stays as a segment without records.
 func (j *Journal) prepare(size int64) error {
 	j.mu.Lock()
 	if j.next != nil {
@@ -145,7 +145,8 @@ func (j *Journal) prepare(size int64) error {
 	if err := j.makeFile(s, spare); err != nil {
 		return err
 	}
-	if err := j.dir.Sync(); err != nil { // before any record: no file of another name ever has one with this number.
+	// before any record: so no file of another name ever has a record with this number.
+	if err := j.dir.Sync(); err != nil {
 		return errors.Join(fmt.Errorf("sync the folder of the journal: %w", err), s.file.Close())
 	}
 	j.mu.Lock()
@@ -172,8 +173,8 @@ func (j *Journal) makeFile(s, spare *segment) error {
 	return nil
 }
 
-// Sync brings to the disk what was appended before the call, and returns the last sequence number that is there. After
-// an error nobody knows what is, and the journal must not be used any more.
+// Sync makes the records that were appended before the call durable, and returns the last durable sequence number.
+// After an error the content of the disk is unknown, and the journal must not be used any more.
 func (j *Journal) Sync() (durable uint64, err error) {
 	j.mu.Lock()
 	upTo, former := j.appended, j.durable
@@ -199,11 +200,11 @@ func (j *Journal) Sync() (durable uint64, err error) {
 	return upTo, nil
 }
 
-// SyncMark brings the mark to the disk. It is to be called every second, from any goroutine.
+// SyncMark syncs the mark. It is to be called every second, from any goroutine.
 func (j *Journal) SyncMark() error { return j.mark.sync() }
 
-// Release says that the store behind has everything up to seq on its own disk: the journal need not keep it. keepSpares
-// false: the disk is short of room, and no segment is kept for later.
+// Release drops the records up to seq: the store behind has them on its own disk. keepSpares false: the disk is short
+// of room, and no segment is kept for later.
 func (j *Journal) Release(seq uint64, keepSpares bool) error {
 	if err := j.mark.release(seq); err != nil {
 		return err
@@ -221,7 +222,7 @@ func (j *Journal) Release(seq uint64, keepSpares bool) error {
 	return j.trim(sparesMax)
 }
 
-// NextReady says that Prepare would do nothing.
+// NextReady reports whether Prepare would do nothing.
 func (j *Journal) NextReady() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -231,8 +232,8 @@ func (j *Journal) NextReady() bool {
 // State is for decisions and metrics.
 type State struct {
 	Appended, Durable, Released uint64 // sequence numbers.
-	UsedBytes                   int64  // of the segments that hold what was not released.
-	SpareBytes                  int64  // of those that hold nothing.
+	UsedBytes                   int64  // of the segments with records that were not released.
+	SpareBytes                  int64  // of the unused ones.
 }
 
 // State may be called from any goroutine.
@@ -252,7 +253,7 @@ func (j *Journal) State() State {
 	return s
 }
 
-// Close brings the mark to the disk and closes all files. It does not sync records: what was not synced was not
+// Close syncs the mark and closes all files. It does not sync records: records that were not synced were not
 // acknowledged.
 func (j *Journal) Close() error {
 	j.preparing.Lock()

@@ -27,14 +27,14 @@ const (
 	markFileBytes = 2 * markSlotGap
 )
 
-// Identity tells the files of one journal from those of any other. It is random.
+// Identity distinguishes the files of one journal from those of any other. It is random.
 type Identity [identityBytes]byte
 
 const identityBytes = 16
 
 var errNoMark = errors.New("the mark of what was acknowledged is gone or damaged")
 
-// marks are what a slot says.
+// marks are the content of a slot.
 type marks struct {
 	acknowledged, released uint64
 }
@@ -44,7 +44,7 @@ type mark struct {
 	identity Identity
 	file     File
 
-	syncing sync.Mutex // one sync at a time, so that whoever finds nothing to do knows that it is done.
+	syncing sync.Mutex // one sync at a time, so that a call that finds nothing to do can rely on the sync before.
 
 	mu    sync.Mutex
 	marks marks
@@ -52,7 +52,7 @@ type mark struct {
 	dirty bool
 }
 
-// createMark makes the file of a new journal. It is on disk, but for its name.
+// createMark makes the file of a new journal. It is on disk, except for its name.
 func createMark(dir FS, identity Identity) (*mark, error) {
 	f, err := dir.Create(markName, markFileBytes)
 	if err != nil {
@@ -122,7 +122,7 @@ func (m *mark) encode() []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// write puts what is known into the older slot.
+// write puts the present marks into the older slot.
 func (m *mark) write() error {
 	if _, err := m.file.WriteAt(m.encode(), m.slot*markSlotGap); err != nil {
 		return fmt.Errorf("write %s: %w", markName, err)
@@ -132,7 +132,7 @@ func (m *mark) write() error {
 	return nil
 }
 
-// acknowledge notes that everything up to seq is on disk.
+// acknowledge records that everything up to seq is on disk.
 func (m *mark) acknowledge(seq uint64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,8 +140,8 @@ func (m *mark) acknowledge(seq uint64) error {
 	return m.write()
 }
 
-// release notes that the store behind has everything up to seq, and returns when both slots say so on the disk: should
-// one of them rot, the other does not ask for records that are gone.
+// release records that the store behind has everything up to seq, and returns when both slots on disk have it: if one
+// of them rots, the other does not require records that are gone.
 func (m *mark) release(seq uint64) error {
 	for range 2 {
 		m.mu.Lock()
@@ -158,7 +158,7 @@ func (m *mark) release(seq uint64) error {
 	return nil
 }
 
-// sync brings the mark to the disk.
+// sync makes the mark durable.
 func (m *mark) sync() error {
 	m.syncing.Lock()
 	defer m.syncing.Unlock()

@@ -13,7 +13,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// record is one that was read, or its header.
+// record is a record that was read, or its header.
 type record struct {
 	segment uint64
 	seq     uint64
@@ -21,8 +21,8 @@ type record struct {
 	content []byte
 }
 
-// sumOf is what the checksums of a journal's records begin with. Without its identity, which is random and leaves the
-// folder never, nobody can make a value that looks like a record.
+// sumOf is the initial value of the checksums of a journal's records. Without the identity, which is random and never
+// leaves the folder, a client cannot make a value that looks like a record.
 func sumOf(identity Identity) uint32 { return crc32.Checksum(identity[:], castagnoli) }
 
 // aligned is where the next record begins after one that ends at n.
@@ -31,7 +31,7 @@ func aligned(n int64) int64 { return (n + recordAlign - 1) / recordAlign * recor
 // beginRecord makes room for the header in b, which is empty.
 func beginRecord(b []byte) []byte { return append(b, make([]byte, recordHeaderBytes)...) }
 
-// endRecord fills in the header of what beginRecord has begun, and pads it.
+// endRecord fills in the header of a record that beginRecord has begun, and pads it.
 func endRecord(b []byte, sum uint32, r record) []byte {
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-recordHeaderBytes))
 	binary.LittleEndian.PutUint64(b[8:], r.segment)
@@ -42,8 +42,8 @@ func endRecord(b []byte, sum uint32, r record) []byte {
 	return append(b, padding[:aligned(int64(len(b)))-int64(len(b))]...)
 }
 
-// readRecord reads the record of a segment that begins at b. end is where the next one begins; zero: b begins with
-// none.
+// readRecord reads the record of a segment that begins at b. end is where the next one begins; zero: b does not begin
+// with a record.
 func readRecord(b []byte, sum uint32, segment uint64) (r record, end int64) {
 	if len(b) < recordHeaderBytes || binary.LittleEndian.Uint64(b[8:]) != segment {
 		return r, 0

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// ErrDamaged says that a journal has lost what was acknowledged once.
+// ErrDamaged means that a journal has lost acknowledged records.
 var ErrDamaged = errors.New("the journal is damaged")
 
-// Create makes a new journal in dir, in the place of whatever is there of another one. The identity is random: it tells
-// the files of this journal from those of any other. The journal is on disk when Create returns.
+// Create makes a new journal in dir, and replaces the files of any other. The identity is random: it distinguishes the
+// files of this journal from those of any other. The journal is on disk when Create returns.
 func Create(dir FS, o Options, identity Identity) (*Journal, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -56,10 +56,10 @@ func segmentNumbers(dir FS) ([]uint64, error) {
 }
 
 // Open opens a journal and hands replay every record that was not released, in order. The content is only valid during
-// the call. Everything that replay has seen is on disk when Open returns.
+// the call. All records that replay has got are on disk when Open returns.
 //
-// An error that wraps ErrDamaged says that something is lost that was acknowledged once; replay may have seen some
-// records by then. Any other error is the file system's, or replay's.
+// An error that wraps ErrDamaged means that acknowledged records are lost; replay may have got some records by then.
+// Any other error is the file system's, or replay's.
 func Open(dir FS, o Options, replay func(seq uint64, content []byte) error) (*Journal, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -86,11 +86,11 @@ func Open(dir FS, o Options, replay func(seq uint64, content []byte) error) (*Jo
 	return j, nil
 }
 
-// Salvage hands replay every record that can be read and was not released, with holes, for a person who has decided
-// that nothing better is left. dir stays as it is.
+// Salvage hands replay every record that can be read and was not released, with holes, for an operator that has decided
+// that nothing better is left. dir is not changed.
 func Salvage(dir FS, replay func(seq uint64, content []byte) error) error {
 	m, err := openMark(dir)
-	if errors.Is(err, errNoMark) { // without the identity no record can be told from anything else.
+	if errors.Is(err, errNoMark) { // without the identity no record can be recognised.
 		return nil
 	}
 	if err != nil {
@@ -108,7 +108,7 @@ func Salvage(dir FS, replay func(seq uint64, content []byte) error) error {
 	return errors.Join(err, j.closeFiles())
 }
 
-// read calls fn for all records that can be read. The segments become those in use.
+// read calls fn for all readable records. The segments become those in use.
 func (j *Journal) read(fn func(s *segment, r record, at int64) error) error {
 	numbers, err := segmentNumbers(j.dir)
 	if err != nil {
@@ -137,11 +137,11 @@ func (j *Journal) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// recovery is what has been found so far.
+// recovery is the state of a recovery.
 type recovery struct {
 	released uint64
 	last     uint64 // the last record of an unbroken sequence.
-	known    uint64 // the highest sequence number of which the mark, or a record, says that it was on disk.
+	known    uint64 // the highest sequence number that was on disk according to the mark or a record.
 	cut      []place
 }
 
@@ -151,7 +151,7 @@ type place struct {
 	at      int64
 }
 
-// take takes in the next record that can be read. One that comes after a hole is cut off.
+// take takes in the next readable record. A record after a hole is cut off.
 func (r *recovery) take(s *segment, rec record, at int64, replay func(seq uint64, content []byte) error) error {
 	r.known = max(r.known, rec.synced)
 	switch {
@@ -164,8 +164,8 @@ func (r *recovery) take(s *segment, rec record, at int64, replay func(seq uint64
 	return nil
 }
 
-// wipe makes unreadable what was cut off: its sequence numbers are given to others now. Should it be readable again
-// later, when the records before it have been released, it would pass for one that follows them.
+// wipe makes the cut-off records unreadable, because their sequence numbers are used again. Otherwise, when the records
+// before it have been released, such a record could be taken for one that follows them.
 func (r *recovery) wipe() error {
 	for _, p := range r.cut {
 		if _, err := p.segment.file.WriteAt(make([]byte, recordHeaderBytes), p.at); err != nil {
@@ -178,7 +178,7 @@ func (r *recovery) wipe() error {
 	return nil
 }
 
-// verdict tells a torn end from damage.
+// verdict distinguishes a torn end from damage.
 func (r *recovery) verdict() error {
 	if r.known > r.last {
 		return fmt.Errorf("%w: records %d to %d are lost: they were on disk once, and cannot be read",
@@ -187,8 +187,8 @@ func (r *recovery) verdict() error {
 	return nil
 }
 
-// resume makes what was read the state of the journal. What was read may never have been synced: now it is. Nothing
-// goes behind an end that may be torn.
+// resume makes the records that were read the state of the journal, and syncs them, because they may never have been
+// synced. Nothing is written after an end that may be torn.
 func (j *Journal) resume(r *recovery) error {
 	if err := r.wipe(); err != nil {
 		return err
@@ -213,8 +213,7 @@ func (j *Journal) resume(r *recovery) error {
 	return j.trim(j.opts.SparesMax)
 }
 
-// trim drops the spare segments that are too many, and those of another size: a crash has left them before they were
-// whole.
+// trim drops excess spare segments, and those of another size: a crash has left them incomplete.
 func (j *Journal) trim(sparesMax int) error {
 	j.mu.Lock()
 	var dropped []*segment

@@ -12,7 +12,7 @@ const segmentSuffix = ".segment"
 
 func segmentName(number uint64) string { return fmt.Sprintf("%016x%s", number, segmentSuffix) }
 
-// segmentNumber is what segmentName has made a name of.
+// segmentNumber is the number in a name that segmentName has made.
 func segmentNumber(name string) (number uint64, ok bool) {
 	digits, ok := strings.CutSuffix(name, segmentSuffix)
 	if !ok {
@@ -53,8 +53,8 @@ func readSegment(dir FS, number uint64, buf []byte) (s *segment, content []byte,
 	return &segment{number: number, file: f, bytes: size}, content[:n], nil
 }
 
-// records calls fn for every record of a segment that can be read, and with where it begins. What a torn one leaves, or
-// a damaged one, is passed over.
+// records calls fn for every readable record of a segment, with the place where it begins. Torn and damaged records are
+// skipped.
 func records(content []byte, sum uint32, number uint64, fn func(r record, at int64) error) error {
 	for at := int64(0); at < int64(len(content)); {
 		r, length := readRecord(content[at:], sum, number)

@@ -11,14 +11,15 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 )
 
-// FileOptions say how large a log file becomes, and how many are kept.
+// FileOptions bound the size of a log file, and the number of old ones.
 type FileOptions struct {
-	Path     string
-	BytesMax int64 // what would make the file larger begins a new one. The old one keeps its name, with the time in it.
-	FilesMax int   // old ones that are kept; 0: all.
+	Path string
+	// a write that would make the file larger begins a new one. The old file is renamed with the time in its name.
+	BytesMax int64
+	FilesMax int // old ones that are kept; 0: all.
 
-	// Outputs are descriptors that follow the file, so that what is written past the log, such as the last words of a
-	// process that dies, is found in it: 1 and 2, as a rule.
+	// Outputs are descriptors that follow the file, usually 1 and 2, so that other output, such as the message of a
+	// panic, is in the file too.
 	Outputs []int
 }
 
@@ -27,7 +28,7 @@ type File struct {
 	opts FileOptions
 
 	mu    sync.Mutex
-	out   lumberjack.Logger // names, renames and removes files. It decides nothing: Outputs have to follow.
+	out   lumberjack.Logger // names, renames and removes files. File decides when, because Outputs have to follow.
 	bytes int64
 	last  time.Time // when it was set aside.
 }
@@ -64,7 +65,7 @@ func (f *File) Write(p []byte) (int, error) {
 }
 
 // setAside renames the file and begins a new one. Lumberjack names old files by the millisecond, and would replace one
-// by another of the same: so each has its own. The caller holds mu.
+// by another of the same millisecond: so each gets a millisecond of its own. The caller holds mu.
 func (f *File) setAside() error {
 	for time.Since(f.last) < 2*time.Millisecond {
 		time.Sleep(time.Millisecond)
@@ -83,7 +84,7 @@ func (f *File) Reopen() error {
 	return f.follow()
 }
 
-// follow makes the outputs those of the file, and looks how large it is. The caller holds mu.
+// follow redirects the outputs to the file, and reads its size. The caller holds mu.
 func (f *File) follow() (err error) {
 	file, err := os.OpenFile(f.opts.Path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

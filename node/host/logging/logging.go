@@ -1,5 +1,5 @@
-// Package logging makes the process's log: slog lines as text or JSON, and the way there for the log lines that the
-// pure core hands out as effects.
+// Package logging makes the process's log: slog lines as text or JSON. It also writes the log lines that the pure core
+// returns as effects.
 //
 // It is not a log shipper: lines go to one writer, which may be a File, that is set aside when it has become large.
 //
@@ -55,7 +55,7 @@ func ParseLevel(s string) (slog.Level, error) {
 	return slog.LevelInfo, fmt.Errorf("unknown log level %q: use debug, info, warn or error", s)
 }
 
-// LevelName is the word that ParseLevel reads.
+// LevelName is the name that ParseLevel reads.
 func LevelName(l slog.Level) string { return strings.ToLower(l.String()) }
 
 // New returns a logger that writes lines of at least level, which may change (slog.LevelVar), to w, one Write a line.

@@ -8,8 +8,8 @@ import (
 	"kvs/node"
 )
 
-// counter says under which name a field of node.Counters is shown. A new field needs a line here, and one in doc.go if the name
-// is new; a test sees to both.
+// counter is the metric of a field of node.Counters. A new field needs a line here, and one in doc.go if the name is
+// new; a test checks both.
 type counter struct {
 	field string
 	name  string
@@ -18,14 +18,18 @@ type counter struct {
 	help  string
 }
 
-// Of one name, label and help are the same.
+// Counters of one name have the same label and help.
 var counters = []counter{
 	{"Reads", "kvs_operations_total", "kind", "read", "Operations through the core; eventual reads go around it."},
 	{"Writes", "kvs_operations_total", "kind", "write", "Operations through the core; eventual reads go around it."},
-	{"ReplicatedOut", "kvs_replication_records_total", "direction", "out", "Records sent and acknowledged (out) or received (in)."},
-	{"ReplicatedIn", "kvs_replication_records_total", "direction", "in", "Records sent and acknowledged (out) or received (in)."},
-	{"Merged", "kvs_replication_received_total", "result", "merged", "Records received that won, or that lost or were known."},
-	{"Stale", "kvs_replication_received_total", "result", "stale", "Records received that won, or that lost or were known."},
+	{"ReplicatedOut", "kvs_replication_records_total", "direction", "out",
+		"Records sent and acknowledged (out) or received (in)."},
+	{"ReplicatedIn", "kvs_replication_records_total", "direction", "in",
+		"Records sent and acknowledged (out) or received (in)."},
+	{"Merged", "kvs_replication_received_total", "result", "merged",
+		"Records received that won, or that lost or were known."},
+	{"Stale", "kvs_replication_received_total", "result", "stale",
+		"Records received that won, or that lost or were known."},
 	{"Restamped", "kvs_quorum_restamps_total", "", "", "Quorum writes stamped anew, above versions of a majority."},
 	{"QueueDropped", "kvs_replication_queue_dropped_total", "", "", "Entries dropped because a queue was full."},
 	{"HintsFull", "kvs_hints_dropped_total", "reason", "full", "Writes kept for an absent member and dropped."},
@@ -42,13 +46,17 @@ var counters = []counter{
 	{"RoundsRetried", "kvs_rounds_total", "result", "retried", "Rounds of linearizable operations."},
 	{"RoundsUnknown", "kvs_rounds_total", "result", "unknown", "Rounds of linearizable operations."},
 	{"RoundsCombined", "kvs_rounds_total", "result", "combined", "Rounds of linearizable operations."},
-	{"RoundLooks", "kvs_round_trips_total", "phase", "look", "Questions of linearizable operations to all voters: one round trip each."},
-	{"RoundPrepares", "kvs_round_trips_total", "phase", "prepare", "Questions of linearizable operations to all voters: one round trip each."},
-	{"RoundAccepts", "kvs_round_trips_total", "phase", "accept", "Questions of linearizable operations to all voters: one round trip each."},
+	{"RoundLooks", "kvs_round_trips_total", "phase", "look",
+		"Questions of linearizable operations to all voters: one round trip each."},
+	{"RoundPrepares", "kvs_round_trips_total", "phase", "prepare",
+		"Questions of linearizable operations to all voters: one round trip each."},
+	{"RoundAccepts", "kvs_round_trips_total", "phase", "accept",
+		"Questions of linearizable operations to all voters: one round trip each."},
 	{"SyncRounds", "kvs_sync_rounds_total", "", "", "Comparisons with a peer."},
 	{"SyncPulled", "kvs_sync_records_total", "direction", "pulled", "Records that comparisons moved."},
 	{"SyncPushed", "kvs_sync_records_total", "direction", "pushed", "Records that comparisons moved."},
-	{"ScrubRepairs", "kvs_index_repairs_total", "", "", "Records whose entry in the index was put right, rotten ones included."},
+	{"ScrubRepairs", "kvs_index_repairs_total", "", "",
+		"Records whose entry in the index was corrected, rotten ones included."},
 	{"BootstrapPages", "kvs_bootstrap_pulled_total", "unit", "pages", "What this node pulled as a newcomer."},
 	{"BootstrapKeys", "kvs_bootstrap_pulled_total", "unit", "keys", "What this node pulled as a newcomer."},
 	{"Expired", "kvs_values_expired_total", "", "", "Values that this node ended."},
@@ -58,17 +66,21 @@ var counters = []counter{
 	{"FramesIn", "kvs_messages_total", metricTransport, "frame,in", "Messages from members."},
 	{"FramesBad", "kvs_messages_total", metricTransport, "frame,bad", "Messages from members."},
 	{"FramesForeign", "kvs_messages_total", metricTransport, "frame,impostor", "Messages from members."},
-	{"ClaimsAsked", "kvs_claims_total", "result", "asked", "Lasting claims in a member's name: asked about, and denied."},
-	{"ClaimsDenied", "kvs_claims_total", "result", "denied", "Lasting claims in a member's name: asked about, and denied."},
+	{"ClaimsAsked", "kvs_claims_total", "result", "asked",
+		"Lasting claims in a member's name: asked about, and denied."},
+	{"ClaimsDenied", "kvs_claims_total", "result", "denied",
+		"Lasting claims in a member's name: asked about, and denied."},
 	{"FramesLate", "kvs_messages_total", metricTransport, "frame,late", "Messages from members."},
-	{"OtherCluster", "kvs_messages_other_cluster_total", "what", "message", "Messages and foundings of other clusters."},
-	{"OtherFounding", "kvs_messages_other_cluster_total", "what", "founding", "Messages and foundings of other clusters."},
+	{"OtherCluster", "kvs_messages_other_cluster_total", "what", "message",
+		"Messages and foundings of other clusters."},
+	{"OtherFounding", "kvs_messages_other_cluster_total", "what", "founding",
+		"Messages and foundings of other clusters."},
 }
 
 // metricTransport are the labels of messages.
 const metricTransport = "transport,result"
 
-// summed are fields that are sums of others in the table.
+// summed are fields that are sums of other fields in the table.
 var summed = map[string]bool{"ConflictsSettled": true}
 
 // counterSeries is a line of the table, ready to be read.

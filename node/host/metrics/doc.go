@@ -1,8 +1,8 @@
 // Package metrics counts what a node does and shows it to Prometheus, in the text format of GET /metrics.
 //
-// Names, types and units below are stable: they are added to, never renamed. Seconds and bytes are the only units. What the core
-// counts is read from a snapshot when the metrics are read, and costs nothing in between; only requests and persists are observed
-// as they happen.
+// Names, types and units below are stable: they are added to, never renamed. Seconds and bytes are the only units. The
+// core's counters are read from a snapshot when the metrics are read, and cost nothing in between; only requests and
+// persists are observed as they happen.
 //
 //	| name                               | type      | labels          | what |
 //	|------------------------------------|-----------|-----------------|------|
@@ -29,7 +29,7 @@
 //	| kvs_round_trips_total              | counter   | phase           | questions to all voters: look, prepare, accept; one round trip each |
 //	| kvs_sync_rounds_total              | counter   |                 | comparisons with a peer |
 //	| kvs_sync_records_total             | counter   | direction       | records that comparisons moved: pulled, pushed |
-//	| kvs_index_repairs_total            | counter   |                 | records whose entry in the index was put right, rotten ones included |
+//	| kvs_index_repairs_total            | counter   |                 | records whose entry in the index was corrected, rotten ones included |
 //	| kvs_bootstrap_pulled_total         | counter   | unit            | pulled as a newcomer: pages, keys |
 //	| kvs_bootstrap_bytes                | gauge     | state           | a bootstrap under way: done, total; absent: none is |
 //	| kvs_values_expired_total           | counter   |                 | values that this node ended, because their time was up |
@@ -61,7 +61,7 @@
 //	| kvs_scrape_failures_total          | counter   | source          | snapshot, store: could not be asked; what is shown of it is old or absent |
 //	| kvs_build_info                     | gauge     | version, go     | always 1 |
 //
-// Beside them stand go_* and process_*, as the Prometheus client defines them.
+// The metrics go_* and process_* of the Prometheus client are served as well.
 //
-// It is not a log, and decides nothing. Begin with New; counters.go has the table of what the core counts.
+// It is not a log. Begin with New; counters.go has the table of the core's counters.
 package metrics

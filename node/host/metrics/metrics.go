@@ -19,13 +19,13 @@ import (
 type Options struct {
 	Version string
 
-	// Sample and Sizes are called once a scrape, perhaps by several at once. An error means that what comes with it is
+	// Sample and Sizes are called once for each scrape, perhaps by several at once. An error means that the result is
 	// old.
 	Sample func() (Sample, error)
 	Sizes  func() (Sizes, error)
 }
 
-// Sample is what a node knows about itself at one moment.
+// Sample is the state of a node at one moment.
 type Sample struct {
 	Status   *node.Status
 	Ready    bool
@@ -41,7 +41,7 @@ type Sample struct {
 	RefusedAddress, RefusedRate, RefusedBodies, RefusedConnections uint64 // by the limits at the edge.
 }
 
-// Network is what the transport has counted since the start.
+// Network has the counters of the transport since the start.
 type Network struct {
 	DatagramsIn, DatagramsInOversize, DatagramsInDropped                            uint64
 	DatagramsInRefused, DatagramsInReplayed                                         uint64
@@ -58,7 +58,7 @@ type Sizes struct {
 	Tables               int
 }
 
-// Op is what a client asked for.
+// Op is the kind of a client's request.
 type Op uint8
 
 // The operations that are counted.
@@ -71,7 +71,7 @@ const (
 
 var opNames = [...]string{"get", "put", "delete", "list"}
 
-// levelsMax is the number of levels; the first one stands for requests refused before theirs was known.
+// levelsMax is the number of levels; the first one is for requests refused before their level was known.
 const levelsMax = int(node.Linearizable) + 1
 
 // OK is the code of requests that were answered as asked.
@@ -81,7 +81,7 @@ const OK = "ok"
 type Metrics struct {
 	registry  *prometheus.Registry
 	requests  *prometheus.CounterVec
-	succeeded [len(opNames)][levelsMax]prometheus.Counter // of requests: found without looking their labels up.
+	succeeded [len(opNames)][levelsMax]prometheus.Counter // of requests: indexed, without a lookup of labels.
 	duration  [len(opNames)][levelsMax]prometheus.Observer
 	persists  prometheus.Histogram
 	failures  prometheus.Counter
@@ -195,7 +195,7 @@ func (o *observed) Apply(changes []node.Change) error {
 	return nil
 }
 
-// twoSteps counts those of a store that takes its transactions in two steps.
+// twoSteps counts the transactions of a store that takes them in two steps.
 type twoSteps struct {
 	observed
 	store twoStep
@@ -258,7 +258,7 @@ func (m *Metrics) Text() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// split is the list that commas separate; nothing for an empty one.
+// split splits a list at its commas; an empty text is an empty list.
 func split(list string) []string {
 	if list == "" {
 		return nil

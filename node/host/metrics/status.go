@@ -160,7 +160,7 @@ func (s *status) node(o out, sample *Sample) {
 	}
 	seen := map[string]bool{}
 	for _, r := range st.ModeReasons {
-		// what follows changes all the time, and each text would be a series of its own.
+		// the rest changes all the time, and each text would be a series of its own.
 		word, _, _ := strings.Cut(r, " ")
 		if !seen[word] {
 			o.gauge(s.reason, 1, word)

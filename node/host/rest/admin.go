@@ -8,8 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// Admin is a door of its own for those who watch a node: /livez, /readyz and /metrics, and nothing else, without TLS or
-// credentials.
+// Admin is a separate listener for monitoring: it serves only /livez, /readyz and /metrics, without TLS or credentials.
 type Admin struct {
 	app  *fiber.App
 	once sync.Once
@@ -42,7 +41,7 @@ func (s *Server) ServeAdmin(l net.Listener) *Admin {
 	return a
 }
 
-// Close ends it.
+// Close stops the listener.
 func (a *Admin) Close() (err error) {
 	a.once.Do(func() { err = a.app.ShutdownWithTimeout(time.Second) })
 	return err

@@ -13,7 +13,7 @@ import (
 // Audited is one request, as the audit log keeps it. It holds no value, no query and no credential.
 type Audited struct {
 	Time    time.Time `json:"time"`
-	Who     string    `json:"who,omitempty"` // token:ID, cert:NAME, admin:NAME or member:NAME; empty: nobody knows.
+	Who     string    `json:"who,omitempty"` // token:ID, cert:NAME, admin:NAME or member:NAME; empty: not known.
 	Address string    `json:"address"`       // host:port at the other end.
 	Method  string    `json:"method"`
 	Path    string    `json:"path"` // as it was sent.
@@ -23,7 +23,7 @@ type Audited struct {
 	Millis  int64     `json:"millis"`
 }
 
-// auditPathBytesMax bounds what is kept of a path: longer ones than any path of a value are refused anyway.
+// auditPathBytesMax bounds the logged part of a path: a longer path is refused anyway.
 const auditPathBytesMax = 3*1024 + 32
 
 // audit reports each answered request, except those of members to each other and those of /livez.

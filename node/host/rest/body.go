@@ -12,9 +12,9 @@ import (
 	"kvs/node/host/budget"
 )
 
-// This file reads bodies. fasthttp would allocate what Content-Length announces before the first byte has come, so
-// that 90 bytes sent pin 8 MiB; and nothing would bound the sum. Here a buffer grows with what has really arrived, and
-// all bodies together with what the server has set aside for them.
+// This file reads bodies. fasthttp would allocate what Content-Length announces before the first byte has come, so that
+// a request of 90 bytes pins 8 MiB, and the sum would have no bound. Here a buffer grows with the bytes that have
+// arrived, and a budget of the server bounds all bodies together.
 
 // Bounds of bodies in memory.
 const (
@@ -23,7 +23,7 @@ const (
 )
 
 // takeBody reads the body before a handler runs. From then on Request().Body() is memory of the request's own, which a
-// handler may keep. What the body holds of the budget is given back when the handler has ended: whoever keeps it
+// handler may keep. Its part of the budget is given back when the handler has ended: a handler that keeps the body
 // counts it from then on.
 func (s *Server) takeBody(c *fiber.Ctx) error {
 	stream := c.Context().RequestBodyStream()
@@ -36,7 +36,7 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 		room = &s.batches
 	}
 	if conn, ok := c.Context().Conn().(*conn); ok {
-		// an end of the connection from now on cuts a request short, also after "100 Continue".
+		// if the connection ends from now on, the request is cut short, also after "100 Continue".
 		conn.unanswered.Store(true)
 	}
 	body, held, err := budget.Read(stream, c.Request().Header.ContentLength(), s.bodyLimit(target), room)
@@ -48,7 +48,8 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// bodyProblem words why a body was not taken, and closes the connection gently: the rest of the body may come.
+// bodyProblem is the answer for a body that was not taken. The connection is closed with a linger, because the rest of
+// the body may still come.
 func (s *Server) bodyProblem(c *fiber.Ctx, err error, room *budget.Bytes) error {
 	if conn, ok := c.Context().Conn().(*conn); ok {
 		conn.linger.Store(true)
@@ -60,7 +61,7 @@ func (s *Server) bodyProblem(c *fiber.Ctx, err error, room *budget.Bytes) error 
 	case errors.Is(err, budget.ErrNoRoom):
 		s.refusals.bodies.Add(1)
 		return &problem{code: api.Overloaded, status: fiber.StatusServiceUnavailable, detail: fmt.Sprintf(
-			"requests whose bodies are on their way hold %d bytes, which is the limit: try again, "+
+			"the bodies of requests in flight hold %d bytes, which is the limit: try again, "+
 				"or ask another member", room.Max)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fiber.ErrRequestTimeout

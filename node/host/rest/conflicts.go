@@ -42,7 +42,7 @@ func (s *Server) conflicts(c *fiber.Ctx) error {
 	}
 	asked, w := limit, whoIs(c)
 	if w != nil && w.rules != nil {
-		asked = conflictsMax // some of them are left out.
+		asked = conflictsMax // some of them are filtered out.
 	}
 	list, err := s.opts.Core.Conflicts(prefix, asked)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Server) conflicts(c *fiber.Ctx) error {
 	return s.sendJSON(c, fiber.StatusOK, doc)
 }
 
-// visibleConflicts are those of paths that may be listed, at most limit. The list is shared: it stays as it is.
+// visibleConflicts are those of paths that may be listed, at most limit. The list is shared and not changed.
 func visibleConflicts(list []node.ConflictRecord, w *who, limit int) (out []node.ConflictRecord) {
 	for i := range list {
 		if len(out) < limit && !isReserved(list[i].Path) && w.may(access.List, list[i].Path) {
@@ -73,7 +73,8 @@ func (s *Server) unanswered(err error) error {
 	case errors.Is(err, ErrStopping):
 		return shuttingDown()
 	case errors.Is(err, context.DeadlineExceeded):
-		return &problem{code: api.Timeout, detail: "the node did not answer within " + s.opts.RequestTimeout.String() + " (request_timeout)"}
+		return &problem{code: api.Timeout, detail: "the node did not answer within " + s.opts.RequestTimeout.String() +
+			" (request_timeout)"}
 	}
 	return &problem{code: api.Internal, detail: err.Error()}
 }
@@ -93,7 +94,8 @@ func conflict(r *node.ConflictRecord, st *node.Status) api.Conflict {
 		})
 	}
 	for _, v := range r.Slot.Votes {
-		out.Votes = append(out.Votes, api.Vote{Member: memberName(st, v.Member), MemberID: v.Member.String(), UUID: v.UUID.String()})
+		out.Votes = append(out.Votes, api.Vote{Member: memberName(st, v.Member), MemberID: v.Member.String(),
+			UUID: v.UUID.String()})
 	}
 	return out
 }

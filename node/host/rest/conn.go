@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// place is among which connections one is counted.
+// place is the group in which a connection is counted.
 type place uint8
 
 const (
 	placeClient place = iota
 	placeMember
-	placeSpare   // nobody knows yet what it wants.
+	placeSpare   // its request is not known yet.
 	placeNowhere // it has been closed, or is about to be.
 )
 
@@ -32,9 +32,8 @@ type conn struct {
 	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
 }
 
-// Read reads from the connection. fasthttp takes io.EOF wherever it comes up for a client that has gone, and says
-// nothing: also between two chunks of a body, where somebody may still wait for the answer to a request that was cut
-// short.
+// Read reads from the connection. fasthttp takes any io.EOF for a client that has gone, and sends no answer; between
+// two chunks of a body this is wrong, because the client may still wait for the answer to its truncated request.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
@@ -46,13 +45,13 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes to the connection: answers alone.
+// Write writes to the connection: only answers are written.
 func (c *conn) Write(b []byte) (int, error) {
 	c.unanswered.Store(false)
 	return c.Conn.Write(b)
 }
 
-// SetReadDeadline is that of the connection, but a spare one has little time.
+// SetReadDeadline is that of the connection, shortened for a spare one.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	if c.wasSpare {
 		if end := c.opened.Add(spareTimeout); c.l.placeOf(c) == placeSpare && t.After(end) {
@@ -68,8 +67,8 @@ const (
 	lingerBytesMax = 64 << 20
 )
 
-// Close closes the connection. When a refused body may still be on its way it first reads that away: a connection that
-// is closed with unread data is reset by the kernel, and the reset overtakes the answer that says why (RFC 9112
+// Close closes the connection. When a refused body may still be in flight it first reads and discards it: the kernel
+// resets a connection that is closed with unread data, and the reset overtakes the answer with the reason (RFC 9112
 // section 9.6).
 func (c *conn) Close() error {
 	err := net.ErrClosed

@@ -12,8 +12,8 @@ import (
 	"kvs/node/swim"
 )
 
-// leave serves POST /members/leave: this node goes for good, and its process ends. Like the other POSTs it insists on a
-// media type that no browser sends unasked.
+// leave serves POST /members/leave: this node leaves for good, and its process ends. Like the other POSTs it requires a
+// media type that no browser sends without a preflight request.
 func (s *Server) leave(c *fiber.Ctx) error {
 	force, err := readForce(c)
 	if err != nil {
@@ -83,14 +83,14 @@ func departProblem(err error) error {
 	case errors.Is(err, node.ErrVotersAway):
 		return &problem{code: api.NoQuorum, outcome: api.NotApplied,
 			detail: err.Error() + ": bring back more of them; if they are lost for ever see kvs recover. force=true " +
-				"removes it all the same: voters that live on elsewhere would retire"}
+				"removes it all the same: voters that are alive elsewhere would retire"}
 	case errors.Is(err, swim.ErrRemoveSelf):
 		return refuse(api.MemberAlive,
 			"this is the member that answers: let it leave (POST /members/leave), or ask another one")
 	case errors.Is(err, ErrNotHandedOver):
 		return &problem{code: api.NotHandedOver,
 			detail: err.Error() + ": try again when more members can be reached, or use force=true, which may lose " +
-				"what this one alone holds"}
+				"what only this one holds"}
 	case errors.Is(err, ErrStopping):
 		return refuse(api.ShuttingDown, "%v", err)
 	}

@@ -16,8 +16,8 @@ import (
 	"kvs/node/api"
 )
 
-// A node that is still fetching its data has no answers of its own. It passes reads on to a member that serves: one hop
-// and no more, which the header Kvs-Via sees to. The answer is that member's, its name in Kvs-Node, with Kvs-Via naming
+// A node that is still fetching its data has no answers of its own. It passes reads on to a member that serves: at most
+// one hop, which the header Kvs-Via ensures. The answer is that member's, its name in Kvs-Node, with Kvs-Via naming
 // this one.
 
 const (
@@ -26,11 +26,11 @@ const (
 	forwardConnsMax     = 128      // for each member.
 	forwardConnIdle     = 10 * time.Second
 	forwardDialTimeout  = time.Second
-	forwardTriesTimeout = 2 // shares of the request's time: a silent member must leave some for another one.
+	forwardTriesTimeout = 2 // parts of the request's time: a silent member must leave time for another one.
 )
 
-// newForwarder returns a client of other members. What dial returns is secured already, so that all of it looks like
-// plain HTTP here.
+// newForwarder returns a client of other members. The connections of dial are secured already, so the client uses plain
+// HTTP.
 func newForwarder(dial func(context.Context, string) (net.Conn, error)) *fasthttp.Client {
 	if dial == nil {
 		dial = func(ctx context.Context, addr string) (net.Conn, error) {
@@ -83,7 +83,7 @@ func (s *Server) passOn(c *fiber.Ctx) (done bool, err error) {
 		"its place: %s", strings.Join(snap.Reasons, ", "), last)
 }
 
-// askMember passes the request on to the member at addr and takes its answer over. It returns why that did not work.
+// askMember passes the request on to the member at addr and copies its answer. It returns why that failed.
 func (s *Server) askMember(c *fiber.Ctx, addr string) (failure string) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
@@ -94,7 +94,7 @@ func (s *Server) askMember(c *fiber.Ctx, addr string) (failure string) {
 		req.Header.Del(hop)
 	}
 	req.Header.SetCanonical([]byte(api.HeaderVia), []byte(s.nodeHeader))
-	req.Header.Del(headerAs) // whoever asked does not say for themselves who they are.
+	req.Header.Del(headerAs) // the client's own header does not count.
 	if as := asWhom(c); as != "" {
 		req.Header.Set(headerAs, as)
 	}
@@ -115,7 +115,7 @@ func (s *Server) askMember(c *fiber.Ctx, addr string) (failure string) {
 	out := &c.Context().Response
 	resp.Header.CopyTo(&out.Header)
 	out.Header.Del(fiber.HeaderConnection)
-	for _, name := range []string{api.HeaderNode, fiber.HeaderETag} { // fasthttp reads names in its own spelling.
+	for _, name := range []string{api.HeaderNode, fiber.HeaderETag} { // fasthttp normalises the names that it reads.
 		if v := resp.Header.Peek(name); len(v) > 0 {
 			out.Header.Del(name)
 			out.Header.SetCanonical([]byte(name), bytes.Clone(v))
@@ -131,7 +131,7 @@ func (s *Server) askMember(c *fiber.Ctx, addr string) (failure string) {
 
 func escapedName(name string) string { return url.PathEscape(name) }
 
-// decodedName is a node's name as people know it.
+// decodedName is a node's name without percent-encoding.
 func decodedName(header []byte) string {
 	name, err := url.PathUnescape(string(header))
 	if err != nil {

@@ -13,18 +13,19 @@ import (
 	"kvs/node/host/access"
 )
 
-// This file decides who may ask what. A route that it does not name is for administrators: a new route is closed until this file opens it.
+// This file authorizes requests. A route that it does not name is for administrators only: a new route is closed until
+// this file opens it.
 
-// Access is what decides about credentials. It is safe for concurrent use.
+// Access has the credentials that requests are checked against. It is safe for concurrent use.
 type Access struct {
 	// Admin is the hash of the token of that name, which the configuration holds; zero: there is none.
 	Admin access.Hash
 
-	// Tokens is the table of the cluster as this node has it, which is shared and not written to.
+	// Tokens is the cluster's table as this node has it. It is shared and must not be changed.
 	Tokens func() (*access.Table, error)
 }
 
-// who asks. A nil *who, where no credentials are required, may do everything.
+// who is the authenticated sender of a request. A nil *who, where no credentials are required, may do everything.
 type who struct {
 	id    string       // of the token, or the certificate, for the audit log.
 	rules access.Rules // nil: everything.
@@ -36,20 +37,20 @@ func (w *who) may(right access.Right, path string) bool {
 
 const whoKey = "kvs.who"
 
-// whoIs is who asks, as authorize has found out.
+// whoIs is the sender of a request, as authorize has stored it.
 func whoIs(c *fiber.Ctx) *who {
 	w, _ := c.Locals(whoKey).(*who)
 	return w
 }
 
-// need is what a request takes.
+// need is the right that a request requires.
 type need struct {
-	open  bool         // nobody is asked for credentials.
+	open  bool         // no credentials are required.
 	right access.Right // empty: any valid credentials.
 	path  string
 }
 
-// needOf says what a request takes. It uses the path that fiber routes by.
+// needOf is the right that a request requires. It uses the path that fiber routes by.
 func needOf(c *fiber.Ctx) need {
 	target := c.Path()
 	reads := c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead
@@ -57,7 +58,7 @@ func needOf(c *fiber.Ctx) need {
 	case target == "/livez":
 		return need{open: true}
 	case target == api.PathFrames:
-		return need{open: true} // onlyMembers has seen to it.
+		return need{open: true} // onlyMembers has checked it.
 	case strings.HasPrefix(target, kvPrefix):
 		return needOfValue(c, reads)
 	case strings.HasPrefix(target, conflictsPrefix) && reads:
@@ -71,7 +72,7 @@ func needOf(c *fiber.Ctx) need {
 	}
 	switch target {
 	case "/", "/openapi.yaml", "/conflicts", votersPrefix, "/members/", "/status", "/mode", "/readyz", "/metrics":
-		return need{} // none of them tells of paths, but for the conflicts, which are sieved.
+		return need{} // none of them shows paths, except the conflicts, which are filtered.
 	}
 	return need{right: access.Admin}
 }
@@ -89,7 +90,7 @@ func needOfValue(c *fiber.Ctx, reads bool) need {
 	return need{right: access.Write, path: path}
 }
 
-// authorize lets a request through that has the right to be answered.
+// authorize passes a request on if its sender has the required right.
 func (s *Server) authorize(c *fiber.Ctx) error {
 	if s.opts.Access == nil {
 		return c.Next()
@@ -115,10 +116,10 @@ func (s *Server) authorize(c *fiber.Ctx) error {
 		err = s.withinRate(w)
 	}
 	if w != nil {
-		c.Locals(whoKey, w) // also of one who is refused, for the audit log.
+		c.Locals(whoKey, w) // also of a refused sender, for the audit log.
 	}
 	if err != nil {
-		if c.Request().Header.ContentLength() != 0 { // a body may be on its way, and is not read.
+		if c.Request().Header.ContentLength() != 0 { // a body may be in flight, and is not read.
 			if conn, ok := c.Context().Conn().(*conn); ok {
 				conn.linger.Store(true)
 			}
@@ -136,8 +137,8 @@ func notAllowed(n need) error {
 	return refuse(api.NotAllowed, "this needs the right %s on %q", n.right, n.path)
 }
 
-// whoAsks finds out who asks: by the token that is shown, else by the certificate of the connection. A member that passes a request on says
-// who asked it.
+// whoAsks finds the sender of a request: by the token that is shown, else by the certificate of the connection. A
+// member that passes a request on names the original sender.
 func (s *Server) whoAsks(c *fiber.Ctx) (*who, error) {
 	peer, _ := peerOf(c)
 	h := &c.Request().Header
@@ -159,7 +160,8 @@ func (s *Server) whoAsks(c *fiber.Ctx) (*who, error) {
 	case peer.Client:
 		return s.byCertificate(peer.Name)
 	}
-	return nil, refuse(api.NoCredentials, "show a token (Authorization: Bearer, kvs --token-file) or a certificate (kvs --cert --key)")
+	return nil, refuse(api.NoCredentials,
+		"show a token (Authorization: Bearer, kvs --token-file) or a certificate (kvs --cert --key)")
 }
 
 // byToken checks a token. The answer does not tell unknown, revoked and expired tokens apart.
@@ -198,18 +200,20 @@ func unknownToken() error {
 func (s *Server) byCertificate(name string) (*who, error) {
 	table, err := s.opts.Access.Tokens()
 	if err != nil {
-		s.opts.Log.Error("the table of tokens cannot be read: certificates of clients are refused", "error", err.Error())
+		s.opts.Log.Error("the table of tokens cannot be read: certificates of clients are refused", "error",
+			err.Error())
 		return nil, refuse(api.NoCredentials, "the rules of this certificate cannot be read")
 	}
 	e, ok := table.Find(access.CertificateID(name))
 	if !ok || !e.Certificate || e.Expired(time.Now()) {
-		return nil, refuse(api.NoCredentials, "there are no rules for certificates of client %.100q: kvs token create --certificate", name)
+		return nil, refuse(api.NoCredentials,
+			"there are no rules for certificates of client %.100q: kvs token create --certificate", name)
 	}
 	return &who{id: e.ID, rules: e.Rules}, nil
 }
 
-// headerAs says, between members, who has asked the member that passes a request on: admin/NAME or client/NAME. From anybody else it means
-// nothing.
+// headerAs names, between members, the original sender of a request that is passed on: admin/NAME or client/NAME. From
+// other senders it is ignored.
 const headerAs = "Kvs-As"
 
 // asWhom is that header's value for a request on this connection.
@@ -223,14 +227,15 @@ func asWhom(c *fiber.Ctx) string {
 	return ""
 }
 
-// reserved is the directory of what kvs keeps for itself among the values. Nobody reads, writes or lists it through /kv/.
+// reserved is the directory of kvs' own values. /kv/ does not read, write or list it.
 const reserved = ".kvs"
 
-// TokensPath is where the table of tokens is.
+// TokensPath is the path of the table of tokens.
 const TokensPath = reserved + "/tokens"
 
 func isReserved(path string) bool { return path == reserved || strings.HasPrefix(path, reserved+"/") }
 
 func refuseReserved(path string) error {
-	return &problem{code: api.BadPath, detail: fmt.Sprintf("%q: what begins with %s/ is kept by kvs for itself", path, reserved)}
+	return &problem{code: api.BadPath, detail: fmt.Sprintf("%q: what begins with %s/ is kept by kvs for itself", path,
+		reserved)}
 }

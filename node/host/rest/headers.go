@@ -14,11 +14,11 @@ import (
 	"kvs/node/slot"
 )
 
-// This file reads the headers of reads and writes. A write is never run as if a header that it carries, and that this
-// server knows, were not there: what cannot be understood or kept is refused.
+// This file reads the headers of reads and writes. A write is never run as if a known header of it were missing: a
+// header that cannot be parsed or honoured is refused.
 
-// condition reads what a write wants to find (RFC 9110 section 13.1). ETags that no version has are no error: nothing
-// matches them. What is no ETag is one: it would be a condition that always fails, or never.
+// condition reads the condition of a write (RFC 9110 section 13.1). An ETag that no version has is no error: it matches
+// nothing. Text that is no ETag is an error: the condition would always fail, or never.
 func condition(c *fiber.Ctx) (node.Condition, error) {
 	var cond node.Condition
 	for kind, header := range conditionHeaders {
@@ -98,7 +98,7 @@ func tagBytes(s string) int {
 	return len(s) - len(opaque) + end + 2
 }
 
-// once reads a header that may be there once; present tells an empty one from none.
+// once reads a header that may occur once; present distinguishes an empty header from none.
 func once(c *fiber.Ctx, header string) (text []byte, present bool, err error) {
 	lines := c.Request().Header.PeekAll(header)
 	switch len(lines) {
@@ -127,9 +127,9 @@ func idempotencyKey(c *fiber.Ctx) ([]byte, error) {
 
 const idempotencyKeyBytesMax = 255
 
-// overdue refuses a request whose client has given up before it was begun, as when this process had been stopped:
-// nobody would hear the answer, and a write would come after those that were acknowledged meanwhile. Clocks differ:
-// only what is late by more than they may is dropped.
+// overdue refuses a request whose client has given up before it was begun, for instance because this process was
+// stopped: no client would receive the answer, and a write would come after others that were acknowledged meanwhile.
+// Clocks differ: only a request that is late by more than the largest clock offset is dropped.
 func (s *Server) overdue(c *fiber.Ctx) error {
 	text, present, err := once(c, api.HeaderDeadline)
 	if err != nil || !present {
@@ -150,7 +150,7 @@ func (s *Server) overdue(c *fiber.Ctx) error {
 	return outcomeOf(isWrite(c), api.NotApplied, p)
 }
 
-// ttl reads how long a value is to live.
+// ttl reads a value's time to live.
 func ttl(c *fiber.Ctx) (time.Duration, error) {
 	text, present, err := once(c, api.HeaderTTL)
 	if err != nil || !present {
@@ -163,7 +163,7 @@ func ttl(c *fiber.Ctx) (time.Duration, error) {
 	return d, nil
 }
 
-// refuseValueHeaders refuses in a DELETE what only a value can have.
+// refuseValueHeaders refuses headers in a DELETE that only a value can have.
 func refuseValueHeaders(c *fiber.Ctx) error {
 	if _, present, _ := once(c, api.HeaderTTL); present {
 		return refuse(api.BadHeader, "%s is for PUT: a deletion has no end", api.HeaderTTL)
@@ -185,7 +185,8 @@ func contentType(c *fiber.Ctx) (string, error) {
 	return ct, nil
 }
 
-// conditions are the ETags of one conditional header, of all its lines; present tells an empty header from none.
+// conditions are the ETags of one conditional header, of all its lines; present distinguishes an empty header from
+// none.
 func conditions(c *fiber.Ctx, header string) (list string, present bool) {
 	lines := c.Request().Header.PeekAll(header)
 	return string(bytes.Join(lines, []byte(","))), len(lines) > 0

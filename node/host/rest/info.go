@@ -23,7 +23,7 @@ func (s *Server) members(c *fiber.Ctx) error {
 	return s.sendJSON(c, fiber.StatusOK, api.Members{Members: memberTable(&snap)})
 }
 
-// status serves all that the node knows about itself, in whatever mode.
+// status serves the whole state of the node, in any mode.
 func (s *Server) status(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -38,7 +38,8 @@ func (s *Server) statusDocument(snap *Snapshot) api.Status {
 		Mode: snap.Mode.String(), Reasons: append([]string{}, snap.Reasons...), Ready: snap.Ready,
 		UptimeSeconds: int64(snap.Uptime.Seconds()), Started: snap.Started.UTC(), Timestamp: snap.Clock.String(),
 		Members: memberTable(snap), Peers: []api.Peer{}, Counters: counters(&snap.Counters),
-		Bootstrap: bootstrapDocument(snap.Bootstrap), Voters: votersDocument(&snap.Status), Digest: fmt.Sprintf("%016x", snap.Digest), Keys: snap.Keys,
+		Bootstrap: bootstrapDocument(snap.Bootstrap), Voters: votersDocument(&snap.Status),
+		Digest: fmt.Sprintf("%016x", snap.Digest), Keys: snap.Keys,
 		LocalHealth: snap.LocalHealth, Clash: snap.Clash, Retired: snap.Retired, Warnings: snap.Warnings,
 	}
 	if !snap.CertExpires.IsZero() {
@@ -53,7 +54,9 @@ func (s *Server) statusDocument(snap *Snapshot) api.Status {
 	for _, p := range snap.Peers {
 		peer := api.Peer{
 			ID: p.ID.String(), QueueEntries: p.QueueEntries, QueueBytes: p.QueueBytes, Dropped: p.Dropped,
-			AckMillisAgo: millisSince(p.LastAck, snap.Status.Started+snap.Uptime), EqualMillisAgo: millisSince(p.LastEqual, snap.Status.Started+snap.Uptime), HintsFull: p.HintsFull, HintsExpired: p.HintsExpired,
+			AckMillisAgo:   millisSince(p.LastAck, snap.Status.Started+snap.Uptime),
+			EqualMillisAgo: millisSince(p.LastEqual, snap.Status.Started+snap.Uptime), HintsFull: p.HintsFull,
+			HintsExpired: p.HintsExpired,
 		}
 		if p.Away > 0 {
 			away := p.Away.Milliseconds()
@@ -73,7 +76,8 @@ func bootstrapDocument(b *node.BootstrapStatus) *api.Bootstrap {
 		return nil
 	}
 	out := &api.Bootstrap{
-		Phase: b.Phase, Serving: b.Serving, Resumed: b.Resumed, KeysDone: b.KeysDone, KeysTotal: b.KeysAll, BytesDone: b.BytesDone,
+		Phase: b.Phase, Serving: b.Serving, Resumed: b.Resumed, KeysDone: b.KeysDone, KeysTotal: b.KeysAll,
+		BytesDone:  b.BytesDone,
 		BytesTotal: b.BytesAll, Band: b.Band, Bands: b.Bands, Rate: b.Rate,
 	}
 	if b.Server != 0 {
@@ -118,7 +122,8 @@ func snake(name string) string {
 	return b.String()
 }
 
-// livez says that the process works, whatever its mode; only when its disk has failed a new start is all that helps.
+// livez reports that the process works, in any mode; it fails only when the disk has failed, because then only a
+// restart helps.
 func (s *Server) livez(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -129,7 +134,7 @@ func (s *Server) livez(c *fiber.Ctx) error {
 	return s.sendJSON(c, fiber.StatusOK, api.Live{Live: true})
 }
 
-// readyz says whether clients should be sent here.
+// readyz reports whether this node serves clients.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -142,7 +147,8 @@ func (s *Server) readyz(c *fiber.Ctx) error {
 		}
 		return refuse(api.NotReady, "the node is in mode %s: %s", snap.Mode, reasons)
 	}
-	return s.sendJSON(c, fiber.StatusOK, api.Ready{Ready: true, Mode: snap.Mode.String(), Reasons: append([]string{}, snap.Reasons...)})
+	return s.sendJSON(c, fiber.StatusOK, api.Ready{Ready: true, Mode: snap.Mode.String(),
+		Reasons: append([]string{}, snap.Reasons...)})
 }
 
 func (s *Server) openapi(c *fiber.Ctx) error {
@@ -185,18 +191,19 @@ Try:
 `)
 }
 
-// onlyStarted answers in place of all routes while the node starts: only this file uses a core that
-// is not there yet. The process is alive, so that no supervisor ends it while its store is being checked; it serves nothing.
+// onlyStarted answers in place of all routes while the node starts and has no core yet. /livez succeeds, so that no
+// supervisor ends the process while its store is being checked; other requests are refused.
 func (s *Server) onlyStarted(c *fiber.Ctx) error {
 	starting := s.opts.Starting()
 	if starting == nil {
 		return c.Next()
 	}
-	if string(c.Request().URI().PathOriginal()) == "/livez" && (c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead) {
+	if string(c.Request().URI().PathOriginal()) == "/livez" &&
+		(c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead) {
 		return s.sendJSON(c, fiber.StatusOK, api.Live{Live: true, Starting: starting})
 	}
 	if conn, ok := c.Context().Conn().(*conn); ok {
-		conn.linger.Store(true) // a body may be on its way.
+		conn.linger.Store(true) // a body may be in flight.
 	}
 	c.Context().SetConnectionClose()
 	return refuse(api.NotStarted, "this node is starting (%v): try again, or ask another member", starting)

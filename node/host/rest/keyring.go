@@ -12,12 +12,12 @@ import (
 	"kvs/node/api"
 )
 
-// Keyring is what gossip is sealed with, as far as this package needs it. It is safe for concurrent use.
+// Keyring is the keyring of gossip, as far as this package needs it. It is safe for concurrent use.
 type Keyring interface {
 	// IDs are the identifiers of the keys, the primary one first.
 	IDs() []string
 
-	// Change does what is asked, on disk as well. An error is for people.
+	// Change makes a change, on disk as well. An error is for people.
 	Change(api.KeyringChange) error
 }
 
@@ -55,7 +55,7 @@ func (s *Server) changeKeyring(c *fiber.Ctx) error {
 		return err
 	}
 	if _, isSecure := peerOf(c); !isSecure {
-		return refuse(api.NotAllowed, "keys are told over TLS alone")
+		return refuse(api.NotAllowed, "keys are sent over TLS only")
 	}
 	if s.opts.Keyring == nil {
 		return noKeyring()

@@ -70,15 +70,16 @@ func (s *Server) read(path string, level node.Level) (node.Record, node.Level, e
 func (s *Server) viewError(path string, err error) error {
 	s.opts.Log.Error("read failed", "path", path, "error", err.Error())
 	if errors.Is(err, node.ErrCorrupt) {
-		return refuse(api.StorageCorrupt, "%v: this node repairs it from a peer's copy; ask another member meanwhile", err)
+		return refuse(api.StorageCorrupt, "%v: this node repairs it from a peer's copy; ask another member meanwhile",
+			err)
 	}
 	return refuse(api.StorageError, "%v", err)
 }
 
-// sendValue answers with a live record, as far as the request's conditions want it.
+// sendValue answers with a live record, if the request's conditions allow it.
 func sendValue(c *fiber.Ctx, rec *node.Record) error {
 	stampETag(c, rec)
-	setHeader(c, fiber.HeaderCacheControl, "no-cache") // may be kept, but has to be asked about each time.
+	setHeader(c, fiber.HeaderCacheControl, "no-cache") // may be cached, but must be validated each time.
 	if list, ok := conditions(c, fiber.HeaderIfMatch); ok && !names(list, quotedETag(rec), false) {
 		return refuse(api.Precondition, "the value has another ETag than those in If-Match: %s", quotedETag(rec))
 	}
@@ -91,10 +92,10 @@ func sendValue(c *fiber.Ctx, rec *node.Record) error {
 		ct = api.ContentTypeBinary
 	}
 	c.Context().Response.Header.SetContentType(ct)
-	// A value that calls itself a page must not act in the name of whatever else this address serves.
+	// A value with the type of a page must not be run as a script of this origin.
 	setHeader(c, fiber.HeaderXContentTypeOptions, "nosniff")
 	setHeader(c, fiber.HeaderContentSecurityPolicy, "sandbox")
-	c.Context().Response.SetBodyRaw(rec.Value) // not copied: nobody writes to it.
+	c.Context().Response.SetBodyRaw(rec.Value) // not copied: it is never written to.
 	return nil
 }
 
@@ -108,7 +109,8 @@ func (s *Server) write(c *fiber.Ctx) error {
 		return err
 	}
 	if directory {
-		return refuse(api.BadPath, "%q is a directory: values are written one by one, under paths that do not end in a slash", path)
+		return refuse(api.BadPath,
+			"%q is a directory: values are written one by one, under paths that do not end in a slash", path)
 	}
 	p, err := readParams(c, "consistency", "return")
 	if err != nil {
@@ -162,14 +164,18 @@ func (s *Server) write(c *fiber.Ctx) error {
 	return s.written(c, path, &resp, withVersion)
 }
 
-// readValue takes body and Content-Type over into a put. The body is the request's own (see takeBody); the rest is copied, for fiber
-// reuses its memory.
+// readValue puts body and Content-Type into a put. The body is the request's own memory (see takeBody); the rest is
+// copied, because fiber reuses its memory.
 func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 	if enc := c.Request().Header.ContentEncoding(); len(enc) > 0 && string(enc) != "identity" {
-		return refuse(api.BadMediaType, "Content-Encoding %.100q would not be kept with the value: leave it away, or name it in the Content-Type", enc)
+		return refuse(api.BadMediaType,
+			"Content-Encoding %.100q would not be kept with the value: omit it, or name it in the Content-Type", enc)
 	}
-	if c.Request().Header.Peek(fiber.HeaderContentRange) != nil { // RFC 9110 section 14.5: it is not to be taken for the whole.
-		return refuse(api.BadHeader, "%s: a part of a value cannot be written; leave the header away, the body is the whole value", fiber.HeaderContentRange)
+	// RFC 9110 section 14.5: a part must not be stored as the whole.
+	if c.Request().Header.Peek(fiber.HeaderContentRange) != nil {
+		return refuse(api.BadHeader,
+			"%s: a part of a value cannot be written; omit the header, the body is the whole value",
+			fiber.HeaderContentRange)
 	}
 	if r.ContentType, err = contentType(c); err != nil {
 		return err
@@ -178,7 +184,8 @@ func (s *Server) readValue(c *fiber.Ctx, r *node.Request) (err error) {
 		return err
 	}
 	body := c.Request().Body()
-	if len(body) > s.opts.ValueBytesMax { // it was limited before it was read: by the same number, if the target was understood as here.
+	// it was limited before it was read: by the same number, if the target was understood as here.
+	if len(body) > s.opts.ValueBytesMax {
 		return s.valueTooLarge()
 	}
 	if cap(body) > len(body)+len(body)/4 {
@@ -207,13 +214,13 @@ func (s *Server) written(c *fiber.Ctx, path string, resp *node.Response, withVer
 		status = fiber.StatusOK // there is content: the version.
 	}
 	v := api.Version{Path: path}
-	if rec.Exists() { // else nothing was deleted, at a level that can tell.
+	if rec.Exists() { // otherwise nothing was deleted, at a level that can tell.
 		v = api.Version{Path: path, ETag: rec.Version().ETag(), Timestamp: rec.TS.String(), UUID: rec.UUID.String()}
 	}
 	return s.sendJSON(c, status, v)
 }
 
-// do asks the core and turns the lack of an answer into a problem.
+// do asks the core, and returns a problem when there is no answer.
 func (s *Server) do(r *node.Request) (node.Response, error) {
 	write, op := r.Op != node.OpGet, r.Op // the core owns r from now on.
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.RequestTimeout)
@@ -225,7 +232,8 @@ func (s *Server) do(r *node.Request) (node.Response, error) {
 	case errors.Is(err, ErrStopping):
 		return resp, outcomeOf(write, api.NotApplied, shuttingDown())
 	case errors.Is(err, context.DeadlineExceeded):
-		return resp, outcomeOf(write, api.Unknown, &problem{code: api.Timeout, detail: "the node did not finish within " + s.opts.RequestTimeout.String() + " (request_timeout)"})
+		return resp, outcomeOf(write, api.Unknown, &problem{code: api.Timeout,
+			detail: "the node did not finish within " + s.opts.RequestTimeout.String() + " (request_timeout)"})
 	}
 	s.opts.Log.Error("the core gave no answer", "operation", op.String(), "error", err.Error())
 	return resp, outcomeOf(write, api.Unknown, &problem{code: api.Internal, detail: err.Error()})
@@ -242,14 +250,14 @@ func outcomeOf(write bool, outcome string, p *problem) error {
 	return p
 }
 
-// stampLevel says at which level the operation is run, or was meant to be.
+// stampLevel sets the header with the level of the operation.
 func stampLevel(c *fiber.Ctx, level node.Level) {
 	if level != node.DefaultLevel {
 		setHeader(c, api.HeaderConsistency, level.String())
 	}
 }
 
-// stampVersion says which version the answer is about, tombstones included.
+// stampVersion sets the header with the version that the answer is about, also that of a tombstone.
 func stampVersion(c *fiber.Ctx, rec *node.Record) {
 	if rec.Exists() {
 		var text [32]byte
@@ -260,8 +268,7 @@ func stampVersion(c *fiber.Ctx, rec *node.Record) {
 	}
 }
 
-// stampETag names the version in the header that conditions are made of. It keeps the spelling that everybody knows;
-// fasthttp would write Etag.
+// stampETag sets the ETag of the version. It keeps the usual spelling; fasthttp would write Etag.
 func stampETag(c *fiber.Ctx, rec *node.Record) {
 	var text [64]byte
 	c.Context().Response.Header.SetCanonical([]byte(fiber.HeaderETag), appendQuotedETag(text[:0], rec))
@@ -273,7 +280,8 @@ func appendQuotedETag(b []byte, rec *node.Record) []byte {
 	return append(rec.Version().AppendETag(append(b, '"')), '"')
 }
 
-// setHeader sets a header of the answer whose name has the form in which it is sent: no request has to convert it.
+// setHeader sets a header of the answer whose name is in the form in which it is sent, so that it is not converted for
+// each request.
 func setHeader(c *fiber.Ctx, name, value string) {
 	c.Context().Response.Header.SetCanonical([]byte(name), []byte(value))
 }

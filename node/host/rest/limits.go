@@ -9,13 +9,13 @@ import (
 
 // Limits are those at the edge. Each has a behaviour when it is reached, and is counted.
 type Limits struct {
-	ConnectionsPerAddress int   // of one client address; further ones are closed, or told 503. 0: no limit.
-	RequestsPerSecond     int   // of one token, with a burst of as many; further ones are told 429. 0: no limit.
-	BodyBytesMax          int64 // of all bodies of clients on their way; further ones are told 503.
-	HeaderBytesMax        int   // of URL and headers; longer ones are told 431.
+	ConnectionsPerAddress int   // of one client address; further ones are closed, or get 503. 0: no limit.
+	RequestsPerSecond     int   // of one token, with a burst of as many; further ones get 429. 0: no limit.
+	BodyBytesMax          int64 // of all bodies of clients in flight; further ones get 503.
+	HeaderBytesMax        int   // of URL and headers; longer ones get 431.
 }
 
-// DefaultLimits are what Options without Limits means.
+// DefaultLimits are used when Options have no Limits.
 var DefaultLimits = Limits{BodyBytesMax: bodiesBytesMax, HeaderBytesMax: headerBytesMax}
 
 // Refusals counts what the limits have refused, since the start.

@@ -25,7 +25,7 @@ func (s *Server) list(c *fiber.Ctx, dir string) error {
 	}
 	stampLevel(c, level)
 	if level != node.Eventual {
-		return refuse(api.NotImplemented, "listings are eventual: leave consistency=%s away", level)
+		return refuse(api.NotImplemented, "listings are eventual: omit consistency=%s", level)
 	}
 	req := node.ListRequest{Directory: dir}
 	if req.Recursive, err = p.bool("recursive"); err != nil {
@@ -74,7 +74,7 @@ func (s *Server) sendJSON(c *fiber.Ctx, status int, doc any) error {
 	return nil
 }
 
-// sieve lists a directory as one who may not list all of it sees it: page and next tell of no path that is hidden.
+// sieve lists a directory for a sender that may not list all of it: page and next do not reveal hidden paths.
 type sieve struct {
 	view    *node.View
 	who     *who
@@ -95,7 +95,7 @@ func (s *sieve) shows(path string) bool {
 	return !isReserved(path) && path != reserved+"/" && s.who.may(access.List, path)
 }
 
-// list is View.List of what may be seen.
+// list is View.List of the visible paths.
 func (s *sieve) list(req node.ListRequest) (node.Listing, error) {
 	if req.Directory != "" && (s.who == nil || s.who.rules == nil) {
 		return s.view.List(req)
@@ -124,7 +124,7 @@ func (s *sieve) list(req node.ListRequest) (node.Listing, error) {
 				break
 			}
 		}
-		seen, stopped := strings.CutSuffix(page.Next, "\x00") // it has looked at all that a page may look at.
+		seen, stopped := strings.CutSuffix(page.Next, "\x00") // the page has reached its bound of records read.
 		switch {
 		case hidden == "" && stopped && s.shows(seen):
 			out.More, out.Next = true, page.Next
@@ -133,7 +133,7 @@ func (s *sieve) list(req node.ListRequest) (node.Listing, error) {
 			hidden = seen
 		}
 		req.After = page.Next
-		if hidden != "" && req.Recursive { // what lies before the next border is hidden too: it need not be looked at.
+		if hidden != "" && req.Recursive { // paths before the next border are hidden too: they are skipped.
 			border, ok := s.borderAfter(hidden)
 			if !ok {
 				return out, nil
@@ -158,7 +158,7 @@ func behind(entries []node.Entry, began string) string {
 	return last
 }
 
-// borderAfter is the next path from which on things may be visible.
+// borderAfter is the next path from which on paths may be visible.
 func (s *sieve) borderAfter(path string) (string, bool) {
 	i := sort.SearchStrings(s.borders, path+"\x00")
 	if i == len(s.borders) {

@@ -17,14 +17,13 @@ import (
 	"kvs/node/api"
 )
 
-// Bounds are how many connections may be open at once. Connections beyond Clients are spare ones: whoever asks for the
-// node's health is answered there and closed, a member that brings messages stays as one of Members, and everybody
-// else is refused, so that clients alone can neither silence the node to those who watch it nor cut it off from its
-// peers.
+// Bounds are how many connections may be open at once. Connections beyond Clients are spare ones: a request for the
+// node's health is answered and the connection closed, a member that brings messages stays as one of Members, and all
+// others are refused. So clients alone can neither hide the node from monitoring nor cut it off from its peers.
 type Bounds struct {
-	Clients int // of anybody.
+	Clients int // of any sender.
 	Members int // further ones, of members.
-	Spares  int // further ones that have not said yet what they want.
+	Spares  int // further ones whose request is not known yet.
 }
 
 // DefaultBounds fit a process that may open many files.
@@ -32,7 +31,7 @@ var DefaultBounds = Bounds{Clients: 4096, Members: 256, Spares: 64}
 
 func (b *Bounds) total() int { return b.Clients + b.Members + b.Spares }
 
-// spareTimeout is how long a spare connection may take to say what it wants.
+// spareTimeout is how long a spare connection may take to send its request.
 const spareTimeout = 2 * time.Second
 
 // Pauses while the process may not open another file.
@@ -41,12 +40,12 @@ const (
 	acceptPauseMax = time.Second
 )
 
-// listener bounds the connections that are open at once, goes on when the process has used up its file descriptors,
-// and closes those connections gently on which an answer was sent before the request had been read to its end.
+// listener bounds the connections that are open at once, goes on when the process has used up its file descriptors, and
+// lingers on closing connections whose answer was sent before the whole request was read.
 type listener struct {
 	net.Listener
-	refusal []byte // what a connection too many is told.
-	// told when a connection could not be accepted for want of a file descriptor; nil error: they can again.
+	refusal []byte // the answer for a connection beyond the bounds.
+	// called when a connection could not be accepted for want of a file descriptor; nil error: they can again.
 	report  func(shed error)
 	secure  func(net.Conn) net.Conn // puts TLS around a connection; nil: there is none.
 	ended   chan struct{}           // closed by Close.
@@ -61,7 +60,7 @@ type listener struct {
 	clients int
 	members int
 	spares  []*conn  // the oldest first.
-	reserve *os.File // a descriptor kept for the moment when there is no other one; nil: in use, or not to be had.
+	reserve *os.File // a descriptor reserved for the moment when no other is left; nil: in use, or not available.
 }
 
 func newListener(l net.Listener, bounds Bounds, refusal []byte, report func(error)) *listener {
@@ -77,7 +76,7 @@ func (l *listener) resize(b Bounds) {
 	l.bounds = b
 }
 
-// open is how many connections are.
+// open is the number of open connections.
 func (l *listener) open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +95,8 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// Accept returns the next connection within the bounds. It outlasts a lack of file descriptors, which ends fasthttp.
+// Accept returns the next connection within the bounds. It survives a lack of file descriptors, which would end
+// fasthttp.
 func (l *listener) Accept() (net.Conn, error) {
 	pause := time.Duration(0)
 	for {
@@ -131,7 +131,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// exhausted says that an error of accept passes by itself when somebody closes a file, or the machine has memory again.
+// exhausted reports whether an error of accept is temporary: for want of file descriptors or memory.
 func exhausted(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
 		if errors.Is(err, e) {
@@ -144,7 +144,7 @@ func exhausted(err error) bool {
 // shedWait is how long shed looks for a waiting connection: accept fails for want of a descriptor also without one.
 const shedWait = 5 * time.Millisecond
 
-// shed refuses one waiting connection, with the descriptor that is kept for this. False: none waits, or it failed.
+// shed refuses one waiting connection, with the reserved descriptor. False: none waits, or it failed.
 func (l *listener) shed() bool {
 	timed, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
 	if !ok || !l.letGo() {
@@ -163,7 +163,7 @@ func (l *listener) shed() bool {
 	return true
 }
 
-// letGo closes the descriptor that is kept. False: there is none, and keep is to be tried.
+// letGo closes the reserved descriptor. False: there is none, and keep should be tried.
 func (l *listener) letGo() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,18 +191,18 @@ func (l *listener) keep() {
 const refusalTimeout = 100 * time.Millisecond
 
 func (l *listener) refuse(c net.Conn) {
-	if l.secure != nil { // a refusal would take a handshake, for which there is no time; who is cut off comes again.
+	if l.secure != nil { // a refusal would take a handshake, for which there is no time; the client tries again.
 		_ = c.Close()
 		return
 	}
 	if c.SetWriteDeadline(time.Now().Add(refusalTimeout)) == nil {
-		_, _ = c.Write(l.refusal) // whoever has gone already needs no answer.
+		_, _ = c.Write(l.refusal) // a client that has gone needs no answer.
 	}
 	_ = c.Close()
 }
 
 // admit gives a connection its place, or refuses it and returns nil. When all spare places are taken the connection
-// that has been silent for longest gives way: whoever wants to know the node's health asks at once.
+// that has been silent for longest is closed: a request for the node's health comes at once.
 func (l *listener) admit(c net.Conn) *conn {
 	ip := ipOf(c)
 	l.mu.Lock()
@@ -249,7 +249,7 @@ func (l *listener) admit(c net.Conn) *conn {
 	return out
 }
 
-// promote makes a spare connection that of a member. False: there are too many of them.
+// promote makes a spare connection that of a member. False: members have too many.
 func (l *listener) promote(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -262,7 +262,7 @@ func (l *listener) promote(c *conn) bool {
 	return true
 }
 
-// forget takes a connection out of its place. The caller holds mu.
+// forget takes a connection out of the count of its place. The caller holds mu.
 func (l *listener) forget(c *conn) {
 	switch c.place {
 	case placeClient:
@@ -275,7 +275,7 @@ func (l *listener) forget(c *conn) {
 	c.place = placeNowhere
 }
 
-// placeOf says where a connection is counted.
+// placeOf is the place of a connection.
 func (l *listener) placeOf(c *conn) place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -311,13 +311,13 @@ func (s *Server) tooManyConnections() string {
 		s.bounds().Clients)
 }
 
-// refusedConnection is a whole answer, made beforehand: a node with too many connections has better things to do.
+// refusedConnection is a whole answer, made beforehand, so that a refusal costs little.
 func (s *Server) refusedConnection() []byte {
 	kind, err := api.Describe(api.Overloaded)
 	if err != nil {
 		panic("kvs: broken invariant: " + err.Error())
 	}
-	const status = 503 // not the 429 of api.Overloaded: it is not this client who asks too much.
+	const status = 503 // not the 429 of api.Overloaded: the load is not this client's.
 	body, err := json.Marshal(api.Problem{
 		Type: problemType, Title: kind.Title, Status: status, Code: api.Overloaded, Retryable: true,
 		Outcome:    api.NotApplied,

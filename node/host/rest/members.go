@@ -32,7 +32,7 @@ func memberTable(snap *Snapshot) []api.Member {
 	return out
 }
 
-// joinOrder is who is a member, in the order of joining.
+// joinOrder is the members in the order of joining.
 func joinOrder(members []swim.Member) []node.ID {
 	there := slices.DeleteFunc(slices.Clone(members), func(m swim.Member) bool { return m.State.Gone() })
 	slices.SortFunc(there, func(a, b swim.Member) int {
@@ -48,9 +48,9 @@ func joinOrder(members []swim.Member) []node.ID {
 	return ids
 }
 
-// memberHint says what to do about a dead member in whose place a younger one lives: it lost its disk, and nobody but
-// people can know that for sure. And about two that live and have one name: people could not tell them apart. At one
-// address they cannot both live; the elder's death is not known yet.
+// memberHint says what to do about a dead member whose address a younger one has: it probably lost its disk, which only
+// an operator can know for sure; and about two living members of one name, which people could not distinguish. At one
+// address the two cannot both be alive: then the death of the elder is just not known yet.
 func memberHint(all []swim.Member, m *swim.Member) string {
 	for i := range all {
 		o := &all[i]

@@ -48,7 +48,7 @@ func operation(c *fiber.Ctx) Op {
 	return OpGet
 }
 
-// answeredLevel is what stampLevel has put into the answer.
+// answeredLevel is the level that stampLevel has set.
 func answeredLevel(c *fiber.Ctx) node.Level {
 	answered := c.Context().Response.Header.Peek(api.HeaderConsistency)
 	for level := node.Eventual; level <= node.Linearizable; level++ {
@@ -59,7 +59,7 @@ func answeredLevel(c *fiber.Ctx) node.Level {
 	return node.DefaultLevel
 }
 
-// metrics serves what is counted, for Prometheus.
+// metrics serves the metrics, for Prometheus.
 func (s *Server) metrics(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err

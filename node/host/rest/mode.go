@@ -14,7 +14,7 @@ import (
 	"kvs/node/api"
 )
 
-// mode says in which mode the node is, and why.
+// mode serves the mode of the node, and its reasons.
 func (s *Server) mode(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (s *Server) sendMode(c *fiber.Ctx) error {
 	return s.sendJSON(c, fiber.StatusOK, doc)
 }
 
-// setMode sets the mode that the operator asks for. Other reasons for being read-only stay, as the answer says.
+// setMode sets the operator's mode. Other reasons for being read-only remain, and the answer has them.
 func (s *Server) setMode(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"kvs/node/slot"
 )
 
-// Options of New. All are required but those with a default.
+// Options of New. All are required, except those with a default.
 type Options struct {
 	Core           Core
 	Metrics        Metrics
@@ -22,7 +22,7 @@ type Options struct {
 	Log            *slog.Logger
 	Name           string     // of the node, for the Kvs-Node header.
 	Version        string     // of the program.
-	DefaultLevel   node.Level // of requests that do not say.
+	DefaultLevel   node.Level // of requests without a level.
 	ValueBytesMax  int        // larger values: 413.
 	FramesBytesMax int        // a peer's batch.
 	StreamProtocol string     // the Upgrade header of a peer that wants a stream.
@@ -34,8 +34,8 @@ type Options struct {
 	IdleTimeout  time.Duration // between requests of a connection. Default: 2 min.
 	Connections  Bounds        // Default: DefaultBounds.
 
-	// TLS is what connections are secured with; nil: they are not. PlainToo: those that begin otherwise are let in as well. Peer is who
-	// proved to be at the other end of a connection that is secured; required with TLS.
+	// TLS secures connections; nil: they are not secured. PlainToo: plain connections are accepted as well. Peer
+	// returns the proved identity of the other end of a secured connection; required with TLS.
 	TLS      *tls.Config
 	PlainToo bool
 	Peer     func(*tls.ConnectionState) Peer
@@ -46,17 +46,17 @@ type Options struct {
 	// Audit receives each request that has been answered. Default: no audit.
 	Audit func(Audited)
 
-	// Access decides about credentials. Default: none are required.
+	// Access has the credentials. Default: none are required.
 	Access *Access
 
-	// Keyring is what gossip is sealed with. Default: it is not.
+	// Keyring is the keyring of gossip. Default: gossip is not sealed.
 	Keyring Keyring
 
 	// Dial connects to another member, for reads that are passed on. Default: TCP, not secured.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 
-	// Starting says how far a node has come that has not started yet; nil: it has. Until then nothing else here is asked.
-	// Default: it has started.
+	// Starting is the progress of a node that has not started yet; nil: it has started. Until then the other functions
+	// here are not called. Default: it has started.
 	Starting func() *api.Starting
 }
 
@@ -76,9 +76,11 @@ func (o *Options) check() error {
 		return errors.New("rest: timeouts must not be below zero")
 	case o.TLS != nil && o.Peer == nil:
 		return errors.New("rest: with TLS a function that identifies peers is required")
-	case o.Limits != (Limits{}) && (o.Limits.ConnectionsPerAddress < 0 || o.Limits.RequestsPerSecond < 0 || o.Limits.BodyBytesMax < 1 || o.Limits.HeaderBytesMax < headerBytesMin):
+	case o.Limits != (Limits{}) && (o.Limits.ConnectionsPerAddress < 0 || o.Limits.RequestsPerSecond < 0 ||
+		o.Limits.BodyBytesMax < 1 || o.Limits.HeaderBytesMax < headerBytesMin):
 		return errors.New("rest: a limit makes no sense")
-	case o.Connections != (Bounds{}) && (o.Connections.Clients < 1 || o.Connections.Members < 0 || o.Connections.Spares < 0):
+	case o.Connections != (Bounds{}) && (o.Connections.Clients < 1 || o.Connections.Members < 0 ||
+		o.Connections.Spares < 0):
 		return errors.New("rest: at least one connection must be allowed, and no bound be below zero")
 	}
 	return nil

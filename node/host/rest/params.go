@@ -18,13 +18,13 @@ import (
 const kvPrefix = "/kv/"
 
 // kvPath reads the path behind /kv/ from the request as it came, before it is normalised, decodes its percent signs
-// exactly once, and checks it: %2F is a separator like any other, %252F a segment with the text %2F. The root and whatever ends
-// in a slash is a directory.
+// exactly once, and checks it: %2F is a separator like any other, %252F a segment with the text %2F. The root and any
+// path that ends in a slash is a directory.
 func kvPath(original []byte) (path string, directory bool, err error) {
 	return pathBehind(kvPrefix, original)
 }
 
-// pathBehind is kvPath for another prefix.
+// pathBehind is kvPath with another prefix.
 func pathBehind(prefix string, original []byte) (path string, directory bool, err error) {
 	raw, ok := bytes.CutPrefix(original, []byte(prefix))
 	if !ok {
@@ -49,8 +49,8 @@ func pathBehind(prefix string, original []byte) (path string, directory bool, er
 	return path, directory, nil
 }
 
-// kvTarget is kvPath of a request. fasthttp cuts a target off at a "#", which belongs to no request (RFC 9112 section 3.2): the
-// path would silently be another one.
+// kvTarget is kvPath of a request. fasthttp cuts a target off at a "#", which is not allowed in a request (RFC 9112
+// section 3.2): the path would silently be another one.
 func kvTarget(c *fiber.Ctx) (path string, directory bool, err error) {
 	if bytes.IndexByte(c.Request().Header.RequestURI(), '#') >= 0 {
 		return "", false, refuse(api.BadPath, `the URL holds a "#": write it as %%23`)
@@ -88,7 +88,7 @@ func unknownParameter(key string, known []string) error {
 	if len(known) == 0 {
 		return refuse(api.BadParameter, "unknown parameter %.100q: this route has none", key)
 	}
-	return refuse(api.BadParameter, "unknown parameter %.100q: this route knows %s", key, strings.Join(known, ", "))
+	return refuse(api.BadParameter, "unknown parameter %.100q: this route has %s", key, strings.Join(known, ", "))
 }
 
 func (p params) level(def node.Level) (node.Level, error) {
@@ -126,8 +126,8 @@ func (p params) limit() (int, error) {
 	return n, nil
 }
 
-// after reads where a page of dir begins. It may be any text that a path in dir could begin with, not only a path that exists:
-// the entry that a former page ended with may be gone.
+// after reads where a page of dir begins. It may be any text that a path in dir could begin with, not only a path that
+// exists: the entry that a former page ended with may be gone.
 func (p params) after(dir string) (string, error) {
 	v := p["after"]
 	switch {

@@ -15,8 +15,8 @@ import (
 	"kvs/node/api"
 )
 
-// This file holds the two routes that take a POST. Both insist on their media type: a browser lets any page send forms
-// and plain text to any address, but asks first before it sends these types.
+// This file has the two routes that take a POST. Both require their media type: a browser lets any page send forms and
+// plain text to any address, but sends a preflight request before these types.
 
 // wantMediaType refuses bodies of another media type.
 func wantMediaType(c *fiber.Ctx, want string) error {
@@ -54,7 +54,7 @@ func (s *Server) frames(c *fiber.Ctx) error {
 	}
 }
 
-// upgrade answers that what follows on this connection is a stream (RFC 9110 section 7.8).
+// upgrade turns the connection into a stream (RFC 9110 section 7.8).
 func (s *Server) upgrade(c *fiber.Ctx) {
 	c.Status(fiber.StatusSwitchingProtocols)
 	c.Set(fiber.HeaderConnection, fiber.HeaderUpgrade)
@@ -69,7 +69,7 @@ func (s *Server) upgrade(c *fiber.Ctx) {
 	})
 }
 
-// hijacked is a connection that the HTTP library has let go, with what it had read of it.
+// hijacked is a connection that the HTTP library has released, with the bytes that it had read already.
 type hijacked struct {
 	net.Conn
 	raw net.Conn

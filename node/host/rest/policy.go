@@ -15,7 +15,7 @@ import (
 
 const policyPath = "/policy"
 
-// policy says under which prefixes writes are linearizable.
+// policy serves the prefixes under which writes are linearizable.
 func (s *Server) policy(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *Server) sendPolicy(c *fiber.Ctx, note string) error {
 	return s.sendJSON(c, fiber.StatusOK, doc)
 }
 
-// setPolicy lets the cluster agree on other prefixes.
+// setPolicy makes the cluster agree on other prefixes.
 func (s *Server) setPolicy(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err

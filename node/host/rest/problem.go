@@ -33,13 +33,13 @@ func refuse(code api.Code, format string, args ...any) error {
 	return &problem{code: code, detail: fmt.Sprintf(format, args...)}
 }
 
-// handleError writes whatever a handler, fiber or fasthttp returned as a problem document.
+// handleError writes an error of a handler, fiber or fasthttp as a problem document.
 func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	var p *problem
 	if !errors.As(err, &p) {
 		p = s.translate(c, err)
 	}
-	// A request that was refused for what it says did nothing; where more is known, the handler has said it.
+	// A refused request did nothing, unless the handler has set another outcome.
 	if p.outcome == "" && (isWrite(c) || isUnread(c)) {
 		p.outcome = api.NotApplied
 	}
@@ -50,8 +50,8 @@ func isWrite(c *fiber.Ctx) bool {
 	return c.Method() == fiber.MethodPut || c.Method() == fiber.MethodDelete
 }
 
-// isUnread says that the request is unknown: fasthttp forgets the header when the body behind it cannot be read. It may have
-// been a write.
+// isUnread reports whether the request is unknown: fasthttp drops the header when the body after it cannot be read. It
+// may have been a write.
 func isUnread(c *fiber.Ctx) bool { return c.Request().Header.Len() == 0 }
 
 func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
@@ -79,17 +79,18 @@ func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
 		return err
 	}
 	h := &c.Context().Response.Header
-	h.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader)) // again: errors of parsing come without prepare.
+	h.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader)) // again: prepare was not called for parse errors.
 	h.Set(fiber.HeaderCacheControl, "no-store")
 	h.SetContentType(api.ContentTypeProblem)
 	return c.Status(kind.Status).Send(append(body, '\n'))
 }
 
 func waitHelps(status int) bool {
-	return status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests || status == fiber.StatusInsufficientStorage
+	return status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests ||
+		status == fiber.StatusInsufficientStorage
 }
 
-// translate finds the code of an error that fiber or fasthttp made.
+// translate finds the code of an error of fiber or fasthttp.
 func (s *Server) translate(c *fiber.Ctx, err error) *problem {
 	var fe *fiber.Error
 	status := fiber.StatusInternalServerError
@@ -100,40 +101,51 @@ func (s *Server) translate(c *fiber.Ctx, err error) *problem {
 	case fiber.StatusRequestEntityTooLarge:
 		return s.tooLarge(c)
 	case fiber.StatusRequestHeaderFieldsTooLarge:
-		return &problem{code: api.HeadersTooLarge, detail: fmt.Sprintf("URL and headers are larger than %d bytes (limits.header_bytes_max): shorten them", s.opts.Limits.HeaderBytesMax)}
+		return &problem{code: api.HeadersTooLarge,
+			detail: fmt.Sprintf("URL and headers are larger than %d bytes (limits.header_bytes_max): shorten them",
+				s.opts.Limits.HeaderBytesMax)}
 	case fiber.StatusRequestTimeout:
-		return &problem{code: api.RequestTimeout, detail: fmt.Sprintf("the request did not arrive within %v: send it faster, or in smaller parts", s.opts.ReadTimeout)}
+		return &problem{code: api.RequestTimeout,
+			detail: fmt.Sprintf("the request did not arrive within %v: send it faster, or in smaller parts",
+				s.opts.ReadTimeout)}
 	case fiber.StatusMethodNotAllowed:
-		return &problem{code: api.BadMethod, detail: "this route does not know this method: it knows those in the Allow header"}
+		return &problem{code: api.BadMethod,
+			detail: "this route does not support this method: the Allow header has those that it supports"}
 	case fiber.StatusNotFound:
 		return noRoute(c)
-	case fiber.StatusBadRequest, fiber.StatusBadGateway: // the latter is fiber's word for a connection that broke.
+	case fiber.StatusBadRequest, fiber.StatusBadGateway: // fiber returns the latter for a broken connection.
 		return &problem{code: api.BadRequest, detail: "the request could not be read: " + err.Error()}
 	}
-	s.opts.Log.Error("request failed", "method", c.Method(), "path", string(c.Request().URI().PathOriginal()), "error", err.Error())
+	s.opts.Log.Error("request failed", "method", c.Method(), "path", string(c.Request().URI().PathOriginal()), "error",
+		err.Error())
 	return &problem{code: api.Internal, detail: err.Error()}
 }
 
-// tooLarge words a body that fasthttp stopped reading, and has the connection closed gently, so that the words arrive.
+// tooLarge is the problem of a body that fasthttp stopped reading. The connection is closed with a linger, so that the
+// answer arrives.
 func (s *Server) tooLarge(c *fiber.Ctx) *problem {
 	if conn, ok := c.Context().Conn().(*conn); ok {
 		conn.linger.Store(true)
 	}
 	limit := s.bodyLimit(c.Request().Header.RequestURI())
 	if isUnread(c) || isWrite(c) && limit == s.opts.ValueBytesMax {
-		return s.valueTooLarge() // what else would be so large.
+		return s.valueTooLarge() // only a value can be so large.
 	}
-	return &problem{code: api.BodyTooLarge, detail: fmt.Sprintf("the body is larger than %d bytes, the limit of this route", limit)}
+	return &problem{code: api.BodyTooLarge,
+		detail: fmt.Sprintf("the body is larger than %d bytes, the limit of this route", limit)}
 }
 
 func (s *Server) valueTooLarge() *problem {
 	return &problem{code: api.ValueTooLarge, detail: fmt.Sprintf(
-		"the value is larger than %d bytes, the limit of this node (value_bytes_max): split it, or raise the limit, up to %d", s.opts.ValueBytesMax, slot.ValueBytesHardMax)}
+		"the value is larger than %d bytes, the limit of this node (value_bytes_max): split it, or raise the limit, "+
+			"up to %d", s.opts.ValueBytesMax, slot.ValueBytesHardMax)}
 }
 
 func noRoute(c *fiber.Ctx) *problem {
 	path := string(c.Request().URI().PathOriginal())
-	p := &problem{code: api.NoRoute, detail: fmt.Sprintf("there is nothing at %.200q: values are below /kv/, the other routes are in /openapi.yaml", path)}
+	p := &problem{code: api.NoRoute,
+		detail: fmt.Sprintf("there is nothing at %.200q: values are below /kv/, the other routes are in /openapi.yaml",
+			path)}
 	switch path {
 	case "/kv", "/members":
 		p.detail = fmt.Sprintf("there is nothing at %s: you may mean %s/", path, path)
@@ -156,7 +168,7 @@ func (s *Server) recoverPanics(c *fiber.Ctx) (err error) {
 	return c.Next()
 }
 
-// refusal turns the core's refusal into a problem; nil for a success.
+// refusal is the problem of a core's refusal; nil for a success.
 func refusal(r *node.Response, write bool) error {
 	code, bad := api.FromNode(r.Code)
 	if !bad {

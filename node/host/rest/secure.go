@@ -16,12 +16,12 @@ import (
 	"kvs/node/api"
 )
 
-// Peer is who proved to be at the other end of a connection, by a certificate. The zero Peer proved nothing.
+// Peer is the identity that the other end of a connection has proved by a certificate. The zero Peer is none.
 type Peer struct {
 	Name   string
 	Member bool // of this cluster.
 	Admin  bool // may do everything.
-	Client bool // may do what the rules for its name say.
+	Client bool // may do what the rules for its name allow.
 }
 
 // handshakeTimeout bounds the time in which a connection has to be secured.
@@ -30,18 +30,18 @@ const handshakeTimeout = 10 * time.Second
 // recordHandshake is the first byte of every TLS connection (RFC 8446 section 5.1). No HTTP request begins with it.
 const recordHandshake = 0x16
 
-// secured is a connection of a server that speaks TLS. Its first byte decides: it is secured, or, where that is
-// allowed, it is not. The handshake is done by the one who reads first, so that the listener does not wait.
+// secured is a connection of a server with TLS. Its first byte decides: it is secured, or, where that is allowed,
+// plain. The first reader does the handshake, so that the listener does not wait.
 type secured struct {
-	net.Conn // the raw one: addresses and deadlines are those of it.
+	net.Conn // the raw connection, for addresses and deadlines.
 	s        *Server
 
 	once   sync.Once
-	inner  net.Conn   // what is read and written; nil: the connection failed.
+	inner  net.Conn   // the connection that is read and written; nil: it failed.
 	secure *tls.Conn  // inner, if it is secured.
 	peer   Peer       // zero unless secure.
 	failed error      // why there is no inner.
-	mu     sync.Mutex // guards inner, secure and peer for those who did not decide.
+	mu     sync.Mutex // guards inner, secure and peer for goroutines other than the one that called decide.
 }
 
 func (s *Server) secure(raw net.Conn) net.Conn { return &secured{Conn: raw, s: s} }
@@ -52,11 +52,12 @@ var errPlain = errors.New("the client does not speak TLS")
 var plainAnswer = func() []byte {
 	const text = "this node speaks TLS alone: use https://, or with kvs the flags --ca and --token-file\n"
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+	fmt.Fprintf(&b, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"+
+		"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 	return b.Bytes()
 }()
 
-// decide reads the first byte, and does the handshake if it is that of one.
+// decide reads the first byte, and does the handshake if the byte begins one.
 func (c *secured) decide() {
 	var first [1]byte
 	if _, err := io.ReadFull(c.Conn, first[:]); err != nil {
@@ -89,13 +90,13 @@ func (c *secured) decide() {
 	}
 }
 
-// Distrust closes the connections on which a certificate was shown that is trusted no more, since its time is over or its
-// authority was taken out. Streams of members stay open for long.
+// Distrust closes the connections whose certificate is no longer trusted, because it has expired or its authority was
+// taken out. It is needed because streams of members stay open for long.
 func (s *Server) Distrust(trusted func(*tls.ConnectionState) bool) (closed int) {
 	s.proven.Range(func(key, _ any) bool {
 		c := key.(*secured)
 		if state := c.secure.ConnectionState(); !trusted(&state) {
-			_ = c.Conn.Close() // the raw one: the reader hears of it.
+			_ = c.Conn.Close() // the raw one: the reader gets an error.
 			closed++
 		}
 		return true
@@ -103,7 +104,8 @@ func (s *Server) Distrust(trusted func(*tls.ConnectionState) bool) (closed int) 
 	return closed
 }
 
-// tellPlain answers a client that speaks plain HTTP, and reads what is on its way, or the answer would be lost.
+// tellPlain answers a client that uses plain HTTP, and reads the rest of its request, because otherwise the answer
+// would be lost.
 func tellPlain(c *prefixed) {
 	if c.SetDeadline(time.Now().Add(lingerTimeout)) != nil {
 		return
@@ -137,7 +139,7 @@ func (c *secured) Read(b []byte) (int, error) {
 
 func (c *secured) Write(b []byte) (int, error) {
 	inner, _ := c.decided()
-	if inner == nil { // nothing has been read: there is nobody to answer.
+	if inner == nil { // nothing has been read: there is no request to answer.
 		return 0, net.ErrClosed
 	}
 	return inner.Write(b)
@@ -151,7 +153,7 @@ func (c *secured) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite says that no more will be written.
+// CloseWrite closes the connection for writing.
 func (c *secured) CloseWrite() error {
 	inner, _ := c.decided()
 	if half, ok := inner.(interface{ CloseWrite() error }); ok {
@@ -189,16 +191,18 @@ func (s *Server) handshakeFailed(from net.Addr, err error) {
 	n := s.failedHandshakes.Add(1)
 	now := time.Now().Unix()
 	last := s.complained.Load()
-	if errors.Is(err, io.EOF) || time.Duration(now-last)*time.Second < handshakeComplaints || !s.complained.CompareAndSwap(last, now) {
+	if errors.Is(err, io.EOF) || time.Duration(now-last)*time.Second < handshakeComplaints ||
+		!s.complained.CompareAndSwap(last, now) {
 		return
 	}
-	s.opts.Log.Warn("a connection was refused: TLS handshake failed", "from", from.String(), "error", err, "refused_so_far", n)
+	s.opts.Log.Warn("a connection was refused: TLS handshake failed", "from", from.String(), "error", err,
+		"refused_so_far", n)
 }
 
 // HandshakesFailed counts connections that did not become secure, since the start.
 func (s *Server) HandshakesFailed() uint64 { return s.failedHandshakes.Load() }
 
-// peerOf is who proved to be at the other end of a request's connection.
+// peerOf is the proved identity of the other end of a request's connection.
 func peerOf(c *fiber.Ctx) (p Peer, isSecure bool) {
 	conn, ok := c.Context().Conn().(*conn)
 	if !ok {
@@ -213,21 +217,22 @@ func peerOf(c *fiber.Ctx) (p Peer, isSecure bool) {
 	return s.peer, s.secure != nil
 }
 
-// onlyMembers keeps everybody but members of this cluster from the route of members, before a byte of the body is read.
-// It goes by the path that fiber routes by.
+// onlyMembers refuses requests for the route of members from senders that are no members of this cluster, before a byte
+// of the body is read. It uses the path that fiber routes by.
 func (s *Server) onlyMembers(c *fiber.Ctx) error {
 	if c.Path() != api.PathFrames || s.fromMember(c) {
 		return c.Next()
 	}
 	if conn, ok := c.Context().Conn().(*conn); ok {
-		conn.linger.Store(true) // a body may be on its way.
+		conn.linger.Store(true) // a body may be in flight.
 	}
 	c.Context().SetConnectionClose()
 	return refuse(api.NotAllowed,
-		"this route is for members of the cluster, who prove themselves by a certificate: this connection has none of a member")
+		"this route is for members of the cluster, which prove themselves by a certificate: this connection has "+
+			"none of a member")
 }
 
-// onlyAdmins admits administrators alone, where connections prove anything. With credentials authorize does that.
+// onlyAdmins admits only administrators, where connections are secured. With credentials authorize does that.
 func (s *Server) onlyAdmins(c *fiber.Ctx) error {
 	if peer, _ := peerOf(c); s.opts.Access != nil || s.opts.TLS == nil || peer.Admin || peer.Member {
 		return c.Next()
@@ -243,7 +248,7 @@ func (s *Server) provenMember(c *fiber.Ctx) string {
 	return ""
 }
 
-// fromMember says whether a request comes from a member, as far as this server asks for a proof.
+// fromMember reports whether a request comes from a member, if this server requires a proof.
 func (s *Server) fromMember(c *fiber.Ctx) bool {
 	peer, isSecure := peerOf(c)
 	return s.opts.TLS == nil || peer.Member || s.opts.PlainToo && !isSecure

@@ -31,7 +31,7 @@ type Core interface {
 	// Mode is what the node does for clients at the moment. It never waits.
 	Mode() node.Mode
 
-	// Snapshot says what the node knows about itself.
+	// Snapshot returns the state of the node.
 	Snapshot() Snapshot
 
 	// Conflicts returns the last decisions about paths that begin with prefix, newest first, at most limit. They are
@@ -52,36 +52,36 @@ type Core interface {
 	// Remove takes another member out for good. Errors wrap those of swim.Machine.Remove.
 	Remove(ctx context.Context, id node.ID, force bool) error
 
-	// Frames hands in a batch of messages from a peer, which has proved to be the member of the name by; empty: none
-	// was asked to prove anything. The body is only borrowed: it is reused when Frames returns. Errors wrap
-	// ErrStopping, ErrBusy, or else mean that the batch is damaged.
+	// Frames hands in a batch of messages from a peer. by is the peer's proved name; empty: no proof was required. The
+	// body is only borrowed: it is reused when Frames returns. Errors wrap ErrStopping, ErrBusy, or else mean that the
+	// batch is damaged.
 	Frames(body []byte, by string) error
 
-	// Stream hands in the messages of a peer, the member of the name by as above, whose connection has become a
-	// stream, until it ends; its error says why. Room bounds what is on its way. The connection is closed
-	// afterwards; closing it earlier, as when the node stops, is up to the Core.
+	// Stream hands in the messages of a peer, whose connection has become a stream, until it ends; its error says why.
+	// by is as above. Room bounds the bytes in flight. The connection is closed afterwards; the Core may close it
+	// earlier, as when the node stops.
 	Stream(conn net.Conn, by string, room *budget.Bytes) error
 }
 
 // Errors of a Core.
 var (
-	ErrStopping      = errors.New("the node is shutting down") // it takes nothing in any more.
+	ErrStopping      = errors.New("the node is shutting down") // it accepts nothing any more.
 	ErrNotHandedOver = errors.New("the node is a member as before")
-	ErrBusy          = errors.New("the node is busy") // it takes nothing in just now.
+	ErrBusy          = errors.New("the node is busy") // it accepts nothing at the moment.
 	ErrRefused       = errors.New("refused")          // Join: an address belongs to another cluster.
 )
 
-// Metrics counts requests and shows everything that is counted. It is safe for concurrent use.
+// Metrics counts requests and returns all metrics. It is safe for concurrent use.
 type Metrics interface {
 	// Request counts an answered request for a value or a listing. Level is that of the answer; DefaultLevel: refused
 	// before it was known. Code is empty for a success.
 	Request(op Op, level node.Level, code api.Code, took time.Duration)
 
-	// Text is everything that is counted, and its media type.
+	// Text is all metrics as text, and its media type.
 	Text() (text []byte, contentType string, err error)
 }
 
-// Op is what a client asked for.
+// Op is the kind of a client's request.
 type Op uint8
 
 // The operations that are counted.
@@ -92,12 +92,12 @@ const (
 	OpList
 )
 
-// Snapshot is the node's status with what only its host knows.
+// Snapshot is the node's status with the state of its host.
 type Snapshot struct {
 	node.Status
 	Ready       bool
 	Reasons     []string      // why it is not ready, or not in normal mode.
-	Warnings    []string      // what is wrong around it, and does not keep it from serving.
+	Warnings    []string      // problems that do not keep it from serving.
 	CertExpires time.Time     // when the node's certificate ends; zero: it has none.
 	Started     time.Time     // wall time of Status.Started,
 	Uptime      time.Duration // and the monotonic time since.
@@ -110,7 +110,7 @@ type Server struct {
 	nodeHeader string // the name, percent-encoded: a name may hold any character, a header may not.
 
 	forwarder *fasthttp.Client
-	forwarded atomic.Uint64 // requests passed on: members take turns.
+	forwarded atomic.Uint64 // requests passed on, so that members take turns.
 
 	rates    access.Rates
 	refusals refusalCounters
@@ -118,7 +118,7 @@ type Server struct {
 	bodies  budget.Bytes // of clients,
 	batches budget.Bytes // and of members.
 
-	proven           sync.Map // *secured: connections on which a certificate was shown.
+	proven           sync.Map // *secured: connections with a certificate.
 	failedHandshakes atomic.Uint64
 	complained       atomic.Int64 // when a failed handshake was logged last, in seconds.
 
@@ -128,11 +128,13 @@ type Server struct {
 	stopping    bool
 }
 
-// Bounds of what is read before a route is known.
+// Bounds of the data that is read before the route is known.
 const (
 	headerBytesMin = 4 << 10
-	headerBytesMax = 16 << 10 // unless Limits say otherwise: URL and headers together. A path of 1024 bytes may arrive percent-encoded, three bytes for one.
-	jsonBytesMax   = 64 << 10 // bodies that are neither values nor frames.
+	// unless Limits say otherwise: URL and headers together. A path of 1024 bytes may arrive percent-encoded, three
+	// bytes for one.
+	headerBytesMax = 16 << 10
+	jsonBytesMax   = 64 << 10 // bodies other than values and frames.
 )
 
 // New returns a server that is not listening yet.
@@ -164,16 +166,18 @@ func New(o Options) (*Server, error) {
 	}
 	s.rates.PerSecond, s.rates.Now = o.Limits.RequestsPerSecond, time.Now
 	s.app = fiber.New(fiber.Config{
-		StrictRouting:                true,
-		CaseSensitive:                true,
-		BodyLimit:                    o.FramesBytesMax, // the limit of each route is in headerReceived.
-		ReadBufferSize:               o.Limits.HeaderBytesMax,
-		ReadTimeout:                  o.ReadTimeout,
-		WriteTimeout:                 o.WriteTimeout,
-		IdleTimeout:                  o.IdleTimeout,
-		Concurrency:                  2 * max(o.Connections.total(), DefaultBounds.total()), // the limit is kept in listener.go; fasthttp counts a little longer.
-		StreamRequestBody:            true,                                                  // body.go reads them.
-		DisablePreParseMultipartForm: true,                                                  // a form is a value like any other.
+		StrictRouting:  true,
+		CaseSensitive:  true,
+		BodyLimit:      o.FramesBytesMax, // the limit of each route is in headerReceived.
+		ReadBufferSize: o.Limits.HeaderBytesMax,
+		ReadTimeout:    o.ReadTimeout,
+		WriteTimeout:   o.WriteTimeout,
+		IdleTimeout:    o.IdleTimeout,
+		// the limit is kept in listener.go; fasthttp counts a little longer.
+		Concurrency:       2 * max(o.Connections.total(), DefaultBounds.total()),
+		StreamRequestBody: true, // body.go reads them.
+		// a form is a value like any other.
+		DisablePreParseMultipartForm: true,
 		DisableStartupMessage:        true,
 		ErrorHandler:                 s.handleError,
 	})
@@ -266,7 +270,7 @@ func (s *Server) prepare(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(c *fasthttp.RequestCtx) {
 		c.Response.Header.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader))
 		if !methods[string(c.Method())] {
-			// fiber answers methods that it does not know by itself, as plain text. No route has TRACE: 405, with
+			// fiber itself answers unknown methods, with plain text. As TRACE, which no route has, they get 405 with
 			// Allow.
 			c.Request.Header.SetMethod(fiber.MethodTrace)
 		}
@@ -296,7 +300,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Resize changes how many connections may be open. Those that are open stay.
+// Resize changes how many connections may be open. Open connections stay.
 func (s *Server) Resize(b Bounds) {
 	s.mu.Lock()
 	s.connections = b
@@ -307,7 +311,7 @@ func (s *Server) Resize(b Bounds) {
 	}
 }
 
-// Open is how many connections are.
+// Open is the number of open connections.
 func (s *Server) Open() int {
 	s.mu.Lock()
 	l := s.listener
@@ -330,7 +334,8 @@ func (s *Server) acceptTrouble(err error) {
 		s.opts.Log.Info("connections are accepted again")
 		return
 	}
-	s.opts.Log.Error("connections are refused: the process may not open another file; raise its limit (ulimit -n, LimitNOFILE)",
+	s.opts.Log.Error("connections are refused: the process may not open another file; raise its limit (ulimit -n, "+
+		"LimitNOFILE)",
 		"error", err, "connections", s.Open())
 }
 
@@ -351,7 +356,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// quietLogger takes fasthttp's complaints about broken connections, which are the clients' affair.
+// quietLogger logs fasthttp's messages about broken connections at debug level: clients cause them.
 type quietLogger struct{ log *slog.Logger }
 
 func (l quietLogger) Printf(format string, args ...any) {

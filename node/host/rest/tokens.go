@@ -30,7 +30,8 @@ func (s *Server) tokens(c *fiber.Ctx) error {
 }
 
 func tokenDocument(e *access.Entry) api.Token {
-	out := api.Token{ID: e.ID, Name: e.Name, Certificate: e.Certificate, Rules: rulesDocument(e.Rules), Created: e.Created}
+	out := api.Token{ID: e.ID, Name: e.Name, Certificate: e.Certificate, Rules: rulesDocument(e.Rules),
+		Created: e.Created}
 	if !e.Expires.IsZero() {
 		out.Expires = &e.Expires
 	}
@@ -61,11 +62,12 @@ func (s *Server) createToken(c *fiber.Ctx) error {
 		return err
 	}
 	if _, isSecure := peerOf(c); !isSecure {
-		return refuse(api.NotAllowed, "tokens are told over TLS alone")
+		return refuse(api.NotAllowed, "tokens are sent over TLS only")
 	}
 	var w api.WantedToken
 	if err := decodeStrictly(c.Request().Body(), &w); err != nil {
-		return refuse(api.BadBody, `%v: want {"name":"ci","rules":[{"prefix":"builds/","allow":["read","write"]}]}`, err)
+		return refuse(api.BadBody, `%v: want {"name":"ci","rules":[{"prefix":"builds/","allow":["read","write"]}]}`,
+			err)
 	}
 	e, token, err := newEntry(&w)
 	if err != nil {
@@ -108,14 +110,14 @@ func newEntry(w *api.WantedToken) (e access.Entry, token string, err error) {
 		}
 		e.Hash = hash.String()
 	}
-	_, err = (&access.Table{}).With(e, e.Created) // what is wrong with it is the client's affair.
+	_, err = (&access.Table{}).With(e, e.Created) // so that the error is the client's.
 	return e, token, err
 }
 
 // ttlSecondsMax is a hundred years.
 const ttlSecondsMax = 100 * 365 * 24 * 3600
 
-// revokeToken takes a token out of the table. Members that can be reached refuse it at once, or a moment later.
+// revokeToken takes a token out of the table. Reachable members refuse it at once, or a moment later.
 func (s *Server) revokeToken(c *fiber.Ctx) error {
 	if _, err := readParams(c); err != nil {
 		return err
@@ -151,10 +153,10 @@ func (s *Server) readTable() (*access.Table, node.Record, error) {
 	return table, resp.Record, nil
 }
 
-// tableTriesMax bounds the changes of others that a change gives way to.
+// tableTriesMax bounds the retries of a change after concurrent changes.
 const tableTriesMax = 10
 
-// changeTable lets the cluster agree on another table.
+// changeTable replaces the table by compare-and-set.
 func (s *Server) changeTable(change func(*access.Table) (*access.Table, error)) error {
 	for try := 1; ; try++ {
 		table, rec, err := s.readTable()
@@ -163,7 +165,7 @@ func (s *Server) changeTable(change func(*access.Table) (*access.Table, error)) 
 		}
 		next, err := change(table)
 		if errors.Is(err, access.ErrNoEntry) {
-			return refuse(api.NoToken, "%v: kvs token list shows those that there are", err)
+			return refuse(api.NoToken, "%v: kvs token list shows all tokens", err)
 		}
 		if err != nil {
 			return refuse(api.BadBody, "%v", err)
@@ -177,7 +179,8 @@ func (s *Server) changeTable(change func(*access.Table) (*access.Table, error)) 
 			cond = node.Condition{Kind: node.IfMatch, Versions: []node.Version{rec.Version()}}
 		}
 		resp, err := s.do(&node.Request{
-			Op: node.OpPut, Level: node.Linearizable, Path: TokensPath, Value: content, ContentType: api.ContentTypeJSON, Condition: cond,
+			Op: node.OpPut, Level: node.Linearizable, Path: TokensPath, Value: content,
+			ContentType: api.ContentTypeJSON, Condition: cond,
 		})
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ func votersDocument(st *node.Status) api.Voters {
 	return out
 }
 
-// voterList says who these members are.
+// voterList describes these members.
 func voterList(st *node.Status, ids []node.ID) (out []api.Voter) {
 	for _, id := range ids {
 		v := api.Voter{ID: id.String()}

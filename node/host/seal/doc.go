@@ -1,9 +1,9 @@
-// Package seal keeps strangers out of gossip: it encrypts and authenticates datagrams under keys that all members
-// share, and refuses those that were seen before.
+// Package seal protects gossip: it encrypts and authenticates datagrams with keys that all members share, and refuses
+// replayed ones.
 //
-// It uses AES-256-GCM and HKDF-SHA256 of the standard library. It opens no socket and knows nothing about what a
-// datagram holds; who sealed one is not known beyond having a key: members do not protect themselves from each other
-// here.
+// It uses AES-256-GCM and HKDF-SHA256 of the standard library. It opens no socket and does not decode the content of
+// datagrams. A valid seal proves only that the sender has a key, not which member it is: this does not protect members
+// from each other.
 //
 // # Layout
 //
@@ -18,9 +18,8 @@
 //	last 16 tag
 //
 // The key of a salt is HKDF-SHA256(key, salt, "kvs gossip 1"), so that no two Sealers, of one node or of several, ever
-// share one, and the number is the nonce. The header and the name of the cluster are authenticated with the content. A
-// format that is not known is refused: a newer version has to seal in the older format until all members know the newer
-// one.
+// share one, and the number is the nonce. The header and the name of the cluster are authenticated with the content. An
+// unknown format is refused: a newer version has to seal in the older format until all members know the newer one.
 //
-// Begin with Keyring in keyring.go, and Sealer in sealer.go; replay.go says what was seen before.
+// Begin with Keyring in keyring.go, and Sealer in sealer.go; replay.go finds replayed messages.
 package seal

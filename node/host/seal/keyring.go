@@ -23,7 +23,7 @@ const KeyBytes = 32
 // Key is a secret that all members share.
 type Key [KeyBytes]byte
 
-// KeyID names a key without telling it.
+// KeyID identifies a key without revealing it.
 type KeyID [4]byte
 
 // NewKey draws a key.
@@ -42,7 +42,7 @@ func (k Key) ID() (id KeyID) {
 // Text is the key as files hold it.
 func (k Key) Text() string { return base64.StdEncoding.EncodeToString(k[:]) }
 
-// String does not tell the key, so that no log does.
+// String does not reveal the key, so that no log does.
 func (k Key) String() string { return "key " + k.ID().String() }
 
 // GoString likewise.
@@ -72,7 +72,7 @@ func ParseKeyID(text string) (id KeyID, err error) {
 	return id, nil
 }
 
-// keysMax bounds a keyring: two are needed while one takes the place of the other.
+// keysMax bounds a keyring: two are needed while one replaces the other.
 const keysMax = 8
 
 // Keyring holds the keys of a node, in a file unless it is made by NewKeyring. Datagrams are sealed with the primary
@@ -83,7 +83,7 @@ type Keyring struct {
 	keys    atomic.Pointer[[]Key] // the primary one first.
 }
 
-// document is the file: JSON. A version that is not known is refused.
+// document is the file: JSON. An unknown version is refused.
 type document struct {
 	Version int      `json:"version"` // 1.
 	Primary string   `json:"primary"` // identifier.
@@ -205,7 +205,7 @@ func (k *Keyring) find(id KeyID) (Key, bool) {
 	return Key{}, false
 }
 
-// Install adds a key, which opens from then on. One that is there already is no error.
+// Install adds a key, which opens datagrams from then on. A key that is there already is no error.
 func (k *Keyring) Install(key Key) error {
 	return k.change(func(keys []Key) ([]Key, error) {
 		switch {
@@ -220,7 +220,7 @@ func (k *Keyring) Install(key Key) error {
 	})
 }
 
-// Use makes a key the one that seals.
+// Use makes a key the primary one, which seals.
 func (k *Keyring) Use(id KeyID) error {
 	return k.change(func(keys []Key) ([]Key, error) {
 		at := slices.IndexFunc(keys, func(o Key) bool { return o.ID() == id })
@@ -232,7 +232,7 @@ func (k *Keyring) Use(id KeyID) error {
 	})
 }
 
-// Remove takes a key out: nothing that it sealed is opened any more. One that is not there is no error.
+// Remove takes a key out: datagrams that it sealed are refused from then on. A key that is not there is no error.
 func (k *Keyring) Remove(id KeyID) error {
 	return k.change(func(keys []Key) ([]Key, error) {
 		if keys[0].ID() == id {
@@ -242,7 +242,7 @@ func (k *Keyring) Remove(id KeyID) error {
 	})
 }
 
-// change writes the file and then takes the keys over, or leaves both as they were.
+// change writes the file and then uses the new keys, or leaves both as they were.
 func (k *Keyring) change(do func([]Key) ([]Key, error)) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -260,7 +260,7 @@ func (k *Keyring) change(do func([]Key) ([]Key, error)) error {
 	return nil
 }
 
-// replaceFile puts content into the file, whole or not at all, for its owner's eyes only.
+// replaceFile puts content into the file, whole or not at all, readable by its owner alone.
 func replaceFile(path string, content []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".keyring-*") // its mode is 0600.
 	if err != nil {

@@ -2,13 +2,13 @@ package seal
 
 import "time"
 
-// Replays remembers which messages came, by their senders and the stamps that rise with each message of a sender, over
+// Replays remembers the messages that came, by their senders and stamps. A sender's stamps rise with each message, over
 // restarts as well. It belongs to one goroutine.
 type Replays struct {
 	senders map[uint64]*seen
 }
 
-// seen are the messages of one sender.
+// seen is the memory of one sender's messages.
 type seen struct {
 	newest uint64
 	at     time.Duration // when the newest came, monotonic.
@@ -16,17 +16,18 @@ type seen struct {
 }
 
 const (
-	// windowStamps is how far a message may be overtaken by others of its sender, messages on other ways included.
+	// windowStamps is how many later messages of its sender may overtake a message, messages over streams included.
 	windowStamps = 1 << 14
 
-	// sendersMax bounds the memory; beyond it everything is forgotten.
+	// sendersMax bounds the memory; beyond it all senders are dropped.
 	sendersMax = 2048
 
-	// silence is after how long a sender may begin anew with lower stamps, as one does whose disk was restored.
+	// silence is the time after which a sender may begin again with lower stamps, as it does after its disk was
+	// restored.
 	silence = 10 * time.Minute
 )
 
-// Fresh says whether this is the first time that a message comes, and that it is not too old to tell. now is monotonic.
+// Fresh reports whether a message comes for the first time, and is not too old to tell. now is monotonic.
 func (r *Replays) Fresh(sender, stamp uint64, now time.Duration) bool {
 	s := r.senders[sender]
 	if s == nil || now-s.at > silence {
@@ -51,7 +52,7 @@ func (r *Replays) Fresh(sender, stamp uint64, now time.Duration) bool {
 	return true
 }
 
-// advance forgets what leaves the window.
+// advance moves the window to a stamp.
 func (s *seen) advance(to uint64) {
 	if to-s.newest >= windowStamps {
 		s.recent = [windowStamps / 64]uint64{}

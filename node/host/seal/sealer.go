@@ -28,7 +28,7 @@ const (
 
 const purpose = "kvs gossip 1"
 
-// ErrRefused says that a datagram was not sealed with a known key, or was changed on its way.
+// ErrRefused means that a datagram was not sealed with a known key, or was changed in transit.
 var ErrRefused = errors.New("the datagram is not sealed by a member")
 
 type salt [saltBytes]byte
@@ -49,16 +49,16 @@ type sealedBy struct {
 	salt salt
 }
 
-// ciphersMax bounds the salts that are remembered: one for each start of a member. Beyond it all are derived anew.
+// ciphersMax bounds the remembered salts: one for each start of a member. Beyond it all ciphers are derived anew.
 const ciphersMax = 4096
 
-// NewSealer returns one for a member of the cluster of this name.
+// NewSealer returns a Sealer for a member of the cluster of this name.
 func NewSealer(keys *Keyring, cluster string) (*Sealer, error) {
 	return NewSealerFrom(keys, cluster, rand.Reader)
 }
 
-// NewSealerFrom is NewSealer with a source of randomness of its own: for simulations, which have to repeat themselves.
-// Two sealers that get the same from theirs give everything away.
+// NewSealerFrom is NewSealer with a source of randomness of its own: for simulations, which must be repeatable. Two
+// sealers with the same random bytes are insecure.
 func NewSealerFrom(keys *Keyring, cluster string, random io.Reader) (*Sealer, error) {
 	s := &Sealer{keys: keys, cluster: []byte(cluster), ciphers: map[sealedBy]cipher.AEAD{}}
 	if _, err := io.ReadFull(random, s.salt[:]); err != nil {
@@ -87,10 +87,10 @@ func (s *Sealer) Seal(data []byte) ([]byte, error) {
 	return aead.Seal(out, nonce(number), data, s.associated(out)), nil
 }
 
-// IsSealed says that data looks sealed; Open says whether it is.
+// IsSealed reports whether data looks sealed; Open checks that it is.
 func IsSealed(data []byte) bool { return len(data) > 0 && data[0] == magic }
 
-// Open returns what is inside, in memory of its own.
+// Open returns the content, in memory of its own.
 func (s *Sealer) Open(data []byte) ([]byte, error) {
 	if len(data) < Overhead || data[0] != magic || data[1] != format {
 		return nil, ErrRefused
@@ -116,12 +116,12 @@ func (s *Sealer) Open(data []byte) ([]byte, error) {
 		return nil, ErrRefused
 	}
 	if !known {
-		s.remember(by, aead) // only now: a stranger's salts would fill the memory.
+		s.remember(by, aead) // only now: otherwise forged salts would fill the memory.
 	}
 	return inside, nil
 }
 
-// associated is what is authenticated beside the content.
+// associated is the data that is authenticated beside the content.
 func (s *Sealer) associated(header []byte) []byte {
 	return append(append(make([]byte, 0, headerBytes+len(s.cluster)), header[:headerBytes]...), s.cluster...)
 }

@@ -1,13 +1,12 @@
-// Package secrets makes what proves the members of a cluster, and people, to each other, and lays it out below one
-// folder:
+// Package secrets makes the credentials of a cluster's members and of people, and writes them below one folder:
 //
 // authority/ca.crt, ca.key     signs certificates; the key belongs on no node certs/ca.crt                 what nodes
 // and clients trust certs/NODE.crt, NODE.key     what a node proves itself with certs/NODE.keyring           what a
 // node seals gossip with: the same keys for all, a file for each, which the node changes admin/admin.crt, admin.key
 // what an administrator proves themselves with, admin/token                  or with this
 //
-// It writes files, with mode 0600, and replaces them whole. It does not use what it makes. Begin with Folder; MakeNode
-// does all that a node needs.
+// It writes files, with mode 0600, and replaces them whole. It does not use the files that it makes. Begin with Folder;
+// MakeNode makes all that a node needs.
 package secrets
 
 import (
@@ -85,7 +84,7 @@ func (s *Folder) Issue(a *certs.Authority, id certs.Identity, hosts []string, va
 	return s.writePair(p, folder, id.Name)
 }
 
-// GossipKeys are those of the folder: what one of its nodes has already, or a new key.
+// GossipKeys are those of the folder: the keys of one of its nodes, or a new key.
 func (s *Folder) GossipKeys() ([]byte, error) {
 	known, err := filepath.Glob(s.Path("certs", "*.keyring"))
 	if err != nil {
@@ -115,7 +114,7 @@ func (s *Folder) writePair(p certs.Pair, folder, name string) error {
 	return errors.Join(s.Write(p.Key, folder, name+".key"), s.Write(p.Cert, folder, name+".crt"))
 }
 
-// Write puts a file in place, whole, for its owner's eyes only.
+// Write puts a file in place, whole, readable by its owner alone.
 func (s *Folder) Write(content []byte, parts ...string) error {
 	path := s.Path(parts...)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -136,7 +135,7 @@ func (s *Folder) Write(content []byte, parts ...string) error {
 	return nil
 }
 
-// MakeNode makes what a node needs that is reached at these hosts.
+// MakeNode makes the files of a node that is reached at these hosts.
 func (s *Folder) MakeNode(name string, hosts []string) error {
 	authority, err := s.Authority()
 	if err != nil {
@@ -153,8 +152,8 @@ func (s *Folder) MakeNode(name string, hosts []string) error {
 	return s.Issue(authority, id, ReachedAt(hosts...), CertValid)
 }
 
-// Secured is the configuration of a node for which MakeNode was called, with what it takes to use that; inside is the
-// path of the certs folder as the node sees it.
+// Secured is the configuration of a node with the settings that use the files of MakeNode; inside is the path of the
+// certs folder as the node sees it.
 func (s *Folder) Secured(name, inside, config string) (string, error) {
 	admin, err := s.AdminToken()
 	if err != nil {
@@ -172,7 +171,7 @@ func (s *Folder) Secured(name, inside, config string) (string, error) {
 		file(".crt"), file(".key"), filepath.Join(inside, "ca.crt"), admin.String()), nil
 }
 
-// ReachedAt are the hosts of a node's certificate: those given, and how the machine calls itself.
+// ReachedAt are the hosts of a node's certificate: those given, and the machine's own name.
 func ReachedAt(hosts ...string) []string {
 	out := []string{"localhost", "127.0.0.1", "::1"}
 	for _, h := range hosts {

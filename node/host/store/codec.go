@@ -8,8 +8,8 @@ import (
 )
 
 // A batch in the journal: version of this format (1), number of changes uvarint, and for each of them the length of the
-// key uvarint, the key, the length of the value plus one uvarint (zero: the key is deleted), the value. A version that
-// is not known is refused: the record's checksum was right, so a newer kvs has written it.
+// key uvarint, the key, the length of the value plus one uvarint (zero: the key is deleted), the value. An unknown
+// version is refused: the record's checksum was right, so a newer kvs has written it.
 const batchVersion = 1
 
 var errBatch = errors.New("a record of the journal holds something that this version of kvs does not read")

@@ -9,7 +9,7 @@ import (
 	"kvs/node/host/journal"
 )
 
-// flushing brings frozen memory tables to Badger, until the store is closed.
+// flushing writes frozen memory tables into Badger, until the store is closed.
 func (s *Store) flushing() {
 	for {
 		select {
@@ -27,7 +27,7 @@ func (s *Store) flushing() {
 	}
 }
 
-// flush brings the frozen table to Badger, if there is one. again: there was no room for it, and it is to be tried
+// flush writes the frozen table into Badger, if there is one. again: there was no room for it, and it has to be tried
 // again.
 func (s *Store) flush() (again bool) {
 	s.mu.RLock()
@@ -40,7 +40,7 @@ func (s *Store) flush() (again bool) {
 	if errors.Is(err, badgerstore.ErrRefused) {
 		s.mu.Lock()
 		if s.full == nil {
-			s.log.Warn("what is in the journal waits there until the disk has room", "error", err)
+			s.log.Warn("the records in the journal wait there until the disk has room", "error", err)
 		}
 		s.full = err
 		s.changed.Broadcast()
@@ -58,8 +58,8 @@ func (s *Store) flush() (again bool) {
 	return false
 }
 
-// load writes the frozen table into Badger. When it returns nil all of it is on Badger's disk, and readers find it
-// there.
+// load writes the frozen table into Badger. When it returns nil the whole table is on Badger's disk, and readers find
+// it there.
 func (s *Store) load() error {
 	var changes []node.Change
 	bytes := 0
@@ -88,7 +88,7 @@ func (s *Store) load() error {
 	return s.base.Sync()
 }
 
-// What is handed to Badger at a time fits one of its transactions, but for a larger value.
+// Each batch for Badger fits one of its transactions, except a larger value.
 const (
 	loadBytesMax   = 512 << 10
 	loadChangesMax = 2048
@@ -105,7 +105,7 @@ func (s *Store) thaw() (upTo uint64) {
 	return upTo
 }
 
-// roomy says that the disk has room for segments that are kept for later.
+// roomy reports whether the disk has room for segments that are kept for later.
 func (s *Store) roomy() bool {
 	if s.Store == nil {
 		return true
@@ -114,10 +114,11 @@ func (s *Store) roomy() bool {
 	return err == nil && free >= badgerstore.WatermarksFor(s.opts.Base).FreeFrom
 }
 
-// flushAll brings everything to Badger when the store is closed. What there is no room for stays in the journal.
+// flushAll writes everything into Badger when the store is closed. Records for which there is no room stay in the
+// journal.
 func (s *Store) flushAll() error {
 	if s.failed != nil {
-		return nil // Apply has said so.
+		return nil // Apply has reported it.
 	}
 	for {
 		if s.frozen == nil {
@@ -140,10 +141,10 @@ func (s *Store) flushAll() error {
 	}
 }
 
-// markSyncEvery is how old what the journal's mark says may be after a loss of power.
+// markSyncEvery is how old the journal's mark may be after a loss of power.
 const markSyncEvery = time.Second
 
-// keeping has the journal's next segment ready, and brings its mark to the disk, until the store is closed.
+// keeping prepares the journal's next segment, and syncs its mark, until the store is closed.
 func (s *Store) keeping() {
 	tick := time.NewTicker(markSyncEvery)
 	defer tick.Stop()
@@ -159,17 +160,18 @@ func (s *Store) keeping() {
 	}
 }
 
-// prepareNext makes the journal's next segment. When the disk is full Write says so, should it come to that.
+// prepareNext makes the journal's next segment. It ignores a full disk, which Write reports if it still needs the
+// segment.
 func (s *Store) prepareNext() {
 	if err := s.journal.Prepare(); err != nil && !errors.Is(err, journal.ErrNoSpace) {
 		_ = s.fail(err)
 	}
 }
 
-// syncMark brings the journal's mark to the disk. One that is older finds less, and nothing that is wrong.
+// syncMark syncs the journal's mark. With an older mark a start detects less damage, but never reports damage wrongly.
 func (s *Store) syncMark() {
 	if err := s.journal.SyncMark(); err != nil && !s.markFails {
 		s.markFails = true
-		s.log.Error("how far the journal has come is not on disk", "error", err)
+		s.log.Error("the journal's mark could not be synced", "error", err)
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// memory is a table of what Badger does not have yet. A nil value says that the key is deleted. Keys and values are
-// never written to again.
+// memory is a table of the changes that Badger does not have yet. A nil value means that the key is deleted. Keys and
+// values are never written to again.
 type memory struct {
 	tree  btree.Map[string, []byte]
-	bytes int64  // of keys and values, and what goes with them.
+	bytes int64  // of keys and values, with their overhead.
 	upTo  uint64 // the last record of the journal whose changes are in it.
 }
 
@@ -32,7 +32,7 @@ func clone(value []byte) []byte {
 	return append(make([]byte, 0, len(value)), value...)
 }
 
-// snapshot is what the memory tables held at one moment. The tables in it are not written to.
+// snapshot is the content of the memory tables at one moment. Its tables are not written to.
 type snapshot struct{ newer, older *btree.Map[string, []byte] }
 
 // cursor goes through a snapshot in the order of its keys.
@@ -67,7 +67,7 @@ func (c *cursor) peek() (key string, value []byte, ok bool) {
 	return key, value, ok
 }
 
-// pass goes beyond key.
+// pass moves beyond key.
 func (c *cursor) pass(key string) {
 	for i := range c.sides {
 		if s := &c.sides[i]; s.valid && s.iter.Key() == key {

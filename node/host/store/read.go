@@ -21,11 +21,13 @@ func (s *Store) Get(key string) (value []byte, found bool, err error) {
 	if known {
 		return value, value != nil, nil
 	}
-	// What was in neither table is in Badger, also when a table is flushed meanwhile: it only becomes newer there.
+	// A key that was in neither table is in Badger, also when a table is flushed meanwhile: then the value can only be
+	// newer.
 	return s.base.Get(key)
 }
 
-// Scan implements node.Reader. It shows the state of one moment, but for what badgerstore.Scan says about large values.
+// Scan implements node.Reader. It shows the state of one moment, with the exception for large values that
+// badgerstore.Scan names.
 func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
 	return s.scan(prefix, from, fn, s.base.ScanAt)
 }
@@ -48,7 +50,7 @@ func (s *Store) scan(prefix, from string, fn func(key string, value []byte) bool
 		}
 		c := memory.cursor(max(prefix, from))
 		more := true
-		// upTo shows what the memory tables hold below a key, or all of it.
+		// upTo shows the entries of the memory tables below a key, or all of them.
 		upTo := func(end string, all bool) {
 			for more {
 				key, value, ok := c.peek()
@@ -82,8 +84,7 @@ func (s *Store) scan(prefix, from string, fn func(key string, value []byte) bool
 	}
 }
 
-// pin returns the state of this moment. The tables are shared with the writer, which copies what it changes from now
-// on.
+// pin returns the state of this moment. The tables are shared with the writer, which copies nodes on write from now on.
 func (s *Store) pin() (base uint64, memory snapshot, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,12 +15,12 @@ import (
 	"kvs/node/host/journal"
 )
 
-// Options say where a store is and how much memory and space it uses. Start from DefaultOptions.
+// Options are the folder of a store, and its bounds on memory and space. Start from DefaultOptions.
 type Options struct {
 	Base         badgerstore.Options // its Prepare belongs to the store.
 	Journal      journal.Options
 	MemoryBytes  int64         // of a memory table that is flushed.
-	JournalBytes int64         // of segments in use at which the memory table is flushed, however small it is.
+	JournalBytes int64         // of segments in use at which the memory table is flushed, even if it is small.
 	RetryDelay   time.Duration // between attempts to flush while the disk is full.
 }
 
@@ -39,16 +39,16 @@ func DefaultOptions(dir string, logger *slog.Logger) Options {
 func (o *Options) check() error {
 	if o.MemoryBytes < 1 || o.JournalBytes < o.Journal.SegmentBytes || o.RetryDelay <= 0 {
 		return fmt.Errorf("store options: memory tables of %d bytes, a journal of %d bytes in segments of %d, "+
-			"retries after %v: want more than nothing of each, and room for a segment",
+			"retries after %v: each must be above zero, with room for a segment",
 			o.MemoryBytes, o.JournalBytes, o.Journal.SegmentBytes, o.RetryDelay)
 	}
 	return nil
 }
 
-// folderName is where the journal is, below the data folder.
+// folderName is the folder of the journal, below the data folder.
 const folderName = "journal"
 
-// base is what stands behind the journal. badgerstore.Store documents it.
+// base is the store behind the journal. badgerstore.Store documents it.
 type base interface {
 	Get(key string) (value []byte, found bool, err error)
 	Pin() uint64
@@ -62,20 +62,20 @@ type base interface {
 
 // Store is a node.Store. Make one with Open.
 type Store struct {
-	*badgerstore.Store // for what has nothing to do with the journal; nil in tests of the journal over another base.
+	*badgerstore.Store // for methods that do not concern the journal; nil in tests of the journal over another base.
 
 	opts    Options
 	log     *slog.Logger
 	base    base
 	journal *journal.Journal
 
-	// mu guards what readers see, and what it says below. It is held while a batch goes into the memory table, and
-	// never while anything waits for the disk.
+	// mu guards the fields below. It is held while a batch goes into the memory table, and never during a wait for the
+	// disk.
 	mu      sync.RWMutex
 	changed sync.Cond // of mu: frozen, failed, full or closed has changed.
 	active  *memory
 	frozen  *memory // being flushed; nil: there is none.
-	failed  error   // why nothing is written any more.
+	failed  error   // the failure after which nothing is written.
 	full    error   // why flushing waits for room on the disk; nil: it does not.
 	closed  bool
 
@@ -84,15 +84,15 @@ type Store struct {
 		batches []batch
 	}
 
-	markFails bool // the log has said so; of the goroutine that syncs the mark.
+	markFails bool // it has been logged; of the goroutine that syncs the mark.
 
-	work       chan struct{} // there may be something to flush.
+	work       chan struct{} // there may be a table to flush.
 	prepare    chan struct{} // the journal may need its next segment.
 	end        chan struct{} // closed by Close.
 	background sync.WaitGroup
 }
 
-// batch is one that waits for the journal's sync.
+// batch is a batch that waits for the journal's sync.
 type batch struct {
 	seq     uint64
 	changes []node.Change // its own.
@@ -101,7 +101,7 @@ type batch struct {
 var _ node.Store = (*Store)(nil)
 
 // Open opens the store in o.Base.Dir and makes a new one where the folder is absent or empty. Its errors are those of
-// badgerstore.Open, also for what concerns the journal.
+// badgerstore.Open, also for the journal.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -151,8 +151,8 @@ func makeJournal(dir string, o journal.Options) (*journal.Journal, error) {
 	return journal.Create(fs, o, identity)
 }
 
-// openJournal puts what the journal holds into m. With AcceptLoss it makes do with what can be read, and the journal is
-// a new one.
+// openJournal puts the records of the journal into m. With AcceptLoss it takes those that can be read, and makes a new
+// journal.
 func openJournal(dir string, o *Options, m *memory) (*journal.Journal, error) {
 	fs, err := journal.Folder(dir)
 	if err != nil {
@@ -166,7 +166,8 @@ func openJournal(dir string, o *Options, m *memory) (*journal.Journal, error) {
 	if !errors.Is(err, journal.ErrDamaged) {
 		return j, err
 	}
-	o.Base.Logger.Warn("the journal has lost data, and was told to go on without it", "dir", dir, "error", err)
+	o.Base.Logger.Warn("the journal has lost data, and the node goes on without it, as asked for", "dir", dir, "error",
+		err)
 	*m = memory{}
 	return nil, journal.Salvage(fs, replay)
 }
@@ -179,7 +180,7 @@ func (m *memory) replay(seq uint64, content []byte) error {
 	return nil
 }
 
-// startOver brings everything that was saved to Badger, and begins a new journal when the former one was damaged.
+// startOver writes all salvaged records into Badger, and begins a new journal when the former one was damaged.
 func (s *Store) startOver(dir string) error {
 	if s.journal != nil {
 		return nil
@@ -203,7 +204,7 @@ func newStore(o Options, behind base, j *journal.Journal, m *memory) *Store {
 	return s
 }
 
-// start starts what goes on beside the calls.
+// start starts the background goroutines.
 func (s *Store) start() {
 	s.background.Go(s.flushing)
 	s.background.Go(s.keeping)
@@ -212,8 +213,8 @@ func (s *Store) start() {
 	s.mu.Unlock()
 }
 
-// Close implements node.Store. It waits for calls that are running, and brings everything to Badger, so that the next
-// Open has nothing to replay; what there is no room for stays in the journal. Closing twice does nothing.
+// Close implements node.Store. It waits for running calls, and writes everything into Badger, so that the next Open has
+// nothing to replay; records for which there is no room stay in the journal. Closing twice does nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {

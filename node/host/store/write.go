@@ -50,7 +50,7 @@ func (s *Store) Write(changes []node.Change) error {
 	return nil
 }
 
-// Sync makes durable what was written before it began, and shows it to readers.
+// Sync makes the batches durable that were written before it began, and shows them to readers.
 func (s *Store) Sync() error {
 	if err := s.writable(); err != nil {
 		return err
@@ -89,12 +89,12 @@ func (s *Store) freeze() {
 	}
 }
 
-// behind says that the memory table should be flushed. mu is held.
+// behind reports whether the memory table should be flushed. mu is held.
 func (s *Store) behind() bool {
 	return s.active.bytes >= s.opts.MemoryBytes || s.journal.State().UsedBytes >= s.opts.JournalBytes
 }
 
-// tooFarBehind says that Write has to wait for the flushing. mu is held.
+// tooFarBehind reports whether Write has to wait for the flushing. mu is held.
 func (s *Store) tooFarBehind() bool {
 	return s.frozen != nil &&
 		(s.active.bytes >= s.opts.MemoryBytes || s.journal.State().UsedBytes >= 2*s.opts.JournalBytes)
@@ -135,7 +135,7 @@ func (s *Store) unwritable() error {
 	return nil
 }
 
-// fail ends all writing. Readers go on to see what was durable before.
+// fail ends all writing. Readers still see the data that was durable before.
 func (s *Store) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 //	0-3   length of the frame, 1 to node.FrameBytesMax
 //	4-    the frame
 //
-// A receiver refuses a batch of an unknown format, and answers that to the sender, which logs it.
+// A receiver refuses a batch of an unknown format; the sender logs that answer.
 const (
 	batchFormat    = 1
 	batchHeader    = 1
@@ -27,13 +27,13 @@ const (
 // BatchBytesMax bounds a batch: a server has to accept bodies of this size. One frame of the largest size has to fit.
 const BatchBytesMax = batchHeader + frameHeader + node.FrameBytesMax
 
-// Path is where a peer takes batches.
+// Path is the route for batches of peers.
 const Path = "/peer/v1/frames"
 
 // ErrBadBatch is wrapped by DecodeBatch's errors.
 var ErrBadBatch = errors.New("bad batch of frames")
 
-// appendBatch puts frames, at least one, together as one body.
+// appendBatch encodes frames, at least one, as one body.
 func appendBatch(b []byte, frames [][]byte) []byte {
 	b = append(b, batchFormat)
 	for _, f := range frames {
@@ -43,7 +43,7 @@ func appendBatch(b []byte, frames [][]byte) []byte {
 	return b
 }
 
-// DecodeBatch takes a body apart. The frames are copies: body may be used again at once, and keeping one frame does not
+// DecodeBatch decodes a body. The frames are copies: body may be used again at once, and keeping one frame does not
 // keep the others. Nothing is allocated before the whole body has been checked.
 func DecodeBatch(body []byte) ([][]byte, error) {
 	count, err := checkBatch(body)
@@ -66,7 +66,7 @@ func checkBatch(body []byte) (frames int, err error) {
 	case len(body) > BatchBytesMax:
 		return 0, fmt.Errorf("%w: %d bytes, the limit is %d", ErrBadBatch, len(body), BatchBytesMax)
 	case body[0] != batchFormat:
-		return 0, fmt.Errorf("%w: format %d is unknown to this version of kvs, which speaks %d", ErrBadBatch, body[0],
+		return 0, fmt.Errorf("%w: format %d is unknown to this version of kvs, which uses %d", ErrBadBatch, body[0],
 			batchFormat)
 	}
 	for rest := body[batchHeader:]; len(rest) > 0; frames++ {

@@ -20,10 +20,10 @@ type Datagrams struct {
 	resolver *Resolver
 	logger   *slog.Logger
 	limit    limiter
-	refusals limiter // of complaints about datagrams that nobody here had sealed.
+	refusals limiter // of log lines about refused datagrams.
 	stats    datagramCounters
 
-	sealer   *seal.Sealer // nil: datagrams are as they are.
+	sealer   *seal.Sealer // nil: datagrams are not sealed.
 	plainToo bool
 }
 
@@ -57,20 +57,20 @@ func ListenDatagrams(addr string, resolver *Resolver, logger *slog.Logger) (*Dat
 		refusals: limiter{interval: complaintInterval}}, nil
 }
 
-// SealWith seals what is sent and refuses what is received and not sealed by a member, from the next datagram on;
-// called before Serve and Send. With plainToo, while a cluster changes over, each datagram is sent sealed and as it is,
-// for receivers of both kinds, and either is taken.
+// SealWith makes Send seal datagrams, and Serve refuse those that no member has sealed. It is called before Serve and
+// Send. With plainToo, while a cluster changes over, each datagram is sent twice, sealed and plain, for receivers of
+// both kinds, and either is accepted.
 func (d *Datagrams) SealWith(s *seal.Sealer, plainToo bool) { d.sealer, d.plainToo = s, plainToo }
 
 // Addr is the address that the socket is bound to.
 func (d *Datagrams) Addr() string { return d.conn.LocalAddr().String() }
 
-// readPause keeps a socket that only returns errors from taking a whole core.
+// readPause keeps a socket that only returns errors from using a whole CPU core.
 const readPause = 10 * time.Millisecond
 
 // Serve hands every datagram that is not too long to deliver, until Close. The data belongs to deliver.
 func (d *Datagrams) Serve(deliver func(from string, data []byte)) {
-	// One byte more than allowed is enough to know a datagram that is too long; the kernel drops the rest of it.
+	// One byte more than allowed is enough to recognise a datagram that is too long; the kernel drops the rest of it.
 	buf := make([]byte, node.DatagramBytesMax+seal.Overhead+1)
 	var names sourceNames
 	for {
@@ -90,7 +90,7 @@ func (d *Datagrams) Serve(deliver func(from string, data []byte)) {
 	}
 }
 
-// take returns what a datagram holds, in memory of its own; nil: it is dropped, and not answered.
+// take returns the content of a datagram, in memory of its own; nil: the datagram is dropped.
 func (d *Datagrams) take(datagram []byte) []byte {
 	if d.sealer != nil && !(d.plainToo && !seal.IsSealed(datagram)) {
 		inside, err := d.sealer.Open(datagram)
@@ -110,7 +110,7 @@ func (d *Datagrams) take(datagram []byte) []byte {
 	return bytes.Clone(datagram)
 }
 
-// Send sends data, which it does not keep, to the member at to. It does not wait for names to be looked up.
+// Send sends data, which it does not keep, to the member at to. It does not wait for a name lookup.
 func (d *Datagrams) Send(to string, data []byte) {
 	if len(data) > node.DatagramBytesMax {
 		d.stats.outOversize.Add(1)
@@ -136,7 +136,7 @@ func (d *Datagrams) Send(to string, data []byte) {
 	sent := false
 	var failed error
 	for _, addr := range addrs {
-		// nobody says at which of a name's addresses a datagram is taken; a second copy does no harm.
+		// it is unknown at which of a name's addresses the member listens; a second copy does no harm.
 		for _, form := range forms {
 			if _, err := d.conn.WriteToUDPAddrPort(form, addr); err != nil {
 				failed = err

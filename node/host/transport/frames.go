@@ -11,23 +11,23 @@ import (
 	"kvs/node"
 )
 
-// FramesOptions bound what Frames does. Start from DefaultFramesOptions.
+// FramesOptions are the bounds of Frames. Start from DefaultFramesOptions.
 type FramesOptions struct {
 	Resolver *Resolver
 	Logger   *slog.Logger
 	LocalIP  net.IP // connections leave from this address, as gossip does; nil: the system chooses.
 
-	// Secure makes connections to the member at addr that both ends have proved themselves on; it calls dial for the
-	// one below, perhaps twice. Default: connections are those that dial returns.
+	// Secure makes a connection to the member at addr on which both ends have proved their identities; it calls dial
+	// for the connection below, perhaps twice. Default: connections are those that dial returns.
 	Secure func(ctx context.Context, addr string, dial func(context.Context) (net.Conn, error)) (net.Conn, error)
 
 	QueueBytesMax  int           // per peer: frames waiting; beyond it the oldest are dropped and counted.
 	QueueFramesMax int           // per peer, likewise.
 	PeersMax       int           // peers with a goroutine; frames for others are dropped and counted.
-	FrameAgeMax    time.Duration // a frame that waited longer, because nobody answered, is dropped and counted.
+	FrameAgeMax    time.Duration // a frame that waited longer, because the peer did not answer, is dropped and counted.
 	DialTimeout    time.Duration // of one connection attempt, looking up the name included.
 	AnswerTimeout  time.Duration // a connection on which the peer owes an answer for so long is given up.
-	PingInterval   time.Duration // a stream on which nothing was written for so long is tried.
+	PingInterval   time.Duration // a stream on which nothing was written for so long gets a ping.
 	RetryDelayMin  time.Duration // pause after a failure, doubled with each further one
 	RetryDelayMax  time.Duration // up to this; each is shortened at random by up to half.
 	// a peer without frames for so long loses its goroutine, and before that its connection.
@@ -63,13 +63,13 @@ func (o *FramesOptions) check() error {
 	return nil
 }
 
-// FrameStats counts since the start, but for the last group, which is what there is now.
+// FrameStats counts since the start, except for the last group, which is the present state.
 type FrameStats struct {
 	Batches, Bytes uint64 // written to streams, or posted and taken.
-	Frames         uint64 // that peers have said to have taken.
+	Frames         uint64 // that peers have reported as taken.
 	Dropped        uint64 // because a queue was full, or there were too many peers.
 	Stale          uint64 // dropped because they had waited too long.
-	Lost           uint64 // on their way when a connection failed, or refused by the peer.
+	Lost           uint64 // in flight when a connection failed, or refused by the peer.
 	Failures       uint64 // batches that were not accepted, connections that were not made, and streams that broke.
 
 	Peers      int // with a goroutine.
@@ -82,7 +82,7 @@ type Frames struct {
 	o FramesOptions
 
 	mu      sync.Mutex
-	settled sync.Cond // a sender has nothing to do any more, or has failed.
+	settled sync.Cond // a sender has become idle, or has failed.
 	peers   map[string]*sender
 	touched []*sender // have frames since the last Release, and have not been woken.
 	stats   FrameStats
@@ -101,9 +101,9 @@ func NewFrames(o FramesOptions) (*Frames, error) {
 	return f, nil
 }
 
-// Queue queues a frame for the member at address to and returns at once. It leaves soon after the next Release: whoever
-// has several frames queues them all before, so that those for one peer share a write. The frame is shared: nobody
-// writes to it any more.
+// Queue queues a frame for the member at address to and returns at once. It leaves soon after the next Release: a
+// caller with several frames queues them all before, so that those for one peer share a write. The frame is shared and
+// must not be written to.
 func (f *Frames) Queue(to string, lane Lane, frame []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +129,7 @@ func (f *Frames) Queue(to string, lane Lane, frame []byte) {
 	}
 }
 
-// Release lets go what was queued.
+// Release starts the sending of queued frames.
 func (f *Frames) Release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -143,7 +143,7 @@ func (f *Frames) Release() {
 // Flush waits until everything sent so far has been delivered or dropped, but not for peers that do not answer.
 func (f *Frames) Flush(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
-		f.mu.Lock() // or the waiter below misses it between its look at ctx and its wait.
+		f.mu.Lock() // otherwise the waiter below could miss it between its check of ctx and its wait.
 		defer f.mu.Unlock()
 		f.settled.Broadcast()
 	})
@@ -168,8 +168,8 @@ func (f *Frames) busy() bool {
 	return false
 }
 
-// Distrust breaks the connections that are trusted no more: they are made anew. Frames of which no report has come are
-// lost, as with any connection that breaks.
+// Distrust closes the connections that are no longer trusted, and new ones are made. Unreported frames are lost, as
+// with any connection that breaks.
 func (f *Frames) Distrust(trusted func(net.Conn) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,7 +195,7 @@ func (f *Frames) Stats() FrameStats {
 	return st
 }
 
-// Close drops what waits, breaks the connections, and returns when every goroutine has ended.
+// Close drops waiting frames, closes the connections, and returns when every goroutine has ended.
 func (f *Frames) Close() {
 	f.mu.Lock()
 	if !f.closed {

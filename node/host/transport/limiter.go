@@ -6,7 +6,7 @@ import (
 )
 
 // limiter lets one log line through in each interval, so that a fault that repeats a thousand times a second does not
-// fill the disk with its description. It is safe for concurrent use.
+// fill the disk with log lines. It is safe for concurrent use.
 type limiter struct {
 	interval time.Duration
 
@@ -15,7 +15,7 @@ type limiter struct {
 	skipped int
 }
 
-// allow reports whether a line may be written now, and how many were held back since the last one.
+// allow reports whether a line may be written now, and how many were suppressed since the last one.
 func (l *limiter) allow(now time.Time) (ok bool, skipped int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

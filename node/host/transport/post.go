@@ -19,14 +19,14 @@ type line struct {
 	used time.Time // when its latest answer came.
 }
 
-// Bounds of what a peer may answer.
+// Bounds of a peer's answer.
 const (
 	responseBytesMax = 64 << 10 // a problem document.
 	lineBufferBytes  = 4 << 10  // a header, and later reports.
 )
 
-// post sends one batch and reports what went wrong, once in a while also to the log. isStream says that the peer has
-// granted a stream on the connection, and has taken the batch.
+// post sends one batch and returns what went wrong, which it also logs at intervals. isStream: the peer has granted a
+// stream on the connection, and has taken the batch.
 func (s *sender) post(taken []waiting) (isStream bool, err error) {
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
@@ -44,7 +44,8 @@ func (s *sender) post(taken []waiting) (isStream bool, err error) {
 		s.complain("peer not reached", "error", err)
 		return false, err
 	case code == fasthttp.StatusSwitchingProtocols && string(resp.Header.Peek(fasthttp.HeaderUpgrade)) == Protocol:
-		// A peer that is stopping grants the stream and closes the connection: it has taken the batch, and no more.
+		// A peer that is stopping grants the stream and closes the connection: it has taken the batch, and takes no
+		// more.
 		return s.line != nil, nil
 	case code >= 200 && code < 300:
 		return false, nil
@@ -58,7 +59,7 @@ func (s *sender) post(taken []waiting) (isStream bool, err error) {
 	}
 }
 
-// exchange sends a request and reads the answer, over the connection that there is, or a new one.
+// exchange sends a request and reads the answer, over the present connection or a new one.
 func (s *sender) exchange(taken []waiting, resp *fasthttp.Response) error {
 	if s.line != nil && time.Since(s.line.used) > s.f.o.ConnIdle {
 		s.drop() // the peer may be about to close it.

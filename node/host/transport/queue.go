@@ -2,16 +2,16 @@ package transport
 
 import "time"
 
-// Lane says how urgent a frame is. Frames of one lane arrive in the order in which they were sent. Those of different
+// Lane is the urgency of a frame. Frames of one lane arrive in the order in which they were sent. Those of different
 // lanes may overtake each other: the core expects that of any two frames.
 type Lane uint8
 
-// The lanes, the most urgent first. A less urgent one is never silent for long: each write to a stream has room for
-// every lane.
+// The lanes, the most urgent first. A less urgent lane never waits for long: each write to a stream has room for every
+// lane.
 const (
-	Prompt  Lane = iota // an operation of a client waits for it, or the members' knowledge of each other.
+	Prompt  Lane = iota // operations of clients, and membership.
 	Records             // writes that are passed on.
-	Bulk                // what takes its time: comparisons, and the data of a newcomer.
+	Bulk                // long transfers: comparisons, and the data of a newcomer.
 	lanes
 )
 
@@ -22,7 +22,7 @@ type waiting struct {
 	lane  Lane
 }
 
-// frameQueue keeps the order.
+// frameQueue is a first-in, first-out queue.
 type frameQueue struct {
 	frames []waiting
 	head   int
@@ -51,8 +51,8 @@ func (q *frameQueue) pop() waiting {
 	return w
 }
 
-// queues are the frames that wait for one peer. They are bounded in bytes and in frames, all lanes together: the oldest
-// frames of the least urgent lane give way.
+// queues are the frames that wait for one peer. They are bounded in bytes and in frames, all lanes together: when they
+// are full the oldest frames of the least urgent lane are dropped.
 type queues struct {
 	lane                [lanes]frameQueue
 	bytesMax, framesMax int
@@ -89,7 +89,7 @@ func (q *queues) trim() (dropped int) {
 	return dropped
 }
 
-// unpop puts back, in front, what was taken last. Whatever exceeds the bounds goes.
+// unpop puts the frames taken last back in front. Frames beyond the bounds are dropped.
 func (q *queues) unpop(taken []waiting) (dropped int) {
 	before := q.lane
 	q.lane = [lanes]frameQueue{}
@@ -104,7 +104,7 @@ func (q *queues) unpop(taken []waiting) (dropped int) {
 	return q.trim()
 }
 
-// dropOlder drops from the front of a lane what was queued before t.
+// dropOlder drops from the front of a lane the frames that were queued before t.
 func (q *queues) dropOlder(l Lane, t time.Time) (dropped int) {
 	for q.lane[l].len() > 0 && q.lane[l].first().since.Before(t) {
 		q.lane[l].pop()

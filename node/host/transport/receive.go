@@ -13,18 +13,18 @@ import (
 	"kvs/node/host/budget"
 )
 
-// ReceiveOptions are those of Receive. All are required.
+// ReceiveOptions are the options of Receive. All are required.
 type ReceiveOptions struct {
 	// Deliver takes frames, which belong to it, in the order of their lanes, and returns when there is room for more.
 	// With an error the stream ends.
 	Deliver func(frames [][]byte) error
 
-	// Room bounds what all streams together hold of frames that have not arrived as a whole.
+	// Room bounds the parts of incomplete frames that all streams together hold.
 	Room *budget.Bytes
 
 	SilenceMax  time.Duration // the stream ends when nothing comes for so long.
-	ReportDelay time.Duration // from something that arrives to the report,
-	ReportEvery time.Duration // and to the next one, while it is not taken.
+	ReportDelay time.Duration // from an arrival to its report,
+	ReportEvery time.Duration // and to the next report, while the frame is not taken.
 }
 
 // DefaultReceiveOptions returns what production runs with.
@@ -39,7 +39,7 @@ func DefaultReceiveOptions(room *budget.Bytes, deliver func(frames [][]byte) err
 const (
 	receiveBufferBytes = 32 << 10
 	deliverFramesMax   = 1024
-	reportSoonBytes    = 256 << 10 // taken, and not reported: the sender may be waiting for the report.
+	reportSoonBytes    = 256 << 10 // taken bytes without a report: the sender may be waiting for the report.
 	reportTimeout      = 5 * time.Second
 )
 
@@ -49,20 +49,20 @@ type receiver struct {
 	o       *ReceiveOptions
 	in      *bufio.Reader
 	parts   [lanes]part
-	arrived chan struct{} // something has: a report is due.
-	soon    chan struct{} // and is not to wait.
+	arrived chan struct{} // data has arrived: a report is due.
+	soon    chan struct{} // the report must not wait.
 	done    chan struct{}
 
 	mu       sync.Mutex
 	taken    account
 	reported account
-	pending  bool // something has arrived that is not taken.
+	pending  bool // data has arrived that is not taken yet.
 }
 
-// part is what has arrived of a frame that goes on.
+// part is the arrived part of a frame that goes on.
 type part struct {
 	frame []byte
-	held  int // of the room.
+	held  int // bytes of the room that it has.
 }
 
 // Receive takes in the frames of a stream until its sender ends it, and returns nil then, or until it breaks. The
@@ -83,7 +83,7 @@ func Receive(conn net.Conn, o ReceiveOptions) error {
 	return err
 }
 
-// receive delivers frames, as many at once as have arrived.
+// receive delivers frames, all that have arrived at once.
 func (r *receiver) receive() error {
 	var frames [][]byte
 	var got account
@@ -117,7 +117,7 @@ func (r *receiver) receive() error {
 	}
 }
 
-// whole says that another piece is in the buffer, to its end.
+// whole reports whether another complete piece is in the buffer.
 func (r *receiver) whole() bool {
 	if r.in.Buffered() < pieceHeader {
 		return false
@@ -128,7 +128,7 @@ func (r *receiver) whole() bool {
 
 func pieceLength(head []byte) int { return int(head[1]) | int(head[2])<<8 | int(head[3])<<16 }
 
-// unfinished says that a frame has arrived in part.
+// unfinished reports whether a frame has arrived in part.
 func (r *receiver) unfinished() bool {
 	for i := range r.parts {
 		if len(r.parts[i].frame) > 0 {
@@ -201,7 +201,7 @@ func (p *part) grow(n int, room *budget.Bytes) error {
 	return nil
 }
 
-// note says that something has arrived. A delivery that takes its time is pending until it is booked.
+// note records that data has arrived. A delivery is pending until it is booked.
 func (r *receiver) note(delivering bool) {
 	r.mu.Lock()
 	r.pending = delivering || r.unfinished()
@@ -209,7 +209,7 @@ func (r *receiver) note(delivering bool) {
 	signal(r.arrived)
 }
 
-// book adds what was taken.
+// book adds taken frames to the account.
 func (r *receiver) book(got *account) {
 	r.mu.Lock()
 	r.taken.frames += got.frames
@@ -229,7 +229,7 @@ func (r *receiver) book(got *account) {
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // it has been told already.
+	default: // it has been signalled already.
 	}
 }
 
@@ -254,7 +254,7 @@ func (r *receiver) report() {
 		due = false
 		switch pending, err := r.tell(); {
 		case err != nil:
-			_ = r.conn.Close() // whoever reads hears of it.
+			_ = r.conn.Close() // the reader gets an error.
 			return
 		case pending:
 			timer.Reset(r.o.ReportEvery)
@@ -264,7 +264,7 @@ func (r *receiver) report() {
 	}
 }
 
-// tell writes a report. pending: another one has to follow, even if nothing else arrives.
+// tell writes a report. pending: another one has to follow, even if no more data arrives.
 func (r *receiver) tell() (pending bool, err error) {
 	r.mu.Lock()
 	r.reported, pending = r.taken, r.pending

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Resolver turns "host:port" into addresses, and remembers them. Looking a name up may take ten seconds when its
-// machine is gone, so nobody who must not wait does: Cached answers at once with what is known, however old, and looks
-// in the background. It is safe for concurrent use.
+// Resolver turns "host:port" into addresses, and remembers them. A lookup may take ten seconds when the name's machine
+// is gone. For callers that must not wait, Cached answers at once with the last known address, however old, and looks
+// the name up in the background. It is safe for concurrent use.
 type Resolver struct {
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	now    func() time.Time
@@ -22,11 +22,11 @@ type Resolver struct {
 	cache map[string]*resolved
 }
 
-// resolved is what is known of one "host:port". done is closed when the running lookup ends.
+// resolved is the state of one "host:port". done is closed when the running lookup ends.
 type resolved struct {
 	addr    netip.AddrPort   // the one of addrs that is used; zero: none is known.
 	addrs   []netip.AddrPort // all that the name has.
-	proven  bool             // somebody has answered at addr.
+	proven  bool             // a member has answered at addr.
 	err     error            // of the last lookup.
 	until   time.Time        // then it is looked up again; zero for literal addresses: never.
 	done    chan struct{}    // nil: none is running.
@@ -34,10 +34,10 @@ type resolved struct {
 }
 
 const (
-	resolvedFor        = 30 * time.Second // what was found is looked up again after it,
-	unresolvedFor      = time.Second      // what was not, or did not answer, after this.
+	resolvedFor        = 30 * time.Second // a found name is looked up again after it,
+	unresolvedFor      = time.Second      // a name that was not found, or did not answer, after this.
 	resolveTimeout     = 5 * time.Second
-	resolverEntriesMax = 4096 // beyond it everything is forgotten and looked up anew.
+	resolverEntriesMax = 4096 // beyond it all entries are dropped and looked up anew.
 )
 
 // NewResolver returns a Resolver that asks the system.
@@ -84,8 +84,8 @@ func (r *Resolver) Resolve(ctx context.Context, hostport string) (netip.AddrPort
 	return netip.AddrPort{}, e.err
 }
 
-// Candidates is Cached for those who hear nothing of who answers: all the addresses of a name, at most candidatesMax,
-// until one of them is proven.
+// Candidates is Cached for callers that get no answers: all the addresses of a name, at most candidatesMax, until one
+// of them is proven.
 func (r *Resolver) Candidates(hostport string) []netip.AddrPort {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *Resolver) Candidates(hostport string) []netip.AddrPort {
 // candidatesMax bounds the addresses of one name that are tried at once.
 const candidatesMax = 4
 
-// Prove says that a member answered at addr, which Resolve returned for hostport.
+// Prove records that a member answered at addr, which Resolve returned for hostport.
 func (r *Resolver) Prove(hostport string, addr netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,8 +111,8 @@ func (r *Resolver) Prove(hostport string, addr netip.AddrPort) {
 	}
 }
 
-// Doubt says that no member answered at what is known for hostport: the name may have another address at which one
-// does, or point elsewhere by now.
+// Doubt records that no member answered at the known address of hostport: the name may have another address at which
+// one answers, or may have changed.
 func (r *Resolver) Doubt(hostport string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -127,7 +127,7 @@ func (r *Resolver) Doubt(hostport string) {
 	}
 }
 
-// entry returns what is known of hostport, and sees to it that it is looked up when it is time. The caller holds r.mu.
+// entry returns the state of hostport, and starts a lookup when it is due. The caller holds r.mu.
 func (r *Resolver) entry(hostport string) *resolved {
 	e := r.cache[hostport]
 	if e == nil {
@@ -146,7 +146,7 @@ func (r *Resolver) entry(hostport string) *resolved {
 	return e
 }
 
-// look runs one lookup. A lookup that does not heed its context leaves only this goroutine behind.
+// look runs one lookup. A lookup that ignores its context leaves only this goroutine behind.
 func (r *Resolver) look(hostport string, e *resolved, done chan struct{}) {
 	addrs, err := r.lookUp(hostport)
 	r.mu.Lock()
@@ -158,7 +158,7 @@ func (r *Resolver) look(hostport string, e *resolved, done chan struct{}) {
 			e.addr, e.proven = addrs[0], false
 		}
 	} else {
-		e.until = r.now().Add(unresolvedFor) // what was known before is still the best guess.
+		e.until = r.now().Add(unresolvedFor) // the former address is still the best guess.
 	}
 	close(done)
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// sender is the goroutine that talks to one peer. The first frames on a connection are posted, with the wish for a
-// stream. A peer that grants it gets everything that follows on the stream, without waiting for answers. An older one,
-// which does not, gets one batch at a time; what comes meanwhile makes the next one larger. Fields below the blank line
-// are guarded by Frames.mu.
+// sender is the goroutine that sends to one peer. The first frames on a connection are posted, with a request for a
+// stream. A peer that grants it gets all further frames on the stream, without waiting for answers. An older peer,
+// which does not, gets one batch at a time; frames that come meanwhile make the next batch larger. Fields below the
+// blank line are guarded by Frames.mu.
 type sender struct {
 	f     *Frames
 	addr  string
@@ -34,15 +34,15 @@ func newSender(f *Frames, addr string) *sender {
 	}
 }
 
-// rouse tells the goroutine that there is something to do.
+// rouse wakes the goroutine.
 func (s *sender) rouse() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // it has been told already.
+	default: // it has been woken already.
 	}
 }
 
-// run sends until Close, or until there was nothing to send for a while.
+// run sends until Close, or until it was idle for a while.
 func (s *sender) run() {
 	defer s.f.wg.Done()
 	defer s.drop()
@@ -76,7 +76,7 @@ func (s *sender) run() {
 	}
 }
 
-// take removes the next batch from the queues, the most urgent frames first, without what is too old to be of use.
+// take removes the next batch from the queues, the most urgent frames first, and drops frames that are too old.
 func (s *sender) take() []waiting {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *sender) take() []waiting {
 	return taken
 }
 
-// settle books how a batch ended. Frames that certainly did not leave go back into their queues.
+// settle counts the outcome of a batch. Frames that certainly were not sent go back into their queues.
 func (s *sender) settle(taken []waiting, isStream bool, err error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *sender) await() bool {
 	return !s.forget()
 }
 
-// forget ends the peer if nothing waits for it. The caller holds Frames.mu.
+// forget removes the peer if no frame waits for it. The caller holds Frames.mu.
 func (s *sender) forget() bool {
 	if s.queues.len() > 0 || s.stream.owed() {
 		return false
@@ -165,8 +165,8 @@ func (s *sender) pause(d time.Duration) bool {
 	}
 }
 
-// complain logs at debug level what happens all the time, a peer that is down (membership reports that once), and at
-// warning level what an operator has to look at.
+// complain logs common failures at debug level, such as a peer that is down (membership reports that once), and at
+// warning level those that an operator has to act on.
 func (s *sender) complain(msg string, attrs ...any) {
 	ok, skipped := s.limit.allow(time.Now())
 	if !ok {
@@ -180,7 +180,7 @@ func (s *sender) complain(msg string, attrs ...any) {
 	}
 }
 
-// dialError means that not one byte has left.
+// dialError means that not one byte was sent.
 type dialError struct{ err error }
 
 func (e *dialError) Error() string { return e.err.Error() }
@@ -209,7 +209,7 @@ func (s *sender) dial() (net.Conn, error) {
 	return conn, nil
 }
 
-// connect returns a connection that is secured, if that is wanted.
+// connect returns a connection, secured if configured.
 func (s *sender) connect(ctx context.Context) (net.Conn, error) {
 	if s.f.o.Secure == nil {
 		return s.reach(ctx)
@@ -238,10 +238,10 @@ func (s *sender) reach(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// hangUp breaks the connection, so that those that wait for the peer learn of it. The caller holds Frames.mu.
+// hangUp closes the connection, so that goroutines waiting for the peer get an error. The caller holds Frames.mu.
 func (s *sender) hangUp() {
 	if s.conn != nil {
-		_ = s.conn.Close() // it may be closed already: what is wanted is that it be.
+		_ = s.conn.Close() // it may be closed already, which is fine.
 	}
 }
 

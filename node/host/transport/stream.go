@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// Protocol is the name, in the Upgrade header of a POST to Path, of what a connection carries after the answer 101: a
-// stream, format 1. The batch that was posted has been taken then. A peer that answers otherwise, as one before streams
-// does, takes batches alone.
+// Protocol is the name, in the Upgrade header of a POST to Path, of the protocol after the answer 101: a stream, format
+// 1. The posted batch has been taken then. A peer that answers otherwise, as an older version does, takes only batches.
 //
 // A stream carries frames in one direction, in pieces, so that an urgent frame need not wait for the end of a large
 // one. Integers are little-endian.
@@ -20,14 +19,14 @@ import (
 //	1-3    length of the piece, 1 to 65536. 0: a ping, of lane 0, which is no frame
 //	4-     the piece
 //
-// In the other direction there are reports. One follows soon on whatever arrives, and then one a second for as long as
-// what has arrived is not taken, so that a sender knows a dead peer from a slow one.
+// In the other direction there are reports. A report follows soon on every arrival, and then one a second for as long
+// as the data is not taken, so that a sender can distinguish a dead peer from a slow one.
 //
 //	0-7    frames taken since the stream began
 //	8-31   bytes of those frames, for each lane
 //
-// A receiver closes a stream that is not like this, or on which nothing came for SilenceMax. Frames of which the sender
-// has had no report when a stream ends are lost: they are not sent again.
+// A receiver closes a stream that violates this format, or on which nothing came for SilenceMax. Frames without a
+// report when a stream ends are lost: they are not sent again.
 const Protocol = "kvs-frames/1"
 
 const (
@@ -40,20 +39,20 @@ const (
 	pingInterval = 10 * time.Second
 )
 
-// SilenceMax is how long a receiver waits for a sign of a sender: for some pings.
+// SilenceMax is how long a receiver waits for data from a sender: several ping intervals.
 const SilenceMax = 3 * pingInterval
 
-// ErrBadStream is wrapped by errors about what no sender or receiver of this format writes.
+// ErrBadStream is wrapped by errors about data that violates the format.
 var ErrBadStream = errors.New("bad stream of frames")
 
 // quanta are the bytes that a lane may add to one write, so that none waits for another for long.
 var quanta = [lanes]int{Prompt: 128 << 10, Records: 128 << 10, Bulk: 64 << 10}
 
-// windows bound what a lane may have on its way: a lane with so many bytes that the peer has not reported begins no
-// further frame. That of Bulk is small, since what is in the connection already cannot be overtaken.
+// windows bound the bytes of a lane in flight: a lane with so many unreported bytes begins no further frame. That of
+// Bulk is small, since urgent frames cannot overtake bytes that are in the connection already.
 var windows = [lanes]uint64{Prompt: 4 << 20, Records: 4 << 20, Bulk: 1 << 20}
 
-// account is what a report says, and what a sender knows of itself.
+// account is the content of a report, and a sender's own count.
 type account struct {
 	frames uint64
 	bytes  [lanes]uint64
@@ -79,7 +78,7 @@ func (a *account) read(b []byte) {
 	}
 }
 
-// within says that no number of a is above that of b.
+// within reports whether no number of a is above that of b.
 func (a *account) within(b *account) bool {
 	for i := range a.bytes {
 		if a.bytes[i] > b.bytes[i] {
@@ -103,14 +102,14 @@ type stream struct {
 
 func newStream(s *sender) *stream { return &stream{s: s, since: time.Now()} }
 
-// owed says that the peer has to report something.
+// owed reports whether the peer owes a report.
 func (t *stream) owed() bool { return t != nil && (t.begun.frames != t.taken.frames || t.pinged) }
 
 // bufferKeptMax is the largest buffer that a stream keeps while it has nothing to write.
 const bufferKeptMax = 64 << 10
 
-// write sends what comes on the stream, until there was nothing for a while, or it breaks. idle says that the peer is
-// forgotten, or that Frames is being closed.
+// write sends frames on the stream until it was idle for a while, or the stream breaks. idle: the peer was removed, or
+// Frames is being closed.
 func (s *sender) write() (idle bool, err error) {
 	t, l := s.stream, s.line
 	ended := make(chan struct{})
@@ -118,7 +117,7 @@ func (s *sender) write() (idle bool, err error) {
 	go func() {
 		defer close(ended)
 		heard = t.listen(l)
-		_ = l.conn.Close() // whoever writes hears of it.
+		_ = l.conn.Close() // the writer gets an error.
 	}()
 	for err == nil && !idle {
 		if t.fill(); len(t.buf) == 0 {
@@ -142,7 +141,7 @@ func (s *sender) write() (idle bool, err error) {
 
 var errStreamEnded = errors.New("the peer has ended the stream")
 
-// await waits for something to write. A peer that is forgotten, or a Frames that is closed, makes it return idle.
+// await waits for frames to write. It returns idle when the peer was removed, or Frames is closed.
 func (t *stream) await(ended <-chan struct{}) (idle bool, err error) {
 	o := &t.s.f.o
 	if cap(t.buf) > bufferKeptMax {
@@ -178,7 +177,7 @@ func (t *stream) forget() bool {
 	return t.s.forget()
 }
 
-// ping asks the peer for a sign.
+// ping asks the peer for a report.
 func (t *stream) ping() error {
 	t.s.f.mu.Lock()
 	t.expect()
@@ -187,7 +186,7 @@ func (t *stream) ping() error {
 	return t.send(make([]byte, pieceHeader))
 }
 
-// send writes b, as long as the peer gives signs.
+// send writes b, as long as the peer sends reports.
 func (t *stream) send(b []byte) error {
 	conn := t.s.line.conn
 	if err := conn.SetWriteDeadline(time.Now().Add(t.s.f.o.AnswerTimeout)); err != nil {
@@ -203,7 +202,7 @@ func (t *stream) send(b []byte) error {
 	return err
 }
 
-// expect begins the time in which the peer has to report, unless it is running. The caller holds Frames.mu.
+// expect starts the timer for the peer's report, unless it is running. The caller holds Frames.mu.
 func (t *stream) expect() {
 	if !t.owed() {
 		// If it cannot be set, writing fails as well.
@@ -211,7 +210,7 @@ func (t *stream) expect() {
 	}
 }
 
-// fill puts into buf the next pieces: of each lane its share, the most urgent first.
+// fill puts the next pieces into buf: each lane's share, the most urgent lane first.
 func (t *stream) fill() {
 	t.begin()
 	t.buf = t.buf[:0]
@@ -222,7 +221,7 @@ func (t *stream) fill() {
 	}
 }
 
-// begin takes from the queues what may be on its way, and is enough for the next write.
+// begin takes frames from the queues, within the windows, as many as the next write needs.
 func (t *stream) begin() {
 	f := t.s.f
 	f.mu.Lock()
@@ -275,7 +274,7 @@ func (t *stream) listen(l *line) error {
 	}
 }
 
-// heard books a report.
+// heard takes in a report.
 func (t *stream) heard(taken *account, l *line) error {
 	f := t.s.f
 	f.mu.Lock()
@@ -298,10 +297,10 @@ func (t *stream) heard(taken *account, l *line) error {
 	if err := l.conn.SetReadDeadline(end); err != nil {
 		return err
 	}
-	return l.conn.SetWriteDeadline(time.Now().Add(f.o.AnswerTimeout)) // it is slow, but it lives.
+	return l.conn.SetWriteDeadline(time.Now().Add(f.o.AnswerTimeout)) // it is slow, but alive.
 }
 
-// end books what was on its way.
+// end counts the frames in flight as lost.
 func (t *stream) end(idle bool) {
 	f := t.s.f
 	f.mu.Lock()

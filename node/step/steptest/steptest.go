@@ -1,8 +1,8 @@
 // Package steptest lets a test step one machine of the core alone: it has what machines share (step.Shared), a store,
-// and what the machine has said so far. What the machine asks of its owner is the test's to answer.
+// and the machine's effects so far. The test itself implements the machine's Owner.
 //
-// It is no world: nothing is delivered, nothing becomes durable and no time passes unless the test says so. Begin with
-// New and Bench.Step.
+// It is no world: no message is delivered, no persist becomes durable and no time passes unless the test does it. Begin
+// with New and Bench.Step.
 package steptest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"kvs/sim/memstore"
 )
 
-// Bench is what surrounds the machine under test.
+// Bench is the environment of the machine under test.
 type Bench struct {
 	*step.Shared
 	Disk    *memstore.Store
@@ -106,11 +106,11 @@ func (b *Bench) at(addr string) slot.ID {
 			return p.ID
 		}
 	}
-	b.t.Fatalf("a message to %q, where nobody is", addr)
+	b.t.Fatalf("a message to %q, which is no peer's address", addr)
 	return 0
 }
 
-// Sync makes durable what was stored so far.
+// Sync makes all changes so far durable.
 func (b *Bench) Sync() {
 	b.t.Helper()
 	require.NoError(b.t, b.Disk.Apply(b.waiting))

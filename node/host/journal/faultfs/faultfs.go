@@ -1,10 +1,10 @@
-// Package faultfs is a folder in memory for the journal, with the faults of a disk: a crash keeps any part of what was
-// not synced, a sync fails once or for ever, there is no room, bits rot.
+// Package faultfs is a folder in memory for the journal, with the faults of a disk: a crash keeps any part of the
+// unsynced data, a sync fails once or for ever, the disk is full, bits flip.
 //
-// It is not a file system: it has what journal.FS needs, for one goroutine.
+// It is not a file system: it has only what journal.FS needs, for one goroutine.
 //
-// Every call that changes something is an event: Hook sees it before it happens, and can take an image of the disk, or
-// make it fail. All randomness is the caller's.
+// Every changing call is an event: Hook is called before it, and can take an image of the disk, or make the call fail.
+// All randomness is the caller's.
 //
 // Begin with New, FS.Hook and FS.Crash.
 package faultfs
@@ -19,7 +19,7 @@ import (
 	"kvs/node/host/journal"
 )
 
-// SectorBytes is what a disk writes as a whole or not at all.
+// SectorBytes is the unit that a disk writes as a whole or not at all.
 const SectorBytes = 512
 
 // Op is a kind of event.
@@ -30,7 +30,7 @@ const (
 	OpWrite  Op = "write"
 	OpSync   Op = "sync"
 	OpCreate Op = "create"
-	OpGrow   Op = "grow" // in the middle of a create: the file is there, and not whole.
+	OpGrow   Op = "grow" // in the middle of a create: the file exists, but is incomplete.
 	OpRename Op = "rename"
 	OpRemove Op = "remove"
 	OpNames  Op = "names" // the sync of the folder.
@@ -44,8 +44,8 @@ type Event struct {
 
 // FS is the folder. It implements journal.FS.
 type FS struct {
-	// Hook sees every event before it happens. An error makes it fail: half of a write has happened by then, and of
-	// what was to be synced anybody's guess. nil: nothing fails.
+	// Hook is called before every event. An error makes the event fail: then half of a write has happened, and which
+	// part of a sync has happened is unknown. nil: nothing fails.
 	Hook func(e Event) error
 
 	names   map[string]*inode
@@ -53,7 +53,7 @@ type FS struct {
 	onDisk  map[string]*inode
 }
 
-// rename is a change of names: from "" is a new file, to "" is one that goes.
+// rename is a change of names: from "" is a new file, to "" is a removed one.
 type rename struct {
 	from, to string
 	inode    *inode
@@ -68,8 +68,8 @@ type inode struct {
 type sector struct {
 	now    []byte
 	onDisk []byte   // after the last sync that worked.
-	maybe  [][]byte // what may be on the disk instead: all that was written since.
-	failed int      // so many of maybe have met a sync that failed: another sync does not bring them back.
+	maybe  [][]byte // contents that may be on the disk instead: all that were written since.
+	failed int      // the number of maybe that a failed sync has covered: another sync does not write them.
 }
 
 var zeros = make([]byte, SectorBytes)
@@ -179,7 +179,7 @@ func (f *FS) Sync() error {
 	return nil
 }
 
-// Keep says what a crash keeps of what was not synced.
+// Keep is what a crash keeps of the unsynced data.
 type Keep int
 
 // All of them.
@@ -189,7 +189,7 @@ const (
 	KeepSome         // any sector as it was at any moment since, and changes of names up to any moment.
 )
 
-// Crash returns a folder that holds what a crash leaves. f is as it was.
+// Crash returns a folder with the content after a crash. f is not changed.
 func (f *FS) Crash(rng *rand.Rand, keep Keep) *FS {
 	out := New()
 	names := map[string]*inode{}
@@ -312,7 +312,7 @@ func (f *file) Sync() error {
 	}
 	for i := range f.inode.sectors {
 		s := &f.inode.sectors[i]
-		if len(s.maybe) > s.failed { // written since, as a whole.
+		if len(s.maybe) > s.failed { // written since, as a whole sector.
 			*s = sector{now: s.now, onDisk: s.now}
 		}
 	}
