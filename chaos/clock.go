@@ -5,21 +5,20 @@ import (
 	"time"
 )
 
-// ClockError is what is wrong with a wall clock without any fault, in milliseconds and milliseconds since the Unix
-// epoch.
+// ClockError is the error of a wall clock without faults, in milliseconds and milliseconds since the Unix epoch.
 type ClockError struct {
-	Offset int64 // that it is ahead at the time Since.
+	Offset int64 // how far it is ahead at the time Since.
 	PPM    int64 // how fast it runs away from there.
 	Since  int64
 }
 
 func (e ClockError) ahead(now int64) int64 { return e.Offset + (now-e.Since)*e.PPM/PPMAll }
 
-// WallClock is what faults have done to the wall clock of a real machine, in milliseconds since the Unix epoch. The
-// zero value is a clock without faults. Real targets share it, so that a plan means the same to all; its text tells a
+// WallClock is the state of a real machine's wall clock under faults, in milliseconds since the Unix epoch. The zero
+// value is a clock without faults. Real targets share it, so that a plan means the same to all; its text is sent to a
 // node, too.
 type WallClock struct {
-	Natural  ClockError // its own, which no fault changes and nothing heals.
+	Natural  ClockError // its own error, which no fault changes and no heal removes.
 	Offset   int64      // milliseconds that faults have put it ahead, at the time Since.
 	PPM      int64      // how fast it runs away from there.
 	Since    int64
@@ -27,7 +26,7 @@ type WallClock struct {
 	FrozenAt int64 // what it shows while it is frozen.
 }
 
-// Shows is the reading of the clock when an honest one shows now.
+// Shows is the reading of the clock when a correct one shows now.
 func (c *WallClock) Shows(now int64) int64 {
 	if c.Frozen {
 		return c.FrozenAt
@@ -40,8 +39,7 @@ func (c *WallClock) natural(now int64) int64 { return now + c.Natural.ahead(now)
 
 func (c *WallClock) ahead(now int64) int64 { return c.Offset + (now-c.Since)*c.PPM/PPMAll }
 
-// Apply does to the clock what f says, and reports whether f concerns clocks at all. Which clock f is about, the caller
-// knows.
+// Apply applies f to the clock, and reports whether f concerns clocks at all. The caller chooses the clock.
 func (c *WallClock) Apply(f Fault, now int64) bool {
 	amount := int64(f.Amount / time.Millisecond)
 	switch f.Kind {
@@ -56,7 +54,7 @@ func (c *WallClock) Apply(f Fault, now int64) bool {
 		c.PPM = f.PPM
 	case FreezeClock:
 		c.Frozen, c.FrozenAt = true, c.Shows(now)
-	case ThawClock: // it goes on from where it stood.
+	case ThawClock: // it goes on from its frozen time.
 		c.Frozen = false
 		c.set(now, c.FrozenAt-c.natural(now))
 	case HealClocks, Recover:

@@ -102,7 +102,7 @@ func (f *Fault) parseSubject(s string) (err error) {
 	sp := specs[f.Kind]
 	switch {
 	case s == "":
-		return nil // Check says whether something had to be there.
+		return nil // Check reports a missing part.
 	case sp.groups:
 		for g := range strings.SplitSeq(s, "|") {
 			nodes, err := ParseNodes(g)
@@ -129,7 +129,7 @@ func (f *Fault) parseSubject(s string) (err error) {
 	return fmt.Errorf("%q is too much", s)
 }
 
-// usage says how a fault of this kind is written.
+// usage is the syntax of a fault of this kind.
 func (f *Fault) usage() string {
 	sp := specs[f.Kind]
 	words := []string{sp.name}
@@ -157,8 +157,8 @@ const (
 	PPMAll      = 1_000_000 // every message, every write.
 )
 
-// Check says what is wrong with f whatever the cluster: a missing or needless part, a node named twice, an amount out
-// of bounds.
+// Check returns what is wrong with f in any cluster: a missing or needless part, a node named twice, an amount out of
+// bounds.
 func (f Fault) Check() error {
 	if f.Kind >= kindEnd {
 		return fmt.Errorf("%s is no fault: use a Kind constant", f.Kind)

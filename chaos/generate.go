@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// GenOptions say what kind of plan Generate draws.
+// GenOptions are the bounds of the plan that Generate draws.
 type GenOptions struct {
 	Nodes             int
 	Duration          time.Duration // all faults begin and end within it.
@@ -23,7 +23,7 @@ type GenOptions struct {
 	Patterns bool
 }
 
-// Check says what is wrong with o.
+// Check returns what is wrong with o.
 func (o *GenOptions) Check() error {
 	switch {
 	case o.Nodes < 1 || o.Nodes > NodesMax:
@@ -51,8 +51,8 @@ func (o *GenOptions) Check() error {
 // eventsMax bounds the faults of a drawn plan.
 const eventsMax = 100_000
 
-// DrawKinds picks which of these kinds are on, each with even odds: a run in which all faults are always on never shows
-// what a single one does when nothing else gets in its way (swarm testing: Groce et al., ISSTA 2012).
+// DrawKinds picks which of these kinds are on, each with even odds: a run in which all faults are always on hides the
+// effect of a single one (swarm testing: Groce et al., ISSTA 2012).
 func DrawKinds(rng *rand.Rand, from []Kind) []Kind {
 	var out []Kind
 	for _, k := range from {
@@ -88,9 +88,9 @@ func roundMillis(d time.Duration) time.Duration {
 	return max(d.Truncate(time.Millisecond), time.Millisecond)
 }
 
-// generator draws faults in the order of their beginnings. What a fault occupies, nothing else may touch before its
-// end: that is what makes plans valid, and what makes the end of one fault never undo another. The ends go into the
-// list when a fault begins, so that at the same moment they come before the beginnings drawn later.
+// generator draws faults in the order of their beginnings. No other fault may touch the nodes and links of a fault
+// before its end: this makes plans valid, and the end of one fault never undoes another. The ends go into the list when
+// a fault begins, so that at the same moment they come before the beginnings drawn later.
 type generator struct {
 	rng      *rand.Rand
 	o        GenOptions
@@ -140,7 +140,7 @@ func (g *generator) node(until *[NodesMax + 1]time.Duration) (int, bool) {
 	return free[g.rng.IntN(len(free))], true
 }
 
-// claim makes nodes victims until the end of the fault being drawn, unless too few would be left.
+// claim makes nodes victims until the end of the fault being drawn, unless too few others would be left.
 func (g *generator) claim(nodes []int) bool {
 	until := g.victim
 	for _, n := range nodes {
@@ -269,8 +269,8 @@ func (g *generator) crowd() []int {
 	return nodes
 }
 
-// diskFault draws one of the disk. A node that stopped trusting its disk serves nothing until it starts again, so the
-// end of an error is a restart, and the node is a victim all the while.
+// diskFault draws a fault of the disk. A node whose disk failed serves nothing until it starts again, so the end of an
+// error is a restart, and the node is a victim all the time.
 func (g *generator) diskFault(k Kind) {
 	n, ok := g.node(&g.disk)
 	if !ok {
@@ -297,7 +297,7 @@ func (g *generator) diskFault(k Kind) {
 	g.at(g.now, f)
 	healed := g.end
 	if k == DiskFull && g.rng.IntN(2) == 0 {
-		healed = g.middle() // there is room again: who had been warned in time takes writes, until the end.
+		healed = g.middle() // there is room again: a node whose guard noticed in time takes writes, until the end.
 	}
 	g.at(healed, Fault{Kind: HealDisks, Nodes: nodes})
 	if restart {

@@ -98,8 +98,8 @@ func (g *generator) cut(begin, heal Kind) {
 	g.at(g.end, Fault{Kind: heal, From: from, To: to})
 }
 
-// resets breaks connections one to eight times, everywhere or on some links: mostly of one node, since all that a plan
-// needs to undo a minute of work in flight is a router that forgets.
+// resets breaks connections one to eight times, everywhere or on some links: mostly of one node, as a router does that
+// loses its state.
 func (g *generator) resets() {
 	g.kind[Reset] = g.end
 	f := Fault{Kind: Reset}

@@ -5,12 +5,10 @@ import (
 	"time"
 )
 
-// Patterns are several faults with a plan behind them, made of those that plans can write: what goes wrong in one piece
-// where there are people, racks and time servers. They are drawn for some of the cuts, clogs, crashes, jumps and
-// drifts.
+// Patterns are several related faults, made of those that plans can write, as operators, racks and time servers cause
+// them. They are drawn for some of the cuts, clogs, crashes, jumps and drifts.
 
-// pattern draws one in the place of a fault of kind k. It reports whether there is one for this kind, and for this
-// moment.
+// pattern draws one in place of a fault of kind k. It reports whether there is one for this kind, and for this moment.
 func (g *generator) pattern(k Kind) bool {
 	switch k {
 	case Cut:
@@ -43,7 +41,7 @@ func (g *generator) others(one int) (out []int) {
 	return out
 }
 
-// oneSided makes one node mute, so that it hears and nobody hears it, or deaf.
+// oneSided makes one node mute (it receives, and its messages are lost) or deaf (it sends, and receives nothing).
 func (g *generator) oneSided() bool {
 	one := 1 + g.rng.IntN(g.o.Nodes)
 	if !g.claim([]int{one}) {
@@ -87,7 +85,7 @@ func (g *generator) swizzle(begin, heal Kind) bool {
 	return true
 }
 
-// storm starts a node again and again, and each time it crashes before it has come far.
+// storm starts a node again and again, and each time it crashes soon after.
 func (g *generator) storm() bool {
 	n, ok := g.node(&g.process)
 	if !ok || !g.claim([]int{n}) {
@@ -122,7 +120,7 @@ func (g *generator) strobe() bool {
 
 const strobesMax = 100 // jumps of one strobe.
 
-// leapSecond lets a clock live a second twice, or smears one over the length of the fault, forwards or backwards.
+// leapSecond makes a clock repeat a second, or smears one over the length of the fault, forwards or backwards.
 func (g *generator) leapSecond() bool {
 	n, ok := g.node(&g.clock)
 	if !ok {

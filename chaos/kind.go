@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// Kind says what a fault does.
+// Kind is the kind of a fault.
 type Kind uint8
 
 // The kinds. Amounts of network faults come on top of what the network does anyway; zero ends them.
 const (
-	// Partition lets no message pass between nodes of different groups. Nodes in no group reach everybody and are
-	// reached by everybody. There is one partition at a time: a new one replaces it. HealPartition ends it.
+	// Partition lets no message pass between nodes of different groups. Nodes in no group reach all nodes and are
+	// reached by all. There is one partition at a time: a new one replaces it. HealPartition ends it.
 	Partition Kind = iota
 	HealPartition
 	// Cut drops the messages that go from one of From to one of To; the other way stays open. Cuts add up. HealCut ends
 	// those named, or all.
 	Cut
 	HealCut
-	// Clog holds what goes from one of From to one of To, and loses nothing: it arrives when HealClog ends the clogs
+	// Clog delays the messages from one of From to one of To, and loses none: they arrive when HealClog ends the clogs
 	// named, or all. Clogs add up.
 	Clog
 	HealClog
-	// Reset breaks the connections on the links named, or on all: what is in flight on them is lost, and nothing else.
-	// It is over at once.
+	// Reset breaks the connections on the links named, or on all: messages in flight on them are lost. It is over at
+	// once.
 	Reset
 	// Loss, Duplicate, Reorder and Corrupt happen to a share of the messages, Delay holds every message for a time in
 	// its range; on the links named, or on all. Corrupt concerns datagrams only: streams have checksums of their own.
@@ -32,17 +32,17 @@ const (
 	Reorder
 	Delay
 	Corrupt
-	// Forge has an outsider, who cannot read what nodes say to each other, send a message of his own in the name of a
-	// node, or one that he has recorded once more, beside a share of the messages. It happens only where a plan or a
-	// list of kinds names it.
+	// Forge makes an outsider, who cannot read the messages between nodes, send a forged message in the name of a node,
+	// or a recorded one again, beside a share of the messages. It is drawn only where a plan or a list of kinds names
+	// it.
 	Forge
 	// Heal ends all network faults.
 	Heal
 
 	// Skew sets the offset of a node's wall clock, Jump steps the clock by an amount, Drift sets the rate at which it
-	// runs away. A frozen clock stands still; thawed, it goes on from where it stood, and so stays behind. HealClocks
-	// ends all of this at the nodes named, or at all: clocks show again what they would show without any fault.
-	// Monotonic time is never touched.
+	// runs away. A frozen clock stands still; thawed, it goes on from its frozen time, and so stays behind. HealClocks
+	// ends all of this at the nodes named, or at all: clocks show again what they would show without faults. Monotonic
+	// time is never touched.
 	Skew
 	Jump
 	Drift
@@ -50,24 +50,23 @@ const (
 	ThawClock
 	HealClocks
 
-	// Crash ends a node with no warning, and what its disk had not synced may be lost. Restart starts it again. A
-	// paused node does nothing and loses nothing until it is resumed. Wipe takes the disk of a node that is down.
-	// SwapDisks gives two nodes that are down each other's data folders, as happens when machines are put together
-	// again: each comes back as the other.
+	// Crash ends a node with no warning, and unsynced data of its disk may be lost. Restart starts it again. A paused
+	// node does nothing and loses nothing until it is resumed. Wipe takes the disk of a node that is down. SwapDisks
+	// gives two nodes that are down each other's data folders, as happens when disks are put into the wrong machines:
+	// each node comes back as the other.
 	Crash
 	Restart
 	Pause
 	Resume
 	Wipe
 	SwapDisks
-	// LoseTail takes from the disk of a node that is down the last part of what was on it, which the node notices at
-	// its next start: it trusts nothing of that disk any more. It happens only where a plan or a list of kinds names
-	// it.
+	// LoseTail removes the last part of the data on the disk of a node that is down, which the node notices at its next
+	// start: then it does not trust that disk any more. It is drawn only where a plan or a list of kinds names it.
 	LoseTail
 
 	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskReadError a share of
 	// the reads, DiskFull all writes for lack of space. HealDisks ends all of this at the nodes named, or at all; a
-	// node that stopped trusting its disk still needs a restart.
+	// node whose disk failed still needs a restart.
 	DiskSlow
 	DiskError
 	DiskReadError
@@ -78,13 +77,13 @@ const (
 	Rot
 
 	// Recover ends everything: network, clocks and disks are healed, paused nodes are resumed, and nodes that are down,
-	// or that stopped serving because their disk broke a promise, are started again. Wiped disks stay empty.
+	// or that stopped serving because their disk failed, are started again. Wiped disks stay empty.
 	Recover
 
 	kindEnd // not a kind: how many there are.
 )
 
-// Class says which part of the world a kind disturbs.
+// Class is the part of the world that a kind disturbs.
 type Class uint8
 
 // The classes.
@@ -96,7 +95,7 @@ const (
 	Everything
 )
 
-// need says whether a part of a fault's text is there.
+// need is whether a part of a fault's text is required.
 type need uint8
 
 const (
@@ -190,8 +189,8 @@ func Kinds() []Kind {
 	return out
 }
 
-// Disturbances returns every kind that begins a fault, in the order of the constants, but for those that have to be
-// named: what a generator chooses from.
+// Disturbances returns every kind that begins a fault, in the order of the constants, except those that have to be
+// named: a generator chooses among these.
 func Disturbances() []Kind {
 	var out []Kind
 	for k := Kind(0); k < kindEnd; k++ {

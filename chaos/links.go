@@ -2,11 +2,12 @@ package chaos
 
 import "time"
 
-// Link says what happens to the messages that go one way between two nodes.
+// Link is the treatment of the messages in one direction between two nodes.
 type Link struct {
 	Delay, DelayMax                   time.Duration // every message takes a time in this range.
 	Loss, Duplicate, Reorder, Corrupt int64         // parts per million of the messages.
-	Forge                             int64         // the same: beside so many of them comes a forged one.
+	// the same: the share of messages that have a forged one beside them.
+	Forge int64
 }
 
 // Links is the state of a network under faults: a Link for every ordered pair of nodes, and which are blocked. The
@@ -21,7 +22,7 @@ type Links struct {
 	fault       [NodesMax + 1][NodesMax + 1]Link
 }
 
-// NewLinks returns a healthy network between nodes 1 to nodes. Base is what it does without any fault.
+// NewLinks returns a healthy network between nodes 1 to nodes. Base is each link without faults.
 func NewLinks(nodes int, base Link) *Links {
 	if nodes < 1 || nodes > NodesMax {
 		panic("chaos: links between fewer than one or more than nine nodes")
@@ -29,11 +30,11 @@ func NewLinks(nodes int, base Link) *Links {
 	return &Links{nodes: nodes, base: base}
 }
 
-// Blocked reports whether messages from one node to another get lost for sure. A node always reaches itself.
+// Blocked reports whether all messages from one node to another are lost. A node always reaches itself.
 func (l *Links) Blocked(from, to int) bool { return l.partitioned[from][to] || l.cut[from][to] }
 
-// Clogged reports whether messages from one node to another are held until that ends. Those that are blocked get lost
-// all the same.
+// Clogged reports whether messages from one node to another are held until that ends. Blocked messages are lost
+// nevertheless.
 func (l *Links) Clogged(from, to int) bool { return l.clogged[from][to] }
 
 // Link returns what happens to messages from one node to another that are not blocked: the network's own behaviour plus
@@ -51,8 +52,8 @@ func (l *Links) Link(from, to int) Link {
 	}
 }
 
-// Apply puts f in force and reports whether it is any of the network's business. Faults of other classes change
-// nothing, but for Recover, which concerns everybody.
+// Apply puts f in force and reports whether it concerns the network. Faults of other classes change nothing, except
+// Recover, which concerns everything.
 func (l *Links) Apply(f Fault) bool {
 	switch f.Kind {
 	case Partition:
@@ -67,7 +68,7 @@ func (l *Links) Apply(f Fault) bool {
 		l.Each(f, func(from, to int) { l.clogged[from][to] = true })
 	case HealClog:
 		l.Each(f, func(from, to int) { l.clogged[from][to] = false })
-	case Reset: // leaves nothing behind.
+	case Reset: // leaves no state.
 	case Loss:
 		l.Each(f, func(from, to int) { l.fault[from][to].Loss = f.PPM })
 	case Duplicate:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Event is a fault and its moment, counted from the start of the run.
+// Event is a fault and its time, from the start of the run.
 type Event struct {
 	At time.Duration
 	Fault

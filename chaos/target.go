@@ -6,7 +6,7 @@ import "fmt"
 //
 // Apply returns when the fault is in force: the next message after it is cut, the process is gone. Faults come one at a
 // time and in the order of the plan. An error means that the fault is not, or not wholly, in force; the run is then
-// void. A target is given plans only that passed Validate and CheckSupported, followed by one Recover.
+// void. A target gets only plans that passed Validate and CheckSupported, followed by one Recover.
 type Target interface {
 	Nodes() int
 	Supports(Kind) bool
@@ -21,8 +21,8 @@ func AtMost(number, all int) int {
 	return min(number, all)
 }
 
-// CheckSupported refuses a plan with a fault that t does not support: a plan silently thinned would prove less than it
-// says.
+// CheckSupported refuses a plan with a fault that t does not support: a plan with faults left out silently would prove
+// less than it claims.
 func CheckSupported(p Plan, t Target) error {
 	for _, e := range p.Events {
 		if !t.Supports(e.Kind) {

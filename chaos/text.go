@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The words that plans and scenarios are made of. Each Format prints what the Parse beside it reads, to the same value.
+// The words of plans and scenarios. Each Format prints what the Parse beside it reads, to the same value.
 
 var durationUnits = [...]struct {
 	name string

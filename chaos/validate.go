@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Validate says whether p makes sense in a cluster of nodes: it names only nodes that are there, its times are in
-// order, and nothing is done to a node that its state rules out, such as restarting one that is up. The cluster starts
-// whole.
+// Validate checks that p is possible in a cluster of nodes: it names only existing nodes, its times are in order, and
+// every fault is possible in the state of its node, for instance no node is restarted that is up. At first all nodes
+// are up.
 func Validate(p Plan, nodes int) error {
 	if nodes < 1 || nodes > NodesMax {
 		return fmt.Errorf("a cluster of %d nodes: plans are for 1 to %d", nodes, NodesMax)
@@ -30,7 +30,7 @@ func Validate(p Plan, nodes int) error {
 	return nil
 }
 
-// condition is what Validate knows of every node while it walks through a plan.
+// condition is the state of every node while Validate walks through a plan.
 type condition struct {
 	nodes                int
 	down, paused, frozen [NodesMax + 1]bool

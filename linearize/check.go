@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Verdict is what Check thinks of a history, or of one key of it. The zero value is Undecided, which fails.
+// Verdict is the result of Check for a history, or for one key of it. The zero value is Undecided, which fails.
 type Verdict uint8
 
 // The verdicts.
 const (
-	Undecided    Verdict = iota // nobody knows: out of time, or not a history that can be judged. Look at it.
-	Linearizable                // there is an order of the operations that explains everything that was seen.
-	Violation                   // there is none.
-	Known                       // with Options.KnownValues only: every value that was seen had been written.
+	Undecided    Verdict = iota // unknown: out of budget, or not a history that can be judged. Look at it.
+	Linearizable                // there is an order of the operations that explains all answers.
+	Violation                   // there is no such order.
+	Known                       // with Options.KnownValues only: every value that was read had been written.
 )
 
 var verdictNames = [...]string{"undecided", "linearizable", "violation", "known"}
@@ -23,7 +23,7 @@ var verdictNames = [...]string{"undecided", "linearizable", "violation", "known"
 // String prints the word used in reports.
 func (v Verdict) String() string { return verdictNames[v] }
 
-// What Check may spend on one path if Options say nothing.
+// Defaults of the budget for one path.
 const (
 	WorkDefault        = 100_000_000 // steps: some ten seconds.
 	MemoryBytesDefault = 1 << 30
@@ -31,7 +31,7 @@ const (
 
 // Options of Check. The zero value judges everything.
 type Options struct {
-	// Model is what each path is. nil means the one that the header of the history names.
+	// Model is the model of each path; nil: the one that the header of the history names.
 	Model Model
 
 	// Work is how many steps the search may try for one path before the path is Undecided; zero means WorkDefault.
@@ -42,11 +42,11 @@ type Options struct {
 	// MemoryBytesDefault.
 	MemoryBytes int64
 
-	// Stop is asked now and then whether to give up: the paths that are not judged by then are Undecided. nil: never.
+	// Stop is asked at intervals whether to give up: the paths that are not judged by then are Undecided. nil: never.
 	Stop func() bool
 
-	// Judged is told the verdict on each path as soon as it is known, and how many paths are still to be judged. The
-	// result may say more about the evidence than it does. nil: nobody wants to know.
+	// Judged is called with the verdict on each path as soon as it is known, and with the number of paths that are
+	// left. The result may have more evidence. nil: no call.
 	Judged func(k *KeyResult, left int)
 
 	// Levels, if not empty, are the consistency levels to judge. Gets at other levels are left out. A key that has a
@@ -56,12 +56,12 @@ type Options struct {
 	// Prefix leaves out all paths that do not begin with it.
 	Prefix string
 
-	// KnownValues asks less: that every value that was seen had been written, by a write that had begun and did not
+	// KnownValues checks less: that every value that was read had been written, by a write that had begun and did not
 	// fail. That holds at every level of consistency. Verdicts are Known or Violation then, by the first three rules.
 	KnownValues bool
 
 	// StopEarly ends the search with the first violation: the keys left over are Undecided, by RuleSkipped. It is for
-	// those who only want to know whether there is one, such as a shrinker.
+	// callers that only need to know whether there is one, such as a shrinker.
 	StopEarly bool
 }
 
@@ -93,11 +93,10 @@ type Result struct {
 	Offending int
 	// Problem is why the history as a whole cannot be judged; the verdict is then Undecided.
 	Problem string
-	// Nothing is why the verdict is about nothing: no operation was answered that could tell anything. Else it is
-	// empty.
+	// Nothing is why the verdict has no content: no operation with an answer could be judged. Otherwise it is empty.
 	Nothing string
 
-	picture *pathHistory // what to draw: the offending key, up to the operation that gives it away.
+	picture *pathHistory // the history to draw: the offending key, up to the operation that reveals the violation.
 }
 
 // Check judges h, which it does not change.
@@ -131,7 +130,7 @@ func Check(h *History, opt Options) *Result {
 			res.Verdict, res.picture = k.Verdict, p
 		}
 	}
-	// What is cheap comes first, for all keys, each time beginning with the smallest.
+	// Cheap checks come first, for all keys, the smallest key first.
 	res.Keys = make([]KeyResult, len(paths))
 	left := make([]searcher, len(paths))
 	for i, p := range paths {
@@ -162,7 +161,7 @@ func Check(h *History, opt Options) *Result {
 	return res
 }
 
-// nothing says why a verdict is about nothing.
+// nothing is why a verdict has no content.
 func nothing(h *History, res *Result, opt *Options) string {
 	switch {
 	case len(h.Ops) == 0:
@@ -189,13 +188,13 @@ func (opt *Options) effort() *effort {
 	return e
 }
 
-// worse orders verdicts: a violation is certain, so it tells more than an undecided key.
+// worse orders verdicts: a violation is certain, so it comes before an undecided key.
 func worse(a, b Verdict) bool {
 	rank := [...]int{Linearizable: 0, Known: 0, Undecided: 1, Violation: 2}
 	return rank[a] > rank[b]
 }
 
-// conclude finds the operation that gives the offending key away and puts the keys in order of path.
+// conclude finds the operation that reveals the violation of the offending key, and sorts the keys by path.
 func (res *Result) conclude(e *effort) {
 	slices.SortFunc(res.Keys, func(x, y KeyResult) int { return strings.Compare(x.Path, y.Path) })
 	if res.picture == nil {

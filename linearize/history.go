@@ -8,25 +8,25 @@ const Format = 2
 // Header says where a history comes from.
 type Header struct {
 	Format   int       // set by Write; that of the file after Read; zero elsewhere.
-	Model    string    // what each path is: the name of a Model; empty means register.
+	Model    string    // the model of each path: the name of a Model; empty means register.
 	World    string    // sim, process, docker, urls.
 	Seed     uint64    // of the run, if it had one.
 	Scenario string    // its name.
 	Commit   string    // of the code under test.
 	Plan     string    // the fault plan as text, which parses again.
-	Promises []Promise // what the run was to keep; nil: not said.
+	Promises []Promise // the promises of the run; nil: not given.
 	Nodes    []string  // the names that operations use.
 	Started  string    // RFC 3339, from the real worlds; empty from the simulator.
 }
 
-// History is everything that the clients of one run did and saw. Ops are in order of Invoke.
+// History is all operations of the clients of one run. Ops are in order of Invoke.
 type History struct {
 	Header
 	Ops []Op
 }
 
-// Validate reports the first thing in h that no Recorder would have recorded. The operations are numbered from 0; in a
-// history file operation n is on line n+2.
+// Validate returns the first error in h that no Recorder would make. The operations are numbered from 0; in a history
+// file operation n is on line n+2.
 func (h *History) Validate() error {
 	m, err := h.model()
 	if err != nil {

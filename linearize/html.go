@@ -13,8 +13,8 @@ import (
 // orders found so far are worth drawing.
 const pictureTimeout = 5 * time.Second
 
-// Info is porcupine's account of the offending key, up to the operation that gives it away: partial orders as far as
-// they go. It is empty if the history is linearizable. It is computed anew by every call, because it is not cheap.
+// Info is porcupine's information about the offending key, up to the operation that reveals the violation: its partial
+// orders. It is empty if the history is linearizable. It is computed anew by every call, because it is not cheap.
 func (res *Result) Info() porcupine.LinearizationInfo {
 	if res.picture == nil {
 		return porcupine.LinearizationInfo{}
@@ -24,7 +24,7 @@ func (res *Result) Info() porcupine.LinearizationInfo {
 	return info
 }
 
-// porcupine puts the path into porcupine's form: the steps as inputs with everything they carry; outputs are not used.
+// porcupine translates the path for porcupine: the steps are inputs with all their data; outputs are not used.
 func (p *pathHistory) porcupine() (porcupine.Model, []porcupine.Operation) {
 	m := porcupine.Model{
 		DescribeOperation:         func(input, _ any) string { return input.(*step).String() },
@@ -105,7 +105,7 @@ func rowsOf(steps []step) []int {
 	return rows
 }
 
-// details is what the picture tells about a step when pointed at.
+// details is the text of a step under the pointer in the picture.
 func (s *step) details() string {
 	d := fmt.Sprintf("operation %d, process %d", s.index, s.op.Process)
 	for _, f := range []struct{ name, value string }{

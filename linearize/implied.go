@@ -15,8 +15,9 @@ import (
 // returned, then X stands behind W and in front of the place, and N is gone there. Of absence, which is not unique,
 // the same holds as long as no delete was invoked before B returned: its W is the beginning.
 //
-// A client that tries a compare-and-set again under an idempotency key learns that it was refused then, and not by
-// what. A few of those would otherwise keep reduction 2 from a path, and a hundred open writes are too many to try.
+// A client that tries a compare-and-set again under an idempotency key may get the answer that an earlier attempt was
+// refused, without the content that refused it. A few such refusals would otherwise prevent reduction 2 for a path, and
+// a hundred open writes are too many to try.
 func (a *analysis) implications() []bool {
 	implied := make([]bool, len(a.p.calls))
 	if !slices.ContainsFunc(a.p.calls, func(c call) bool { return c.blind() }) {

@@ -19,12 +19,12 @@ import (
 //	           list, number, version, invoke, return, gave_up, status, error
 //	end:       operations
 //
-// The fields are those of Header and Op. What is empty, false, 0 or Never is left out. Text that is not valid UTF-8
-// is written as {"base64": "..."}. Unknown fields and unknown formats are refused: a checker that overlooks something
-// is worse than none.
+// The fields are those of Header and Op. Fields that are empty, false, 0 or Never are left out. Text that is not valid
+// UTF-8 is written as {"base64": "..."}. Unknown fields and unknown formats are refused: a checker that ignores data is
+// worse than none.
 //
-// Format 1 had registers only, no promises and no end: that its last lines are missing goes unnoticed. Read takes
-// both, Write writes format 2. docs/reference/histories.md tells people the same.
+// Format 1 had registers only, no promises and no end: missing lines at its end are not detected. Read takes both,
+// Write writes format 2. docs/reference/histories.md has the same for people.
 
 // lineBytesMax bounds a line of a history file: the largest value, as input or output, in its longest spelling.
 const lineBytesMax = 64 << 20
@@ -122,7 +122,7 @@ func (h *History) readOps(lines *lineReader) error {
 }
 
 func parseHeader(line []byte) (Header, error) {
-	// The format comes first and leniently: in another format the other fields may be anything.
+	// The format is read first and leniently: in another format the other fields may differ.
 	var f struct {
 		Format *int `json:"format"`
 	}

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// memory holds the configurations that a search has looked at.
+// memory holds the configurations that a search has visited.
 type memory[S comparable] struct {
 	seed    maphash.Seed
 	heads   map[uint64]int32 // by hash of all but used: the entry that was added last.
 	entries []entry[S]
 	words   []uint64 // windows and used sets of all entries, one after another.
-	bytes   int64    // about what all this takes.
+	bytes   int64    // about the memory of all this.
 }
 
 // entry is one configuration.
@@ -60,7 +60,7 @@ func (m *memory[S]) add(o *order[S], state S) bool {
 		case within(used, o.used):
 			return false
 		case within(o.used, used):
-			copy(used, o.used) // better than what is there, and as good for all that follow.
+			copy(used, o.used) // better than the present entry, and as good for all later ones.
 			return true
 		}
 	}

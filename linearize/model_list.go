@@ -39,17 +39,17 @@ func (listModel) shows(o *Op) []string { return o.List }
 type listObject struct {
 	known   map[link]*link
 	shown   map[*Op]*link // by get.
-	longest []string      // that a get showed: every list up to its length is a beginning of it.
+	longest []string      // that a get returned: every list up to its length is a prefix of it.
 }
 
-// link is the last element of a list, and what stands in front of it. nil is the empty list.
+// link is the last element of a list, and the list before it. nil is the empty list.
 type link struct {
 	front   *link
 	element string
 	length  int
 }
 
-// prepare notes what the search would find out late: in which order the elements come.
+// prepare records the order of the elements, which the search would find late.
 func (l *listObject) prepare(sures, _ []*Op) {
 	for _, o := range sures {
 		if len(o.List) > len(l.longest) {

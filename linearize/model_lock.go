@@ -9,14 +9,14 @@ import (
 // The lock begins free. See Kleppmann, "How to do distributed locking" (2016), for what the tokens are for.
 //
 //	acquire         ok and APPLIED: the lock was free and is held now, under the token NUMBER, which is higher than
-//	                all before. ok, not APPLIED: somebody held it.
+//	                all before. ok, not APPLIED: it was held.
 //	release AMOUNT  ok and APPLIED: the lock was held under the token AMOUNT and is free now.
 //	                ok, not APPLIED: it was not.
 //	use AMOUNT      the protected store was asked with the token AMOUNT. ok and APPLIED: it had let no higher token
 //	                in, and a token as high had been granted. ok, not APPLIED: one of the two was not so.
 //
-// fail: the operation never happened. info: it may happen once, at any moment after its invoke, or never. An acquire
-// of unknown outcome that took the lock holds it under a token that nobody knows until a release or a use names it.
+// fail: the operation never happened. info: it may happen once, at any moment after its invoke, or never. An acquire of
+// unknown outcome that took the lock holds it under an unknown token until a release or a use names it.
 //
 // A lease that runs out is a release by the service, with the token: ok if the moment is known, info if it may have
 // run out.
@@ -38,7 +38,7 @@ func (lockModel) New() Object { return lockObject{} }
 
 type lockObject struct{}
 
-// lockState is a lock. Of a holder with an unknown token it knows what the token can be.
+// lockState is a lock. If the holder's token is unknown it has the possible tokens.
 type lockState struct {
 	held    bool
 	unknown bool   // held, by an acquire of unknown outcome. Its token is at least highest,

@@ -12,7 +12,7 @@ import (
 //	dequeue        ok: OUTPUT was the first element and is taken out (FOUND), or the queue was empty (not FOUND).
 //
 // fail: the operation never happened. info: it may happen once, at any moment after its invoke, or never; a dequeue
-// without an answer may have taken an element that nobody sees again.
+// without an answer may have taken an element that is not seen again.
 var Queue Model = queueModel{}
 
 type queueModel struct{}
@@ -44,12 +44,13 @@ func (queueModel) shows(o *Op) []string {
 
 // queueObject has the elements one after another as its state, each behind its length.
 type queueObject struct {
-	took    map[string]*Op // by value that only one operation can have brought and that was seen: who took it.
+	// by value that only one operation can have enqueued and that was seen: the operation that took it.
+	took    map[string]*Op
 	taken   map[string]bool
-	unknown int // dequeues that may have taken something that nobody saw.
+	unknown int // dequeues that may have taken an unseen element.
 }
 
-// prepare notes what the search would find out late: who takes what.
+// prepare records which operation takes which element, which the search would find late.
 func (q *queueObject) prepare(sures, opens []*Op) {
 	brought := make(map[string]int)
 	q.took, q.taken = make(map[string]*Op), make(map[string]bool)
@@ -66,8 +67,8 @@ func (q *queueObject) prepare(sures, opens []*Op) {
 	maps.DeleteFunc(q.took, func(value string, _ *Op) bool { return brought[value] > 1 })
 }
 
-// hopeless reports whether an element cannot go behind those that are in the queue, since it is taken before they are
-// out: the operation that took it was over before the one began that took one of those, or more of those stay than
+// hopeless reports whether an element cannot be enqueued behind those in the queue, because it is taken before they
+// are: the operation that took it ended before an operation began that took one of those, or more of those remain than
 // unknown dequeues can take.
 func (q *queueObject) hopeless(s, element string) bool {
 	mine := q.took[element]
@@ -99,7 +100,7 @@ func (q *queueObject) rank(o *Op, end int64) int64 {
 	return Never
 }
 
-// urgent implements guide: nobody who is known takes the first element.
+// urgent implements guide: no known operation takes the first element.
 func (q *queueObject) urgent(state any) bool {
 	s := state.(string)
 	if s == "" || q.unknown == 0 {

@@ -10,9 +10,9 @@ package linearize
 //	cas_delete if EXPECT    likewise; if APPLIED, the path is absent now.
 //	append INPUT            ok: INPUT was added to the end of the value; on an absent path it is a put.
 //
-// fail: the operation never happened, neither as a write nor as a look. info: a write may happen once, at any moment
+// fail: the operation never happened, neither as a write nor as a read. info: a write may happen once, at any moment
 // after its invoke, or never. A compare-and-set whose condition was false is ok: it was answered, and the answer
-// tells something about the register.
+// depends on the register.
 var Register Model = registerModel{"register", registerShapes}
 
 // CASRegister is a register with get, put and cas only, as Register has them. It begins absent.
@@ -29,7 +29,7 @@ var registerShapes = []Shape{
 	Append:    {Kind: Append, Asks: FieldInput},
 }
 
-// registerModel is judged by analysis, which knows more than a search.
+// registerModel is judged by analysis, which can do more than a search.
 type registerModel struct {
 	name   string
 	shapes []Shape

@@ -63,7 +63,7 @@ type tree struct {
 	left, right *tree
 }
 
-// shownSet is what a get showed.
+// shownSet is the result of a get.
 type shownSet struct {
 	set   *tree
 	valid bool // no element is there twice.
@@ -183,7 +183,7 @@ func (t *tree) has(n uint32) bool {
 	return t != nil
 }
 
-// weigh is about what a step adds: some nodes on the way to one element.
+// weigh is about how much memory a step adds: some nodes on the path to one element.
 func (s *setObject) weigh(any) int { return 80 * bits.Len(uint(len(s.names))) }
 
 func (s *setObject) Describe(state any) string {

@@ -19,15 +19,15 @@ type Model interface {
 	New() Object
 }
 
-// Object is what one path does. It may keep tables, but what Step returns depends on its arguments only. It is for
-// one goroutine.
+// Object is the behaviour of one path. It may keep tables, but the result of Step depends on its arguments only. It is
+// for one goroutine.
 type Object interface {
 	// Init is the state in which every path begins. States are compared with ==, and equal ones must behave alike.
 	Init() any
 	// Step does o. If the status of o is OK, ok tells whether o could have been answered like that, with the changes
-	// that its answer implies. If it is Info, the answer is not known: Step does what the object would do, and ok
-	// tells whether o can happen at all. Other statuses never come. Step looks at what was asked and answered, not at
-	// who asked, when and where.
+	// that its answer implies. If it is Info, the answer is not known: Step does what the object would do, and ok tells
+	// whether o can happen at all. Other statuses never occur. Step uses the request and the answer, not the process,
+	// times and node.
 	Step(state any, o *Op) (after any, ok bool)
 	// Describe prints a state for people.
 	Describe(state any) string
@@ -37,7 +37,7 @@ type Object interface {
 type Shape struct {
 	Kind    Kind
 	Asks    Fields // of Op, what a client sends.
-	Answers Fields // of Op, what a client may be told when the status is OK.
+	Answers Fields // of Op, the possible fields of an answer when the status is OK.
 }
 
 // Fields is a set of fields of Op.
@@ -49,15 +49,15 @@ const (
 	FieldExpect                     // Expect and ExpectAbsent.
 	FieldAmount                     // Amount.
 	FieldApplied                    // Applied.
-	FieldShown                      // Shown: only then Found, Output and Number are there.
+	FieldShown                      // Shown: only then Found, Output and Number are set.
 	FieldFound                      // Found, without Output.
 	FieldOutput                     // Found and Output.
 	FieldList                       // List.
 	FieldNumber                     // Number.
 )
 
-// tracing is what models add of which the answers show values that came from requests: a value comes from nowhere
-// else. It finds the most frequent violations without a search and gives them a name.
+// tracing is implemented by models whose answers show values of requests, and no others. It finds the most frequent
+// violations without a search and gives them a name.
 type tracing interface {
 	// brings returns the values that o puts into the object, if it happens.
 	brings(o *Op) []string

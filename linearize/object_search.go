@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// objectSearch judges a path of a model that has no rules of its own: what can be said of any object, then the search.
+// objectSearch judges a path of a model without rules of its own: by rules for any object, then by the search.
 type objectSearch struct {
 	p      *pathHistory
 	object Object
 	unique bool // no value was brought twice by operations that may have happened.
 	found  *Evidence
-	ops    []*Op   // by call: what happened as far as it is known.
-	forced []int64 // by call: when somebody saw what only this unknown operation can have brought; else Never.
-	unseen []bool  // by call: nobody saw what it brought.
+	ops    []*Op   // by call: the operation as far as its outcome is known.
+	forced []int64 // by call: when a value was seen that only this unknown operation can have brought; else Never.
+	unseen []bool  // by call: its value was never seen.
 }
 
 func newObjectSearch(p *pathHistory) *objectSearch {
@@ -36,12 +36,12 @@ func newObjectSearch(p *pathHistory) *objectSearch {
 	return s
 }
 
-// trace looks for values that were seen and cannot have been there: nobody brought them, or only later. And it takes
-// from the search what it need not try: an unknown operation happened if somebody saw what only it can have brought,
-// and it may be left out if nobody saw that. In a set, a queue and a list nothing else becomes impossible without it;
-// an unknown dequeue that took the value is left out, too.
+// trace looks for values that were seen and cannot have been there: no operation brought them, or only a later one. It
+// also reduces the search: an unknown operation happened if a value was seen that only it can have brought, and it may
+// be left out if its value was never seen. In a set, a queue and a list nothing else becomes impossible without it; an
+// unknown dequeue that took the value is left out, too.
 func (s *objectSearch) trace(t tracing) {
-	// by value: who may have brought it; one that failed.
+	// by value: the operations that may have brought it; one that failed.
 	bringers, dead := make(map[string][]int), make(map[string]int)
 	for i := range s.p.calls {
 		for _, v := range t.brings(s.ops[i]) {
@@ -102,7 +102,7 @@ func (s *objectSearch) report(rule Rule, format string, args ...any) {
 	}
 }
 
-// asked is what was asked: unknown operations that asked for the same are interchangeable.
+// asked is a request: unknown operations with the same request are interchangeable.
 type asked struct {
 	kind         Kind
 	input        string
@@ -116,7 +116,7 @@ func askedOf(o *Op) asked { return asked{o.Kind, o.Input, o.Expect, o.ExpectAbse
 // alikes remembers the last unknown operation of those that ask for the same.
 type alikes map[asked]int32
 
-// next notes that open task i is o, and returns the one before it that asks for the same; or none.
+// next records that open task i is o, and returns the one before it with the same request; or none.
 func (a alikes) next(o *Op, i int) int32 {
 	before, known := a[askedOf(o)]
 	a[askedOf(o)] = int32(i)
@@ -144,7 +144,7 @@ func (s *objectSearch) steps() []step {
 	return steps
 }
 
-// guide is what an object adds that knows where to look first. It changes how long a search takes, not what it finds.
+// guide is implemented by an object that can order the search. It changes how long a search takes, not its result.
 type guide interface {
 	rank(o *Op, end int64) int64 // see order.rank; o has to have happened by end.
 	urgent(state any) bool       // see order.urgent.

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Kind is what a client asked for.
+// Kind is the kind of an operation.
 type Kind uint8
 
-// The kinds of operation. Which of them an object has, and what they do exactly, is for its Model to say.
+// The kinds of operation. A Model defines which of them its objects have, and what they do.
 const (
 	// Of registers. A path without a value is absent; a deleted path is absent again.
 	Get       Kind = iota // shows Output, or nothing (Found false). Of sets and lists: List; of counters: Number.
 	Put                   // writes Input, whatever was there.
-	Delete                // makes the path absent, whatever was there, and tells nothing about it.
+	Delete                // makes the path absent, whatever was there, and shows nothing.
 	CAS                   // writes Input if the path holds exactly Expect (or, with ExpectAbsent, nothing).
 	CASDelete             // makes the path absent if it holds exactly Expect.
 	// adds Input to the end of the value; on an absent path it is a Put. Of lists: a last element.
@@ -31,7 +31,7 @@ const (
 
 	Acquire // of a lock: Applied tells whether it was free and is held now, under the token Number.
 	Release // of a lock: Applied tells whether it was held under the token Amount; it is free now.
-	Use     // of what a lock protects: Applied tells whether the token Amount was let in.
+	Use     // of the resource that a lock protects: Applied tells whether the token Amount was accepted.
 
 	Increment // of a counter: adds Amount; if Shown, Number is the sum.
 )
@@ -63,12 +63,11 @@ func (k Kind) isWrite() bool       { return k != Get && k != Contains }
 func (k Kind) isConditional() bool { return k == CAS || k == CASDelete }
 func (k Kind) takesInput() bool    { return k == Put || k == CAS || k == Append }
 
-// Status is what the client knows about the fate of its operation.
+// Status is the outcome of an operation for its client.
 type Status uint8
 
-// The statuses. A compare-and-set whose condition was false is OK, with Applied false: it was answered, and the
-// answer says something about the register. Fail is for operations that did not happen at all, neither as a write nor
-// as a look.
+// The statuses. A compare-and-set whose condition was false is OK, with Applied false: it was answered, and the answer
+// depends on the register. Fail is for operations that did not happen at all, neither as a write nor as a read.
 const (
 	Open Status = iota // no answer yet.
 	OK                 // it happened, between Invoke and Return.
@@ -102,7 +101,7 @@ const Never = math.MaxInt64
 // Op is one operation of one client. The zero values of fields that do not concern its Kind and Status are required:
 // a put has no Output, a failed get no Found.
 //
-// Times are nanoseconds on one clock that all clients share; its origin is of no account. The interval from Invoke to
+// Times are nanoseconds on one clock that all clients share; its origin does not matter. The interval from Invoke to
 // Return is closed: an operation that returns at 20 and one invoked at 20 overlap.
 type Op struct {
 	Process int    // the client, which has one operation at a time. See Recorder.
@@ -123,19 +122,19 @@ type Op struct {
 	Output  string   // get, or Shown: the value, if Found.
 	List    []string // get of a set, in any order, or of a list: the elements. Empty is nil.
 	Number  int64    // get of a counter, increment that is Shown: the sum; acquire that is Applied: the token.
-	Version string   // OK: the ETag in the answer, if any. It takes no part in the verdict: see Result.Tags.
+	Version string   // OK: the ETag in the answer, if any. It is not used for the verdict: see Tags.
 
 	Invoke int64
 	Return int64 // Never while Open and for Info.
 	GaveUp int64 // Info: when the client stopped waiting; 0 if that is not known. For people.
 	Status Status
-	Error  string // Fail, Info: what the client was told.
+	Error  string // Fail, Info: the error that the client got.
 }
 
 // refused reports whether o is an answered compare-and-set whose condition was false.
 func (o *Op) refused() bool { return o.Kind.isConditional() && o.Status == OK && !o.Applied }
 
-// validate says what makes o impossible as an operation of the model, if anything. It holds for every operation that
+// validate returns what makes o impossible as an operation of the model, if anything. It holds for every operation that
 // a Recorder makes, that Write takes and that Read returns.
 func (o *Op) validate(m Model) error {
 	if int(o.Kind) >= len(kindNames) || int(o.Status) >= len(statusNames) {
@@ -195,7 +194,7 @@ func (o *Op) validateTimes() error {
 	return nil
 }
 
-// String prints o on one line for people: what was asked and what came back.
+// String prints o on one line for people: the request and the answer.
 func (o *Op) String() string {
 	s := o.Kind.String() + " " + strconv.Quote(o.Path)
 	switch {

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// task is one operation as the search for an order sees it. What it does is told by order.apply.
+// task is one operation in the search for an order. order.apply does it.
 type task struct {
 	invoke, end int64 // end is Never for an open task.
 
 	look  bool  // it never changes the state.
 	eager bool  // doing it as soon as possible is never worse than doing it later, although it changes the state.
-	alike int32 // of an open task: the one before it that asks for the same; or none.
+	alike int32 // of an open task: the one before it with the same request; or none.
 	sees  int32 // the content that the task certainly sees; or none.
 	makes int32 // the content that the task makes, if it changes anything; or none.
 
@@ -39,10 +39,10 @@ const none = -1
 //     invoked first is tried.
 //   - Behind an open task, a task that would have gone the same way without the open one, to the same state, is not
 //     tried: the order without the open task is at least as good.
-//   - A content that nobody can make again is not replaced while somebody still has to see it.
-//   - When nobody has to see what is there, a task that makes another content, and all that see that one, go now,
-//     without a choice, if all of them can go: they follow each other in any order, and whatever was in front of them
-//     there does not miss them. That takes tasks of which none depends on a content without task.sees telling so
+//   - A content that no task can make again is not replaced while a task still has to see it.
+//   - When no task has to see the present content, a task that makes another content, and all tasks that see that one,
+//     go now, without a choice, if all of them can go: they follow each other in any order, and no task that was before
+//     them there depends on them. That takes tasks of which none depends on a content without task.sees telling so
 //     (order.plain).
 //
 // None of them loses an order: from a configuration that can be completed, the completion with the fewest steps leads
@@ -60,7 +60,7 @@ type order[S comparable] struct {
 	urgent func(S) bool // in a state in which open tasks are tried first; nil: they never are.
 	weigh  func(S) int  // bytes that a state points to; nil: none.
 	limit  limits
-	stop   func() bool // asked now and then whether to give up; nil: never.
+	stop   func() bool // asked at intervals whether to give up; nil: never.
 
 	done, used  []uint64 // of tasks; of open.
 	first, last int      // the first task that is not done; the end of those that are.
@@ -143,8 +143,8 @@ func (o *order[S]) find(state S) ending {
 	}
 }
 
-// enter pushes the configuration that the trail has led to, after doing what needs no choice. It reports whether it
-// was worth it.
+// enter pushes the configuration that the trail has led to, after doing tasks that need no choice. It reports whether
+// the configuration is new.
 func (o *order[S]) enter(state, base S, behind bool) bool {
 	state, changed := o.settle(state)
 	if o.first < len(o.tasks) && !o.memory.add(o, state) {
@@ -159,8 +159,8 @@ func (o *order[S]) enter(state, base S, behind bool) bool {
 	return true
 }
 
-// complete returns a task that can go now together with all that see what it makes, while nobody has to see what is
-// there; or none.
+// complete returns a task that can go now together with all that see its content, while no task has to see the present
+// content; or none.
 func (o *order[S]) complete(f *frame[S]) int {
 	if !o.plain {
 		return none
@@ -227,7 +227,7 @@ func (o *order[S]) settle(state S) (_ S, changed bool) {
 	}
 }
 
-// advance takes the next step from f that leads to a configuration worth looking at, and reports whether there is one.
+// advance takes the next step from f that leads to a new configuration, and reports whether there is one.
 func (o *order[S]) advance(f *frame[S]) bool {
 	for {
 		switch {
@@ -301,7 +301,7 @@ func (o *order[S]) tryOpen(f *frame[S]) bool {
 	return false
 }
 
-// step does a task and enters the configuration behind it. If that is not worth looking at, everything is as before.
+// step does a task and enters the configuration after it. If that is not new, everything is as before.
 func (o *order[S]) step(t int32, before, after S) bool {
 	mark := len(o.trail)
 	o.do(t)
@@ -315,7 +315,7 @@ func (o *order[S]) step(t int32, before, after S) bool {
 // isUsed reports whether open task i is done.
 func (o *order[S]) isUsed(i int) bool { return o.used[i/64]&(1<<(i%64)) != 0 }
 
-// keeps reports whether the content in state has to stay, although a task that sees what it sees would replace it.
+// keeps reports whether the content in state has to stay, although a task that sees it would replace it.
 func (o *order[S]) keeps(state, after S, sees int32) bool {
 	if o.held == nil || state == after {
 		return false
@@ -331,7 +331,7 @@ func (o *order[S]) keeps(state, after S, sees int32) bool {
 	return left > 0
 }
 
-// count notes that a task is to be done (1), or is done (-1).
+// count records that a task is to be done (1), or is done (-1).
 func (o *order[S]) count(t task, n int32) {
 	for int(max(t.sees, t.makes)) >= len(o.left) {
 		o.left, o.makers = append(o.left, 0), append(o.makers, 0)

@@ -16,7 +16,7 @@ type call struct {
 	ret    int64  // Never for Info.
 }
 
-// happened reports whether c certainly took place, be it as a refused compare-and-set.
+// happened reports whether c certainly took place, also as a refused compare-and-set.
 func (c *call) happened() bool { return c.status == OK }
 
 // String names c for people.
@@ -47,7 +47,7 @@ func split(h *History, m Model, opt Options) []*pathHistory {
 		}
 		other := len(opt.Levels) > 0 && !slices.Contains(opt.Levels, op.Level)
 		if other && (!op.Kind.isWrite() || op.Status == Fail) {
-			continue // a completed look may be left out of any history; what never happened may too.
+			continue // a completed read may be left out of any history, and so may an operation that never happened.
 		}
 		n, known := at[op.Path]
 		if !known {
@@ -70,7 +70,7 @@ func split(h *History, m Model, opt Options) []*pathHistory {
 
 // searcher looks for an order of the operations on one path.
 type searcher interface {
-	// search reports how that ended, and how many operations there were to put in order.
+	// search returns the outcome, and how many operations there were to put in order.
 	search(e *effort) (ending, int)
 	// advice says which properties of the workload made the search hard: phrases that begin with a comma.
 	advice() string
@@ -82,7 +82,7 @@ type effort struct {
 	stop func() bool // nil: never.
 }
 
-// judge says whether p could be an object of its model.
+// judge decides whether p could be an object of its model.
 func (p *pathHistory) judge(e *effort) KeyResult {
 	k, s := p.examine(false)
 	if s != nil {
@@ -91,8 +91,8 @@ func (p *pathHistory) judge(e *effort) KeyResult {
 	return k
 }
 
-// examine judges p as far as that is cheap. The searcher is nil if the verdict is final, as it always is if only
-// values are to be known.
+// examine judges p as far as that is cheap. The searcher is nil if the verdict is final, as it always is with
+// KnownValues.
 func (p *pathHistory) examine(knownValues bool) (KeyResult, searcher) {
 	k := KeyResult{Path: p.path, Unique: true}
 	for i := range p.calls {
@@ -198,7 +198,7 @@ func (p *pathHistory) shortest(e *effort, ev *Evidence) *pathHistory {
 	if ev.Rule != RuleNoOrder {
 		return p.prefix(order[:p.lastOf(order, ev.Ops)])
 	}
-	good, bad := 0, len(order) // numbers of returns; nothing returned, nothing wrong.
+	good, bad := 0, len(order) // numbers of returns; with no return there is no violation.
 	for good+1 < bad {
 		mid := good + (bad-good)/2
 		if p.prefix(order[:mid]).judge(e).Verdict == Violation {

@@ -1,9 +1,9 @@
 package linearize
 
-// Promise is something that was to hold in a run, by the name that scenarios have for it.
+// Promise is a promise of a run, by its name in scenarios.
 type Promise struct {
 	Name string
-	Path string // what the paths begin with for which it was to hold; empty: all.
+	Path string // prefix of the paths for which it holds; empty: all.
 }
 
 // The promises that Check can judge.
@@ -12,7 +12,7 @@ const (
 	PromiseNotLinearizable = "not-linearizable" // a planted fault shows.
 )
 
-// Expectation is what a judge is to look for in a history.
+// Expectation is the expected verdict on a history.
 type Expectation uint8
 
 // The expectations.
@@ -32,8 +32,8 @@ func (e Expectation) Met(v Verdict) bool {
 	return v == [...]Verdict{Linearizable, Violation, Known}[e]
 }
 
-// Expects returns what the header promises, and what the paths begin with for which it does. A header without
-// promises, such as that of an old file, counts as one that promises that all is linearizable.
+// Expects returns the promise of the header, and the prefix of its paths. A header without promises, such as that of an
+// old file, counts as one that promises that all is linearizable.
 func (h *Header) Expects() (what Expectation, prefix string) {
 	if len(h.Promises) == 0 {
 		return ExpectLinearizable, ""

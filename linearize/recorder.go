@@ -8,13 +8,13 @@ import (
 // Handle names an operation that a Recorder has begun.
 type Handle int
 
-// Answer is what came back to a client whose operation happened. See Op for the fields.
+// Answer is the answer of an operation that happened. See Op for the fields.
 type Answer struct {
 	Applied bool
 	Shown   bool
 	Found   bool
 	Output  string
-	List    []string // is the recorder's from then on.
+	List    []string // owned by the recorder from then on.
 	Number  int64
 	Version string
 }
@@ -23,7 +23,7 @@ type Answer struct {
 //
 // A client is a process: it has one operation at a time. When the outcome of a write stays unknown, the operation stays
 // open for ever, so the client cannot go on under the same id: Info hands out a fresh one. Wrong use panics, because a
-// history that was recorded wrongly proves nothing.
+// wrongly recorded history proves nothing.
 //
 // A Recorder is not safe for concurrent use (Shared is) and reads no clock: times are arguments and must not go back.
 type Recorder struct {
@@ -55,8 +55,8 @@ func (r *Recorder) NewProcess() int {
 	return len(r.processes) - 1
 }
 
-// Invoke records that process begins op, of which Node, Kind, Path, Level, Input, Expect, ExpectAbsent and Amount
-// count; the other fields must be zero. It must be called before the request can have any effect.
+// Invoke records that process begins op. Its Node, Kind, Path, Level, Input, Expect, ExpectAbsent and Amount are used;
+// the other fields must be zero. It must be called before the request can have any effect.
 func (r *Recorder) Invoke(now int64, process int, op Op) Handle {
 	r.tick(now)
 	if process < 0 || process >= len(r.processes) {
@@ -81,7 +81,7 @@ func (r *Recorder) Invoke(now int64, process int, op Op) Handle {
 	return h
 }
 
-// OK records that the operation happened and what the client was shown. It must be called after the answer has arrived.
+// OK records that the operation happened, and its answer. It must be called after the answer has arrived.
 func (r *Recorder) OK(h Handle, now int64, a Answer) {
 	op := r.end(h, now)
 	op.Status, op.Return = OK, now
@@ -93,8 +93,8 @@ func (r *Recorder) OK(h Handle, now int64, a Answer) {
 	r.mustBeValid(h)
 }
 
-// Fail records that the operation certainly did not happen and never will. For a write that needs proof, such as an
-// answer that says so: a refused connection before the request was sent, or the outcome not_applied. Else it is Info.
+// Fail records that the operation certainly did not happen and never will. For a write that needs proof: a refused
+// connection before the request was sent, or an answer with the outcome not_applied. Otherwise it is Info.
 func (r *Recorder) Fail(h Handle, now int64, err string) {
 	op := r.end(h, now)
 	op.Status, op.Return, op.Error = Fail, now, err
@@ -102,7 +102,7 @@ func (r *Recorder) Fail(h Handle, now int64, err string) {
 }
 
 // Info records that the outcome is unknown. It returns the process under which the client has to go on: a fresh one
-// after a write, the same after a get. A late answer is no longer of interest: the handle is used up.
+// after a write, the same after a get. A late answer is ignored: the handle is used up.
 func (r *Recorder) Info(h Handle, now int64, err string) (process int) {
 	op := r.end(h, now)
 	op.Status, op.GaveUp, op.Error = Info, now, err
@@ -114,8 +114,8 @@ func (r *Recorder) Info(h Handle, now int64, err string) (process int) {
 	return r.NewProcess()
 }
 
-// Finish turns whatever is still open into Info and returns the history, which passes into the caller's ownership. The
-// recorder is used up.
+// Finish turns operations that are still open into Info and returns the history, which passes into the caller's
+// ownership. The recorder is used up.
 func (r *Recorder) Finish(now int64) *History {
 	r.tick(now)
 	for i := range r.history.Ops {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// outcome is what the model may assume about a step.
+// outcome is what may be assumed about a step.
 type outcome uint8
 
 const (
 	sure  outcome = iota // it took place in its interval, as its answer says.
-	maybe                // it was invoked; what it did, if anything, is not known.
+	maybe                // it was invoked; its effect, if any, is not known.
 	spare                // an unknown delete becomes available at this instant: see reduction 3.
 )
 
-// step is a call as the search gets it.
+// step is a call in the search.
 type step struct {
 	*call
 	outcome outcome
@@ -23,13 +23,13 @@ type step struct {
 }
 
 // reduce turns the calls of a register into steps of which the register is linearizable if and only if the calls are.
-// What makes the search explode is operations that stay open, so these are taken away where that provably changes
-// nothing. Gets without an answer say nothing and do nothing, operations that did not happen likewise.
+// What makes the search explode is operations that stay open, so these are removed where that provably changes nothing.
+// Gets without an answer, and operations that did not happen, have no effect and no result.
 //
 //  1. An unknown write whose value was seen ends at the return of the look (analysis.explain).
 //  2. An unknown write that cannot have mattered is left out (analysis.mattering).
 //  3. An unknown delete is not tried everywhere, but used where it is needed (analysis.spares).
-//  4. A refusal that says nothing beyond what others saw is left out (analysis.implied).
+//  4. A refusal that is implied by what others saw is left out (analysis.implied).
 func (a *analysis) reduce() []step {
 	mattering := a.mattering()
 	spares := a.spares(mattering)
@@ -51,9 +51,9 @@ func (a *analysis) reduce() []step {
 	return steps
 }
 
-// blind reports whether an answered compare-and-set was refused without saying by what, and others do not explain
-// that. It saw that the register did not hold one content, so any other content, also one that nobody ever reports,
-// can have mattered to it.
+// blind reports whether an answered compare-and-set was refused without saying by what, and others do not explain that.
+// It proves that the register did not hold one content, so any other content, also one that is never reported, can have
+// mattered to it.
 func (a *analysis) blind() bool {
 	for i := range a.p.calls {
 		if a.p.calls[i].blind() && !a.implied[i] {
@@ -63,18 +63,18 @@ func (a *analysis) blind() bool {
 	return false
 }
 
-// mattering marks the unknown writes that may have mattered to anybody.
+// mattering marks the unknown writes that may have mattered to another operation.
 //
 // Reduction 2 leaves the others out. Putting them back at the end of an order is always possible, because they are
 // open, so nothing becomes linearizable by leaving them out only if nothing that is linearizable stops being so. Take
-// an order that explains everything, and in it the last write U that is left out and had an effect. From U to the
-// next change, the register held what U left. If nobody saw that, or depends on it, U can go: whatever came between
-// does not notice. The next change is a plain write, which does not care what was there, since a compare-and-set that
+// an order that explains everything, and in it the last write U that is left out and had an effect. From U to the next
+// change, the register held what U left. If no operation saw that, or depends on it, U can be removed: no operation in
+// between notices. The next change is a plain write, which does not care what was there, since a compare-and-set that
 // found U's content would have made U matter. Compare-and-sets of unknown outcome that had no effect then, but would
 // have one now, move to the end. Repeat with the last that remains.
 //
-// What a put or a compare-and-set left is noticed by looks that name its value and returned after its invoke, and by
-// an unknown compare-and-set that expects it and itself matters. A delete matters if anybody who returned after its
+// What a put or a compare-and-set left is noticed by looks that name its value and returned after its invoke, and by an
+// unknown compare-and-set that expects it and itself matters. A delete matters if an operation that returned after its
 // invoke saw nothing, or an unknown compare-and-set that matters expects nothing.
 //
 // Appends carry what they find into the values that follow. What a put left is noticed by looks that name a value
@@ -117,7 +117,7 @@ func (a *analysis) mattering() []bool {
 	return matters
 }
 
-// noticed reports whether somebody may have noticed what an open write left.
+// noticed reports whether an operation may have noticed what an open write left.
 func (a *analysis) noticed(c *call, seen map[string]int64, absentSeen int64, wanted map[string]bool) bool {
 	left := c.leaves()
 	switch {
@@ -139,8 +139,7 @@ func (a *analysis) noticed(c *call, seen map[string]int64, absentSeen int64, wan
 	return n < len(a.seenSorted) && begins(a.seenSorted[n])
 }
 
-// lastSeen returns by value when somebody may last have seen it, and when somebody may last have seen nothing; -1:
-// nobody did.
+// lastSeen returns by value when it may have been seen last, and when nothing may have been seen last; -1: never.
 func (a *analysis) lastSeen() (seen map[string]int64, absentSeen int64) {
 	seen, absentSeen, a.seenSorted = make(map[string]int64), -1, a.seenSorted[:0]
 	for _, s := range a.sightings {
@@ -160,10 +159,10 @@ func (a *analysis) lastSeen() (seen map[string]int64, absentSeen int64) {
 // Reduction 3. Say an unknown delete D took effect in an order that explains everything. Move it later, past anything
 // that does not need the path to be absent: in the end it stands right in front of a look that saw nothing, or of a
 // plain write, where it has no effect and can go. So unknown deletes need only be used where a look asks for one, and
-// which one is used is of no account, because being absent is always the same. What remains of D is that it cannot be
+// it does not matter which one is used, because being absent is always the same. What remains of D is that it cannot be
 // used before its invoke: it becomes a step at that very instant, which adds one to a count in the state; a look that
-// saw nothing while the register holds a value takes one off. The real D could be anywhere after the instant, for it
-// is open, and so can the use. A look that can do without a spare delete does not take one: having one more is never
+// saw nothing while the register holds a value takes one off. The real D could be anywhere after the instant, for it is
+// open, and so can the use. A look that can do without a spare delete does not take one: having one more is never
 // worse.
 //
 // Moving D past a write whose effect depends on what is there could change that effect. Sure ones say what they saw,

@@ -38,7 +38,7 @@ func (a *analysis) search(e *effort) (ending, int) {
 	return o.find(state{}), len(steps)
 }
 
-// task is s as the search needs it.
+// task is s for the search.
 func (s *step) task(contents numbers) task {
 	t := task{
 		invoke: s.op.Invoke, end: s.end, look: !s.writes(), eager: s.outcome == spare, alike: none, sees: none,
@@ -83,7 +83,7 @@ func readiness(tasks, open []task, steps []*step) {
 			continue
 		}
 		if s := sights[t.makes]; t.makes == none {
-			t.ready = t.invoke // nobody sees it.
+			t.ready = t.invoke // no task sees it.
 		} else if s.makers == 1 {
 			t.ready = max(t.invoke, s.latest)
 		}
@@ -100,8 +100,8 @@ func (n numbers) number(c content) int32 {
 	return none
 }
 
-// contents numbers what somebody saw, as far as all that can make it are known: not what an append may have made, and
-// not absence if unknown deletes are only counted.
+// contents numbers the contents that were seen, as far as all operations that can make them are known: not contents
+// that an append may have made, and not absence if unknown deletes are only counted.
 func (a *analysis) contents(counted bool) numbers {
 	n := make(numbers)
 	for _, s := range a.sightings {
@@ -115,7 +115,7 @@ func (a *analysis) contents(counted bool) numbers {
 // sees returns what the register certainly holds when s happens.
 func (s *step) sees() (content, bool) {
 	if s.outcome == sure && s.status == Info && s.op.Kind.isConditional() {
-		return s.needs(), true // somebody saw what it wrote.
+		return s.needs(), true // its value was seen.
 	}
 	return s.saw()
 }

@@ -12,7 +12,7 @@ var absent = content{}
 
 func (c content) String() string { return showContent(c.found, c.value) }
 
-// state is what the search knows about a register in the middle of an order. It is compared with ==.
+// state is the state of a register in the middle of an order. It is compared with ==.
 type state struct {
 	content
 	spare int // unknown deletes that may be used from now on.
@@ -50,7 +50,7 @@ func (st state) apply(s *step) (state, bool) {
 	return st, st.content != s.needs()
 }
 
-// have reports whether the register can hold want at this moment, using a spare delete if that is what it takes.
+// have reports whether the register can hold want at this moment, using a spare delete if necessary.
 func (st state) have(want content) (state, bool) {
 	if st.content != want && want == absent && st.spare > 0 {
 		return state{absent, st.spare - 1}, true
@@ -85,7 +85,7 @@ func (c *call) saw() (content, bool) {
 // needs returns what a compare-and-set must find to be applied.
 func (c *call) needs() content { return content{!c.op.ExpectAbsent, c.op.Expect} }
 
-// leaves returns what the register holds right after c, if c is a write and is applied. Append is another matter.
+// leaves returns what the register holds right after c, if c is a write and is applied. Append is handled elsewhere.
 func (c *call) leaves() content {
 	if c.op.Kind == Delete || c.op.Kind == CASDelete {
 		return absent

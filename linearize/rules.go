@@ -13,19 +13,20 @@ type Rule string
 // The rules. The first six are looked for by linear or n log n means before orders are searched. Those about two
 // values hold for values that can have come only once.
 const (
-	RuleUnwritten   Rule = "unwritten"   // a value was seen that nobody wrote.
-	RuleFailed      Rule = "failed"      // a value was seen whose only writes certainly did not happen.
-	RuleFuture      Rule = "future"      // a value was seen before its write began.
-	RuleVanished    Rule = "vanished"    // nothing was seen after a write, and no delete can be to blame.
-	RuleTwoValues   Rule = "two-values"  // two values were there at once: one of the looks is stale.
-	RuleInterrupted Rule = "interrupted" // something else happened wholly within the time in which a value was there.
-	RuleNoOrder     Rule = "no-order"    // none of the above, but there is no order.
-	RuleWork        Rule = "work"        // undecided: the search tried as many steps as it may.
-	RuleMemory      Rule = "memory"      // undecided: the search remembered as much as it may.
-	RuleStopped     Rule = "stopped"     // undecided: somebody interrupted the search.
-	RuleTag         Rule = "tag"         // no violation: two versions, or two values of one version. See Tags.
-	RuleMixed       Rule = "mixed"       // undecided: the key has writes at a level that is not judged.
-	RuleSkipped     Rule = "skipped"     // undecided: Options.StopEarly, and there was a violation already.
+	RuleUnwritten Rule = "unwritten"  // a value was seen that no operation wrote.
+	RuleFailed    Rule = "failed"     // a value was seen whose only writes certainly did not happen.
+	RuleFuture    Rule = "future"     // a value was seen before its write began.
+	RuleVanished  Rule = "vanished"   // nothing was seen after a write, and no delete can be the cause.
+	RuleTwoValues Rule = "two-values" // two values were there at once: one of the looks is stale.
+	// another operation happened wholly within the time in which a value was there.
+	RuleInterrupted Rule = "interrupted"
+	RuleNoOrder     Rule = "no-order" // none of the above, but there is no order.
+	RuleWork        Rule = "work"     // undecided: the search tried as many steps as it may.
+	RuleMemory      Rule = "memory"   // undecided: the search remembered as much as it may.
+	RuleStopped     Rule = "stopped"  // undecided: the search was interrupted.
+	RuleTag         Rule = "tag"      // no violation: two versions, or two values of one version. See Tags.
+	RuleMixed       Rule = "mixed"    // undecided: the key has writes at a level that is not judged.
+	RuleSkipped     Rule = "skipped"  // undecided: Options.StopEarly, and there was a violation already.
 )
 
 // Evidence is why a key is a violation or undecided.
@@ -42,7 +43,7 @@ type sighting struct {
 	by int64
 }
 
-// analysis is what can be said about a register without trying orders.
+// analysis is what can be derived about a register without trying orders.
 type analysis struct {
 	p      *pathHistory
 	unique bool // no value was written twice by writes that may have happened, and there is no append.
@@ -58,11 +59,11 @@ type analysis struct {
 
 	forced  []int64 // by call: the time by which an unknown write must have happened, because it was seen; else Never.
 	witness []int   // by call: the one whose answer shows that a forced write happened. It returned at that time.
-	implied []bool  // by call: a blind refusal that says nothing: see implications.
+	implied []bool  // by call: a blind refusal that is implied: see implications.
 	found   *Evidence
 }
 
-// analyse collects who wrote what and who saw what, and follows what that implies.
+// analyse collects which operation wrote and saw which value, and what follows from that.
 func analyse(p *pathHistory) *analysis {
 	a := &analysis{
 		p: p, unique: true, writers: make(map[string][]int), dead: make(map[string]int),
@@ -120,7 +121,7 @@ func (a *analysis) grown(value string) bool {
 // once reports whether a value can have come into the register at most once.
 func (a *analysis) once(value string) bool { return len(a.writers[value]) <= 1 && !a.grown(value) }
 
-// explain looks for the write behind a sighting. Values come from nowhere else, whether they are unique or not.
+// explain looks for the write behind a sighting. Values come only from writes, whether they are unique or not.
 func (a *analysis) explain(s sighting) {
 	if !s.found || a.grown(s.value) {
 		return
@@ -217,7 +218,7 @@ func (a *analysis) vanished() {
 	type point struct {
 		at   int64
 		best int64 // the highest of the quantity asked for, over all points up to this one.
-		call int   // that has it.
+		call int   // the call that has it.
 	}
 	var writes, deletes []point // of values, by return, best invoke; deletes by invoke, best return.
 	for _, s := range a.sightings {

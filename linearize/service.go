@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// NodeService is how a node served its clients during a while.
+// NodeService is how a node served its clients during an interval.
 type NodeService struct {
 	Node              string
-	OK, Fail, Unknown int // operations that began in the while, by how they ended. Those still open count as unknown.
+	OK, Fail, Unknown int // operations that began in the interval, by outcome. Open ones count as unknown.
 
-	// Slowest is the longest that one of them took, whatever became of it; of one that never returned, until the
-	// client gave up.
+	// Slowest is the longest duration of one of them, with any outcome; for one that never returned, until the client
+	// gave up.
 	Slowest time.Duration
-	// Gap is the longest time without a success: between two answers, or between one and the beginning or end of the
-	// while. Answers count when they came, whenever the operation began.
+	// Gap is the longest time without a success: between two answers, or between an answer and the beginning or end of
+	// the interval. Answers count at the time of their arrival.
 	Gap time.Duration
 }
 
-// Service says for each node of the history how it served during [from, to), in nanoseconds on the history's clock.
+// Service returns for each node of the history how it served during [from, to), in nanoseconds on the history's clock.
 func Service(h *History, from, to int64) []NodeService {
 	out := make([]NodeService, len(h.Nodes))
 	answers := make([][]int64, len(h.Nodes)) // the edges, and when successes came.

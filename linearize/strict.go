@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// unmarshalStrict is json.Unmarshal of one object that refuses what encoding/json would let pass: unknown fields,
-// fields in another case, fields that are given twice, anything after the object, and halves of characters, which it
+// unmarshalStrict is json.Unmarshal of one object that refuses input that encoding/json would accept: unknown fields,
+// fields in another case, fields that are given twice, text after the object, and halves of surrogate pairs, which it
 // would replace.
 func unmarshalStrict(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -25,7 +25,7 @@ func unmarshalStrict(b []byte, v any) error {
 	return checkFields(b, fieldsOf[reflect.TypeOf(v).Elem()])
 }
 
-// fieldsOf has the names of the fields of what is read strictly.
+// fieldsOf has the names of the fields of the types that are read strictly.
 var fieldsOf = func() map[reflect.Type]map[string]bool {
 	all := make(map[reflect.Type]map[string]bool)
 	for _, v := range []any{wireHeader1{}, wireHeader{}, wirePromise{}, wireOp1{}, wireOp{}, wireEnd{}, wireBytes{}} {
@@ -40,7 +40,7 @@ var fieldsOf = func() map[reflect.Type]map[string]bool {
 	return all
 }()
 
-// checkFields goes through an object that encoding/json has accepted. Objects within are for those who read them.
+// checkFields goes through an object that encoding/json has accepted. Nested objects are checked when they are read.
 func checkFields(b []byte, names map[string]bool) error {
 	seen := make(map[string]bool, len(names))
 	depth, key := 0, false

@@ -18,7 +18,7 @@ func Tags(h *History, prefix string) []Evidence {
 		o := &h.Ops[i]
 		switch {
 		case o.Status == Fail:
-		case o.Kind == Append: // makes values that do not stand in the history.
+		case o.Kind == Append: // makes values that are not in the history.
 			t.writes[tagged{o.Path, ""}]++
 		case o.Kind.takesInput():
 			t.writes[tagged{o.Path, "v" + o.Input}]++
@@ -36,7 +36,7 @@ func Tags(h *History, prefix string) []Evidence {
 // tagged is a version, or a value behind a v, of a path.
 type tagged struct{ path, what string }
 
-// sighted is what was seen of it first, and by which operation.
+// sighted is its first sighting, and the operation of it.
 type sighted struct {
 	what string
 	op   int
@@ -56,7 +56,7 @@ func (t *tagger) look(i int, o *Op) {
 		value = o.Output
 	case o.Kind == Put, o.Kind == CAS && o.Applied:
 	default:
-		return // the version of a tombstone, or of what nobody showed.
+		return // the version of a tombstone, or of a value that no answer showed.
 	}
 	report := func(before sighted, format string, args ...any) {
 		t.found = append(t.found, Evidence{RuleTag, []int{before.op, i}, fmt.Sprintf(format, args...)})

@@ -87,7 +87,7 @@ type wireEnd struct {
 // word is one of a few known words.
 type word string
 
-// text is a string that survives JSON whatever its bytes.
+// text is a string of any bytes that survives JSON.
 type text string
 
 type wireBytes struct {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// zone is what is known about the time in which a register held a value that can have come only once: from its write
-// until it was replaced it was there without a gap, and all that wrote or saw it happened in that time.
+// zone is the time in which a register held a value that can have come only once: from its write until it was replaced
+// it was there without a gap, and all operations that wrote or saw it happened in that time.
 //
 // It is the zone of Gibbons and Korach, "Testing shared memories" (SIAM J. Comput. 26, 1997), section 4. If the
 // earliest return among those operations is before the latest invoke, the value was certainly there between the two:
@@ -17,7 +17,7 @@ import (
 type zone struct {
 	value       string
 	from, to    int64 // the earliest return, the latest invoke.
-	first, last int   // the calls whose they are.
+	first, last int   // the calls of these times.
 }
 
 func (z zone) forward() bool { return z.from < z.to }
@@ -74,7 +74,7 @@ func (a *analysis) zones() (forward, backward []zone) {
 	return forward, backward
 }
 
-// contradictions looks for two values that were there at once, and for anything else that happened while a value was
+// contradictions looks for two values that were there at once, and for other operations that happened while a value was
 // there.
 func (a *analysis) contradictions() {
 	forward, backward := a.zones()
@@ -151,11 +151,11 @@ func (a *analysis) interruptions(zones []zone) {
 // values that can have come only once, deletes, and looks, of which those that saw nothing were over before the first
 // delete.
 //
-// This is the other half of the theorem of Gibbons and Korach: a register whose values are unique is linearizable if
-// no value is seen before its write begins, no two forward zones overlap, and no backward zone lies within a forward
-// one. Absence is the value that was written before everything else; analysis.vanished is about its zone. A delete
-// that nobody saw is a backward zone of its own. The write of a seen value that is of unknown outcome has no end,
-// which moves no zone, because the looks have one.
+// This is the other half of the theorem of Gibbons and Korach: a register whose values are unique is linearizable if no
+// value is seen before its write begins, no two forward zones overlap, and no backward zone lies within a forward one.
+// Absence is the value that was written before everything else; analysis.vanished is about its zone. A delete that was
+// not seen is a backward zone of its own. The write of a seen value that is of unknown outcome has no end, which moves
+// no zone, because the looks have one.
 func (a *analysis) decided(steps []step) bool {
 	firstDelete := int64(Never)
 	for i := range steps {
@@ -171,7 +171,7 @@ func (a *analysis) decided(steps []step) bool {
 			}
 		case s.refused():
 			if (content{s.op.Found, s.op.Output}) == s.needs() {
-				return false // no order has that; the search says so.
+				return false // no order has that; the search finds it.
 			}
 		case s.op.Kind != Get:
 			return false

@@ -2,18 +2,18 @@ package machine
 
 import "fmt"
 
-// Waiter is what a Gate holds back beside sends: an answer to a client.
+// Waiter is an answer to a client that a Gate holds back, beside sends.
 type Waiter interface {
-	// WaitsFor is the last persist that must be durable before it may go; zero: none.
+	// WaitsFor is the last persist that must be durable before the answer may leave; zero: none.
 	WaitsFor() PersistID
 }
 
-// Gate holds back sends and replies until the persist they wait for is durable. Both worlds use it, so that
-// "persist, then speak" is one piece of code. It is not safe for concurrent use. The zero value is one of a run in
-// which nothing is durable yet.
+// Gate holds back sends and replies until the persist they wait for is durable. Both worlds use it, so that "persist,
+// then speak" is implemented once. It is not safe for concurrent use. The zero value is the gate of a run in which
+// nothing is durable yet.
 //
-// Things that wait for nothing pass at once, also past older ones that wait: a heartbeat does not queue behind an
-// fsync.
+// A send or reply that waits for no persist passes at once, also past older ones that wait: a heartbeat does not queue
+// behind an fsync.
 type Gate[R Waiter] struct {
 	durable PersistID
 	sends   []Send
@@ -41,7 +41,7 @@ func (g *Gate[R]) Pass(sends []Send, replies []R) ([]Send, []R) {
 	return out, rep
 }
 
-// Durable says that all persists up to upTo are on disk, and appends what that lets go.
+// Durable records that all persists up to upTo are on disk, and appends the sends and replies that this releases.
 func (g *Gate[R]) Durable(upTo PersistID, sends []Send, replies []R) ([]Send, []R) {
 	if upTo < g.durable {
 		panic(fmt.Sprintf("machine: durable persists went backwards, from %d to %d", g.durable, upTo))
@@ -70,8 +70,8 @@ func (g *Gate[R]) Durable(upTo PersistID, sends []Send, replies []R) ([]Send, []
 	return sends, replies
 }
 
-// Fail drops the waiting sends, and appends the waiting replies to the given ones: the disk broke its promise, and
-// what waited for it may or may not survive. The caller turns them into unknown outcomes.
+// Fail drops the waiting sends, and appends the waiting replies to the given ones: the disk failed, and the persists
+// that they waited for may or may not survive. The caller turns them into unknown outcomes.
 func (g *Gate[R]) Fail(replies []R) []R {
 	replies = append(replies, g.replies...)
 	g.sends, g.replies = nil, nil

@@ -1,6 +1,5 @@
-// Package machine is the contract between a deterministic state machine and the world around it, as far as it is
-// the same for all of them: time, what becomes durable, what is sent, what is said in the log, and Gate, which
-// keeps the order of promises: persist, then speak.
+// Package machine is the part of the contract between a deterministic state machine and the world around it that is the
+// same for all machines: time, persists, sends, log lines, and Gate, which keeps the order "persist, then speak".
 //
 // It is not a machine, and not a world. A machine is stepped with the time and one input, and returns effects. Two
 // worlds carry effects out: kvs/sim, where time, network and disks are virtual, and for kvs' own node
@@ -14,10 +13,10 @@ package machine
 
 import "time"
 
-// Time is what the world's clocks say at the moment of an input. Wall may jump both ways; Mono only goes forward and
-// starts anywhere.
+// Time is what the world's clocks say at the moment of an input. Wall may jump both ways; Mono only goes forward, and
+// its zero is arbitrary.
 type Time struct {
-	Wall int64         // milliseconds since the Unix epoch, as this machine believes.
+	Wall int64         // milliseconds since the Unix epoch, by this machine's clock.
 	Mono time.Duration // monotonic time; timers use nothing else.
 }
 
@@ -37,7 +36,7 @@ type Persist struct {
 	Changes []Change  // in order: a later one of the same key wins.
 }
 
-// Transport says how a message travels.
+// Transport is how a message travels.
 type Transport uint8
 
 // Datagrams may be lost, duplicated and reordered, and are at most DatagramBytesMax long. Frames travel over a
@@ -48,7 +47,7 @@ const (
 	TransportFrame
 )
 
-// DatagramBytesMax bounds a datagram with everything in it: 1400 bytes pass any ordinary path unfragmented.
+// DatagramBytesMax bounds a whole datagram: 1400 bytes pass any ordinary network path unfragmented.
 const DatagramBytesMax = 1400
 
 // Send is a message for the process at address To ("host:port"; in a simulation, a virtual one).

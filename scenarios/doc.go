@@ -1,6 +1,6 @@
-// Package scenarios holds kvs' named experiments as text, one file each: see kvs/sim/scenario for the text, what every
-// scenario has, and the phases of a run. Kvs' own sections of it are here (workload, tuning, voters, promises), and the
-// workload's generator, for the simulator and for real clusters alike.
+// Package scenarios has kvs' named experiments as text, one file each: see kvs/sim/scenario for the format, the common
+// settings, and the phases of a run. This package has kvs' own sections (workload, tuning, voters, promises), and the
+// generator of the workload, for the simulator and for real clusters.
 //
 // It is not a runner: sim runs a scenario in virtual time, scenarios/live against real nodes. It is pure.
 //

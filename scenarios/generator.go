@@ -12,7 +12,7 @@ import (
 	"kvs/node"
 )
 
-// OpKind is what a client asks for.
+// OpKind is the kind of an operation.
 type OpKind uint8
 
 // The operations.
@@ -21,7 +21,7 @@ const (
 	OpPut
 	OpDelete
 	OpList
-	OpCAS       // a put, if the path still shows what the client saw there last.
+	OpCAS       // a put, if the path still shows the value that the client saw there last.
 	OpCASDelete // a delete, if it does; a plain one if the client saw nothing there.
 )
 
@@ -38,7 +38,7 @@ type Op struct {
 	Kind      OpKind
 	Path      string        // of a list: the directory, "" or ending in a slash.
 	Recursive bool          // of a list.
-	TTL       time.Duration // of a put: how long the value lives; zero: for ever.
+	TTL       time.Duration // of a put: time to live of the value; zero: for ever.
 	Value     []byte        // of a put: fresh memory, different from every other value of the run. See Label.
 	Level     node.Level    // DefaultLevel: what Workload.PathLevel says.
 	Node      int           // the node to ask, from 1.
@@ -57,7 +57,7 @@ type Generator struct {
 }
 
 // NewGenerator returns the generator of a client, numbered from 1, in a cluster of nodes. Each client needs an rng of
-// its own: then no client's operations depend on how fast another one is.
+// its own: then its operations do not depend on the speed of others.
 func NewGenerator(rng *rand.Rand, w Workload, nodes, client int) *Generator {
 	if err := w.check(); err != nil {
 		panic("scenarios: a workload that Validate refuses: " + err.Error())
@@ -114,7 +114,7 @@ func (w *Workload) PathLevel(path string) node.Level {
 	return w.Level
 }
 
-// LinearizablePrefix is what the paths begin with whose histories are linearizable when the scenario says so.
+// LinearizablePrefix is the prefix of the paths whose histories have to be linearizable if the scenario expects that.
 func (w *Workload) LinearizablePrefix() string {
 	if w.Mixed {
 		return LinearizableDir
@@ -166,8 +166,8 @@ func (g *Generator) node(k OpKind) int {
 	return 1 + g.rng.IntN(g.nodes)
 }
 
-// ttl is how long the value of a put lives. In a mixed workload that of a linearizable path comes out of the value's
-// label: until these had one too, nothing was drawn for them, and whatever else a seed draws stays what it was.
+// ttl is the time to live of a put's value. In a mixed workload that of a linearizable path is computed from the
+// value's label: it is not drawn, so that all other draws of old seeds stay the same.
 func (g *Generator) ttl(op *Op) time.Duration {
 	rng := g.rng
 	if g.w.Mixed && g.w.PathLevel(op.Path) == node.Linearizable {
@@ -204,11 +204,11 @@ func (g *Generator) value() []byte {
 	return b
 }
 
-// Label is the part of a generated value that tells it from the others: short enough for histories.
+// Label is the part of a generated value that distinguishes it from the others: short enough for histories.
 func Label(value []byte) string { return string(bytes.TrimRight(value, ".")) }
 
 // segments are the names of every level of the tree. "a-" and "a0" sort right before and right after what is below
-// "a/", which is where a listing that compares carelessly goes wrong.
+// "a/", where a careless comparison in a listing is wrong.
 var segments = [...]string{"a", "a-", "a0", "b"}
 
 // Paths returns the first n paths of a tree in which every node has a value and four children: a, a-, a0, b, a/a, a/a-

@@ -19,8 +19,8 @@ func Names() []string { return Library.Names() }
 // Load returns a scenario of this package by name.
 func Load(name string) (scenario.Scenario, error) { return Library.Load(name) }
 
-// Parse reads and validates a scenario of kvs. Errors name the line where there is one to name.
+// Parse reads and validates a scenario of kvs. Errors name the line, if there is one.
 func Parse(text string) (scenario.Scenario, error) { return Library.Parse(text) }
 
-// Default returns the scenario that a file begins from: what it does not say is as here.
+// Default returns the scenario with the defaults of a file.
 func Default() scenario.Scenario { return Library.Default() }

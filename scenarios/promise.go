@@ -6,17 +6,18 @@ import "kvs/sim/scenario"
 const (
 	Converged scenario.Promise = "converged" // at the end all nodes hold the same records.
 	// an acknowledged write is there at the end, or a version that wins over it.
-	NoLostWrite      scenario.Promise = "no-lost-write"
-	NoResurrection   scenario.Promise = "no-resurrection"   // what was deleted stays so, unless written again.
+	NoLostWrite scenario.Promise = "no-lost-write"
+	// a deleted value stays deleted, unless it is written again.
+	NoResurrection   scenario.Promise = "no-resurrection"
 	HLCMonotone      scenario.Promise = "hlc-monotone"      // no node issues a timestamp twice or goes back.
 	MembershipAgreed scenario.Promise = "membership-agreed" // at the end every node sees every node alive.
 	Finished                          = scenario.Finished
-	// no quorum read goes back behind an answered quorum operation.
+	// no quorum read shows an older version than an answered quorum operation.
 	QuorumRecency   scenario.Promise = "quorum-recency"
 	TombstonesEnd   scenario.Promise = "tombstones-end" // at the end no tombstone is left anywhere.
 	Linearizable                     = scenario.Linearizable
 	NotLinearizable                  = scenario.NotLinearizable
-	// members that die and return are seen to, in time, while the network is in order.
+	// members that crash and return are detected in time, while the network works.
 	FailuresDetected scenario.Promise = "failures-detected"
 	// a member whose clock has been wrong for a while acknowledges no write.
 	ClocksGuarded scenario.Promise = "clocks-guarded"

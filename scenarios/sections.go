@@ -11,7 +11,7 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Sections are what kvs adds to the text of scenarios.
+// Sections are kvs' part of scenarios.
 type Sections struct {
 	Workload Workload
 	Tuning   Tuning
@@ -21,7 +21,7 @@ type Sections struct {
 
 var _ scenario.Sections = (*Sections)(nil)
 
-// NewSections returns the sections of a file that says nothing about them.
+// NewSections returns the default sections.
 func NewSections() *Sections {
 	t := node.DefaultTuning()
 	return &Sections{
@@ -40,34 +40,34 @@ func Of(s *scenario.Scenario) *Sections {
 	return own
 }
 
-// Tuning says what of a node's own settings differs from those of production.
+// Tuning is the settings of nodes that differ from production.
 type Tuning struct {
 	Sync  time.Duration // between comparisons of members, and the longest such distance if it is above the usual one.
-	Hints time.Duration // what waits for a dead member is dropped after it.
+	Hints time.Duration // hints for a dead member are dropped after it.
 	Rate  int           // bytes a second that a newcomer pulls.
-	Grace time.Duration // that tombstones stay at the least.
+	Grace time.Duration // the least time that tombstones stay.
 	Seeds int           // addresses that each node is configured with: of the first nodes.
 	Clock time.Duration // a member whose clock is further off than this takes no writes.
 }
 
-// Voters says who votes on linearizable operations, and who sees to it.
+// Voters is the voters of linearizable operations, and their operator.
 type Voters struct {
 	// how many members found the cluster; zero: all. The others are promoted as they get in step.
 	First    int
-	Operator time.Duration // how often somebody demotes voters whose disk is gone; zero: nobody does.
-	Churn    int64         // how likely that somebody demotes a living voter instead, which comes back by itself.
+	Operator time.Duration // how often the operator demotes voters whose disk is lost; zero: never.
+	Churn    int64         // how likely the operator demotes a living voter instead, which comes back by itself.
 	// every path is under a strong prefix, and plain writes are sent at other levels than the linearizable one.
 	Strong bool
-	// how likely that a member leaves for good or is removed instead; its machine joins anew with an empty disk.
+	// how likely a member leaves for good or is removed instead; its machine joins again with an empty disk.
 	Depart int64
 }
 
-// Gossip says what the network may do to what members say to each other.
+// Gossip is the protection of datagrams, and attacks on them.
 type Gossip struct {
-	// datagrams are sealed as those of a secure cluster are, and the senders of frames have proved their names.
+	// datagrams are sealed as in a secure cluster, and the senders of frames have proved their names.
 	Sealed bool
-	// how likely it is, for each datagram that reaches a member, that somebody in the network who has no key sends
-	// another one as well: an altered copy of it, one from before, or one of their own making.
+	// how likely, for each datagram that reaches a member, an attacker without a key sends another one as well: an
+	// altered copy of it, an earlier one, or a forged one.
 	Strangers int64
 }
 
@@ -127,7 +127,7 @@ func (o *Sections) Check(s *scenario.Scenario) error {
 	return nil
 }
 
-// checkCore wants to know who may vote: a core that holds a majority of yesterday's voters promises nothing.
+// checkCore requires fixed voters: a core with a majority of former voters has no promises.
 func (o *Sections) checkCore(s *scenario.Scenario) error {
 	if s.Core > 0 && (o.Voters.Operator > 0 || has(s, chaos.Wipe)) {
 		return fmt.Errorf("core: leave it out where voters change: wipe and voters operator are among them")
@@ -146,7 +146,7 @@ func (g *Gossip) check(s *scenario.Scenario) error {
 	case g.Strangers < 0 || g.Strangers > chaos.PPMAll:
 		return fmt.Errorf("strangers=%s: use 0%% to 100%%", chaos.FormatRatio(g.Strangers))
 	case g.Strangers > 0 && !g.Sealed:
-		return fmt.Errorf("strangers need sealed=yes: without it nobody can tell them from members")
+		return fmt.Errorf("strangers need sealed=yes: without it members cannot detect them")
 	case g.Sealed && has(s, chaos.SwapDisks):
 		return fmt.Errorf("sealed=yes: leave out swap-disks: members that prove their names keep them")
 	}
@@ -191,7 +191,7 @@ func (v *Voters) check() error {
 
 // Draw implements scenario.Sections. Of a workload, keys and hot keys, pauses and sizes are upper bounds. Operations
 // without weight stay out, others get a new weight or drop out, but something is always written. Attach "any" may
-// become every other way but "apart". The clock guard is as the scenario says or, half of the time, as good as off. Of
+// become every other way but "apart". The clock guard is that of the scenario or, half of the time, practically off. Of
 // a mixed workload founders, churn, departures, ends of values and of tombstones are drawn as well, and whether faults
 // come in patterns. Level, timeout and the rest of tuning stay.
 func (o *Sections) Draw(rng *rand.Rand, s *scenario.Scenario, m scenario.Moment) {
@@ -213,8 +213,8 @@ func (o *Sections) Draw(rng *rand.Rand, s *scenario.Scenario, m scenario.Moment)
 	}
 }
 
-// drawMixed draws what only a swarm with all levels has: who founds the cluster, who comes and goes, whether values
-// expire and how long tombstones stay.
+// drawMixed draws the settings that only a swarm with all levels has: founders, departures, expiry of values, and the
+// grace of tombstones.
 func (o *Sections) drawMixed(rng *rand.Rand) {
 	o.Workload.Keys = max(o.Workload.Keys, len(mixedDirs))
 	if rng.IntN(2) == 0 {

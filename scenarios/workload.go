@@ -12,7 +12,7 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Workload says what clients do.
+// Workload is the workload of the clients.
 type Workload struct {
 	Keys                   int // how many paths there are.
 	Get, Put, Delete, List int // weights of the operations.
@@ -27,15 +27,14 @@ type Workload struct {
 	Think, ThinkMax time.Duration // pause of a client before each operation.
 	Value, ValueMax int           // bytes of a value.
 	Level           node.Level
-	// paths are kept apart by level, in directories of their own: see PathLevel. Level is the linearizable one
-	// then.
+	// paths are separated by level, in directories of their own: see PathLevel. Level is the linearizable one then.
 	Mixed       bool
 	Attach      Attach
-	TTL, TTLMax time.Duration // how long the values of half of all puts live; zero: all live for ever.
+	TTL, TTLMax time.Duration // time to live of the values of half of all puts; zero: all stay for ever.
 	Timeout     time.Duration // after which a client gives up on an operation, its outcome unknown.
 }
 
-// Bounds of a workload. They keep a typing error from becoming a run that never ends; they are no limits of kvs.
+// Bounds of a workload. They keep a typing error from making a run that never ends; they are no limits of kvs.
 const (
 	KeysMax   = 100_000
 	WeightMax = 1_000_000
@@ -148,7 +147,7 @@ func (w *Workload) draw(rng *rand.Rand) {
 	}
 }
 
-// Attach says which node a client talks to.
+// Attach is how a client chooses its node.
 type Attach uint8
 
 // The ways to attach.

@@ -2,8 +2,8 @@ package sim
 
 import "time"
 
-// entryKind says what happens at an entry of the agenda. The kinds are typed and flat, so that the loop neither
-// allocates nor calls closures.
+// entryKind is the kind of an entry of the agenda. The kinds are typed and flat, so that the loop neither allocates nor
+// calls closures.
 type entryKind uint8
 
 const (
@@ -17,11 +17,11 @@ const (
 	entryGiveUp                    // a client has waited long enough: slot is the client, run its operation.
 	entryFault                     // the nemesis acts: slot is the index in the plan.
 	entryWatch                     // bounds are looked at.
-	entryOperator                  // somebody looks after the voters.
-	entryWalk                      // the node whose crash at a persist is looked at goes down, or comes back.
+	entryOperator                  // the operator acts.
+	entryWalk                      // the node of a walk crashes, or starts again.
 	entryCrash                     // a replica that is to crash may do so now.
 	entryRecovery                  // the safety phase is over.
-	entryVerify                    // has everything finished and converged?
+	entryVerify                    // the check whether everything has finished and converged.
 )
 
 var entryNames = [...]string{
@@ -31,10 +31,10 @@ var entryNames = [...]string{
 
 func (k entryKind) String() string { return entryNames[k] }
 
-// entry is one thing that is going to happen.
+// entry is one future event.
 type entry struct {
 	at   time.Duration // virtual, since the beginning.
-	seq  uint64        // order of making: tells entries of one moment apart.
+	seq  uint64        // in the order of creation: orders entries of one moment.
 	slot int32         // index of the payload, by kind.
 	run  uint32        // the run of the replica, or the operation of the client, that it is meant for.
 	kind entryKind
@@ -46,7 +46,7 @@ func (e *entry) before(f *entry) bool {
 }
 
 // agenda is a heap of values with four children a parent: half as deep as a binary one, and the children of one parent
-// are neighbours in memory. The order is total, so what comes out does not depend on how it went in.
+// are neighbours in memory. The order is total, so the output does not depend on the order of insertion.
 type agenda struct{ items []entry }
 
 func (h *agenda) len() int { return len(h.items) }

@@ -1,21 +1,21 @@
 package sim
 
-// observer hears of events: a Checker, or a Cluster that wants to.
+// observer receives events: a Checker, or a Cluster with Events and Observe.
 type observer interface {
 	Events() EventSet
 	Observe(e *Event)
 }
 
-// bus tells observers of events: each only of those that it asked for, in the order in which they were subscribed.
+// bus passes events to observers: to each only the kinds that it has subscribed to, in the order of subscription.
 type bus struct {
 	checkers []Checker
 	lists    [eventKindsMax][]observer
-	events   [8]Event // used again; more than one when an observer tells of an event of its own.
+	events   [8]Event // reused; more than one when an observer raises an event of its own.
 	depth    int
-	staters  []Stater // of the observers: on a stage.
+	staters  []Stater // among the observers: on a stage.
 }
 
-// subscribe subscribes the cluster, if it wants to hear of events (Events, Observe), and then its checkers.
+// subscribe subscribes the cluster, if it is an observer, and then its checkers.
 func (b *bus) subscribe(c Cluster) {
 	b.checkers = c.Checkers()
 	if o, ok := c.(observer); ok {
@@ -35,10 +35,10 @@ func (b *bus) add(o observer) {
 	}
 }
 
-// heard reports whether anybody wants to hear of a kind.
+// heard reports whether a kind has subscribers.
 func (b *bus) heard(k EventKind) bool { return len(b.lists[k]) > 0 }
 
-// event returns an event to fill and to tell, at once.
+// event returns an event, to be filled and passed to tell at once.
 func (b *bus) event(k EventKind, r *Replica) *Event {
 	e := &b.events[b.depth]
 	b.depth++
@@ -46,7 +46,7 @@ func (b *bus) event(k EventKind, r *Replica) *Event {
 	return e
 }
 
-// tell tells of what event has returned last.
+// tell passes the last result of event to the observers.
 func (b *bus) tell(e *Event) {
 	for _, o := range b.lists[e.Kind] {
 		o.Observe(e)
@@ -54,8 +54,8 @@ func (b *bus) tell(e *Event) {
 	b.depth--
 }
 
-// Tell tells of an event of the system's own: a kind from EventOwn on. The Cluster calls it while it hears of an
-// event itself, or at any other moment at which none is told of.
+// Tell raises an event of the system's own: a kind from EventOwn on. The Cluster calls it while it observes an event
+// itself, or when no event is being passed on.
 func (w *World) Tell(kind EventKind, r *Replica, own any) {
 	if w.bus.heard(kind) {
 		e := w.bus.event(kind, r)

@@ -8,23 +8,23 @@ import (
 	"kvs/chaos"
 )
 
-// Checker judges one promise. It hears of the events that it is subscribed to in the moment in which they happen,
-// calls World.Violate when the promise breaks, and judges once more at the end. It changes nothing.
+// Checker judges one promise. It receives the events that it has subscribed to when they happen, calls World.Violate
+// when the promise breaks, and judges once more at the end. It changes nothing in the run.
 type Checker interface {
-	// Name is that of the promise, or of what it looks at.
+	// Name is the name of the promise, or of the observed property.
 	Name() string
 
 	// Events are those that Observe is called for.
 	Events() EventSet
 
-	// Observe hears of an event. It is only lent for the call, and only the fields that belong to its kind are set.
+	// Observe receives an event. The event is only lent for the call, and only the fields of its kind are set.
 	Observe(e *Event)
 
-	// Finish is called when the run is over, and all processes are as they were then. It is not called after a panic.
+	// Finish is called when the run is over, with all processes in their last state. It is not called after a panic.
 	Finish()
 }
 
-// EventKind says what has happened.
+// EventKind is the kind of an event.
 type EventKind uint8
 
 // The events, and which fields they set beside Kind.
@@ -38,17 +38,17 @@ const (
 	EventDurable  // Replica, Persist: it can no longer be lost. The process may be down.
 	EventSent     // Replica, Send: a message leaves it.
 	EventReceived // Replica, From, Transport, Message: a message has arrived at it, and it is up.
-	EventReplied  // Replica, Call, Reply: an answer leaves it; Call.Answer says what it means.
+	EventReplied  // Replica, Call, Reply: an answer leaves it; Call.Answer has its meaning.
 	EventAnswered // Call or nil, Caller, Op, Answer: an operation is over, for its client.
 	EventCrashed  // Replica: its process ends now; Machine() is still there.
-	EventPaused   // Replica: its process stands still.
+	EventPaused   // Replica: its process is paused.
 	EventResumed  // Replica: it goes on.
 	EventWiped    // Replica: its disk, still there, is about to be lost.
 	EventSwapped  // Replica, Other: their disks have been exchanged.
 	EventRotten   // Replica, Key: the value under the key is about to be damaged.
 	EventFault    // Fault: it is about to begin.
 	EventPhase    // World.Phase has changed.
-	// every half second: a look at what must never be, and at what must become known in time.
+	// every half second: for checks of invariants and of progress.
 	EventWatch
 	EventOwn // and above: those of the system. Own.
 

@@ -8,9 +8,9 @@ import (
 	"kvs/linearize"
 )
 
-// Caller is what the world knows of a client.
+// Caller is the state of a client in the world.
 type Caller struct {
-	Number int // from 1; those that prove that replicas serve have higher ones.
+	Number int // from 1; probes have higher numbers.
 	Client Client
 	Op     Operation // the open one, or the last one.
 
@@ -18,22 +18,22 @@ type Caller struct {
 	node    int // the replica that it asks, or asked last.
 	process int // in the history. A new one after each operation of unknown outcome.
 	count   uint32
-	drawn   int  // operations, those that the scenario does not keep among them.
+	drawn   int  // operations, including those that the scenario leaves out.
 	busy    bool // an operation is open.
-	done    bool // it begins no more.
+	done    bool // it begins no more operations.
 	handle  linearize.Handle
 }
 
-// Role says what the client is there for.
+// Role is the purpose of the client.
 func (c *Caller) Role() Role { return c.role }
 
-// callSlotBits are those of a request's ID that say which call it is, the lower ones; the upper ones count.
+// callSlotBits are the low bits of a request's ID, the slot of its call; the high bits count.
 const callSlotBits = 24
 
-// operatorCall marks the requests of operators, who do not wait for answers.
+// operatorCall marks the requests of operators, which do not wait for answers.
 const operatorCall = 1 << 63
 
-// OperatorID returns the ID of a request that an operator makes through Control: nobody hears the reply.
+// OperatorID returns the ID of a request that an operator makes through Control: the reply is dropped.
 func (w *World) OperatorID() uint64 {
 	w.requests++
 	return operatorCall | w.requests
@@ -61,8 +61,8 @@ func (w *World) plan(index int32) {
 	w.at(w.now+think, entry{kind: entryThink, slot: index})
 }
 
-// next has a client draw its next operation, of those that the scenario keeps: what it leaves out is drawn and
-// thought over all the same, so that the others stay what they were.
+// next makes a client draw its next operation among those that the scenario keeps. Operations that the scenario leaves
+// out are drawn, with their think times, all the same, so that the others stay the same.
 func (w *World) next(c *Caller) (think time.Duration, more bool) {
 	if w.sc.Keep == nil || c.role != RoleLoad {
 		return c.Client.Next()
@@ -83,7 +83,7 @@ func (w *World) next(c *Caller) (think time.Duration, more bool) {
 	}
 }
 
-// think ends a client's pause: it begins an operation, or is through.
+// think ends a client's pause: the client begins an operation, or is done.
 func (w *World) think(index int32) {
 	c := w.callers[index]
 	if c.done {
@@ -115,7 +115,7 @@ func (w *World) submit(index int32) {
 	deadline := w.now + c.Op.Timeout
 	w.at(deadline, entry{kind: entryGiveUp, slot: index, run: c.count})
 	if chaos.Chance(w.clientRNG, w.sc.Network.Loss) {
-		return // the request gets lost, and the client never learns.
+		return // the request is lost, and the client is not informed.
 	}
 	call := Call{Op: c.Op, Caller: c, index: index, number: c.count, Node: c.Op.Node, Deadline: deadline}
 	slot := index // on a stage: see Stage.
@@ -131,12 +131,12 @@ func (w *World) clientDelay() time.Duration {
 	return chaos.DrawDuration(w.clientRNG, w.sc.Network.Delay, w.sc.Network.DelayMax)
 }
 
-// request lets a replica work on a request that has reached it.
+// request hands a replica a request that has reached it.
 func (w *World) request(r *Replica, e entry) {
 	c := w.calls.At(e.slot)
 	if r.machine == nil {
 		if w.clientRNG.IntN(4) == 0 {
-			w.calls.Drop(e.slot) // nobody is there to refuse it; the client waits.
+			w.calls.Drop(e.slot) // the process is down, so it is not refused; the client waits.
 			return
 		}
 		c.Answer = Answer{Status: linearize.Fail, Err: "connection refused"}
@@ -158,7 +158,7 @@ func (w *World) request(r *Replica, e entry) {
 	w.step(r)
 }
 
-// reply takes the machine's answer to a request, at the moment in which the gate lets it go.
+// reply takes the machine's answer to a request, when the gate releases it.
 func (w *World) reply(r *Replica, reply *Reply) {
 	if reply.ID&operatorCall != 0 {
 		return
@@ -205,7 +205,7 @@ func (w *World) hangUp(r *Replica) {
 	}
 }
 
-// answered brings an answer to its client, unless that has given up.
+// answered delivers an answer to its client, unless the client has given up.
 func (w *World) answered(e entry) {
 	call := w.calls.At(e.slot)
 	c, number, index := call.Caller, call.number, call.index
@@ -227,14 +227,14 @@ func (w *World) giveUp(e entry) {
 func (w *World) finish(index int32, a *Answer) {
 	c := w.callers[index]
 	if c.Client.End(&c.Op, a) {
-		c.count++ // answers to the former attempt are of no interest.
+		c.count++ // answers to the former attempt are ignored.
 		w.submit(index)
 		return
 	}
 	c.busy = false
 	w.hash.Word(uint64(a.Status)<<32 | uint64(c.Number))
 	w.hash.Bytes(a.Value)
-	if c.role != RoleProbe { // as in w.operations: what a probe learns is how the run ends.
+	if c.role != RoleProbe { // as in w.operations: the outcomes of probes are judged at the end of the run.
 		w.stats.answers[a.Status]++
 	}
 	if w.bus.heard(EventAnswered) {
@@ -263,7 +263,7 @@ func (w *World) record(c *Caller, a *Answer) {
 	}
 }
 
-// waits says what the client waits for.
+// waits describes what the client waits for.
 func (c *Caller) waits() string {
 	return fmt.Sprintf("client %d waits for a %s of %q at n%d", c.Number, c.Op.Kind, c.Op.Subject, c.node)
 }

@@ -11,10 +11,9 @@ import (
 	"kvs/sim/scenario"
 )
 
-// The core is what TigerBeetle's simulator calls so (docs/about/vopr.md, "liveness mode"): after the faults a
-// majority of the nodes is healed for good, all others stay as broken as can be, and the majority alone has to get
-// everything done. A protocol that waits for somebody who may never come back is found out here, not when everybody
-// returns.
+// The core is what TigerBeetle's simulator calls so (docs/about/vopr.md, "liveness mode"): after the faults a majority
+// of the nodes is healed for good, all others stay broken, and the majority alone has to finish all operations. This
+// finds a protocol that waits for a node that may never come back; it would not show when all nodes return.
 
 // core is the state of that phase.
 type core struct {
@@ -22,18 +21,18 @@ type core struct {
 	until time.Duration
 }
 
-// fateOfOthers is what becomes of a node outside the core.
+// fateOfOthers is the fate of a node outside the core.
 type fateOfOthers int
 
 const (
 	otherCrashed fateOfOthers = iota // it is down.
-	otherCut                         // it runs, and nobody hears it, nor it them.
-	otherMute                        // it hears and cannot speak.
-	otherDeaf                        // it speaks and cannot hear.
+	otherCut                         // it runs, and its messages are lost in both directions.
+	otherMute                        // it receives, and its messages are lost.
+	otherDeaf                        // it sends, and receives nothing.
 	otherFates
 )
 
-// beginCore heals a random majority for good, and reports false when there is none that could promise anything.
+// beginCore heals a random majority for good, and returns false when no majority is a valid core.
 func (w *World) beginCore() bool {
 	rng := w.derive(streamCore)
 	nodes := w.drawCore(rng)
@@ -91,7 +90,7 @@ func without(nodes, n int) (out []int) {
 	return out
 }
 
-// drawCore draws a majority of the nodes with which the cluster can do: see CoreChooser. None: there is no such
+// drawCore draws a majority of the nodes that is enough for the cluster: see CoreChooser. None: there is no such
 // majority.
 func (w *World) drawCore(rng *rand.Rand) []int {
 	if w.hooks.core != nil && !w.hooks.core.MayBegin() {
@@ -116,7 +115,7 @@ func (w *World) Core() []int {
 	return w.core.nodes
 }
 
-// coreUnsettled says what the core still has to do; empty: nothing.
+// coreUnsettled describes what the core still has to do; empty: nothing.
 func (w *World) coreUnsettled() string {
 	for _, c := range w.callers {
 		if slices.Contains(w.core.nodes, c.node) && (c.busy || c.role != RoleLoad && !c.done) {

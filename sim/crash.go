@@ -29,7 +29,7 @@ func (w *World) crashCounted(r *Replica) {
 	w.crash(r)
 }
 
-// crashBusy looks at one moment after the other, and crashes at a quiet one only now and then.
+// crashBusy checks one moment after another, and rarely crashes at a moment without persists in flight.
 func (w *World) crashBusy(r *Replica) {
 	r.doomed++
 	if len(r.disk.Waiting) > 0 || r.doomed > busyTriesMax || w.rng.IntN(busyFactor) == 0 {
@@ -39,7 +39,7 @@ func (w *World) crashBusy(r *Replica) {
 	w.at(w.now+chaos.DrawDuration(w.rng, 0, busyStepMax), entry{kind: entryCrash, node: uint8(r.Number), run: r.run})
 }
 
-// meetDoom carries out the crash that is to come, before something else happens to the process.
+// meetDoom carries out a pending crash, before another event reaches the process.
 func (w *World) meetDoom(r *Replica) {
 	if r.doomed > 0 {
 		w.crashCounted(r)

@@ -1,12 +1,12 @@
-// Package sim is a framework that runs deterministic state machines in a virtual world: a whole cluster's run in
-// one thread, drawn from one seed. It knows no store; kvs is one system that it runs, in sim/kvs.
+// Package sim is a framework that runs deterministic state machines in a virtual world: a whole cluster's run in one
+// thread, drawn from one seed. It depends on no store; kvs is one system that it runs, in sim/kvs.
 //
-// A Machine is anything with Step(now, input, effects). A System says how machines start, what clients do and what
-// has to hold. Run takes a system, a seed and a drawn scenario. It makes the replicas, their clocks and disks, the
-// network between them, clients and a nemesis, and lets one event after another happen, in the order of (time,
-// sequence). There is a safety phase with load and faults, perhaps a phase in which only a majority is healed, and
-// a liveness phase in which everything is healed, and everything has to finish and to agree. Checkers, one a
-// promise, hear of the events that they are subscribed to, and judge what the run left behind.
+// A Machine is anything with Step(now, input, effects). A System starts machines, has the clients, and has the
+// promises. Run takes a system, a seed and a drawn scenario. It makes the replicas, their clocks and disks, the network
+// between them, clients and a nemesis, and runs one event after another, in the order of (time, sequence). There is a
+// safety phase with load and faults, perhaps a phase in which only a majority is healed, and a liveness phase in which
+// everything is healed, all operations have to end, and all replicas have to agree. Checkers, one for each promise,
+// receive the events that they have subscribed to, and judge the final state.
 //
 // The same seed, scenario, commit and toolchain give the same run, in every process and whatever the Go runtime
 // does; the trace hash in the result is the proof.

@@ -6,13 +6,14 @@ import (
 	"kvs/chaos"
 )
 
-// overheard is what the outsider of the fault forge has recorded. He cannot read it, but he can send it again.
+// overheard is the messages that the outsider of the fault forge has recorded. The outsider cannot read them, but can
+// send them again.
 type overheard struct {
 	ring []packet
 	next int
 }
 
-const overheardMax, repeatOneIn = 512, 3 // one in three of what he sends is something that he has recorded.
+const overheardMax, repeatOneIn = 512, 3 // one in three of its messages is a recorded one.
 
 func (o *overheard) put(p packet) {
 	if len(o.ring) < overheardMax {
@@ -23,7 +24,7 @@ func (o *overheard) put(p packet) {
 	}
 }
 
-// outsider records a message on its way, and sends one of his own when it is his turn.
+// outsider records a message in flight, and sends a forged one when it is the outsider's turn.
 func (w *World) outsider(from, to int, s *Send, link *chaos.Link) {
 	net := &w.net
 	net.overheard.put(packet{data: slices.Clone(s.Data), from: uint8(from), to: uint8(to), transport: s.Transport})

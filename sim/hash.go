@@ -9,8 +9,8 @@ import (
 // Hash is the running hash over everything that happens: events with their time, inputs, and effects with every byte of
 // them. Two runs with the same hash were the same run.
 //
-// It is two multiplicative lanes of 64 bits that read a word at a time, mixed as in xxHash's and SplitMix's
-// finalisers. It has to be fast and to spread well; nobody attacks it.
+// It is two multiplicative lanes of 64 bits that read a word at a time, mixed as in xxHash's and SplitMix's finalisers.
+// It has to be fast and to spread well; it need not resist attacks.
 type Hash struct{ a, b uint64 }
 
 const (

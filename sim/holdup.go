@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// holdupLinesMax bounds the report on what holds up the end of a run: about a screen.
+// holdupLinesMax bounds the report on why a run has not ended: about a screen.
 const holdupLinesMax = 24
 
-// Holdup is the report on why some replicas have not come to an end: who waits for whom, and what became of the
-// last message to them. A line each.
+// Holdup is the report on why some replicas have not finished: which replica waits for which, and the fate of the last
+// message to it. One line each.
 type Holdup struct {
 	w     *World
 	among []int
@@ -19,7 +19,7 @@ type Holdup struct {
 	left  int // lines for which there was no room.
 }
 
-// holdup says in full why these replicas have not come to an end.
+// holdup is the report on why these replicas have not finished.
 func (w *World) holdup(among []int) string {
 	h := Holdup{w: w, among: among}
 	for _, n := range among {
@@ -54,7 +54,7 @@ func (h *Holdup) Say(format string, args ...any) {
 	h.lines = append(h.lines, fmt.Sprintf(format, args...))
 }
 
-// state says what is wrong with a replica itself.
+// state reports problems of a replica itself.
 func (h *Holdup) state(r *Replica) {
 	switch {
 	case r.machine == nil:
@@ -64,12 +64,12 @@ func (h *Holdup) state(r *Replica) {
 	}
 }
 
-// Since turns a monotonic time of a replica into how long ago that was, for people.
+// Since is how long ago a monotonic time of a replica was, for people.
 func (h *Holdup) Since(r *Replica, mono time.Duration) string {
 	return seconds(max(h.w.now-(r.clock.Mono(h.w.now)-mono), 0))
 }
 
-// LastMessages tells the latest message there and the latest one back.
+// LastMessages describes the latest message in each direction.
 func (h *Holdup) LastMessages(from, to int, t Transport) string {
 	return h.lastMessage(from, to, t) + ", " + h.lastMessage(to, from, t)
 }

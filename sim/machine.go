@@ -6,10 +6,10 @@ import (
 	"kvs/machine"
 )
 
-// What every machine has in common with the world around it is defined in kvs/machine, which a machine may import
-// without the simulator.
+// The parts of the contract that all machines share are defined in kvs/machine, which a machine may import without the
+// simulator.
 type (
-	// Time is what a machine's clocks say at the moment of an input.
+	// Time is the reading of a machine's clocks at the moment of an input.
 	Time = machine.Time
 	// PersistID numbers the persists of one run of a machine: 1, 2, 3, ... Zero means "no persist".
 	PersistID = machine.PersistID
@@ -17,9 +17,9 @@ type (
 	Change = machine.Change
 	// Persist is a set of changes that become durable together, or not at all.
 	Persist = machine.Persist
-	// Transport says how a message travels.
+	// Transport is how a message travels.
 	Transport = machine.Transport
-	// Send is a message for whoever is at an address.
+	// Send is a message for the process at an address.
 	Send = machine.Send
 	// LogLevel orders log lines; the values are those of log/slog.
 	LogLevel = machine.LogLevel
@@ -39,8 +39,8 @@ const (
 	LogError = machine.LogError
 )
 
-// Machine is what the simulator runs: one process of a cluster, as a pure state machine. It reads no clock, draws
-// no randomness but that which it was started with, starts no goroutine, does no I/O, and lets no map order decide
+// Machine is what the simulator runs: one process of a cluster, as a pure state machine. It reads no clock, draws no
+// randomness except that with which it was started, starts no goroutine, does no I/O, and lets no map order decide
 // anything.
 //
 // The world calls Step with the time, one input, and empty effects to fill. It then
@@ -57,19 +57,19 @@ type Machine interface {
 	Step(now Time, in *Input, eff *Effects)
 }
 
-// InputKind says what happens to a machine.
+// InputKind is the kind of an input.
 type InputKind uint8
 
 // The inputs, and which fields of Input they use.
 const (
-	InputTick     InputKind = iota // the time that it wanted to be woken at has come.
+	InputTick     InputKind = iota // its wake-up time has come.
 	InputDatagram                  // From, Data: a datagram has arrived. Data is only lent for the step.
 	InputFrame                     // From, Data: a frame has arrived. Data passes into the ownership of the machine.
-	// UpTo, Err: all persists up to UpTo are durable. After an error nobody knows what of the rest is, and the disk
-	// takes no more.
+	// UpTo, Err: all persists up to UpTo are durable. After an error it is unknown which of the others are durable, and
+	// the disk takes no more.
 	InputPersisted
-	InputRequest // ID, Deadline, Body: somebody asks, and gets the Reply with the same ID.
-	InputControl // Body: an operator or the host tells it something, which needs no reply.
+	InputRequest // ID, Deadline, Body: a client's request, whose Reply has the same ID.
+	InputControl // Body: a command of an operator or the host, without a reply.
 )
 
 // Input is one input. It is only lent for the step.
@@ -80,7 +80,7 @@ type Input struct {
 	UpTo     PersistID
 	Err      error
 	ID       uint64
-	Deadline time.Duration // monotonic time at which whoever asks gives up.
+	Deadline time.Duration // monotonic time at which the client gives up.
 	Body     any           // the system's own type.
 }
 
@@ -91,8 +91,7 @@ type Effects struct {
 	Replies []Reply
 	Wake    time.Duration // monotonic time of the next tick; zero: unchanged.
 	Logs    []Log
-	// for checkers: each is told as an EventNoted, in the moment of the step. Pointers that are used again cost no
-	// allocation.
+	// for checkers: each is raised as an EventNoted, at the moment of the step. Reused pointers cost no allocation.
 	Notes []any
 }
 
@@ -100,23 +99,23 @@ type Effects struct {
 type Reply struct {
 	After PersistID
 	ID    uint64
-	// Body is the system's own type, and goes into the trace hash. One that implements Hasher says how; strings,
-	// bytes and numbers are hashed as they are, and everything else as fmt's %+v prints it, which is slow, and
-	// wrong for what contains pointers.
+	// Body is the system's own type, and goes into the trace hash. A body that implements Hasher defines how; strings,
+	// bytes and numbers are hashed as they are, and all other types as fmt's %+v prints them, which is slow, and wrong
+	// for types that contain pointers.
 	Body any
 }
 
 // WaitsFor implements machine.Waiter.
 func (r Reply) WaitsFor() PersistID { return r.After }
 
-// Hasher is a body of a reply that says what of it goes into the trace hash.
+// Hasher is a body of a reply that defines its part of the trace hash.
 type Hasher interface {
 	Hash(h *Hash)
 }
 
-// Reader is what a machine reads its disk through. It shows durable data only.
+// Reader is a machine's view of its disk. It shows durable data only.
 type Reader interface {
-	// Get returns the value under key, and whether there is one. The slice is never written to again by anybody.
+	// Get returns the value under key, and whether there is one. The slice is never written to again.
 	Get(key string) (value []byte, found bool, err error)
 
 	// Scan calls fn for each key that begins with prefix and is not below from, in ascending byte order, until fn
@@ -124,8 +123,8 @@ type Reader interface {
 	Scan(prefix, from string, fn func(key string, value []byte) bool) error
 }
 
-// Reset empties e for the next step, keeping the capacity of its slices but for Persist.Changes, which the world
-// may still hold.
+// Reset empties e for the next step, keeping the capacity of its slices, except Persist.Changes, which the world may
+// still hold.
 func (e *Effects) Reset() {
 	clear(e.Sends)
 	clear(e.Replies)

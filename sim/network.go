@@ -14,24 +14,24 @@ type packet struct {
 	data       []byte
 	from, to   uint8
 	transport  Transport
-	loose      bool   // a frame outside the usual connection: nothing orders it.
+	loose      bool   // a frame outside the usual connection: it is not ordered.
 	recorded   int32  // in the recording, from 1; zero: it is not.
 	number     uint32 // among those of its sender to its receiver, by transport.
 	connection uint32 // the connection it travels on; when that breaks, the packet is lost.
 }
 
-// network carries messages between replicas as the links' state says. What a link does without faults comes from
-// the scenario; faults come on top. Datagrams are lost, doubled, delayed, reordered and corrupted one by one.
-// Frames travel on one connection for each direction of each pair, in order; loss only delays them, as
-// retransmission does, until too much of it, a cut or a reset breaks the connection, and everything in flight on it
-// is gone. What arrives at a clogged link waits at its end until that is clear: then frames arrive in their order,
-// and datagrams as the delay draws.
+// network carries messages between replicas by the state of the links. The scenario defines a link without faults;
+// faults are added. Datagrams are lost, doubled, delayed, reordered and corrupted one by one. Frames travel on one
+// connection for each direction of each pair, in order; loss only delays them, as retransmission does, until too much
+// of it, a cut or a reset breaks the connection, and everything in flight on it is lost. A message on a clogged link
+// waits at the receiving end until the link is clear: then frames arrive in order, and datagrams with newly drawn
+// delays.
 type network struct {
 	links   *chaos.Links
 	rng     *rand.Rand
 	packets pool.Pool[packet]
 
-	clogged    []entry // what has arrived at a clogged link, in the order of arrival.
+	clogged    []entry // messages that wait at clogged links, in the order of arrival.
 	connection [chaos.NodesMax + 1][chaos.NodesMax + 1]uint32
 	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration // arrival of the latest frame in order.
 	overheard  overheard
@@ -39,8 +39,8 @@ type network struct {
 	last       [2][chaos.NodesMax + 1][chaos.NodesMax + 1]lastMessage // by transport, sender and receiver.
 }
 
-// lastMessage is the latest one that somebody sent to somebody, and what became of it: for those who ask why
-// something is not over.
+// lastMessage is the latest message from one replica to another, and its fate, for the report on why a run has not
+// ended.
 type lastMessage struct {
 	number    uint32
 	data      []byte
@@ -63,7 +63,7 @@ var messageFateWords = [...]string{
 	fateNobody: "lost, nobody was there", fateArrived: "arrived",
 }
 
-// note remembers a message that is being sent.
+// note records a message that is being sent.
 func (n *network) note(p *packet, now time.Duration) {
 	last := &n.last[p.transport][p.from][p.to]
 	*last = lastMessage{number: last.number + 1, sent: now, end: now}
@@ -71,7 +71,7 @@ func (n *network) note(p *packet, now time.Duration) {
 	p.number = last.number
 }
 
-// end says what became of a message, if no later one was sent.
+// end records the fate of a message, if no later one was sent.
 func (n *network) end(p *packet, fate messageFate, now time.Duration) {
 	if last := &n.last[p.transport][p.from][p.to]; last.number == p.number {
 		last.fate, last.end = fate, now
@@ -114,7 +114,7 @@ func replicaAt(addr string, nodes int) int {
 	return 0
 }
 
-// send puts a message on its way, or loses it.
+// send puts a message into the network, or loses it.
 func (w *World) send(from int, s *Send) {
 	to := replicaAt(s.To, w.nodes)
 	if to == 0 {
@@ -200,7 +200,7 @@ func (w *World) sendFrame(p packet, link *chaos.Link) {
 	w.at(at, entry{kind: entryPacket, node: p.to, slot: w.net.packets.Put(p)})
 }
 
-// reorderDelay is how far a reordered message falls behind: now and then so far that both its ends have been restarted.
+// reorderDelay is the extra delay of a reordered message: rarely so long that both its ends have been restarted.
 func reorderDelay(rng *rand.Rand) time.Duration {
 	longest := reorderDelayMax
 	if rng.IntN(straggleOneIn) == 0 {
@@ -257,7 +257,7 @@ func (w *World) clog(e entry) bool {
 	return true
 }
 
-// unclog lets go what waits on links that are clear again.
+// unclog releases the messages on links that are clear again.
 func (w *World) unclog() {
 	net := &w.net
 	still := net.clogged[:0]

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// This file is for tests of systems and of their checkers, which want to stand in the middle of a run.
+// This file is for tests of systems and of their checkers, which need access in the middle of a run.
 
-// RunUntil lets everything happen that is to happen before a virtual time, which is the present one then.
+// RunUntil runs all events before a virtual time, which is the present time then.
 func (w *World) RunUntil(at time.Duration) {
 	for w.agenda.len() > 0 && w.agenda.items[0].at < at {
 		e := w.agenda.pop()
@@ -17,10 +17,10 @@ func (w *World) RunUntil(at time.Duration) {
 	w.now = at
 }
 
-// Still forgets everything that is to happen: nothing happens any more but what the test does.
+// Still drops all future events: only the test's own actions happen from then on.
 func (w *World) Still() { w.agenda = agenda{} }
 
-// TakeViolations returns what has been found so far, and forgets it.
+// TakeViolations returns the violations so far, and clears them.
 func (w *World) TakeViolations() []Violation {
 	list := w.violations
 	w.violations = nil
@@ -33,17 +33,17 @@ func (w *World) History() *linearize.History { return w.recorder.Finish(int64(w.
 // Queue puts a persist into the queue of a disk, as a step does.
 func (r *Replica) Queue(p Persist) { r.disk.Queue(p) }
 
-// Durable tells everybody of a persist as of one that has become durable, whatever is on the disk.
+// Durable raises the event that a persist has become durable, whatever is on the disk.
 func (w *World) Durable(r *Replica, p *Persist) { w.durable(r, p) }
 
-// Say carries effects out as if the machine of r had asked for them.
+// Say carries out sends as if the machine of r had returned them.
 func (w *World) Say(r *Replica, sends ...Send) {
 	w.eff.Reset()
 	w.eff.Sends = append(w.eff.Sends, sends...)
 	w.carryOut(r, nil)
 }
 
-// Missing says what is still missing at the end of the run; empty: nothing.
+// Missing describes what is still missing at the end of the run; empty: nothing.
 func (w *World) Missing() string { return w.unsettled() }
 
 // Crashes counts those of the plan, and those of them that cut persists in flight.

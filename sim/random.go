@@ -14,8 +14,8 @@ const (
 	streamNode   = 1 << 24 // plus number and run of the replica.
 )
 
-// derive returns the stream with a number. Both words of PCG's state come out of SplitMix64, so that neighbouring
-// seeds and streams have nothing in common.
+// derive returns the stream with a number. SplitMix64 makes both words of PCG's state, so that neighbouring seeds and
+// streams are unrelated.
 func (w *World) derive(stream uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(splitMix(w.seed), splitMix(w.seed^splitMix(stream))))
 }
@@ -28,10 +28,10 @@ func splitMix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Rand is what operators draw from, and what is drawn about replicas, disks and crashes.
+// Rand is the stream of operators, replicas, disks and crashes.
 func (w *World) Rand() *rand.Rand { return w.rng }
 
-// ClientRand is what all clients draw from while the run goes on.
+// ClientRand is the stream of all clients during the run.
 func (w *World) ClientRand() *rand.Rand { return w.clientRNG }
 
 // LoadRand returns a fresh stream of the client with a number, for the operations that it draws.

@@ -9,43 +9,43 @@ import (
 	"kvs/chaos"
 )
 
-// Recording is what a run looked like from outside: what the report page draws. It only listens: with it a run is
-// the same run, a little slower.
+// Recording is the visible course of a run, which the report page draws. It only observes: the run is the same, a
+// little slower.
 type Recording struct {
 	Messages []RecordedMessage // in order of Sent.
 	Marks    []Mark            // in order of At.
 	Faults   []chaos.Event     // as they happened, those of the plan and the end of all.
 
-	// EventsMax bounds the messages, and the marks of persists and log lines; the oldest half of one sort makes
-	// room when they are as many. All other marks are kept, so that whatever breaks is there, with what came before
-	// it. Default: 200,000.
+	// EventsMax bounds the messages, and the marks of persists and log lines; when there are so many of one sort the
+	// oldest half is dropped. All other marks are kept, so that a violation is there, with the events before it.
+	// Default: 200,000.
 	EventsMax int
 	Left      int // not kept.
 
 	dropped int32 // messages, of those in Left.
-	minor   int   // marks that may go.
+	minor   int   // marks that may be dropped.
 }
 
 // RecordedMessage is one message, or one of its copies.
 type RecordedMessage struct {
 	From, To int // numbers of the replicas.
 	Sent     time.Duration
-	Arrived  time.Duration // or when it got lost.
-	Lost     bool          // on its way, or because nobody was there. Also of what is still in flight at the end.
+	Arrived  time.Duration // or when it was lost.
+	Lost     bool          // in flight, or because the receiver was down. Also for messages still in flight at the end.
 	Frame    bool          // else a datagram.
 	Kind     string
-	Detail   string // what it is about, see Cluster.Describe; empty: its kind says it all.
+	Detail   string // its description, see Cluster.Describe; empty: its kind is enough.
 	Bytes    int
 }
 
-// MarkKind says what a Mark is about.
+// MarkKind is the kind of a Mark.
 type MarkKind uint8
 
 // The kinds of marks.
 const (
 	MarkStart    MarkKind = iota // the process starts.
 	MarkCrash                    // it ends without warning.
-	MarkPause                    // it stands still from here,
+	MarkPause                    // it is paused from here,
 	MarkResume                   // to here.
 	MarkPersist                  // changes become durable.
 	MarkDecision                 // the system has decided something.
@@ -70,10 +70,10 @@ func (r *Recording) max() int {
 	return r.EventsMax
 }
 
-// minor reports whether marks of a kind are many, and go when there are too many.
+// minor reports whether marks of a kind are frequent, and may be dropped.
 func (k MarkKind) minor() bool { return k == MarkPersist || k == MarkLog }
 
-// addMark keeps a mark, and makes room for it when it is one of many.
+// addMark keeps a mark, and drops older ones of a frequent kind when there are too many.
 func (r *Recording) addMark(m Mark) {
 	if m.Kind.minor() {
 		if r.minor >= r.max() {
@@ -93,7 +93,7 @@ func (r *Recording) addMark(m Mark) {
 	r.Marks = append(r.Marks, m)
 }
 
-// addMessage keeps a message, and returns its number from 1, of all that there have been.
+// addMessage keeps a message, and returns its number, from 1, among all messages of the run.
 func (r *Recording) addMessage(m RecordedMessage) int32 {
 	if len(r.Messages) >= r.max() {
 		drop := (len(r.Messages) + 1) / 2
@@ -113,17 +113,17 @@ func (r *Recording) message(number int32) *RecordedMessage {
 	return &r.Messages[number-r.dropped-1]
 }
 
-// Recording reports whether anybody looks at the run: then marks are worth their texts.
+// Recording reports whether the run is recorded: only then are the texts of marks needed.
 func (w *World) Recording() bool { return w.recording != nil }
 
-// Mark records something at a replica, if anybody looks. Texts are only made for those who do: ask Recording first.
+// Mark records an event at a replica, if the run is recorded. Ask Recording before making a text.
 func (w *World) Mark(n int, kind MarkKind, text string) {
 	if w.recording != nil {
 		w.recording.addMark(Mark{w.now, n, kind, text})
 	}
 }
 
-// recordSent records a message and returns what tells it from others; zero: it is not recorded.
+// recordSent records a message and returns its number; zero: it is not recorded.
 func (w *World) recordSent(p *packet) int32 {
 	if w.recording == nil {
 		return 0

@@ -17,21 +17,21 @@ type Replica struct {
 
 	world   *World
 	machine Machine // nil: the process is down.
-	run     uint32  // counts starts: what was meant for an earlier run must not reach a later one.
+	run     uint32  // counts starts: events of an earlier run must not reach a later one.
 	gate    machine.Gate[Reply]
 	clock   clock.Clock
 	disk    disk.Disk
 
 	guarded bool // the machine has been told that its disk is nearly full.
 
-	wakeAt time.Duration // when the machine wants to be woken.
+	wakeAt time.Duration // the wake-up time that the machine has asked for.
 	tickAt time.Duration // when the next tick comes; zero: there is none.
 	spins  int           // ticks in a row after which the machine wanted to be woken at once.
 
-	doomed int // how often a crash that is to come has looked for persists in flight, plus one; zero: none is to come.
+	doomed int // how often a pending crash has looked for persists in flight, plus one; zero: no crash is pending.
 
 	paused bool
-	inbox  []entry // what waits for the end of a pause.
+	inbox  []entry // inputs that wait for the end of a pause.
 }
 
 const (
@@ -69,10 +69,10 @@ func (r *Replica) Address() string { return Address(r.Number) }
 // Machine is the running process; nil: it is down.
 func (r *Replica) Machine() Machine { return r.machine }
 
-// Up reports whether the process runs, be it paused.
+// Up reports whether the process runs; it may be paused.
 func (r *Replica) Up() bool { return r.machine != nil }
 
-// Paused reports whether the process stands still.
+// Paused reports whether the process is paused.
 func (r *Replica) Paused() bool { return r.paused }
 
 // Run counts the starts of the process, from 1. It also counts crashes.
@@ -89,11 +89,11 @@ func (r *Replica) Shows() time.Duration { return r.clock.Shows(r.world.now) }
 // Reader is the disk as its machine reads it: some reads fail.
 func (r *Replica) Reader() Reader { return r.disk.Reader() }
 
-// Store is what is durable on its disk, for checkers, which only read it. It stays valid until the disks of two
+// Store is the durable content of its disk, for checkers, which only read it. It stays valid until the disks of two
 // replicas are exchanged.
 func (r *Replica) Store() *memstore.Store { return r.disk.Store }
 
-// LostTail reports whether what is on its disk began as an empty one in the place of one that lost its tail.
+// LostTail reports whether the store on its disk replaced one that lost its tail.
 func (r *Replica) LostTail() bool { return r.disk.Lost }
 
 // Queued are the persists that are not durable yet, in their order. They are only lent.
@@ -105,19 +105,19 @@ func (r *Replica) Backlog() (effects, inputs int) { return r.gate.Waiting(), len
 // Guarded reports whether its machine has been told that its disk is nearly full.
 func (r *Replica) Guarded() bool { return r.guarded }
 
-// DiskState reports what faults do to its disk at the moment.
+// DiskState returns the present faults of its disk.
 func (r *Replica) DiskState() DiskState {
 	return DiskState{Broken: r.disk.Broken, Slow: r.disk.Slow, ReadErrors: r.disk.ReadErrorPPM > 0}
 }
 
 // DiskState is what is wrong with a disk.
 type DiskState struct {
-	Broken     bool // it takes no more: only a restart cures it.
+	Broken     bool // it takes no more persists: only a restart repairs it.
 	Slow       time.Duration
 	ReadErrors bool // a share of the reads fails.
 }
 
-// unsettled says what it has still to do; empty: nothing.
+// unsettled describes what it still has to do; empty: nothing.
 func (r *Replica) unsettled() string {
 	switch {
 	case r.machine == nil:
@@ -139,7 +139,7 @@ func (w *World) start(r *Replica) {
 		r.clock.BootMono(w.now, time.Duration(w.rng.Int64N(int64(monoBaseMax))))
 	}
 	w.eff.Reset()
-	// a machine that cannot read its own facts does not start, and says so: no promise covers this.
+	// a machine that cannot read its own records returns an error instead of starting: no promise covers this.
 	r.disk.Starting = true
 	m, err := w.cluster.Start(r, r.Time(), &w.eff)
 	r.disk.Starting = false
@@ -157,8 +157,8 @@ func (w *World) start(r *Replica) {
 	w.guard(r)
 }
 
-// crash ends the process at once. What was on its way to the disk is cut anywhere, what waited for the disk is
-// never said, and clients that wait for an answer learn nothing.
+// crash ends the process at once. A suffix of the pending persists is lost, effects that waited for them are never
+// carried out, and clients that wait for an answer get none.
 func (w *World) crash(r *Replica) {
 	w.bus.tell(w.bus.event(EventCrashed, r))
 	r.machine, r.doomed = nil, 0
@@ -173,7 +173,7 @@ func (w *World) crash(r *Replica) {
 	r.inbox, r.paused = r.inbox[:0], false
 	for other := 1; other <= w.nodes; other++ {
 		if other != r.Number && w.rng.IntN(2) == 0 {
-			w.net.breakConnection(r.Number, other) // otherwise what it had sent still arrives.
+			w.net.breakConnection(r.Number, other) // otherwise messages that it had sent still arrive.
 		}
 		if other != r.Number && w.rng.IntN(2) == 0 {
 			w.net.breakConnection(other, r.Number)
@@ -182,8 +182,8 @@ func (w *World) crash(r *Replica) {
 	w.hangUp(r)
 }
 
-// wipeSpared is a wipe of the plan: see Sparer. noticed: the disk lost its tail, and is set aside by whoever starts the
-// process.
+// wipeSpared is a wipe of the plan: see Sparer. noticed: the disk lost its tail, and is set aside when the process
+// starts.
 func (w *World) wipeSpared(r *Replica, noticed bool) {
 	if w.hooks.sparer != nil && !w.hooks.sparer.MayWipe(r) {
 		w.Mark(r.Number, MarkLog, "the disk is spared: the voters cannot do without it")
@@ -207,8 +207,7 @@ func (w *World) Renew(r *Replica) {
 	w.start(r)
 }
 
-// swapDisks gives two replicas that are down each other's data folders. An identity is there, and all that goes
-// with it.
+// swapDisks exchanges the data folders of two replicas that are down. The identities move with them.
 func (w *World) swapDisks(a, b *Replica) {
 	a.disk.Store, b.disk.Store = b.disk.Store, a.disk.Store
 	a.disk.Lost, b.disk.Lost = b.disk.Lost, a.disk.Lost
@@ -237,7 +236,7 @@ func (w *World) resume(r *Replica) {
 	w.guard(r)
 }
 
-// guard is the host's watch over free space: it tells the machine when the disk becomes nearly full, and when it
+// guard is the host's watch of the free space: it informs the machine when the disk becomes nearly full, and when it
 // has room again.
 func (w *World) guard(r *Replica) {
 	if r.machine == nil || r.paused || r.guarded == r.disk.NearlyFull || w.hooks.guard == nil {
@@ -259,13 +258,13 @@ func (w *World) wake(r *Replica, at time.Duration) {
 
 func (w *World) tick(r *Replica, e entry) {
 	if e.run != r.run || e.at != r.tickAt || r.machine == nil {
-		return // of a former run, or overtaken by an earlier one.
+		return // of a former run, or replaced by an earlier one.
 	}
 	r.tickAt = 0
 	switch {
 	case r.paused: // resume makes a new one.
 	case r.wakeAt > w.now:
-		w.wake(r, r.wakeAt) // the machine changed its mind since.
+		w.wake(r, r.wakeAt) // the machine has asked for a later time since.
 	default:
 		w.in = Input{Kind: InputTick}
 		w.step(r)
@@ -273,7 +272,7 @@ func (w *World) tick(r *Replica, e entry) {
 	}
 }
 
-// checkSpin finds a machine that would keep a real processor busy with waking up.
+// checkSpin finds a machine that wakes up again and again at once, which would keep a real processor busy.
 func (w *World) checkSpin(r *Replica) {
 	if r.wakeAt > w.now {
 		r.spins = 0

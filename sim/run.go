@@ -18,11 +18,11 @@ type Options struct {
 	Seed     uint64
 	Scenario *scenario.Scenario // drawn: see Draw.
 	Commit   string             // goes into the history's header. Default: none.
-	Record   *Recording         // is filled with what happens. Default: nothing is recorded.
-	Trace    func(line string)  // hears of everything that happens. Default: nobody does.
+	Record   *Recording         // is filled with the events. Default: no recording.
+	Trace    func(line string)  // is called for every event. Default: no call.
 }
 
-// Result is how a run ended.
+// Result is the outcome of a run.
 type Result struct {
 	Seed       uint64
 	Scenario   string
@@ -36,18 +36,18 @@ type Result struct {
 	Faults     int
 	Messages   uint64  // sent.
 	Lost       uint64  // of them.
-	Counts     []Count // what the system counted.
-	OK         uint64  // operations by what the client learnt.
+	Counts     []Count // the system's counters.
+	OK         uint64  // operations by their outcome for the client.
 	Failed     uint64
 	Unknown    uint64
 	Trace      string // hash over everything that happened.
 	Stack      string // of the panic that ended the run, if one did.
 
 	History    *linearize.History
-	Linearized *linearize.Result // nil: the scenario expects nothing about it.
+	Linearized *linearize.Result // nil: the scenario has no promise about it.
 }
 
-// Draw makes of a scenario the one that a seed stands for. A scenario that is drawn already stays as it is.
+// Draw draws the scenario of a seed. A scenario that is drawn already stays as it is.
 func Draw(seed uint64, s scenario.Scenario) scenario.Scenario {
 	const streamDraw = 0x64726177 // used for nothing else: a drawn scenario run with the same seed is the same run.
 	d := scenario.Draw(rand.New(rand.NewPCG(splitMix(seed), splitMix(seed^splitMix(streamDraw)))), s)
@@ -114,7 +114,7 @@ func (w *World) liveOrPanic() (stack string) {
 	return ""
 }
 
-// Finish lets the checkers judge what the run left behind. Run calls it.
+// Finish makes the checkers judge the final state. Run calls it.
 func (w *World) Finish() {
 	if !w.settled && w.sc.Expects(scenario.Finished) {
 		w.Violate(Violation{Promise: scenario.Finished.String(),
@@ -126,7 +126,7 @@ func (w *World) Finish() {
 	}
 }
 
-// judgeHistory asks the judge, when the scenario expects anything of it.
+// judgeHistory judges the history, if the scenario has a promise about it.
 func (w *World) judgeHistory(res *Result) {
 	must, mustNot := w.sc.Expects(scenario.Linearizable), w.sc.Expects(scenario.NotLinearizable)
 	if !must && !mustNot {
@@ -164,7 +164,7 @@ func (r *Result) Count(name string) int {
 	return 0
 }
 
-// Verdict is "ok", or the broken promises.
+// Verdict is "ok", or the names of the broken promises.
 func (r *Result) Verdict() string {
 	if len(r.Violations) == 0 {
 		return "ok"

@@ -10,17 +10,17 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Stage is a world that takes no course of its own: its holder says what happens next, of all that may. Messages wait
-// until they are delivered, requests until they are asked, fsyncs until they end, machines until they are woken. It is
-// what an exhaustive search stands on (kvs/sim/explore); how machines are stepped, and their effects carried out, is
-// the same code as in every other run.
+// Stage is a world without events of its own: its holder chooses the next event among the possible ones. Messages wait
+// until they are delivered, requests until they are asked, fsyncs until they end, machines until they are woken. The
+// exhaustive search (kvs/sim/explore) is built on it. The code that steps machines and carries out their effects is
+// that of every other run.
 //
-// Time stands still, but for the clocks of replicas, which Gain moves one by one. Nothing is drawn: what has happened
-// depends on the order in which things were let happen, and on nothing else. So a request is named after its client and
-// its number, a crash loses everything that is not durable, and clients hear of every crash. A client draws from
-// World.LoadRand, which is its own.
+// Time stands still, except for the clocks of replicas, which Gain moves one by one. No randomness is drawn: the state
+// depends only on the order of the chosen events. So a request is named after its client and its number, a crash loses
+// everything that is not durable, and clients are informed of every crash. A client draws from World.LoadRand, which is
+// its own.
 //
-// Only those checkers hear of events that are Staters, since two ways to the same state count as one.
+// Only checkers that are Staters receive events, since two paths to the same state count as one.
 type Stage struct {
 	w       *World
 	sent    []Flight
@@ -31,13 +31,13 @@ type Stage struct {
 	inputs  []Hash          // by number: over all inputs of the run.
 }
 
-// Stater is a Machine, a Checker or a Cluster that can say what its future depends on.
+// Stater is a Machine, a Checker or a Cluster that can encode the state on which its future depends.
 type Stater interface {
-	// AppendState appends an unambiguous form of it.
+	// AppendState appends an unambiguous encoding of it.
 	AppendState(b []byte) []byte
 }
 
-// Flight is a message on its way. Data is only lent.
+// Flight is a message in flight. Data is only lent.
 type Flight struct {
 	From, To  int
 	Transport Transport
@@ -46,7 +46,7 @@ type Flight struct {
 	entry entry
 }
 
-// Request is an operation on its way to a replica.
+// Request is an operation in flight to a replica.
 type Request struct {
 	Caller *Caller
 	Node   int
@@ -60,10 +60,10 @@ type StageOptions struct {
 	Seed     uint64
 	Scenario *scenario.Scenario // drawn. Its plan, clients, network, clocks and disks are left out.
 	Disks    []*memstore.Store  // by number of the replica; they are copied. Nil: they are empty.
-	Clock    time.Duration      // what all clocks show when nothing has happened yet, monotonic ones and wall clocks.
+	Clock    time.Duration      // what all clocks show at the beginning, monotonic ones and wall clocks.
 }
 
-// stageCountBits are those of a request's name on a stage that count the client's attempts.
+// stageCountBits are the bits of a request's ID on a stage that count the client's attempts.
 const stageCountBits = 16
 
 // NewStage makes a world in which no process runs yet.
@@ -88,15 +88,15 @@ func NewStage(o StageOptions) *Stage {
 	return st
 }
 
-// World is that of the stage: what its cluster and checkers see.
+// World is the world of the stage, which its cluster and checkers use.
 func (st *Stage) World() *World { return st.w }
 
-// take takes what the world has put on its agenda.
+// take takes an entry that the world has put on its agenda.
 func (st *Stage) take(e entry) {
 	switch e.kind {
 	case entryPacket:
 		p := st.w.net.packets.At(e.slot)
-		p.loose = true // no connection that breaks takes it along.
+		p.loose = true // it is not lost with a broken connection.
 		st.sent = append(st.sent,
 			Flight{From: int(p.from), To: int(p.to), Transport: p.transport, Data: p.data, entry: e})
 	case entryRequest:
@@ -125,7 +125,7 @@ func (st *Stage) Asked() []Request {
 	return out
 }
 
-// Start begins a run of a replica's process. When it fails a promise is broken: see Violations.
+// Start begins a run of a replica's process. A failure is a violation: see Violations.
 func (st *Stage) Start(n int) {
 	st.syncing[n], st.wakes[n], st.inputs[n] = entry{}, false, Hash{}
 	st.w.start(&st.w.replicas[n])
@@ -150,16 +150,16 @@ func (st *Stage) Ask(q Request) {
 	st.w.happen(q.entry)
 }
 
-// Syncing reports whether something waits for the disk of a replica.
+// Syncing reports whether persists wait for the disk of a replica.
 func (st *Stage) Syncing(n int) bool { return st.syncing[n].kind == entrySynced }
 
-// Sync makes everything durable that waits for the disk of a replica. What comes of it waits for the next time.
+// Sync makes all pending persists of a replica durable. Persists that follow from it wait for the next call.
 func (st *Stage) Sync(n int) {
 	waiting := st.w.replicas[n].disk.Waiting
 	st.SyncUpTo(n, waiting[len(waiting)-1].ID)
 }
 
-// SyncUpTo makes durable what waits for the disk of a replica, up to a persist. Something of it has to wait.
+// SyncUpTo makes the pending persists of a replica durable up to a given one, which must be pending.
 func (st *Stage) SyncUpTo(n int, upTo PersistID) {
 	e, d := st.syncing[n], &st.w.replicas[n].disk
 	later := slices.IndexFunc(d.Waiting, func(p Persist) bool { return p.ID > upTo })
@@ -177,7 +177,7 @@ func (st *Stage) Wakes(n int) (mono time.Duration, asked bool) {
 	return st.w.replicas[n].clock.Mono(st.w.replicas[n].wakeAt), st.wakes[n]
 }
 
-// Wake wakes the machine of a replica, be it too early.
+// Wake wakes the machine of a replica, even if it is too early.
 func (st *Stage) Wake(n int) {
 	st.wakes[n] = false
 	st.inputs[n].Word(3 << 16)
@@ -194,14 +194,14 @@ func (st *Stage) Gain(n int, by time.Duration) {
 	st.inputs[n].Word(4<<16 | uint64(by)<<20)
 }
 
-// AddClient adds a client, which thinks of its first operation at once.
+// AddClient adds a client, which draws its first operation at once.
 func (st *Stage) AddClient(c Client, number, at int, role Role) { st.w.AddClient(c, number, at, role) }
 
 // Held are the messages of a replica that wait for its disk. They are only lent.
 func (st *Stage) Held(n int) []Send { return st.w.replicas[n].gate.Sends() }
 
-// AppendState appends what the future of a replica's process depends on: as its machine says, if that is a Stater, or
-// else everything that has happened to it.
+// AppendState appends the state on which the future of a replica's process depends: its machine's own encoding, if it
+// is a Stater, or a hash of all its inputs.
 func (st *Stage) AppendState(b []byte, n int) []byte {
 	if s, ok := st.w.replicas[n].machine.(Stater); ok {
 		return s.AppendState(b)
@@ -217,7 +217,7 @@ func (st *Stage) AppendChecks(b []byte) []byte {
 	return b
 }
 
-// Judge lets the checkers judge that hear of events.
+// Judge makes the checkers on the stage judge.
 func (st *Stage) Judge() {
 	for _, c := range st.w.bus.checkers {
 		c.Finish()

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// input delivers an entry to a replica, now or when its pause ends.
+// input delivers an entry to a replica, now or at the end of its pause.
 func (w *World) input(e entry) {
 	r := &w.replicas[e.node]
 	if e.kind == entryPacket && w.clog(e) {
@@ -31,7 +31,7 @@ func (w *World) input(e entry) {
 	}
 }
 
-// dropInput loses what waited for a process that is gone or overrun.
+// dropInput drops an input whose process is gone or overloaded.
 func (w *World) dropInput(e entry) {
 	switch e.kind {
 	case entryPacket:
@@ -59,7 +59,7 @@ func (w *World) packet(r *Replica, e entry) {
 	if p.transport == TransportDatagram {
 		w.in.Kind, w.in.Data = InputDatagram, append(w.net.scratch[:0], p.data...)
 	} else {
-		w.in.Data = w.frames.Keep(p.data) // it passes into the machine's ownership, and the sender keeps its own.
+		w.in.Data = w.frames.Keep(p.data) // it passes into the machine's ownership, and the sender keeps its copy.
 	}
 	w.step(r)
 	w.in.Data = nil
@@ -82,7 +82,7 @@ func (w *World) synced(r *Replica, e entry) {
 	w.carryOut(r, &w.in)
 }
 
-// failReplies lets the replies go that wait for a disk that broke.
+// failReplies releases the replies that wait for a broken disk.
 func (w *World) failReplies(r *Replica, detail string) {
 	first := len(w.eff.Replies)
 	w.eff.Replies = r.gate.Fail(w.eff.Replies)
@@ -97,7 +97,7 @@ func (w *World) failReplies(r *Replica, detail string) {
 	}
 }
 
-// durable is called for every persist in the moment in which it can no longer be lost.
+// durable is called for every persist when it can no longer be lost.
 func (w *World) durable(r *Replica, p *Persist) {
 	w.hash.Word(uint64(p.ID))
 	w.recordPersist(r, p)
@@ -108,20 +108,20 @@ func (w *World) durable(r *Replica, p *Persist) {
 	}
 }
 
-// Control gives a running machine an InputControl: something that an operator or its host tells it.
+// Control gives a running machine an InputControl: a command of an operator or its host.
 func (w *World) Control(r *Replica, body any) {
 	w.in = Input{Kind: InputControl, Body: body}
 	w.step(r)
 }
 
-// step hands the machine the input w.in and carries out what it wants done.
+// step hands the machine the input w.in and carries out its effects.
 func (w *World) step(r *Replica) {
 	w.eff.Reset()
 	r.machine.Step(r.Time(), &w.in, &w.eff)
 	w.carryOut(r, &w.in)
 }
 
-// carryOut is what a host does: queue the persist, hold back what waits for it, let the rest go.
+// carryOut does what a host does: it queues the persist, holds back effects that wait for it, and carries out the rest.
 func (w *World) carryOut(r *Replica, in *Input) {
 	eff := &w.eff
 	w.hashEffects(eff)
@@ -168,8 +168,8 @@ func (w *World) tellStep(r *Replica, in *Input) {
 	}
 }
 
-// hashEffects takes every byte of the effects into the hash. Log lines are left out: whether they are made depends
-// on the level. So are notes, which only tell checkers what happens.
+// hashEffects takes every byte of the effects into the hash. Log lines are left out, because they depend on the level,
+// and so are notes, which are only for checkers.
 func (w *World) hashEffects(eff *Effects) {
 	t := &w.hash
 	t.Word(uint64(eff.Persist.ID))

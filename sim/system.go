@@ -7,28 +7,27 @@ import (
 	"kvs/linearize"
 )
 
-// System is a kind of cluster that the simulator can run. Network, disks, clocks, faults, phases, history, trace
-// and reports are the simulator's; a system says how its machines start, what its clients do, and what has to hold.
+// System is a kind of cluster that the simulator can run. Network, disks, clocks, faults, phases, history, trace and
+// reports are the simulator's; a system starts its machines, and has the clients and the promises.
 type System interface {
 	// Name is one word in lower case.
 	Name() string
 
-	// New returns the system's part of one run. The world has its scenario, its replicas and its randomness;
-	// nothing has happened yet.
+	// New returns the system's part of one run. The world has its scenario, its replicas and its randomness; no event
+	// has happened yet.
 	New(w *World) Cluster
 }
 
-// Modeled is a System whose histories the judge holds against another model than kvs' register.
+// Modeled is a System whose histories are judged by another model than kvs' register.
 type Modeled interface {
 	Model() linearize.Model
 }
 
-// Cluster is the system's part of one run. One that needs little embeds Base. It may also implement Operator,
-// Guard, Sparer, Rotter, CoreChooser, Explainer, Counter, Historian and Failer.
+// Cluster is the system's part of one run. A small one embeds Base. It may also implement Operator, Guard, Sparer,
+// Rotter, CoreChooser, Explainer, Counter, Historian and Failer.
 type Cluster interface {
-	// Start begins a run of the process of r on what is on its disk, which it reads through r.Reader(). It may fill
-	// effects as a step does. Randomness is r.Rand(), another one for each run. An error breaks the promise
-	// node-works.
+	// Start begins a run of the process of r on its disk, which it reads through r.Reader(). It may fill effects as a
+	// step does. Randomness is r.Rand(), a new stream for each run. An error breaks the promise node-works.
 	Start(r *Replica, now Time, eff *Effects) (Machine, error)
 
 	// Client returns the client with a number from 1 on, which loads the cluster in the safety phase.
@@ -38,22 +37,21 @@ type Cluster interface {
 	// phase begins, those of the core, and when the liveness phase begins, all.
 	Probe(nodes []int)
 
-	// Unsettled says what these replicas have still to come to, such as an agreement; empty: nothing. Down
-	// processes, disks with work and clients that wait are found without it.
+	// Unsettled describes what these replicas still have to reach, such as an agreement; empty: nothing. The world
+	// itself finds processes that are down, pending persists and waiting clients.
 	Unsettled(nodes []int) string
 
-	// Describe names the kind of a message, and says what it is about: its fields, for reports. Data may be damaged
-	// or cut short.
+	// Describe returns the kind of a message, and its fields, for reports. Data may be damaged or cut short.
 	Describe(data []byte) (kind, detail string)
 
-	// Checkers are asked in this order, when they are told of an event as well as at the end.
+	// Checkers are called in this order, for each event and at the end.
 	Checkers() []Checker
 }
 
 // Base is a Cluster's methods that do nothing, to be embedded.
 type Base struct{}
 
-// Probe implements Cluster: nobody proves anything.
+// Probe implements Cluster: there are no probes.
 func (Base) Probe([]int) {}
 
 // Unsettled implements Cluster: all is settled when clients and disks are.
@@ -65,30 +63,29 @@ func (Base) Describe([]byte) (kind, detail string) { return "message", "" }
 // Checkers implements Cluster: there are none.
 func (Base) Checkers() []Checker { return nil }
 
-// Client is somebody outside the cluster who has one operation at a time. One that needs little embeds BaseClient.
+// Client is a client outside of the cluster with one operation at a time. A small one embeds BaseClient.
 type Client interface {
-	// Next draws the next operation, and says how long the client thinks before it begins. False: it has done all
-	// that it wants. Everything random about an operation is drawn here: when the scenario does not keep it, Next
-	// is called again instead of Begin.
+	// Next draws the next operation, and returns how long the client waits before it begins. False: the client is done.
+	// Everything random about an operation is drawn here: when the scenario does not keep it, Next is called again
+	// instead of Begin.
 	Next() (think time.Duration, more bool)
 
 	// Begin begins the operation.
 	Begin() Operation
 
-	// Serve is called when a request has reached the running replica r. It returns the body of the InputRequest; or
-	// it answers beside the machine, as a host may do from the store alone: it fills call.Answer, and returns
-	// false.
+	// Serve is called when a request has reached the running replica r. It returns the body of the InputRequest; or it
+	// answers beside the machine, as a host may do from the store alone: then it fills call.Answer, and returns false.
 	Serve(r *Replica, call *Call) (body any, ask bool)
 
-	// Answer says what a reply means. It is called in the moment in which the reply may leave its replica.
+	// Answer returns the meaning of a reply. It is called when the reply may leave its replica.
 	Answer(r *Replica, call *Call, reply *Reply) Answer
 
-	// End hears the outcome that the client knows of: an answer, or that there is none, and may change it. Again:
-	// the same operation goes out once more, at once, as op says now.
+	// End gets the outcome for the client: an answer, or that there is none, and may change it. Again: the same
+	// operation is sent once more, at once, as op is now.
 	End(op *Operation, a *Answer) (again bool)
 }
 
-// BaseClient is a Client's methods that hardly anybody needs, to be embedded.
+// BaseClient has default methods of a Client, to be embedded.
 type BaseClient struct{}
 
 // Serve implements Client: the machine is asked.
@@ -97,11 +94,11 @@ func (BaseClient) Serve(_ *Replica, call *Call) (body any, ask bool) { return ca
 // End implements Client: nothing is tried twice.
 func (BaseClient) End(*Operation, *Answer) (again bool) { return false }
 
-// Operation is what a client wants.
+// Operation is one operation of a client.
 type Operation struct {
 	Node    int           // the replica that it asks, from 1.
 	Timeout time.Duration // after which the client gives up, its outcome unknown. Required.
-	Body    any           // what the machine is asked, unless Client.Serve says otherwise.
+	Body    any           // the body of the request, unless Client.Serve returns another.
 
 	// For people:
 	Kind, Subject string // what, and of what: "put", "a/b".
@@ -111,17 +108,17 @@ type Operation struct {
 	History *linearize.Op
 }
 
-// Answer is what becomes of an operation.
+// Answer is the outcome of an operation.
 type Answer struct {
-	Status  linearize.Status // ok, fail (it certainly did not happen) or info (nobody knows).
+	Status  linearize.Status // ok, fail (it certainly did not happen) or info (unknown).
 	Err     string           // why not.
-	Value   []byte           // what was shown: it goes into the trace hash.
+	Value   []byte           // the value that was read: it goes into the trace hash.
 	Output  string           // the same in short, for people.
-	History linearize.Answer // of an operation that is in the history: what the judge sees.
+	History linearize.Answer // of an operation in the history: its answer for the judge.
 	Body    any              // the system's own.
 }
 
-// Call is one attempt at an operation, on its way to a replica and back.
+// Call is one attempt of an operation, with its request and answer.
 type Call struct {
 	Op       Operation
 	Caller   *Caller
@@ -133,24 +130,24 @@ type Call struct {
 
 	id     uint64 // Input.ID; zero: a free slot.
 	index  int32  // of the caller.
-	number uint32 // Caller.count when it was made: later answers are of no interest.
+	number uint32 // Caller.count when it was made: answers to older calls are ignored.
 	run    uint32 // of the replica that is working on it.
 	asked  bool   // the machine has it.
 }
 
-// Role says what a client is there for.
+// Role is the purpose of a client.
 type Role uint8
 
 // The roles.
 const (
 	RoleLoad   Role = iota // begins no operation after the safety phase.
-	RoleScript             // goes on until it has done all that it wants; the end of the phase waits for it.
-	RoleProbe              // the same; its operations count nowhere and are in no history.
+	RoleScript             // goes on until it is done; the end of the phase waits for it.
+	RoleProbe              // the same; its operations are not counted and are in no history.
 )
 
 // The interfaces that a Cluster may implement beside its own.
 type (
-	// Operator looks after the cluster: Operate is called again and again, every so often. Zero: it has nothing to do.
+	// Operator operates the cluster: Operate is called at intervals. Zero: it has nothing to do.
 	Operator interface {
 		OperateEvery() time.Duration
 		Operate()
@@ -167,12 +164,12 @@ type (
 		MayWipe(r *Replica) bool
 	}
 
-	// Rotter names the keys on a disk of which one may rot. Of a system that does not, none does.
+	// Rotter returns the keys on a disk of which one may rot. Without it no key rots.
 	Rotter interface {
 		MayRot(r *Replica) []string
 	}
 
-	// Forger makes up what an outsider, who cannot read messages, sends to a replica in another one's name; or nothing.
+	// Forger makes the messages that an outsider, who cannot read messages, sends to a replica in another one's name.
 	Forger interface {
 		Forge(rng *rand.Rand, from, to *Replica) (t Transport, data []byte)
 	}
@@ -184,12 +181,12 @@ type (
 		MayBeCore(nodes []int) bool
 	}
 
-	// Explainer adds to the report on what holds up the end of a run.
+	// Explainer adds to the report on why a run has not ended.
 	Explainer interface {
 		Explain(h *Holdup)
 	}
 
-	// Counter names numbers of a run for people, which stand in its line. Their number and order is always the same.
+	// Counter returns numbers of a run for its line. Their names and order are always the same.
 	Counter interface {
 		Counts() []Count
 	}
@@ -201,8 +198,7 @@ type (
 		Judge(h *linearize.History) *linearize.Result
 	}
 
-	// Failer makes of a reply that waited for a disk that broke one that says so. Of a system that does not, the
-	// client hears nothing.
+	// Failer changes a reply that waited for a broken disk into a failure. Without it the client gets no answer.
 	Failer interface {
 		Fail(reply *Reply, detail string)
 	}

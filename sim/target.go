@@ -6,11 +6,10 @@ import (
 	"kvs/chaos"
 )
 
-// The world is the nemesis's target. Everything it does is in force when Apply returns.
+// The world is the nemesis's target. A fault is in force when Apply returns.
 var _ chaos.Target = (*World)(nil)
 
-// Supports implements chaos.Target: the virtual world can do everything, but that nothing rots of a system which
-// does not say what may.
+// Supports implements chaos.Target: the virtual world supports every fault, except rot in a system that is no Rotter.
 func (w *World) Supports(k chaos.Kind) bool {
 	return (k != chaos.Rot || w.hooks.rotter != nil) && (k != chaos.Forge || w.hooks.forger != nil)
 }
@@ -79,7 +78,7 @@ func (w *World) applyTo(r *Replica, f chaos.Fault) error {
 	case chaos.HealClocks:
 		c.Heal(w.now)
 	case chaos.Crash:
-		if r.machine != nil { // else a crash that was to come has come just now.
+		if r.machine != nil { // otherwise a pending crash has just happened.
 			w.crashFor(r)
 		}
 	case chaos.Restart:
@@ -121,7 +120,7 @@ func (w *World) recover() {
 	}
 }
 
-// repair ends what ails a replica itself: everything but the network.
+// repair ends the faults of a replica itself: all except those of the network.
 func (w *World) repair(r *Replica) {
 	w.meetDoom(r)
 	r.clock.Heal(w.now)
@@ -129,7 +128,7 @@ func (w *World) repair(r *Replica) {
 	if r.paused {
 		w.resume(r)
 	}
-	if r.disk.Broken { // it stopped trusting its disk, and a restart is the only cure.
+	if r.disk.Broken { // the machine has failed, and only a restart helps.
 		w.crash(r)
 	}
 	if r.machine == nil {
@@ -138,7 +137,7 @@ func (w *World) repair(r *Replica) {
 	w.guard(r)
 }
 
-// rot damages one stored value, of those that the cluster can do without: see Rotter.
+// rot damages one stored value among those that the Rotter returns.
 func (w *World) rot(r *Replica) {
 	if w.hooks.rotter == nil {
 		return

@@ -27,14 +27,14 @@ func newWalk(seed uint64, sc *scenario.Scenario) walk {
 	return walk{node: n, persist: persist, keep: keep, seen: make([]int, sc.Nodes+1)}
 }
 
-// walkOf says which crash a seed stands for.
+// walkOf is the crash of a seed.
 func walkOf(seed uint64, nodes int) (node, persist int, keep bool) {
-	i := int((seed - 1) & math.MaxInt64) // the seed 0 is the last one of all.
+	i := int((seed - 1) & math.MaxInt64) // the seed 0 is the last one.
 	return 1 + i%nodes, 1 + i/nodes/2, i/nodes%2 == 1
 }
 
-// WalkPersists runs a walk without any crash, and returns how many persists each node made in it. Up to its crash,
-// every run of the walk is this one: so these are all the persists at which there can be one.
+// WalkPersists runs a walk without a crash, and returns how many persists each node made in it. Every run of the walk
+// equals this one up to its crash: so these are all the persists at which a crash is possible.
 func WalkPersists(system System, s scenario.Scenario) ([]int, error) {
 	if !s.Disk.Walk {
 		return nil, fmt.Errorf("scenario %q is no walk: its disks do not say walk=yes", s.Name)
@@ -51,13 +51,13 @@ func WalkPersists(system System, s scenario.Scenario) ([]int, error) {
 	return w.walk.seen[1:], nil
 }
 
-// InWalk reports whether the crash that a seed stands for is among so many persists of each node.
+// InWalk reports whether the crash of a seed is within these numbers of persists.
 func InWalk(seed uint64, persists []int) bool {
 	n, persist, _ := walkOf(seed, len(persists))
 	return persist <= persists[n-1]
 }
 
-// walkStep counts the persists; at the right one of the right node that goes down before anything else happens.
+// walkStep counts the persists; at the persist of the walk its node crashes before the next event.
 func (w *World) walkStep(r *Replica) {
 	k := &w.walk
 	if k.node == 0 {
@@ -68,7 +68,7 @@ func (w *World) walkStep(r *Replica) {
 	}
 }
 
-// walkOn takes the node down, and then up again.
+// walkOn crashes the node, and then starts it again.
 func (w *World) walkOn() {
 	k, r := &w.walk, &w.replicas[w.walk.node]
 	if k.down {

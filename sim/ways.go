@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Ways names the ways in which a run failed, the first one first: the promises, and of a panic its words as well,
-// without their numbers. Two runs that fail in the same way show the same bug, as far as that can be told;
-// shrinking goes by it.
+// Ways names the ways in which a run failed, the first one first: the promises, and for a panic its message as well,
+// without the numbers in it. Two runs that fail in the same way probably show the same bug; shrinking relies on this.
 func (r *Result) Ways() (out []string) {
 	for _, v := range r.Violations {
 		way := v.Promise

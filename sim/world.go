@@ -11,7 +11,7 @@ import (
 	"kvs/sim/scenario"
 )
 
-// World is everything there is during one run. Its exported methods are for the run's Cluster and its checkers.
+// World is the whole state of one run. Its exported methods are for the run's Cluster and its checkers.
 type World struct {
 	sc      *scenario.Scenario
 	seed    uint64 // of randomness: see scenario.Disk.Walk.
@@ -27,10 +27,10 @@ type World struct {
 	seq    uint64
 	agenda agenda
 	hash   Hash
-	tracer func(line string) // nil: nobody listens.
+	tracer func(line string) // nil: no trace.
 
-	recording *Recording // nil: nobody looks.
-	stage     *Stage     // nil: the world takes its course.
+	recording *Recording // nil: no recording.
+	stage     *Stage     // nil: the world runs by its agenda.
 
 	rng       *rand.Rand // of replicas, disks and crashes.
 	clientRNG *rand.Rand
@@ -57,7 +57,7 @@ type World struct {
 	settled    bool
 }
 
-// stats are numbers for people, and for tests that want to know that something happened at all.
+// stats are numbers for people, and for tests that need to know that an event happened at all.
 type stats struct {
 	events     uint64
 	faults     int
@@ -67,7 +67,7 @@ type stats struct {
 	answers    [4]uint64 // by linearize.Status.
 }
 
-// hooks are what else a cluster implements; nil: it does not.
+// hooks are the optional interfaces of a cluster; nil: it does not implement them.
 type hooks struct {
 	operator  Operator
 	guard     Guard
@@ -99,10 +99,10 @@ const (
 	watchEvery   = 500 * time.Millisecond
 	verifyEvery  = 50 * time.Millisecond
 	bootSpread   = 100 * time.Millisecond // the cluster starts within it.
-	eventsPerSec = 1_000_000              // more events in one virtual second mean that something feeds itself.
+	eventsPerSec = 1_000_000              // more events in one virtual second mean an endless loop of events.
 )
 
-// NewWorld makes a world in which nothing has happened yet. Most callers want Run.
+// NewWorld makes a world before its first event. Most callers need Run.
 func NewWorld(o Options) *World {
 	sc := o.Scenario
 	w := &World{
@@ -111,7 +111,7 @@ func NewWorld(o Options) *World {
 		tracer: o.Trace, recording: o.Record,
 	}
 	if sc.Disk.Walk {
-		w.seed = 1 // the seed says where to crash, and nothing else.
+		w.seed = 1 // the seed only chooses where to crash.
 	}
 	w.rng, w.clientRNG = w.derive(streamWorld), w.derive(streamClient)
 	w.net = network{links: chaos.NewLinks(w.nodes, sc.Network), rng: w.derive(streamNet)}
@@ -158,7 +158,7 @@ func (w *World) operatorEvery() time.Duration {
 // Now is the virtual time since the beginning of the run.
 func (w *World) Now() time.Duration { return w.now }
 
-// Scenario is the one that is run. Nobody may change it.
+// Scenario is the scenario of the run. It must not be changed.
 func (w *World) Scenario() *scenario.Scenario { return w.sc }
 
 // Nodes is the number of replicas. It implements chaos.Target.
@@ -170,10 +170,10 @@ func (w *World) Replica(n int) *Replica { return &w.replicas[n] }
 // Phase is the present one.
 func (w *World) Phase() Phase { return w.phase }
 
-// Settled reports whether everything has come to its end.
+// Settled reports whether the run has settled: all is finished and agreed.
 func (w *World) Settled() bool { return w.settled }
 
-// Hash is the trace hash: what a Cluster adds to it tells runs apart.
+// Hash is the trace hash, to which a Cluster may add.
 func (w *World) Hash() *Hash { return &w.hash }
 
 // Cluster is the system's part of the run.
@@ -231,7 +231,7 @@ func (w *World) happen(e entry) {
 	case entryGiveUp:
 		w.giveUp(e)
 	case entryBoot:
-		if r := &w.replicas[e.node]; r.run == 0 { // else a fault of the first moments came before.
+		if r := &w.replicas[e.node]; r.run == 0 { // otherwise a fault of the first moments has started it.
 			w.start(r)
 		}
 	case entryFault:
@@ -263,7 +263,7 @@ const WatchEvery = watchEvery
 func (w *World) fault(f chaos.Fault) {
 	w.stats.faults++
 	if err := w.Apply(f); err != nil {
-		panic("sim: " + err.Error()) // the plan was validated, and the world supports everything.
+		panic("sim: " + err.Error()) // the plan was validated, and the world supports all its faults.
 	}
 }
 
@@ -294,7 +294,7 @@ func (w *World) all() []int {
 	return all
 }
 
-// verify ends a phase when everything has come to its end.
+// verify ends a phase when the run has settled.
 func (w *World) verify() {
 	switch {
 	case w.core != nil:
@@ -306,7 +306,7 @@ func (w *World) verify() {
 	}
 }
 
-// unsettled says what is still missing at the end of the liveness phase; nothing when all has been reached.
+// unsettled describes what is still missing at the end of the liveness phase; empty: nothing.
 func (w *World) unsettled() string {
 	for _, c := range w.callers {
 		switch {
@@ -326,7 +326,7 @@ func (w *World) unsettled() string {
 	return w.cluster.Unsettled(w.all())
 }
 
-// Violate keeps violations, but not thousands of one kind.
+// Violate records violations, but not thousands of one kind.
 func (w *World) Violate(list ...Violation) {
 	const perPromiseMax = 10
 	for _, v := range list {
@@ -351,17 +351,17 @@ func (w *World) Violate(list ...Violation) {
 // Violations are those found so far.
 func (w *World) Violations() []Violation { return w.violations }
 
-// Tracing reports whether anybody listens to what Trace says.
+// Tracing reports whether the run is traced.
 func (w *World) Tracing() bool { return w.tracer != nil }
 
-// Trace says something to whoever listens to the run. Where it is called often, ask Tracing first.
+// Trace writes a line of the trace. Where it is called often, ask Tracing first.
 func (w *World) Trace(format string, args ...any) {
 	if w.tracer != nil {
 		w.tracer(fmt.Sprintf("%s "+format, append([]any{w.now}, args...)...))
 	}
 }
 
-// LogLevel is the lowest level of the log lines that anybody listens to: machines need not make others.
+// LogLevel is the lowest level of log lines that are used: machines need not make others.
 func (w *World) LogLevel() LogLevel {
 	switch {
 	case w.tracer != nil:
@@ -372,7 +372,7 @@ func (w *World) LogLevel() LogLevel {
 	return LogError + 1
 }
 
-// Links is what the network does at the moment. Nobody but faults may change it.
+// Links is the present state of the network. Only faults may change it.
 func (w *World) Links() *chaos.Links { return w.net.links }
 
 // NetSince is when a fault changed the network last; zero: none has.

@@ -19,7 +19,7 @@ import (
 
 const (
 	port         = "7001" // of every node, inside: REST, peers and gossip.
-	stopSeconds  = 20     // that a node may take to end; longer than shutdown_timeout.
+	stopSeconds  = 20     // how long a node may take to end; longer than shutdown_timeout.
 	firstIP      = 11     // n1 is 198.18.x.11; .1 is the gateway.
 	subnetsTried = 64     // of the 256 in 198.18.0.0/16.
 )
@@ -36,20 +36,20 @@ type Options struct {
 	Seeds     int                // addresses in each configuration, of the first nodes; zero: of all that are started.
 	Voters    int                // how many members found the cluster; zero: all that are started.
 	Clocks    bool               // each node has a clock of its own, which can be wrong.
-	Natural   []chaos.ClockError // by node: how wrong without any fault; empty: not at all.
+	Natural   []chaos.ClockError // by node: the error without faults; empty: none.
 	DiskBytes int64              // size of every node's disk, which can then be filled; zero: a volume without a bound.
 
-	// Secure makes what the node of this name proves itself with, which is reached at host, and returns its
-	// configuration with what it takes; nil: nodes prove nothing to each other. Files are below Secrets on this
-	// machine, and below SecretsInside for the nodes.
+	// Secure makes the credentials of the node of this name, which is reached at host, and returns its configuration
+	// with the settings for them; nil: nodes have no credentials. Files are below Secrets on this machine, and below
+	// SecretsInside for the nodes.
 	Secure  func(cluster, name, host, config string) (string, error)
 	Secrets string
 }
 
-// SecretsInside is where nodes find the folder Options.Secrets. It is theirs to change.
+// SecretsInside is where nodes find the folder Options.Secrets. They may change it.
 const SecretsInside = "/etc/kvs/secrets"
 
-// Cluster is a running cluster. It is for one goroutine at a time, but for its accessors.
+// Cluster is a running cluster. It is for one goroutine at a time, except its accessors.
 type Cluster struct {
 	o         Options
 	client    *dc.Client
@@ -67,8 +67,8 @@ type member struct {
 	endpoint string // of REST, on loopback.
 	config   string // path of its configuration on this machine.
 	disk     string // where its data is on this machine: a path, or the name of a volume.
-	up       bool   // as far as we have said.
-	failure  error  // how it ended the first time without having been told to.
+	up       bool   // as far as this target has done it.
+	failure  error  // how it ended by itself the first time.
 
 	clockFile string
 	clock     chaos.WallClock
@@ -118,7 +118,8 @@ func (c *Cluster) Close() error {
 // Endpoint is where node i answers REST: "127.0.0.1:port".
 func (c *Cluster) Endpoint(i int) string { return c.nodes[i-1].endpoint }
 
-// Gossip is where node i hears datagrams: an address in the network of the nodes, which this machine is in, too.
+// Gossip is where node i receives datagrams: an address in the network of the nodes, to which this machine is
+// connected, too.
 func (c *Cluster) Gossip(i int) string { return c.nodes[i-1].ip + ":" + port }
 
 // Endpoints of all nodes.
@@ -183,7 +184,7 @@ func (c *Cluster) create() error {
 }
 
 // createNetwork takes the first free /24 of 198.18.0.0/16, counted from one that differs between processes.
-// 198.18.0.0/15 is for testing networks (RFC 2544), so nothing real is hidden.
+// 198.18.0.0/15 is for testing networks (RFC 2544), so no real network is hidden.
 func (c *Cluster) createNetwork() (prefix, id string, err error) {
 	for try := range subnetsTried {
 		prefix = fmt.Sprintf("198.18.%d", (os.Getpid()+try)%256)
@@ -267,8 +268,8 @@ func (c *Cluster) endpoint(n *member) *dc.EndpointConfig {
 	return &dc.EndpointConfig{NetworkID: c.networkID, IPAMConfig: &dc.EndpointIPAMConfig{IPv4Address: n.ip}}
 }
 
-// configure writes a node's configuration; it reads it when it starts. It keeps the file: a container sees the file it
-// was given, not its name.
+// configure writes a node's configuration, which the node reads when it starts. It writes into the same file: a
+// container sees the file that it was given, not its name.
 func (c *Cluster) configure(n *member, more string) error {
 	var seeds []string
 	started := c.o.Nodes - c.o.Idle

@@ -9,8 +9,8 @@ import (
 	"kvs/chaos"
 )
 
-// delayer holds packets between nodes for as long as the links say: the rules send them to a queue of the kernel, which
-// it serves. The kernel's own netem is often not there, and this works wherever NFQUEUE does.
+// delayer delays packets between nodes by the links: the rules send them to a queue of the kernel, which it serves. The
+// kernel's own netem is often missing, and this works wherever NFQUEUE does.
 //
 // Packets of TCP keep their order on each link; datagrams overtake each other, as in the simulator.
 type delayer struct {
@@ -37,14 +37,14 @@ func newDelayer(ips []string, links *chaos.Links) (*delayer, error) {
 	return d, err
 }
 
-// adopt takes new links over.
+// adopt takes new links.
 func (d *delayer) adopt(links *chaos.Links) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.links = *links
 }
 
-// hold says how long a packet waits.
+// hold is how long a packet waits.
 func (d *delayer) hold(header []byte) time.Duration {
 	src, dst, tcp, ok := ends(header)
 	if !ok {
@@ -75,7 +75,7 @@ func (d *delayer) close() error {
 	return d.q.close()
 }
 
-// delays says whether any packet between nodes has to wait.
+// delays reports whether any packet between nodes has to wait.
 func delays(links *chaos.Links, nodes int) bool {
 	for from := 1; from <= nodes; from++ {
 		for to := 1; to <= nodes; to++ {

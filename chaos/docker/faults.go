@@ -19,7 +19,7 @@ const exitKilled = 128 + int(syscall.SIGKILL) // what the engine says of a proce
 // Nodes is the size of the cluster.
 func (c *Cluster) Nodes() int { return len(c.nodes) }
 
-// Supports says which faults a cluster can have that was prepared for them: see Options.
+// Supports reports which faults are possible for a cluster that was prepared for them: see Options.
 func Supports(k chaos.Kind) bool {
 	switch k {
 	case chaos.Partition, chaos.HealPartition, chaos.Cut, chaos.HealCut, chaos.Loss, chaos.Delay, chaos.Heal,
@@ -30,7 +30,7 @@ func Supports(k chaos.Kind) bool {
 	return k.Class() == chaos.Clock
 }
 
-// Supports says which faults Apply knows.
+// Supports reports which faults Apply supports.
 func (c *Cluster) Supports(k chaos.Kind) bool {
 	switch {
 	case k == chaos.DiskFull:
@@ -98,8 +98,8 @@ func (c *Cluster) apply(f chaos.Fault) error {
 	return nil
 }
 
-// setClocks does to the clocks what f says, if it concerns them. All get the same moment: clocks that are frozen
-// together show the same.
+// setClocks applies f to the clocks, if it concerns them. All get the same moment: clocks that are frozen together show
+// the same.
 func (c *Cluster) setClocks(f chaos.Fault) error {
 	nodes := f.Nodes
 	if len(nodes) == 0 {
@@ -116,7 +116,7 @@ func (c *Cluster) setClocks(f chaos.Fault) error {
 	})
 }
 
-// recover frees the disks, and resumes and starts whatever does not run; the network is healed already.
+// recover frees the disks, and resumes and starts all nodes that do not run; the network is healed already.
 func (c *Cluster) recover() error {
 	errs := []error{c.healDisks()}
 	for _, n := range c.nodes {
@@ -171,12 +171,12 @@ func (c *Cluster) Connect(i int) error {
 // start.
 func (c *Cluster) Reconfigure(i int, lines string) error { return c.configure(c.nodes[i-1], lines) }
 
-// Signal sends the process of a node a signal that the cluster is not told of: an accident.
+// Signal sends the process of a node a signal that the cluster does not expect: an accident.
 func (c *Cluster) Signal(i int, s syscall.Signal) error {
 	return c.client.KillContainer(dc.KillContainerOptions{ID: c.nodes[i-1].id, Signal: dc.Signal(s)})
 }
 
-// inspect returns the state of a node, and takes note if it has ended without having been told to.
+// inspect returns the state of a node, and records that it has ended by itself.
 func (c *Cluster) inspect(n *member) (dc.State, error) {
 	container, err := c.client.InspectContainer(n.id)
 	if err != nil {
@@ -188,7 +188,8 @@ func (c *Cluster) inspect(n *member) (dc.State, error) {
 	return container.State, nil
 }
 
-// ended takes note that a node does not run. What it ended by itself with stays known, whatever is done to it then.
+// ended records that a node does not run. If it ended by itself its exit code stays recorded, whatever is done to the
+// node later.
 func (n *member) ended(code int) {
 	if n.up && n.failure == nil {
 		n.failure = fmt.Errorf("%s ended by itself with %d; read its log", n.name, code)
@@ -197,7 +198,7 @@ func (n *member) ended(code int) {
 }
 
 // kill ends the process with SIGKILL and waits until it is gone. The engine thaws a paused process itself so that the
-// signal is heeded. A process that is gone by itself already is as good for the plan; Failures tells of it.
+// signal takes effect. A process that has ended by itself already is as good for the plan; Failures reports it.
 func (c *Cluster) kill(n *member) error {
 	expected := n.up
 	state, err := c.inspect(n)
@@ -212,7 +213,7 @@ func (c *Cluster) kill(n *member) error {
 		return killed
 	}
 	code, err := c.client.WaitContainer(n.id)
-	if err == nil && code != exitKilled { // it was quicker than the signal.
+	if err == nil && code != exitKilled { // it ended before the signal.
 		n.ended(code)
 	}
 	n.up = false
@@ -228,8 +229,7 @@ func (c *Cluster) start(n *member) error {
 	return err
 }
 
-// Failures are nodes that have ended without having been told to, since the cluster was started: also those that run
-// again.
+// Failures are nodes that have ended by themselves since the cluster was started: also those that run again.
 func (c *Cluster) Failures() error {
 	var errs []error
 	for _, n := range c.nodes {

@@ -26,7 +26,7 @@ func Available() error {
 	return rulesHold(bridgeRules)
 }
 
-// RemoveLeftovers removes what runs left whose process is gone. Runs of living processes are left alone.
+// RemoveLeftovers removes the leftovers of runs whose process is gone. Runs of living processes are left alone.
 func RemoveLeftovers() error {
 	client, err := connect()
 	if err != nil {
@@ -35,8 +35,8 @@ func RemoveLeftovers() error {
 	return removeLeftovers(client)
 }
 
-// removeLeftovers is one process's at a time, and one goroutine's: who comes second finds nothing instead of stumbling
-// over what the first has begun to remove.
+// removeLeftovers runs in one process at a time, and in one goroutine: a second call finds nothing instead of things
+// that the first has begun to remove.
 func removeLeftovers(client *dc.Client) error {
 	root, err := os.Open("/") // any folder that all processes see can carry the lock, and no file is left.
 	if err != nil {
@@ -49,12 +49,11 @@ func removeLeftovers(client *dc.Client) error {
 	return remove(client, func(run string) bool { return !ownerLives(run) })
 }
 
-// making is held by whoever makes something: many at a time, and nobody once RemoveOwn has begun.
+// making is held for reading by code that makes something, and for writing by RemoveOwn.
 var making sync.RWMutex
 
-// RemoveOwn removes everything that this process made and has not closed: what a program does that is told to end at
-// once. Whoever wants to make something afterwards, such as a test that does not know yet, waits for ever, that is
-// until the process ends.
+// RemoveOwn removes everything that this process made and has not closed: for a program that has to end at once. A
+// caller that makes something afterwards, such as a test that is still running, waits until the process ends.
 func RemoveOwn() error {
 	making.Lock()
 	client, err := connect()
@@ -80,8 +79,8 @@ func RemoveFolders(parent, prefix string) error {
 	return errors.Join(errs...)
 }
 
-// ownerLives says whether the process lives that a run is named after. A process of another program that has got the
-// same number keeps a leftover alive until it ends, too: better than to pull a cluster from under a living test.
+// ownerLives reports whether the process is alive after which a run is named. A process of another program with the
+// same PID also keeps a leftover until it ends: that is better than removing the cluster of a running test.
 func ownerLives(run string) bool {
 	number, _, _ := strings.Cut(run, "-")
 	pid, err := strconv.Atoi(number)
@@ -94,8 +93,8 @@ func ownerLives(run string) bool {
 	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
-// remove takes away all containers, volumes, networks, images and rules of the runs that which chooses, in the order in
-// which they let go of each other. It goes on after an error.
+// remove takes away all containers, volumes, networks, images and rules of the runs that which chooses, in the order of
+// their dependencies. It goes on after an error.
 func remove(client *dc.Client, which func(run string) bool) error {
 	return errors.Join(removeContainers(client, which), removeVolumes(client, which), removeNetworks(client, which),
 		removeImages(client, which), removeMounts(which), removeRules(which))

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// mountSmall mounts a file system of a few bytes, under a name that tells whose it is.
+// mountSmall mounts a file system of a few bytes, under a name that identifies the run.
 func mountSmall(name, dir string, bytes int64) error {
 	if err := syscall.Mount(name, dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=755", bytes)); err != nil {
 		return fmt.Errorf("mount a small disk: %w; it needs root", err)
@@ -14,7 +14,7 @@ func mountSmall(name, dir string, bytes int64) error {
 	return nil
 }
 
-// unmount takes a file system away even while somebody looks into it.
+// unmount removes a file system even while it is in use.
 func unmount(dir string) error {
 	if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 		return os.NewSyscallError("umount "+dir, err)

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// packet is what the kernel tells of one that waits for a verdict.
+// packet is the kernel's data about a packet that waits for a verdict.
 type packet struct {
 	id     uint32
 	header []byte // of IP.
@@ -26,8 +26,8 @@ const (
 	protocolTCP   = 6
 )
 
-// packets reads the netlink messages of one datagram from the kernel, and returns the packets among them. Whatever is
-// not understood is left out.
+// packets reads the netlink messages of one datagram from the kernel, and returns the packets among them. Unknown
+// messages are left out.
 func packets(b []byte) (out []packet) {
 	for len(b) >= netlinkBytes {
 		size := int(binary.NativeEndian.Uint32(b))

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What is said to the kernel: see packet.go for the form.
+// Messages to the kernel: see packet.go for the format.
 const (
 	netlinkNetfilter = 12
 
@@ -18,7 +18,7 @@ const (
 	messageConfig  = queueSubsystem | 2
 
 	attributeCommand   = 1 // of a config: what to do, and for which protocol family.
-	attributeParams    = 2 // how many bytes of each packet we want, and that we want them.
+	attributeParams    = 2 // how many bytes of each packet to copy, and that they are copied.
 	attributeLengthMax = 3
 	attributeFlagsMask = 4
 	attributeFlags     = 5
@@ -26,18 +26,18 @@ const (
 
 	commandBind = 1
 	copyPacket  = 2
-	flagGSO     = 4 // do not cut large packets into small ones for us.
+	flagGSO     = 4 // do not cut large packets into small ones.
 	accept      = 1
 )
 
-// Bounds of the queue. What does not fit is lost, as in any network.
+// Bounds of the queue. Packets that do not fit are lost, as in any network.
 const (
 	queueTried   = 64
 	packetsMax   = 8192
 	receiveBytes = 4 << 20
 )
 
-// queue hands packets that a rule sends to it to decide, and lets each go on when decide's time has passed. Packets are
+// queue hands packets that a rule sends to it to decide, and releases each when decide's time has passed. Packets are
 // never changed. When this process ends, the kernel lets everything pass: rules say --queue-bypass.
 type queue struct {
 	number uint16
@@ -46,7 +46,7 @@ type queue struct {
 
 	mu     sync.Mutex // of writes.
 	done   chan struct{}
-	broken error // why serve ended before it was told to; to be read once done is closed.
+	broken error // why serve ended by itself; to be read once done is closed.
 }
 
 // openQueue binds the first free queue of the machine.
@@ -60,7 +60,7 @@ func openQueue(decide func(ipHeader []byte) time.Duration) (*queue, error) {
 	if err := syscall.Bind(fd, &syscall.SockaddrNetlink{Family: syscall.AF_NETLINK}); err != nil {
 		return nil, errors.Join(fmt.Errorf("netfilter queue: %w", err), q.file.Close())
 	}
-	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBytes) // less will do.
+	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBytes) // a smaller buffer is enough.
 	if err := q.bind(); err != nil {
 		return nil, errors.Join(fmt.Errorf("netfilter queue: %w; delays need root, and NFQUEUE in the kernel", err),
 			q.file.Close())
@@ -94,7 +94,7 @@ func (q *queue) bind() (err error) {
 	return q.configure(append(attribute(attributeFlags, flags), attribute(attributeFlagsMask, flags)...))
 }
 
-// configure sends one configuration and waits for what the kernel says to it.
+// configure sends one configuration and waits for the kernel's answer.
 func (q *queue) configure(attributes []byte) error {
 	if err := q.send(messageConfig, syscall.NLM_F_REQUEST|syscall.NLM_F_ACK, attributes); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (q *queue) serve() {
 			return
 		}
 		if errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EINTR) {
-			continue // packets were lost before we saw them.
+			continue // packets were lost before they were read.
 		}
 		if err != nil {
 			q.broken = fmt.Errorf("netfilter queue: packets between nodes were not delayed any more: %w", err)
@@ -164,7 +164,7 @@ func (q *queue) serve() {
 	}
 }
 
-// release lets a packet go on. After close nobody listens, and the kernel has let it go itself.
+// release releases a packet. After close the kernel has released it itself.
 func (q *queue) release(id uint32) {
 	verdict := binary.BigEndian.AppendUint32(nil, accept)
 	_ = q.send(messageVerdict, syscall.NLM_F_REQUEST,

@@ -28,7 +28,7 @@ type network struct {
 // network, meet the rules of iptables. It is not there while the module br_netfilter is not.
 const bridgeRules = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
-// rulesHold returns an error if rules would be made and nothing would heed them.
+// rulesHold returns an error if rules could be made but would have no effect.
 func rulesHold(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

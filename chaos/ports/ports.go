@@ -1,9 +1,8 @@
 // Package ports finds ports on loopback for nodes that are started for a test, stopped, and started again.
 //
-// They lie below the range from which the system takes the local ports of outgoing connections. A port from within that
-// range can be gone when the node that had it comes back: another process's connection has got it meanwhile, or even
-// that of a peer that dials the dead node, which TCP then connects with itself (RFC 9293, section 3.5, simultaneous
-// open).
+// They are below the range from which the system takes the local ports of outgoing connections. A port within that
+// range may be taken when its node comes back: another process's connection has got it meanwhile, or even that of a
+// peer that dials the dead node, which TCP then connects with itself (RFC 9293, section 3.5, simultaneous open).
 package ports
 
 import (
@@ -18,14 +17,13 @@ const (
 	last  = 31999 // Linux hands out ports from 32768 on; BSD and macOS from 49152.
 )
 
-// next is where the search goes on: what one caller in this process was given, the next one does not get as long as
-// there are others.
+// next is where the search goes on: as long as there are other ports, two callers in this process do not get the same.
 var next atomic.Int64
 
 func init() { next.Store(rand.Int64N(last - first)) } // packages are tested by processes side by side.
 
-// Free returns the first of count ports in a row that nobody listens on at 127.0.0.1, neither for TCP nor for UDP. They
-// are not held: another process may still come in between.
+// Free returns the first of count ports in a row that no process listens on at 127.0.0.1, neither for TCP nor for UDP.
+// They are not reserved: another process may still take them.
 func Free(count int) (base int, err error) {
 	if count < 1 || count > last-first {
 		return 0, fmt.Errorf("%d ports in a row: there are 1 to %d", count, last-first)

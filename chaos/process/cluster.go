@@ -24,12 +24,12 @@ type Options struct {
 	Seeds   int                // addresses in each configuration, of the first nodes; zero: of all.
 	Voters  int                // how many members found the cluster; zero: all.
 	Clocks  bool               // each node has a clock of its own, which can be wrong.
-	Natural []chaos.ClockError // by node: how wrong without any fault; empty: not at all.
+	Natural []chaos.ClockError // by node: the error without faults; empty: none.
 	Base    chaos.Link         // what the network does without any fault: delay and loss.
 	Rand    *rand.Rand         // draws addresses, delays and losses.
 
-	// Secure makes what the node of this name proves itself with, which is reached at hosts, and returns its
-	// configuration with what it takes; nil: nodes prove nothing to each other.
+	// Secure makes the credentials of the node of this name, which is reached at hosts, and returns its configuration
+	// with the settings for them; nil: nodes have no credentials.
 	Secure func(name string, hosts []string, config string) (string, error)
 }
 
@@ -48,15 +48,15 @@ type member struct {
 	clock                   chaos.WallClock
 	run                     *run
 	paused                  bool
-	failure                 error // how a process of it ended the first time without having been told to.
+	failure                 error // how its process ended by itself the first time.
 }
 
-// run is one life of a process.
+// run is one run of a process.
 type run struct {
 	cmd     *exec.Cmd
 	ended   chan struct{}
 	mu      sync.Mutex
-	wanted  bool // we end it.
+	wanted  bool // its end is intended.
 	failure error
 }
 
@@ -135,7 +135,7 @@ func (r *run) live(m *member, started chan<- error) {
 	close(r.ended)
 }
 
-// how is what a process ended with: nil is the exit code 0.
+// how is the exit of a process in words: nil is the exit code 0.
 func how(err error) string {
 	if err == nil {
 		return "exit status 0"
@@ -143,8 +143,8 @@ func how(err error) string {
 	return err.Error()
 }
 
-// buried reports whether the process has ended by itself, and takes note of it: Failures tells of it whatever is done
-// to the node then.
+// buried reports whether the process has ended by itself, and records it: Failures reports it, whatever is done to the
+// node later.
 func (m *member) buried() bool {
 	if m.run == nil {
 		return false
@@ -160,8 +160,8 @@ func (m *member) buried() bool {
 	return true
 }
 
-// kill ends a process and waits until it is gone, its sockets with it. One that is gone by itself already is as good
-// for the plan.
+// kill ends a process and waits until it is gone, its sockets with it. A process that has ended by itself already is as
+// good for the plan.
 func (m *member) kill() {
 	if m.run == nil {
 		return
@@ -184,8 +184,8 @@ func (c *Cluster) PID(i int) int {
 	return 0
 }
 
-// Expect says that the process of node i is going to end by itself, as that of a member that leaves: Failures does not
-// tell of it. With wanted false it takes that back.
+// Expect announces that the process of node i is going to end by itself, as that of a member that leaves: Failures does
+// not report it. With wanted false it withdraws that.
 func (c *Cluster) Expect(i int, wanted bool) {
 	if r := c.nodes[i].run; r != nil {
 		r.mu.Lock()
@@ -243,15 +243,15 @@ func (c *Cluster) AwaitEnd(i int, atMost time.Duration) bool {
 // Nodes is the size of the cluster.
 func (c *Cluster) Nodes() int { return c.o.Nodes }
 
-// Supports says which faults local processes can have, prepared for them: see Options.
+// Supports reports which faults are possible for local processes that were prepared for them: see Options.
 func Supports(k chaos.Kind) bool { return supported[k] || k.Class() == chaos.Clock }
 
-// Supports says which faults these local processes can have.
+// Supports reports which faults are possible for these local processes.
 func (c *Cluster) Supports(k chaos.Kind) bool {
 	return Supports(k) && (c.o.Clocks || k.Class() != chaos.Clock || k == chaos.HealClocks)
 }
 
-// Endpoints are the addresses for clients, which no relay stands before, by node.
+// Endpoints are the addresses for clients, without relays, by node.
 func (c *Cluster) Endpoints() []string {
 	var out []string
 	for _, a := range c.relays.addrs[1:] {
@@ -291,7 +291,7 @@ func (c *Cluster) Apply(f chaos.Fault) error {
 	return errors.Join(errs...)
 }
 
-// swapDisks gives two nodes that are down each other's data folders. One that has never been made is none.
+// swapDisks exchanges the data folders of two nodes that are down. One of them may not exist yet.
 func (c *Cluster) swapDisks(i, j int) error {
 	a, b := c.nodes[i], c.nodes[j]
 	if a.run != nil || b.run != nil {
@@ -330,14 +330,13 @@ func (c *Cluster) applyTo(k chaos.Kind, i int) error {
 	return fmt.Errorf("%s of %s: its process is not in a state for that", k, m.name)
 }
 
-// Log returns what node i has logged in all its lives.
+// Log returns what node i has logged in all its runs.
 func (c *Cluster) Log(i int) (string, error) {
 	b, err := os.ReadFile(c.nodes[i].log)
 	return string(b), err
 }
 
-// Failures are nodes whose process has ended without having been told to, since the cluster was started: also those
-// that run again.
+// Failures are nodes whose process has ended by itself since the cluster was started: also those that run again.
 func (c *Cluster) Failures() error {
 	var errs []error
 	for _, m := range c.nodes[1:] {
@@ -349,7 +348,7 @@ func (c *Cluster) Failures() error {
 	return errors.Join(errs...)
 }
 
-// Close kills every process and ends the relays. Files stay. What Failures tells is not told again.
+// Close kills every process and ends the relays. Files stay. Its error does not repeat Failures.
 func (c *Cluster) Close() error {
 	for _, m := range c.nodes[1:] {
 		if m != nil {

@@ -13,7 +13,7 @@ import (
 	"kvs/chaos"
 )
 
-// Bounds of the relays. What does not fit is lost, as in any network.
+// Bounds of the relays. Messages that do not fit are lost, as in any network.
 const (
 	heldMax     = 4096 // datagrams being delayed at once.
 	piecesMax   = 256  // pieces of a stream being delayed at once: then its sender waits.
@@ -24,11 +24,11 @@ const (
 	portTries   = 50
 )
 
-// relays is the network between the nodes: in front of each stands a relay, TCP and UDP on one address.
+// relays is the network between the nodes: each node has a relay before it, TCP and UDP on one address.
 //
-// A stream cannot have a hole, and keeps its order; its pieces are delayed side by side, as on a long line. So a
-// blocked piece of one silences the rest of its connection in that direction, and the connection is reset when the
-// links change next; a lost piece resets it at once. A clogged piece waits, and what comes behind it.
+// A stream cannot have a hole, and keeps its order; its pieces are delayed in parallel, as on a long line. So a blocked
+// piece blocks the rest of its connection in that direction, and the connection is reset when the links change next; a
+// lost piece resets it at once. A clogged piece waits, and with it the pieces after it.
 type relays struct {
 	addrs []netip.AddrPort // of the nodes, [0] unused.
 	front []netip.AddrPort // of their relays: what nodes advertise.
@@ -139,7 +139,7 @@ func (r *relays) reset(f chaos.Fault) {
 	})
 }
 
-// unclog lets go what waits on links that are clear. r.mu is held.
+// unclog releases what waits on links that are clear. r.mu is held.
 func (r *relays) unclog() {
 	close(r.clear)
 	r.clear = make(chan struct{})
@@ -206,7 +206,7 @@ func (r *relays) sender(a netip.Addr) int {
 	return 0
 }
 
-// serveUDP passes on what arrives for node to. It leaves from the sender's relay, so that answers find their way back.
+// serveUDP forwards datagrams for node to. They leave from the sender's relay, so that answers return the same way.
 func (r *relays) serveUDP(to int) {
 	defer r.wg.Done()
 	buf := make([]byte, chunkBytes)
@@ -224,7 +224,7 @@ func (r *relays) serveUDP(to int) {
 			continue
 		}
 		if delay == 0 {
-			_, _ = r.udp[from].WriteToUDPAddrPort(buf[:n], r.addrs[to]) // a node that is down hears nothing.
+			_, _ = r.udp[from].WriteToUDPAddrPort(buf[:n], r.addrs[to]) // a node that is down does not receive it.
 			continue
 		}
 		r.hold(from, to, append([]byte(nil), buf[:n]...), delay)
@@ -304,7 +304,7 @@ func (r *relays) relay(p *pair) {
 	r.mu.Unlock()
 }
 
-// piece is a part of a stream, on its way until due.
+// piece is a part of a stream, in flight until due.
 type piece struct {
 	data []byte
 	due  time.Time
@@ -320,10 +320,10 @@ func (r *relays) pump(p *pair, src io.Reader, dst io.Writer, from, to int) {
 	})
 	r.enter(p, src, line, broken, from, to)
 	close(line)
-	<-broken // what has entered the line arrives, as long as the other end listens.
+	<-broken // pieces in the line arrive, as long as the other end reads.
 }
 
-// enter reads what comes, and sends it on its way.
+// enter reads pieces, and puts them into the line.
 func (r *relays) enter(p *pair, src io.Reader, line chan<- piece, broken <-chan struct{}, from, to int) {
 	buf := make([]byte, chunkBytes)
 	var last time.Time
@@ -340,7 +340,7 @@ func (r *relays) enter(p *pair, src io.Reader, line chan<- piece, broken <-chan 
 		if silent = silent || blocked; silent {
 			r.mu.Lock()
 			p.silenced = true
-			healed := !r.links.Blocked(from, to) // between our look and this one.
+			healed := !r.links.Blocked(from, to) // between the two checks.
 			r.mu.Unlock()
 			if healed {
 				return

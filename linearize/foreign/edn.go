@@ -14,7 +14,7 @@ import (
 // stay as they are spelled.
 type form struct {
 	kind ednKind
-	text string // of an atom: its spelling; of a string: what it says; of a keyword: without the colon.
+	text string // of an atom: its spelling; of a string: its content; of a keyword: without the colon.
 	list []form // of a collection; of a map: key, value, key, value.
 	line int
 }
@@ -104,7 +104,7 @@ func parseEDN(b []byte) ([]form, error) {
 	}
 }
 
-// space skips what stands between forms.
+// space skips the text between forms.
 func (p *parser) space() {
 	for ; p.at < len(p.b); p.at++ {
 		switch c := p.b[p.at]; {
@@ -180,7 +180,7 @@ func (p *parser) next(depth int) (form, error) {
 	return f, nil
 }
 
-// tagged reads a form behind a tag, which is of no account.
+// tagged reads a form after a tag, which is ignored.
 func (p *parser) tagged(depth int) (form, error) {
 	p.at++
 	if p.word() == "" {
@@ -193,10 +193,10 @@ func (p *parser) tagged(depth int) (form, error) {
 	return f, err
 }
 
-// word reads up to what cannot be part of an atom.
+// word reads up to the first character that cannot be part of an atom.
 func (p *parser) word() string {
 	begin := p.at
-	if p.at < len(p.b) && p.b[p.at] == '\\' { // a character may be any.
+	if p.at < len(p.b) && p.b[p.at] == '\\' { // a character literal may be any character.
 		_, n := utf8.DecodeRune(p.b[min(p.at+1, len(p.b)):])
 		p.at += 1 + n
 	}

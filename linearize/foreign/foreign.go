@@ -10,7 +10,7 @@ import (
 	"kvs/linearize"
 )
 
-// Format is a format of somebody else.
+// Format is a format of another tool.
 type Format string
 
 // The formats.
@@ -20,14 +20,14 @@ const (
 	Porcupine Format = "porcupine" // the logs among porcupine's tests: of etcd's register, and of a store with append.
 )
 
-// FailedCAS is what it means that a compare-and-set failed. Published histories differ.
+// FailedCAS is the meaning of a failed compare-and-set. Published histories differ.
 type FailedCAS string
 
 // The meanings.
 const (
-	// it was answered: the value was another one. Porcupine's logs mean that.
+	// it was answered: the value was different. This is the meaning in porcupine's logs.
 	ConditionFalse FailedCAS = "condition-false"
-	// it tells nothing. Jepsen defines fail like that; many tests know more.
+	// it proves nothing about the value. Jepsen defines fail like that; many tests know more.
 	NotHappened FailedCAS = "not-happened"
 )
 
@@ -92,7 +92,7 @@ var (
 	errIdle = errors.New("ends an operation that it has not begun")
 )
 
-// begin notes that process begins op.
+// begin records that process begins op.
 func (e *events) begin(process string, op linearize.Op) error {
 	if _, busy := e.open[process]; busy {
 		return fmt.Errorf("process %s %w", process, errBusy)
@@ -107,14 +107,14 @@ func (e *events) begin(process string, op linearize.Op) error {
 	return nil
 }
 
-// fresh gives process a number that nobody has had.
+// fresh gives process a new number.
 func (e *events) fresh(process string) int {
 	n := len(e.numbers)
 	e.numbers[process] = n
 	return n
 }
 
-// end notes that the operation of process has an end, and returns it.
+// end records the end of the operation of process, and returns it.
 func (e *events) end(process string, status linearize.Status) (*linearize.Op, error) {
 	i, ok := e.open[process]
 	if !ok {
@@ -127,7 +127,7 @@ func (e *events) end(process string, status linearize.Status) (*linearize.Op, er
 		return op, nil
 	}
 	op.GaveUp = e.now
-	// Whoever goes on under this name is somebody else: an operation without an answer may happen at any time.
+	// The next operation under this name is of another process: an operation without an answer may happen at any time.
 	e.numbers[fmt.Sprintf("%s, until %d", process, e.now)] = e.numbers[process]
 	delete(e.numbers, process)
 	return op, nil

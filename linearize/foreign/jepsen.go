@@ -9,7 +9,7 @@ import (
 
 // jepsen turns events of a test with Jepsen into operations.
 //
-//	register, cas-register  :read, :write, :cas [from to]. nil is no value: what is there at the beginning.
+//	register, cas-register  :read, :write, :cas [from to]. nil is no value, the initial state.
 //	set                     :add, :remove, :read of all elements.
 //	queue                   :enqueue, :dequeue, :drain, which counts as a dequeue for each element that it returns.
 //	                        First in, first out.
@@ -53,7 +53,7 @@ func readJepsen(b []byte, refused FailedCAS) (*linearize.History, error) {
 		case f.kind != ednMap || ev.status == "" || f.get("process").kind == ednNil:
 			return nil, fmt.Errorf("line %d: %.60q is no operation: it has no :process and :type", f.line, f.String())
 		case f.get("process").kind == ednKeyword:
-			continue // the nemesis, who is no client.
+			continue // the nemesis is no client.
 		}
 		list = append(list, ev)
 	}
@@ -71,7 +71,7 @@ func readJepsen(b []byte, refused FailedCAS) (*linearize.History, error) {
 	return &j.h, nil
 }
 
-// modelOf tells from the operations what the paths are.
+// modelOf finds the model of the paths from the operations.
 func modelOf(list []event) (linearize.Model, error) {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(list, func(e event) bool { return slices.Contains(names, e.f) })
@@ -97,7 +97,7 @@ func modelOf(list []event) (linearize.Model, error) {
 		list[0].f)
 }
 
-// keyed reports whether values are [key value]: where a plain operation is asked for nothing, [key nil] stands then.
+// keyed reports whether values are [key value]: then an operation without a value has [key nil].
 func keyed(list []event) bool {
 	asked := func(e event) bool {
 		return e.status == "invoke" && (e.f == "read" || e.f == "dequeue" || e.f == "drain")
@@ -254,7 +254,7 @@ func (j *jepsen) answered(op *linearize.Op, f string, value form) error {
 	return nil
 }
 
-// drained makes of a drain a dequeue for each element, all within its time.
+// drained turns a drain into a dequeue for each element, all within its interval.
 func (j *jepsen) drained(op *linearize.Op, value form) error {
 	if value.kind != ednVector && value.kind != ednNil {
 		return fmt.Errorf("%.60q is no list of what was drained", value.String())

@@ -18,8 +18,8 @@ var (
 	errUnnamed  = errors.New("the cluster has members that are not named as endpoints; name them all")
 )
 
-// await waits until all members list the same and see each other alive, and returns what they list. It gives up at once
-// when a node ends by itself, unless some had before: known.
+// await waits until all members list the same and see each other alive, and returns the listing. It gives up at once
+// when a node ends by itself, except nodes that had before: known.
 func (r *runner) await(ctx context.Context, patience time.Duration, known error) (map[string]api.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -38,7 +38,7 @@ func (r *runner) await(ctx context.Context, patience time.Duration, known error)
 			}
 		}
 		if ctx.Err() == nil {
-			last = err // not that of a look which the deadline cut short.
+			last = err // not that of a check which the deadline cut short.
 		}
 		if pause(ctx, lookEvery) != nil {
 			return nil, fmt.Errorf("after %s: %w", chaos.FormatDuration(patience), last)
@@ -48,7 +48,7 @@ func (r *runner) await(ctx context.Context, patience time.Duration, known error)
 
 func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {
 	var first map[string]api.Entry
-	if r.o.Prefix == "" { // else others may write beside the run, and the digests say nothing about it.
+	if r.o.Prefix == "" { // otherwise other clients may write meanwhile, and the digests mean nothing.
 		if err := r.sameDigests(ctx); err != nil {
 			return nil, err
 		}
@@ -82,8 +82,8 @@ func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {
 	return first, nil
 }
 
-// sameDigests wants the digests of all that is on the members' disks to be equal, deletions and all. It is quick, and
-// sees more than a listing; the listing tells where they differ, and that the digests are right.
+// sameDigests requires that the digests of the members' disks are equal, deletions included. It is quick, and covers
+// more than a listing; the listing tells where they differ, and that the digests are right.
 func (r *runner) sameDigests(ctx context.Context) error {
 	first := ""
 	for n := 1; n < len(r.clients); n++ {
@@ -101,7 +101,7 @@ func (r *runner) sameDigests(ctx context.Context) error {
 	return nil
 }
 
-// seesAll wants member n to see as many members alive as there are. Others may have been there before: dead, or left.
+// seesAll requires that member n sees all members alive. It may also know former members: dead, or left.
 func (r *runner) seesAll(ctx context.Context, n int) error {
 	members, err := r.clients[n].Members(ctx)
 	if err != nil {

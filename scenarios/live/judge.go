@@ -20,7 +20,7 @@ var judged = []scenario.Promise{
 	scenarios.QuorumRecency, scenarios.Linearizable, scenarios.NotLinearizable,
 }
 
-// judge waits for the members to agree and looks for what is missing.
+// judge waits for the members to agree and looks for missing writes.
 func (r *runner) judge(ctx context.Context) error {
 	s := &r.o.Scenario
 	for _, p := range s.Expect {
@@ -33,7 +33,7 @@ func (r *runner) judge(ctx context.Context) error {
 	}
 	r.o.Progress("waiting for the members to agree")
 	begin := time.Now()
-	var known error // somebody who had ended by itself runs again.
+	var known error // a node that had ended by itself runs again.
 	if r.o.Failures != nil {
 		known = r.o.Failures()
 	}
@@ -66,7 +66,7 @@ func (r *runner) judge(ctx context.Context) error {
 	return nil
 }
 
-// linearizablePrefix is what the paths begin with that are judged for linearizability.
+// linearizablePrefix is the prefix of the paths that are judged for linearizability.
 func (r *runner) linearizablePrefix() string {
 	if p := r.own.Workload.LinearizablePrefix(); p != "" {
 		return r.o.Prefix + p
@@ -74,7 +74,7 @@ func (r *runner) linearizablePrefix() string {
 	return ""
 }
 
-// promises is what the history's header says of them.
+// promises are those of the history's header.
 func (r *runner) promises() (out []linearize.Promise) {
 	for _, p := range r.o.Scenario.Expect {
 		promise := linearize.Promise{Name: p.String()}
@@ -94,7 +94,7 @@ func (r *runner) violateAs(promise, detail string) {
 	r.result.Violations = append(r.result.Violations, promise+": "+detail)
 }
 
-// lostWrites compares what everybody shows with what was acknowledged.
+// lostWrites compares what all members show with the acknowledged writes.
 func (r *runner) lostWrites(shown map[string]api.Entry) {
 	var paths []string
 	for p := range r.records {

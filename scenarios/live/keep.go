@@ -10,9 +10,9 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Keep writes what a run leaves behind into a folder that is there: the scenario with its plan, the history if there is
-// one, the verdict, a page about the history if there is an operation to look at, and the log of every node that logs
-// knows, which may be nil.
+// Keep writes the results of a run into an existing folder: the scenario with its plan, the history if there is one,
+// the verdict, a page about the history if there is an operation to look at, and the log of every node from logs, which
+// may be nil.
 func Keep(dir string, s scenario.Scenario, res *Result, logs func(node int) (string, error)) error {
 	write := func(name string, fill func(f *os.File) error) error {
 		f, err := os.Create(filepath.Join(dir, name))
@@ -43,7 +43,7 @@ func Keep(dir string, s scenario.Scenario, res *Result, logs func(node int) (str
 	}
 	judged := res.Linearized
 	if judged == nil && res.History != nil {
-		// nothing was promised, but it may show where to look.
+		// no promise is judged, but it may show where to look.
 		judged = linearize.Check(res.History, linearize.Options{})
 	}
 	if judged != nil && judged.Offending >= 0 && judged.Problem == "" {

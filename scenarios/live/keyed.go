@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// keyedWrites watches over what an idempotency key promises: it is kept with its path for the next 63 writes under keys
-// (node/api/openapi.yaml, Idempotency-Key), and a retry after that is a new write. While one that may still be tried,
-// or may still be under way somewhere, has seen nearly so many begin on its path, others there go without keys. The
-// simulator has the same rule. It is safe for concurrent use.
+// keyedWrites keeps clients within the promise of an idempotency key: the key is kept with its path for the next 63
+// writes under keys (node/api/openapi.yaml, Idempotency-Key), and a retry after that is a new write. While a write that
+// may still be tried, or may still be in flight, has seen nearly so many begin on its path, other writes there get no
+// keys. The simulator has the same rule. It is safe for concurrent use.
 type keyedWrites struct {
 	mu    sync.Mutex
 	begun map[string]int // by path, under keys.
@@ -19,13 +19,14 @@ type keyedWrites struct {
 type keyedWrite struct {
 	path   string
 	client int
-	count  int // of those begun on the path, when it was.
+	count  int // number of writes begun on the path when it began.
 	until  time.Time
 }
 
 const keyedWritesMax = 48 // of the 63: those under way are not counted.
 
-// begin notes that a client begins one more write under a key, and reports whether it may. Always lets it in any case.
+// begin records that a client begins one more write under a key, and reports whether it may. With always it may in any
+// case.
 func (k *keyedWrites) begin(path string, client int, now, until time.Time, always bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -44,7 +45,7 @@ func (k *keyedWrites) begin(path string, client int, now, until time.Time, alway
 	return true
 }
 
-// tried notes that a client tries its open write once more: until then it may be under way.
+// tried records that a client tries its open write once more: until then it may be under way.
 func (k *keyedWrites) tried(client int, until time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

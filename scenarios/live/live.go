@@ -30,19 +30,19 @@ type Options struct {
 	Target   Target
 	Progress func(line string)
 
-	TLS   *tls.Config // with which clients ask the nodes; nil: they do not speak TLS.
+	TLS   *tls.Config // of the clients; nil: no TLS.
 	Token string      // which clients show; empty: none.
 
-	Commit string // of the code under test, for the history; empty: what the first node says of its version.
-	// Failures are nodes that ended by themselves. Nobody waits for members any longer once there are some. It may be
-	// nil.
+	Commit string // of the code under test, for the history; empty: the version that the first node reports.
+	// Failures are nodes that ended by themselves. If there are any, the run does not wait for members any longer. It
+	// may be nil.
 	Failures func() error
-	// Prefix comes before every path: in a cluster that other data lives in, a directory of its own that ends in a
-	// slash. What the run has written there is deleted at its end.
+	// Prefix comes before every path: in a cluster with other data, a directory of its own that ends in a slash. The
+	// run's data there is deleted at its end.
 	Prefix string
 }
 
-// Result is how a run ended.
+// Result is the outcome of a run.
 type Result struct {
 	Seed                uint64
 	World, Scenario     string
@@ -55,10 +55,10 @@ type Result struct {
 	Settled             bool
 	SettledIn           time.Duration
 	History             *linearize.History
-	Linearized          *linearize.Result // nil: the scenario expects nothing about it.
+	Linearized          *linearize.Result // nil: the scenario has no promise about it.
 }
 
-// startPatience is how long the members may take to find each other before anything is done to them.
+// startPatience is how long the members may take to find each other before the run begins.
 const startPatience = time.Minute
 
 // tellEvery is the time between two lines of progress.
@@ -78,14 +78,14 @@ type runner struct {
 	operator *operator
 }
 
-// Run lives the scenario and judges it. After an error it was not judged to the end: the result holds what there was
-// until then, with the history, and is nil if no client has worked.
+// Run runs the scenario and judges it. After an error it was not judged completely: the result has everything up to
+// then, with the history, and is nil if no client has worked.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	s := &o.Scenario
-	var telling sync.Mutex // the caller need not know that several goroutines tell.
+	var telling sync.Mutex // the caller's Progress need not be safe for concurrent use.
 	say := o.Progress
 	o.Progress = func(line string) {
 		telling.Lock()
@@ -163,7 +163,7 @@ func (o *Options) check() error {
 	return chaos.CheckSupported(s.Plan, o.Target)
 }
 
-// identify wants the endpoints to be those of different members, and returns the version of the first.
+// identify checks that the endpoints are those of different members, and returns the version of the first.
 func (r *runner) identify(ctx context.Context) (version string, err error) {
 	numbers := map[string]int{}
 	for n := len(r.clients) - 1; n >= 1; n-- {
@@ -182,7 +182,7 @@ func (r *runner) identify(ctx context.Context) (version string, err error) {
 // tidyPatience is how long the deletion of what a run has written may take.
 const tidyPatience = 20 * time.Second
 
-// tidy deletes what the run has written in a cluster that other data lives in, also when it was interrupted.
+// tidy deletes the run's data in a cluster with other data, also when the run was interrupted.
 func (r *runner) tidy(ctx context.Context) {
 	if r.o.Prefix == "" {
 		return
@@ -207,7 +207,7 @@ func (r *runner) tidy(ctx context.Context) {
 	r.o.Progress("deleted what was written below " + r.o.Prefix)
 }
 
-// safety lets the clients work and the faults happen.
+// safety runs the clients and the faults.
 func (r *runner) safety(ctx context.Context) error {
 	s := &r.o.Scenario
 	ctx, cancel := context.WithCancel(ctx)
@@ -233,7 +233,7 @@ func (r *runner) safety(ctx context.Context) error {
 	return err
 }
 
-// tell says from time to time how far the clients are.
+// tell reports the progress of the clients at intervals.
 func (r *runner) tell(ctx context.Context, end time.Time) {
 	for time.Until(end) > tellEvery && pause(ctx, tellEvery) == nil {
 		r.mu.Lock()

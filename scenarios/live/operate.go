@@ -21,7 +21,7 @@ type worker struct {
 	*runner
 	process int
 	number  int
-	rng     *rand.Rand // draws what is tried again, and where.
+	rng     *rand.Rand // draws which writes are tried again, and where.
 	known   map[string]seen
 	plain   int // puts and deletes so far.
 	keys    int // idempotency keys so far.
@@ -30,7 +30,7 @@ type worker struct {
 // attemptsMax is how often a write under an idempotency key is tried.
 const attemptsMax = 4
 
-// ttlMin is the shortest life of a value that the REST API takes; shorter ones of a scenario live so long.
+// ttlMin is the shortest time to live that the REST API takes; it replaces shorter ones of a scenario.
 const ttlMin = time.Second
 
 // seen is what an answer showed of a path. The zero value is nothing.
@@ -51,12 +51,12 @@ func (w *worker) operate(ctx context.Context, op scenarios.Op) {
 	if op.TTL > 0 {
 		op.TTL = max(op.TTL, ttlMin)
 		if w.own.Workload.Mixed && level == node.Linearizable {
-			op.TTL = 0 // the history of processes does not say when such a value may end.
+			op.TTL = 0 // the history cannot express when such a value may end.
 		}
 	}
 	asked := level
 	if plain := op.Kind == scenarios.OpPut || op.Kind == scenarios.OpDelete; plain && w.own.Voters.Strong {
-		// what is asked for makes no difference.
+		// the requested level does not matter.
 		w.plain++
 		asked = []node.Level{node.Eventual, node.Quorum, node.Linearizable}[w.plain%3]
 	}
@@ -119,7 +119,7 @@ func (w *worker) try(ctx context.Context, op scenarios.Op, asked node.Level, exp
 		cancel()
 		a.err = w.refused(op, &a, key != "")
 		open := outcomeUnknown(a.err, op.Kind != scenarios.OpGet)
-		unknown = open || attempt > 1 && a.err != nil // what this attempt did not do, an earlier one may have.
+		unknown = open || attempt > 1 && a.err != nil // an earlier attempt may have done it.
 		if key == "" || !open || attempt == attemptsMax || ctx.Err() != nil || w.operator.calm.Load() {
 			return a, unknown
 		}
@@ -135,7 +135,7 @@ func (w *worker) key(op scenarios.Op, expect seen) string {
 		return ""
 	}
 	now := time.Now()
-	named := op.Kind.Conditional() && expect.found // it is told when the key may have been forgotten.
+	named := op.Kind.Conditional() && expect.found // its answer says when the key may have been dropped.
 	if !w.keyed.begin(op.Path, w.number, now, now.Add(w.own.Workload.Timeout), named) {
 		return ""
 	}
@@ -143,7 +143,7 @@ func (w *worker) key(op scenarios.Op, expect seen) string {
 	return fmt.Sprintf("c%d.%d", w.number, w.keys)
 }
 
-// check asks what the clients know of values, and makes a violation of what is wrong.
+// check runs a check on the known values, and reports a violation.
 func (r *runner) check(ask func(v *values) (wrong string)) {
 	r.mu.Lock()
 	wrong := ask(&r.values)
@@ -153,7 +153,7 @@ func (r *runner) check(ask func(v *values) (wrong string)) {
 	}
 }
 
-// answer is what came back of a request.
+// answer is the answer to a request.
 type answer struct {
 	history   linearize.Answer
 	value     []byte // of a get.
@@ -161,7 +161,7 @@ type answer struct {
 	err       error
 }
 
-// request asks a member. That there is no value is an answer.
+// request asks a member. The absence of a value is an answer.
 func request(ctx context.Context, c *client.Client, level node.Level, op scenarios.Op, expect seen, key string) (
 	a answer) {
 	var w client.Written
@@ -200,9 +200,9 @@ func request(ctx context.Context, c *client.Client, level node.Level, op scenari
 	return a
 }
 
-// refused makes an answer of a compare-and-set whose condition was false: it shows what stood in the way, if anybody
-// has seen the value with that version. Under a key nothing may mean that an earlier attempt was refused: what was
-// there then is not said.
+// refused makes the answer of a compare-and-set whose condition was false: it shows the present value, if a client has
+// seen the value of that version. Under a key an absent value may mean that an earlier attempt was refused: the value
+// at that time is not in the answer.
 func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 	var e *client.Error
 	if !op.Kind.Conditional() || !errors.As(a.err, &e) || e.Code != api.Precondition {
@@ -221,7 +221,7 @@ func (w *worker) refused(op scenarios.Op, a *answer, keyed bool) error {
 	return nil
 }
 
-// learn takes note of what is on a path.
+// learn records the value of a path.
 func (w *worker) learn(op scenarios.Op, a *answer) {
 	s := seen{found: true, label: scenarios.Label(op.Value), etag: a.history.Version}
 	switch {
@@ -230,7 +230,7 @@ func (w *worker) learn(op scenarios.Op, a *answer) {
 	case op.Kind == scenarios.OpGet || a.history.Shown:
 		s = seen{a.history.Found, a.history.Output, a.history.Version}
 	case op.Kind.Conditional() && !a.history.Applied:
-		s = seen{} // something is there, but nobody knows what it says.
+		s = seen{} // there is a value, but its content is not known.
 	}
 	if !s.found {
 		s = seen{}

@@ -14,14 +14,14 @@ import (
 	"kvs/node/slot"
 )
 
-// operator looks after the voters as a person would: who lost the disk is somebody else now, and the former identity is
-// demoted; with churn, now and then somebody else is, too. It goes by what nodes say over HTTP.
+// operator operates the voters as a person would: a node that lost its disk has a new identity, and the former identity
+// is demoted; with churn, another voter is demoted at times, too. It uses only the nodes' HTTP API.
 type operator struct {
 	*runner
 	rng  *rand.Rand
 	ids  []string    // by node from 1: the identity that it showed last.
 	gone []string    // identities whose disk was wiped.
-	calm atomic.Bool // the faults are over: nobody is demoted without need.
+	calm atomic.Bool // the faults are over: no voter is demoted without need.
 }
 
 // operate works until ctx ends.
@@ -45,7 +45,7 @@ func (o *operator) wiped(nodes []int) {
 	}
 }
 
-// look asks the nodes who they are.
+// look asks the nodes for their identities.
 func (o *operator) look(ctx context.Context) {
 	for n := 1; n < len(o.clients); n++ {
 		if st, err := o.clients[n].Status(ctx); err == nil {
@@ -58,8 +58,7 @@ func (o *operator) look(ctx context.Context) {
 	}
 }
 
-// act asks some node to demote one voter. Whether it comes to that is the cluster's business: a refusal is tried again
-// next time.
+// act asks a node to demote one voter. After a refusal it tries again next time.
 func (o *operator) act(ctx context.Context, churn int64) {
 	c := o.clients[1+o.rng.IntN(len(o.clients)-1)]
 	config, err := c.Voters(ctx)
@@ -91,11 +90,11 @@ func (o *operator) act(ctx context.Context, churn int64) {
 	ctx, cancel := context.WithTimeout(ctx, o.own.Workload.Timeout)
 	defer cancel()
 	if _, err := c.Demote(ctx, id); err == nil {
-		o.o.Progress(fmt.Sprintf("operator: %s votes no more", id))
+		o.o.Progress(fmt.Sprintf("operator: %s is demoted", id))
 	}
 }
 
-// serve wants every node to take a write at the level of the scenario, in the time that is left to settle.
+// serve requires that every node takes a write at the level of the scenario, in the time that is left to settle.
 func (r *runner) serve(ctx context.Context, end time.Time) error {
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
@@ -107,7 +106,7 @@ func (r *runner) serve(ctx context.Context, end time.Time) error {
 				break
 			}
 			if ctx.Err() == nil {
-				last = err // not that of one which the deadline cut short.
+				last = err // not that of an attempt which the deadline cut short.
 			}
 			if pause(ctx, lookEvery) != nil {
 				return fmt.Errorf("n%d has not taken a write since the faults ended: %w", n, last)
@@ -125,7 +124,7 @@ func (r *runner) serve(ctx context.Context, end time.Time) error {
 // probePath is where serve writes by node n.
 func (r *runner) probePath(n int) string { return fmt.Sprintf("%sprobe/n%d", r.o.Prefix, n) }
 
-// lostVotes reports whether somebody votes who is gone for good, as the last node knows it.
+// lostVotes reports whether an identity votes that is gone for good, according to the last node.
 func (o *operator) lostVotes(ctx context.Context) bool {
 	config, err := o.clients[len(o.clients)-1].Voters(ctx)
 	o.mu.Lock()

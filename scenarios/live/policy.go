@@ -8,8 +8,8 @@ import (
 	"kvs/node/api"
 )
 
-// agreeOnPolicy makes all paths of the run strong, where the scenario says so. A cluster that is not founded yet says
-// to come back.
+// agreeOnPolicy makes all paths of the run strong, if the scenario requires it. It tries again while the cluster is not
+// founded yet.
 func (r *runner) agreeOnPolicy(ctx context.Context) error {
 	if !r.own.Voters.Strong {
 		return nil
@@ -24,7 +24,7 @@ func (r *runner) agreeOnPolicy(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		p, err := r.clients[1].Policy(ctx)
-		if err == nil { // what others agreed on stays.
+		if err == nil { // other prefixes stay.
 			p, err = r.clients[1].SetPolicy(ctx,
 				api.WantedPolicy{StrongPrefixes: append(p.StrongPrefixes, prefix), Epoch: p.Epoch})
 		}

@@ -27,7 +27,7 @@ func Settings(s *scenario.Scenario) string {
 		t.Clock, t.Sync, t.Hints, t.Rate, t.Grace)
 }
 
-// Needs says what a target has to be prepared for before it starts: clocks that can be wrong, disks that can be full.
+// Needs is what a target has to be prepared for before it starts: wrong clocks, full disks.
 func Needs(s *scenario.Scenario) (clocks, disks bool) {
 	clocks = s.Clocks != scenario.Clocks{}
 	for _, e := range s.Plan.Events {
@@ -37,8 +37,8 @@ func Needs(s *scenario.Scenario) (clocks, disks bool) {
 	return clocks, disks
 }
 
-// Clocks draws how wrong the clock of each node is without any fault, as the line `clocks` says; now is in milliseconds
-// since the Unix epoch.
+// Clocks draws the error of each node's clock without faults, from the line `clocks`; now is in milliseconds since the
+// Unix epoch.
 func Clocks(s *scenario.Scenario, seed uint64, now int64) (all []chaos.ClockError) {
 	rng := rand.New(rand.NewPCG(seed, streamClocks))
 	sign := func() int64 { return 1 - 2*rng.Int64N(2) }
@@ -51,7 +51,7 @@ func Clocks(s *scenario.Scenario, seed uint64, now int64) (all []chaos.ClockErro
 	return all
 }
 
-// OnlySimulated says why no real cluster can live a scenario, whatever its plan; empty: one may.
+// OnlySimulated is why no real cluster can run a scenario, whatever its plan; empty: one may.
 func OnlySimulated(s *scenario.Scenario) string {
 	switch {
 	case s.Keep != nil:
@@ -68,9 +68,8 @@ func OnlySimulated(s *scenario.Scenario) string {
 	return ""
 }
 
-// OnlyStarted says what of a scenario a cluster cannot live that runs already, because its nodes would have to be
-// started with it; empty: nothing. That its network takes some milliseconds, as that of a scenario does which says
-// nothing about it, is taken for granted.
+// OnlyStarted is the setting of a scenario that a running cluster cannot have, because its nodes would have to be
+// started with it; empty: there is none. The default delay of the network, some milliseconds, does not count.
 func OnlyStarted(s *scenario.Scenario) string {
 	usual, own, ownUsual := scenarios.Default(), scenarios.Of(s), scenarios.NewSections()
 	n := s.Network

@@ -7,24 +7,24 @@ import (
 	"kvs/scenarios"
 )
 
-// record is what the clients know of one path.
+// record is the clients' knowledge of one path.
 type record struct {
 	// top is the highest timestamp of an acknowledged write; empty: none. Both a put and a delete may have it: a
 	// conflict, which either may win.
 	top                       string
 	topPut, topDelete         bool
-	topEnds                   bool // a put of that timestamp lives for a while only.
-	putUnknown, deleteUnknown bool // there was one whose outcome nobody knows.
-	// the same of puts that live for a while only: there was one at all, one of unknown outcome.
+	topEnds                   bool // a put of that timestamp has a time to live.
+	putUnknown, deleteUnknown bool // there was one of unknown outcome.
+	// the same for puts with a time to live: there was one, there was one of unknown outcome.
 	ends, endUnknown bool
 
-	answered         string // highest timestamp that any client was answered, by a read or a write.
+	answered         string // highest timestamp in an answer to any client, of a read or a write.
 	answeredIsDelete bool
 	deletesBegun     int
 	deletesSettled   int // of those begun: answered, or certainly not done.
 }
 
-// floor is what an operation must not go below: what had been answered when it began.
+// floor is the lower bound of an operation: the highest answer when it began.
 type floor struct {
 	timestamp    string
 	isDelete     bool
@@ -42,7 +42,7 @@ func (r *runner) at(path string) *record {
 	return r.records[path]
 }
 
-// begin takes note of an operation before it is sent.
+// begin records an operation before it is sent.
 func (r *runner) begin(op scenarios.Op) floor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,9 +54,8 @@ func (r *runner) begin(op scenarios.Op) floor {
 	return floor{p.answered, p.answeredIsDelete, p.deletesBegun, p.deletesBegun > p.deletesSettled}
 }
 
-// end takes note of how an operation ended, and returns what is wrong with the answer of a read: it shows nothing older
-// than what a client was answered, by whatever member, before the read began. The clients share a process and so a
-// clock.
+// end records the outcome of an operation, and returns what is wrong with the answer of a read: it must not be older
+// than any answer, of any member, before the read began. The clients share a process and so a clock.
 func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unknown bool) (wrong string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,8 +95,8 @@ func (p *record) acknowledged(timestamp string, isDelete, ends bool) {
 	}
 }
 
-// stale compares what a read saw with what had been answered before it. Nothing has no timestamp: it is excused by any
-// delete that may have come after, and by values that live for a while only.
+// stale compares the result of a read with earlier answers. An absent value has no timestamp: any delete that may have
+// come after, or a value with a time to live, can explain it.
 func (p *record) stale(path string, f floor, timestamp string, found bool) string {
 	switch {
 	case found && newer(f.timestamp, timestamp):

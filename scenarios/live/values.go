@@ -9,28 +9,28 @@ import (
 	"kvs/scenarios"
 )
 
-// promiseKnownValues is kept by every scenario, as in the simulator: what is read or listed was written there, as it
-// was written, and not refused.
+// promiseKnownValues is judged in every scenario, as in the simulator: a value that is read or listed was written to
+// that path, unchanged, and not refused.
 const promiseKnownValues = "known-values"
 
 // written is a value that a client has sent to a path.
 type written struct {
 	bytes   int
-	refused bool // the client was told that it certainly did not happen.
-	seen    bool // somebody has read it.
+	refused bool // its client's answer was that it certainly did not happen.
+	seen    bool // a client has read it.
 }
 
-// values is what all clients have sent and seen. Its methods are called with the runner's lock held.
+// values is all values that clients have sent and seen. Its methods are called with the runner's lock held.
 type values struct {
 	sent   map[string]map[string]*written // by path and label.
-	labels map[string]string              // by path, a space, and ETag: what the value says that has it.
+	labels map[string]string              // by path, a space, and ETag: the label of its value.
 }
 
 func newValues() values {
 	return values{sent: map[string]map[string]*written{}, labels: map[string]string{}}
 }
 
-// send takes note of a value before it is sent.
+// send records a value before it is sent.
 func (v *values) send(path string, value []byte) {
 	if v.sent[path] == nil {
 		v.sent[path] = map[string]*written{}
@@ -38,12 +38,12 @@ func (v *values) send(path string, value []byte) {
 	v.sent[path][scenarios.Label(value)] = &written{bytes: len(value)}
 }
 
-// refuse takes note that a value was certainly not written.
+// refuse records that a value was certainly not written.
 func (v *values) refuse(path string, value []byte) {
 	v.sent[path][scenarios.Label(value)].refused = true
 }
 
-// has takes note that a path has shown a value under an ETag, or was given it, and returns what is wrong with that.
+// has records that a path has shown a value under an ETag, or has got it, and returns what is wrong with that.
 func (v *values) has(path, etag, label string) (wrong string) {
 	before, known := v.labels[path+" "+etag]
 	if known && before != label {
@@ -53,7 +53,7 @@ func (v *values) has(path, etag, label string) (wrong string) {
 	return ""
 }
 
-// read returns what is wrong with what a read shows. An agreed one cannot be a proposal that came to nothing.
+// read returns what is wrong with the value of a read. An agreed read cannot show a proposal that was not chosen.
 func (v *values) read(path, etag string, value []byte, agreed bool) (wrong string) {
 	label := scenarios.Label(value)
 	w := v.sent[path][label]
@@ -102,8 +102,7 @@ func (v *values) anyBelow(directory string) bool {
 	return false
 }
 
-// refusedButSeen are the values that somebody has read although their writers were told that they certainly did not
-// happen.
+// refusedButSeen are the values that a client has read although their writes were refused.
 func (v *values) refusedButSeen() (wrong []string) {
 	for path, labels := range v.sent {
 		for label, w := range labels {

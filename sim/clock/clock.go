@@ -1,5 +1,5 @@
-// Package clock is the clocks of a simulated machine: a wall clock that may show anything, and a monotonic one that is
-// slightly wrong. Both are functions of the virtual time.
+// Package clock is the clocks of a simulated machine: a wall clock that may show any time, and a monotonic one with a
+// slightly wrong rate. Both are functions of the virtual time.
 package clock
 
 import "time"
@@ -10,11 +10,11 @@ const MonoPPMMax = 50
 // epochMillis is what a perfect wall clock shows at virtual time zero: 14 November 2023.
 const epochMillis = 1_700_000_000_000
 
-// Clock is what one machine believes the time is.
+// Clock is the clocks of one machine.
 //
-// The wall clock is the true time, plus an error of its own (natural), plus what faults have done to it. The
-// monotonic clock has nothing to do with it: it begins anywhere at every start of the machine's process, runs at
-// its own slightly wrong rate, and no fault touches it.
+// The wall clock is the true time, plus an error of its own (natural), plus what faults have done to it. The monotonic
+// clock is independent of it: it begins at an arbitrary value at every start of the machine's process, runs at its own
+// slightly wrong rate, and has no faults.
 type Clock struct {
 	NaturalOffset time.Duration // the error of its own at virtual time zero,
 	NaturalPPM    int64         // and how it grows.
@@ -32,7 +32,7 @@ type Clock struct {
 	MonoPPM  int64 // the error of its rate.
 }
 
-// gained is how far a clock with an error of ppm runs ahead in d. It does not overflow within 24 hours by far.
+// gained is how far a clock with an error of ppm runs ahead in d. Within 24 hours it is far from an overflow.
 func gained(d time.Duration, ppm int64) time.Duration {
 	const million = 1_000_000
 	return d/million*time.Duration(ppm) + d%million*time.Duration(ppm)/million
@@ -76,7 +76,7 @@ func (c *Clock) Jump(now, by time.Duration) {
 	c.frozenAt += by
 }
 
-// Drift has the error of the wall clock grow from now on.
+// Drift makes the error of the wall clock grow from now on.
 func (c *Clock) Drift(now time.Duration, ppm int64) {
 	c.setError(now, c.faultError(now))
 	c.ppm = ppm
@@ -85,7 +85,7 @@ func (c *Clock) Drift(now time.Duration, ppm int64) {
 // Freeze stops the wall clock.
 func (c *Clock) Freeze(now time.Duration) { c.frozen, c.frozenAt = true, c.Shows(now) }
 
-// Thaw lets the clock go on from where it stood.
+// Thaw makes the clock go on from its frozen time.
 func (c *Clock) Thaw(now time.Duration) {
 	if c.frozen {
 		c.frozen = false
@@ -93,7 +93,7 @@ func (c *Clock) Thaw(now time.Duration) {
 	}
 }
 
-// Heal leaves the wall clock the error of its own alone.
+// Heal removes the errors of faults from the wall clock, so that only its own error is left.
 func (c *Clock) Heal(now time.Duration) {
 	c.frozen, c.ppm = false, 0
 	c.setError(now, 0)
@@ -102,7 +102,7 @@ func (c *Clock) Heal(now time.Duration) {
 // BootMono gives a starting process a monotonic clock that shows base now.
 func (c *Clock) BootMono(now, base time.Duration) { c.MonoBase, c.monoFrom = base, now }
 
-// Gain has both clocks run ahead at once.
+// Gain moves both clocks ahead at once.
 func (c *Clock) Gain(by time.Duration) {
 	c.MonoBase += by
 	c.NaturalOffset += by

@@ -1,5 +1,4 @@
-// Package disk is the disk of a simulated machine: what of its persists is durable, what waits for the running fsync,
-// and what faults do to it.
+// Package disk is the disk of a simulated machine: the durable persists, those that wait for an fsync, and its faults.
 package disk
 
 import (
@@ -12,31 +11,31 @@ import (
 	"kvs/sim/memstore"
 )
 
-// Disk is a replica's storage: what is durable (the store), and the persists that are not yet.
+// Disk is a replica's storage: the durable data (the store), and the persists that are not durable yet.
 //
-// Persists wait in the order of their IDs. One fsync runs at a time and carries everything that waited when it
-// began; what comes meanwhile shares the next one. A crash keeps some of the waiting persists from the front,
-// however many, since the page cache may have been written back by then, and loses the others.
+// Persists wait in the order of their IDs. One fsync runs at a time and covers all persists that waited when it began;
+// later ones share the next one. A crash keeps any number of waiting persists from the front, since the page cache may
+// have been written back by then, and loses the others.
 type Disk struct {
 	Store   *memstore.Store
 	Waiting []machine.Persist
-	Syncing int // how many of them the running fsync carries; zero: none is running.
+	Syncing int // how many of them the running fsync covers; zero: none is running.
 	Broken  bool
-	Lost    bool // the store is an empty one in the place of one that lost its tail.
+	Lost    bool // the store is an empty one that replaces one that lost its tail.
 
 	sync, syncMax time.Duration // how long an fsync takes.
 	Slow          time.Duration // added by a fault.
 	ErrorPPM      int64         // share of the fsyncs that fail.
-	ReadErrorPPM  int64         // share of the reads that fail, but for those of a node that starts.
+	ReadErrorPPM  int64         // share of the reads that fail, except those of a node that starts.
 	Starting      bool
-	ReadRNG       *rand.Rand // draws which.
+	ReadRNG       *rand.Rand // draws the failing reads.
 	full          bool       // every fsync fails for lack of space.
-	NearlyFull    bool       // the host's guard has seen it in time, and still has its reserve.
+	NearlyFull    bool       // the host's guard has noticed it in time, and still has its reserve.
 
 	KeepAtCrash int // of the waiting persists: above zero all, below zero none, zero a number drawn at random.
 }
 
-// Reasons for a failed fsync, as the node hears of them.
+// Reasons for a failed fsync, as the node gets them.
 var (
 	errDisk     = errors.New("input/output error")
 	errDiskFull = errors.New("no space left on device")
@@ -57,7 +56,7 @@ func (d *Disk) readFails() bool {
 	return d.ReadErrorPPM > 0 && !d.Starting && chaos.Chance(d.ReadRNG, d.ReadErrorPPM)
 }
 
-// Get may fail.
+// Get implements the reads of a machine; it may fail.
 func (r Reader) Get(key string) (value []byte, found bool, err error) {
 	if r.d.readFails() {
 		return nil, false, errDisk
@@ -65,7 +64,7 @@ func (r Reader) Get(key string) (value []byte, found bool, err error) {
 	return r.d.Store.Get(key)
 }
 
-// Scan fails after some keys, if it does.
+// Scan may fail after some keys.
 func (r Reader) Scan(prefix, from string, fn func(key string, value []byte) bool) error {
 	if !r.d.readFails() {
 		return r.d.Store.Scan(prefix, from, fn)
@@ -90,9 +89,9 @@ func (d *Disk) Begin(rng *rand.Rand) (takes time.Duration, begun bool) {
 	return chaos.DrawDuration(rng, d.sync, d.syncMax) + d.Slow, true
 }
 
-// End finishes the running fsync: it calls each with every persist that is durable now, and returns the last one's
-// ID. After an error the disk is broken: nobody knows what is on it, and it takes no more until the replica starts
-// again.
+// End finishes the running fsync: it calls each with every persist that is durable now, and returns the last one's ID.
+// After an error the disk is broken: its content is unknown to the machine, and it takes no more until the replica
+// starts again.
 func (d *Disk) End(rng *rand.Rand, each func(*machine.Persist)) (upTo machine.PersistID, err error) {
 	n := d.Syncing
 	if d.full {
@@ -102,7 +101,7 @@ func (d *Disk) End(rng *rand.Rand, each func(*machine.Persist)) (upTo machine.Pe
 	}
 	if err != nil {
 		upTo = d.Waiting[0].ID - 1
-		d.keep(rng.IntN(n+1), each) // some of it may have reached the platter all the same.
+		d.keep(rng.IntN(n+1), each) // some of it may be on the disk nevertheless.
 		d.Broken = true
 		return upTo, err
 	}
@@ -140,14 +139,14 @@ func (d *Disk) Crash(rng *rand.Rand, each func(*machine.Persist)) {
 	d.Waiting, d.Syncing, d.Broken = d.Waiting[:0], 0, false
 }
 
-// Fill makes the disk full. Half of the time the host's guard, which looks at the free space now and then, has seen
-// it coming.
+// Fill makes the disk full. Half of the time the host's guard, which checks the free space at intervals, has noticed it
+// in time.
 func (d *Disk) Fill(rng *rand.Rand) {
 	d.NearlyFull = rng.IntN(2) == 0
 	d.full = !d.NearlyFull
 }
 
-// Heal ends what faults do.
+// Heal ends all faults of the disk.
 func (d *Disk) Heal() {
 	d.Slow, d.ErrorPPM, d.ReadErrorPPM, d.full, d.NearlyFull = 0, 0, 0, false, false
 }

@@ -15,7 +15,7 @@ type call struct {
 	answer     sim.Answer
 }
 
-// status says why a call did not end well; empty: it did.
+// status is why a call failed; empty: it did not.
 func (c *call) status() string {
 	switch {
 	case !c.over:
@@ -26,7 +26,7 @@ func (c *call) status() string {
 	return ""
 }
 
-// says is what the client has learnt, for people.
+// says is the client's outcome, for people.
 func (c *call) says() string {
 	switch {
 	case c.answer.Output != "":
@@ -40,7 +40,7 @@ func (c *call) says() string {
 // never is longer than any execution.
 const never = time.Hour
 
-// chain is a client whose operations go one after the other, and that keeps what becomes of them.
+// chain is a client that runs its operations one after the other, and keeps their outcomes.
 type chain struct {
 	sim.Client
 	world  *world
@@ -64,7 +64,7 @@ func (w *world) addClients() {
 	w.asked = append(w.asked, w.Asked()...)
 }
 
-// underWay is the operation of the scope that a request is made for.
+// underWay is the operation of the scope to which a request belongs.
 func (w *world) underWay(q sim.Request) int {
 	c := q.Caller.Client.(*chain)
 	return c.ops[c.next-1]

@@ -7,14 +7,13 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Space is what there is to explore of a system.
+// Space describes how a system is explored.
 type Space struct {
-	// System is the one that is explored: the one that is simulated, or one made for it, with the same machines.
-	// Required.
+	// System is the explored system: the simulated one, or one made for exploration, with the same machines. Required.
 	System sim.System
 
-	// Scenario has the system's own sections and the promises: all that the system knows, if it expects none. Required;
-	// nothing else of it is used.
+	// Scenario has the system's own sections and the promises; if it names none, all promises of the system. Required;
+	// its other settings are not used.
 	Scenario scenario.Scenario
 
 	// Words name operations: those that the Guide of the system's Cluster knows. Default: op alone, the next
@@ -25,30 +24,30 @@ type Space struct {
 	Scopes []Scope
 }
 
-// Guide is a Cluster that knows how it is best explored. One that is none has Base in its place.
+// Guide is a Cluster with methods for exploration. For a Cluster without them Base is used.
 type Guide interface {
-	// Together reports whether the members have found each other. Until they have, in the beginning and after a
-	// crash, everything takes its usual course.
+	// Together reports whether the members have found each other. Until then, at the start and after a crash, events
+	// run in their usual order.
 	Together() bool
 
-	// Upkeep reports whether a message is none of an operation's. Such messages travel while members meet, and are
+	// Upkeep reports whether a message belongs to no operation. Such messages are delivered while members meet, and
 	// lost otherwise.
 	Upkeep(t sim.Transport, data []byte) bool
 
-	// Content is what of a message its receiver's future depends on: without names and stamps. The slice may be
-	// the same.
+	// Content is the part of a message on which its receiver's future depends: without numbers and stamps. It may be
+	// the same slice.
 	Content(data []byte) []byte
 
 	// Disk is the prefix of the keys on a disk that a machine's future depends on.
 	Disk() string
 
-	// OwnClocks reports whether the clock of each machine moves with its own steps alone, as if nothing tied clocks
-	// to each other. Otherwise time that passes passes for all.
+	// OwnClocks reports whether the clock of each machine moves only with its own steps. Otherwise time passes for all
+	// machines alike.
 	OwnClocks() bool
 
-	// Commute reports whether two steps at different members lead to the same, whichever comes first: members and their
-	// clients share nothing but messages, no randomness either, and no checker remembers an order. Of two such orders
-	// one is enough.
+	// Commute reports whether two steps at different members lead to the same state in either order: members and their
+	// clients share only messages, no randomness, and no checker remembers an order. Then one of the two orders is
+	// enough.
 	Commute() bool
 
 	// Script returns the client with a number, from 1 on, which asks for these operations one after the other.
@@ -57,12 +56,12 @@ type Guide interface {
 	// Warm returns a client with one operation at a member whose disk is slow, before everything else. Nil: none.
 	Warm(node int) sim.Client
 
-	// Closing returns clients with one operation each, which go one after the other once nothing happens any more.
+	// Closing returns clients with one operation each, which run one after the other when no other step is left.
 	Closing() []sim.Client
 }
 
 // Base is a Guide for any Cluster: members need not meet, every message and every key counts, time passes for all
-// alike, the clients are the system's, and there is nothing to ask at the end. It may be embedded.
+// alike, the clients are the system's, and there are no closing operations. It may be embedded.
 type Base struct{ sim.Cluster }
 
 func guideOf(c sim.Cluster) Guide {

@@ -9,8 +9,8 @@ import (
 	"kvs/sim"
 )
 
-// The history gives chained operations intervals one after the other, and lets all others last from the beginning to
-// the end: that is all that a schedule says about them, whichever of the orders that differ in nothing else it is.
+// The history gives chained operations intervals one after the other, and all others the interval from the beginning to
+// the end. This is all the real-time order that a schedule implies, in each of its equivalent orders.
 const (
 	beginAt    = 1
 	chainGap   = 10
@@ -18,7 +18,7 @@ const (
 	closingGap = 10
 )
 
-// broken is the first promise that did not hold; empty: all did.
+// broken is the first promise that did not hold; empty: all held.
 func (w *world) broken() string {
 	if v := w.World().Violations(); len(v) > 0 {
 		return v[0].String()
@@ -26,8 +26,8 @@ func (w *world) broken() string {
 	return ""
 }
 
-// judge has the system ask what it wants to know at the end, with everything delivered, and returns what is wrong with
-// what came of it all; empty: nothing.
+// judge runs the system's closing operations, with all messages delivered, and returns what is wrong with the result;
+// empty: nothing.
 func (w *world) judge() string {
 	var events []event
 	chain := int64(0)
@@ -44,7 +44,7 @@ func (w *world) judge() string {
 		}
 		events = append(events, c.events(invoke, end)...)
 	}
-	w.meeting = true // upkeep runs again, disks are done at once.
+	w.meeting = true // background messages are delivered again, and fsyncs end at once.
 	for k := 1; k <= w.scope.Nodes; k++ {
 		w.sync(k)
 	}
@@ -92,7 +92,7 @@ func (w *world) judgeHistory(events []event) string {
 	return fmt.Sprintf("%s: %s", res.Verdict, res.Keys[res.Offending].Evidence.Text)
 }
 
-// record makes a history of what happened.
+// record makes a history of the events.
 func record(header linearize.Header, events []event) *linearize.History {
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	recorder := linearize.NewRecorder(header)

@@ -12,7 +12,7 @@ import (
 type Op struct {
 	Node  int    // 1, 2, ...
 	Word  string // which: see Space.
-	After bool   // it is sent when the one before it in the list is over; otherwise at any time.
+	After bool   // it is sent when the operation before it in the list has ended; otherwise at any time.
 }
 
 // Scope is a small experiment.
@@ -21,16 +21,16 @@ type Scope struct {
 	About string
 	Nodes int
 	Ops   []Op
-	// Crashes and Ticks bound how often a node crashes, and how often one wakes up because time has passed, in one
+	// Crashes and Ticks bound how often nodes crash, and how often they wake up because time has passed, in one
 	// execution.
 	Crashes, Ticks int
 	// Victims are the nodes that crash, and whose disks are slow: the end of each fsync is a step of its own. The disks
 	// of others are done at once.
 	Victims []int
-	// Passes bounds how often time passes without any node waking up, as if all stood still.
+	// Passes bounds how often time passes without a wake-up, as if all nodes were paused.
 	Passes int
-	// Patience is how much more time has passed when a node wakes up than it has asked for, and how much passes
-	// otherwise. Default: 300 ms.
+	// Patience is by how much a node wakes up later than it has asked for, and how much time passes in a pass. Default:
+	// 300 ms.
 	Patience time.Duration
 }
 
@@ -54,13 +54,13 @@ func ParseOps(texts []string) ([]Op, error) {
 	return out, nil
 }
 
-// Bounds of a scope: more than this would never be walked through.
+// Bounds of a scope: a larger one could not be explored completely.
 const (
 	nodesMax = 5
 	opsMax   = 6
 )
 
-// Check says what is wrong with a scope of a space.
+// Check returns what is wrong with a scope of a space.
 func (s *Scope) Check(space *Space) error {
 	if s.Nodes < 1 || s.Nodes > nodesMax || len(s.Ops) < 1 || len(s.Ops) > opsMax || s.Crashes < 0 || s.Ticks < 0 ||
 		s.Passes < 0 {
@@ -84,8 +84,7 @@ func (s *Scope) Check(space *Space) error {
 				strings.Join(words, ", "), op.Word)
 		case !op.After:
 		case i == 0 || last >= 0 && last != i-1:
-			// Intervals of a history can tell one chain of operations from what happens beside it, not two chains from
-			// each other.
+			// The intervals of a history can order one chain of operations, but not two chains.
 			return fmt.Errorf("scope %q: operation %d: only one chain of operations may wait for each other, "+
 				"and not the first one", s.Name, i+1)
 		default:

@@ -10,35 +10,35 @@ import (
 
 // Options bound a search.
 type Options struct {
-	// DepthMax is the most steps of one execution; what is longer is given up there, unjudged, and the search is not
+	// DepthMax is the most steps of one execution; a longer one is given up there, unjudged, and the search is not
 	// complete. Zero: no bound.
 	DepthMax int
-	// Go is asked before each execution whether to go on; nil: always. It also hears how far the search is.
+	// Go is asked before each execution whether to go on; nil: always. It also gets the progress of the search.
 	Go func(*Result) bool
 
 	// Amnesia makes a crash lose all that matters of the disk: to see that a broken promise is found.
 	Amnesia bool
 
-	// EveryOrder has steps that commute (Guide.Commute) run in every order. That takes longer, and comes to the same
+	// EveryOrder makes steps that commute (Guide.Commute) run in every order. That takes longer, and reaches the same
 	// states.
 	EveryOrder bool
 }
 
-// Result is what a search has seen.
+// Result is the result of a search.
 type Result struct {
-	Executions uint64 // lived from the beginning to an end.
-	Known      uint64 // of them, given up where others had lived on.
+	Executions uint64 // run from the beginning to an end.
+	Known      uint64 // of them, given up at a state that others had reached.
 	Cut        uint64 // of them, given up at the depth bound.
-	Steps      uint64 // of all executions, those that were lived again to get back to a branch included.
+	Steps      uint64 // of all executions, including steps that were repeated to return to a branch.
 	States     uint64 // different ones.
-	Ends       uint64 // of them, judged: nothing had to happen any more.
+	Ends       uint64 // of them, judged: no further step was necessary.
 	Depth      int    // of the longest execution.
-	Complete   bool   // all there is within the bounds of the scope was lived.
+	Complete   bool   // all executions within the bounds of the scope were run.
 	Violation  string // what broke; empty: nothing.
 	Schedule   string // of the violation.
 }
 
-// Verdict is in one word how the search ended.
+// Verdict is the outcome of the search in one word.
 func (r *Result) Verdict() string {
 	if r.Violation != "" {
 		return "broken"
@@ -46,7 +46,7 @@ func (r *Result) Verdict() string {
 	return "ok"
 }
 
-// branch is a state on the way, and what was tried from it.
+// branch is a state on the path, and the steps that were tried from it.
 type branch struct {
 	chosen option
 	todo   []option // still to be tried.
@@ -54,8 +54,8 @@ type branch struct {
 	asleep sleep
 }
 
-// Search lives all executions of a scope, or as many as the bounds allow. An error means that the scope cannot be lived
-// at all; a broken promise is in the result.
+// Search runs all executions of a scope, or as many as the bounds allow. An error means that the scope cannot be run at
+// all; a broken promise is in the result.
 func Search(space *Space, s *Scope, o Options) (res *Result, err error) {
 	disks, err := prepare(space, s)
 	if err != nil {
@@ -100,11 +100,11 @@ func prepare(space *Space, s *Scope) ([]*memstore.Store, error) {
 	return disks, nil
 }
 
-// live repeats the steps of path and goes on from its last branch with the first of what is left, to the end of the
+// live repeats the steps of path and goes on from its last branch with the first untried step, to the end of the
 // execution.
 func live(w *world, path []*branch, known knowledge, o Options, res *Result) (_ []*branch, err error) {
 	defer func() {
-		if r := recover(); r != nil { // an invariant of the node: as good as a broken promise.
+		if r := recover(); r != nil { // an invariant of the machine: counts as a broken promise.
 			res.Violation, res.Schedule = fmt.Sprintf("panic: %v", r), schedule(path)
 			err = nil
 		}
@@ -164,12 +164,12 @@ func advance(w *world, path []*branch, res *Result) (done bool, err error) {
 	return true, nil
 }
 
-// onlyMischief reports whether all that is left are steps that need not happen.
+// onlyMischief reports whether only steps are left that need not happen.
 func onlyMischief(enabled []step) bool {
 	return !slices.ContainsFunc(enabled, func(s step) bool { return s.kind < stepTick })
 }
 
-// backtrack turns to the next step of the last branch that has one; nil: there is none.
+// backtrack takes the next untried step of the last branch that has one; nil: there is none.
 func backtrack(path []*branch) []*branch {
 	for len(path) > 0 {
 		b := path[len(path)-1]
@@ -191,7 +191,7 @@ func schedule(path []*branch) string {
 	return strings.Join(words, " ")
 }
 
-// Replay lives one schedule and tells each step; it returns what is wrong with what came of it, empty: nothing.
+// Replay runs one schedule and reports each step with tell; it returns what is wrong with the result, empty: nothing.
 func Replay(space *Space, s *Scope, text string, tell func(string)) (violation string, err error) {
 	disks, err := prepare(space, s)
 	if err != nil {
@@ -232,7 +232,7 @@ func Replay(space *Space, s *Scope, text string, tell func(string)) (violation s
 	return w.judge(), nil
 }
 
-// describe says in words what a step is.
+// describe is a step in words.
 func (w *world) describe(s step) string {
 	switch s.kind {
 	case stepDeliver:

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Sleep sets (Godefroid, chapter 5): of two steps that commute, one order is enough. Where a step t was tried and then
-// its sibling u is, t sleeps below u until a step that does not commute with it wakes it up: running t there would lead
-// to a state that was met below t. All states are met all the same; executions that only find out that they come to
-// where others have been are saved. With states that are known a sleep set is part of what was done about a state: if
-// it is met again with less asleep, the rest is run then.
+// Sleep sets (Godefroid, chapter 5): of two steps that commute, one order is enough. If a step t was tried and then its
+// sibling u, t sleeps below u until a step that does not commute with it wakes it up: running t there would lead to a
+// state that was reached below t. All states are still reached; executions that would only reach known states are
+// saved. A known state is stored with its sleep set: if it is reached again with fewer steps asleep, the remaining
+// steps are run then.
 
-// option is a step that is possible, under a name that says what it does in any execution that comes to the same
-// state: messages of the same content may have other numbers there.
+// option is a possible step, with a name that is the same in any execution that reaches the same state, although
+// messages of the same content may have other numbers there.
 type option struct {
 	step
 	name name
@@ -29,7 +29,7 @@ func (s sleep) has(o option) bool {
 	return slices.ContainsFunc(s, func(z option) bool { return z.name == o.name })
 }
 
-// below is what still sleeps after a step.
+// below is the set of steps that still sleep after a step.
 func (s sleep) below(taken step, tried []option) (out sleep) {
 	for _, list := range [...][]option{s, tried} {
 		for _, z := range list {
@@ -41,7 +41,7 @@ func (s sleep) below(taken step, tried []option) (out sleep) {
 	return out
 }
 
-// commute reports whether two steps can change places. Crashes make members meet, and wake-ups share a bound.
+// commute reports whether two steps commute. Crashes make members meet, and wake-ups share a bound, so they do not.
 func commute(a, b step) bool { return a.kind < stepTick && b.kind < stepTick && a.at != b.at }
 
 // options names steps.
@@ -67,7 +67,7 @@ func (w *world) options(steps []step) []option {
 	return out
 }
 
-// visit decides what to try at a state, of what is possible there, and whether it is a new one.
+// visit returns which of the possible steps to try at a state, and whether the state is new.
 func (k knowledge) visit(at state, asleep sleep, enabled []option) (todo []option, isNew bool) {
 	before, met := k[at]
 	if !met {
@@ -82,5 +82,5 @@ func (k knowledge) visit(at state, asleep sleep, enabled []option) (todo []optio
 	return slices.DeleteFunc(enabled, func(o option) bool { return !missing.has(o) }), false
 }
 
-// knowledge is what slept when a state was met, at every meeting.
+// knowledge is the set of steps that slept every time that a state was reached.
 type knowledge map[state]sleep

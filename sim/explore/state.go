@@ -8,8 +8,8 @@ import (
 )
 
 // state names the state that an execution is in: two executions in the same state have the same future. It is a hash,
-// 128 bits of SHA-256, of all that matters: the disks and what waits for them, the machines' memory, the messages on
-// their way, what the clients know, and what the checkers remember.
+// 128 bits of SHA-256, of everything that matters: the disks and the pending persists, the machines' memory, the
+// messages in flight, and the states of clients and checkers.
 type state [16]byte
 
 func (w *world) state() (out state) {

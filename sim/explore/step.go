@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// stepKind is what happens in a step.
+// stepKind is the kind of a step.
 type stepKind uint8
 
 const (
 	stepDeliver stepKind = iota // message number `which` of node `from` arrives.
 	stepRequest                 // client operation number `which` arrives.
-	stepSynced                  // the node's disk is done, for the which-th time.
+	stepSynced                  // the node's fsync ends, for the which-th time.
 	stepTick                    // the node wakes up, for the which-th time.
-	stepEnd                     // nothing happens any more: the execution is judged.
+	stepEnd                     // no step is left: the execution is judged.
 	stepCrash                   // the node crashes and starts again, for the which-th time.
 	stepPass                    // time passes everywhere (`at` is zero), for the which-th time.
 )
@@ -35,8 +35,8 @@ func compareSteps(a, b step) int {
 		cmp.Compare(a.which, b.which))
 }
 
-// The letters of steps in schedules: d2<1#3 message 3 of n1 arrives at n2, r1#0 the first operation arrives at n1,
-// s1#4 the disk of n1 is done, t1#0 n1 wakes up, c1#0 n1 crashes and starts again, p0#0 time passes.
+// The letters of steps in schedules: d2<1#3 message 3 of n1 arrives at n2, r1#0 the first operation arrives at n1, s1#4
+// the fsync of n1 ends, t1#0 n1 wakes up, c1#0 n1 crashes and starts again, p0#0 time passes.
 var stepLetters = [...]string{stepDeliver: "d", stepRequest: "r", stepSynced: "s", stepTick: "t", stepCrash: "c",
 	stepEnd: "end", stepPass: "p"}
 

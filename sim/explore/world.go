@@ -12,26 +12,27 @@ import (
 )
 
 const (
-	clockBegin = time.Second            // what clocks show in the beginning.
-	stepTime   = time.Microsecond       // a machine's own clock moves by so much with each of its steps.
-	meetingMax = 100_000                // steps until the members know each other; a bound, which nothing reaches.
+	clockBegin = time.Second      // what clocks show at the beginning.
+	stepTime   = time.Microsecond // a machine's own clock moves by so much with each of its steps.
+	// steps until the members know each other; a bound that is never reached in practice.
+	meetingMax = 100_000
 	closingMax = 20_000                 // the same for each operation at the end.
-	patience   = 300 * time.Millisecond // what a machine that wakes up has slept too long.
+	patience   = 300 * time.Millisecond // by how much a machine wakes up too late.
 )
 
-// message is one on its way. Number counts those of its sender that are no upkeep.
+// message is a message in flight. Number counts those of its sender that are no background traffic.
 type message struct {
 	sim.Flight
 	number int
 }
 
-// member is what surrounds a replica.
+// member is the explorer's state of a replica.
 type member struct {
 	sent    int // messages of operations so far: they are numbered.
 	synced  int
 	ticks   int
 	crashes int
-	touched bool // something happened here since it started.
+	touched bool // a step has happened here since it started.
 }
 
 // world is one execution.
@@ -45,7 +46,7 @@ type world struct {
 	background []message // upkeep, while members meet.
 	meeting    bool
 	calls      []call
-	asked      []sim.Request // on their way.
+	asked      []sim.Request // in flight.
 	crashes    int
 	ticks      int
 	passes     int
@@ -54,7 +55,7 @@ type world struct {
 	sleeps     bool // steps that commute are run in one order.
 }
 
-// newWorld starts the machines on the given disks and lets them meet.
+// newWorld starts the machines on the given disks and runs until they have met.
 func newWorld(space *Space, s *Scope, disks []*memstore.Store) (*world, error) {
 	sc := space.Scenario.Clone()
 	if sc.Nodes = s.Nodes; len(sc.Expect) == 0 && sc.Own != nil {
@@ -100,7 +101,7 @@ func (w *world) stepping(i int) {
 	w.members[i].touched = true
 }
 
-// carryOut sorts what a step has sent, and ends the fsyncs of those whose disks are no steps of their own.
+// carryOut sorts the messages of a step, and ends fsyncs at once, except those of victims.
 func (w *world) carryOut(i int) {
 	for _, f := range w.Sent() {
 		upkeep := w.guide.Upkeep(f.Transport, f.Data)
@@ -119,12 +120,12 @@ func (w *world) carryOut(i int) {
 	}
 }
 
-// sync makes durable what waits for the disk, until nothing does; at a victim, once.
+// sync makes the pending persists durable, until none is pending; at a victim, once.
 func (w *world) sync(i int) {
 	for w.Syncing(i) {
 		w.Sync(i)
 		if w.carryOut(i); w.scope.victim(i) && !w.meeting {
-			return // what came out of it is a step of its own.
+			return // its effects are steps of their own.
 		}
 	}
 }
@@ -142,7 +143,7 @@ func (w *world) wake(i int) {
 	w.carryOut(i)
 }
 
-// deliverAll delivers everything in the order in which it was sent, upkeep first.
+// deliverAll delivers all messages in the order in which they were sent, background traffic first.
 func (w *world) deliverAll(all bool) {
 	for len(w.background) > 0 || all && len(w.flight) > 0 {
 		queue := &w.background
@@ -155,7 +156,7 @@ func (w *world) deliverAll(all bool) {
 	}
 }
 
-// passTime wakes up the machine that wants it first.
+// passTime wakes up the machine whose timer is due first.
 func (w *world) passTime() {
 	first, at := 0, time.Duration(0)
 	for i := 1; i <= w.scope.Nodes; i++ {
@@ -180,7 +181,7 @@ func (w *world) sleep(i int, longer time.Duration) {
 	}
 }
 
-// meet lets upkeep run until all members know each other, and nothing is on its way.
+// meet delivers background messages until all members know each other, and no message is in flight.
 func (w *world) meet() error {
 	for range meetingMax {
 		w.deliverAll(true)
@@ -192,7 +193,7 @@ func (w *world) meet() error {
 	return fmt.Errorf("the members do not come together within %d steps", meetingMax)
 }
 
-// warm has the members with slow disks do what the system wants done before.
+// warm runs the system's warm-up operations at the members with slow disks.
 func (w *world) warm() error {
 	for i := 1; i <= w.scope.Nodes; i++ {
 		client := w.guide.Warm(i)
@@ -206,7 +207,7 @@ func (w *world) warm() error {
 	return nil
 }
 
-// ask has a client ask for one operation, with everything taking its course, and returns what became of it.
+// ask makes a client run one operation, with all events in their usual order, and returns its outcome.
 func (w *world) ask(client sim.Client, number int) *call {
 	c := &call{}
 	w.asked = nil
@@ -253,7 +254,7 @@ func (w *world) enabled() []step {
 	return out
 }
 
-// waits reports whether an operation is under way at a node: there is nothing else that its waking up is good for.
+// waits reports whether an operation is under way at a node: only then does a wake-up matter.
 func (w *world) waits(i int) bool {
 	for k := range w.calls {
 		if c := &w.calls[k]; w.scope.Ops[k].Node == i && c.sent && !c.over {
@@ -263,7 +264,7 @@ func (w *world) waits(i int) bool {
 	return false
 }
 
-// take lives one step.
+// take runs one step.
 func (w *world) take(s step) error {
 	m := &w.members[s.at]
 	switch s.kind {
@@ -304,8 +305,8 @@ func (w *world) take(s step) error {
 	return nil
 }
 
-// crash ends a process at once, what waits for its disk with it, and starts it again; it meets the others before
-// anything else happens.
+// crash ends a process at once, loses its pending persists, and starts it again; it meets the others before the next
+// step.
 func (w *world) crash(i int) error {
 	w.crashes++
 	w.members[i].crashes++
@@ -335,7 +336,7 @@ func (w *world) crash(i int) error {
 	return fmt.Errorf("n%d does not find the others again", i)
 }
 
-// forget loses what is on a disk.
+// forget loses the content of a disk.
 func (w *world) forget(i int) error {
 	var lost []machine.Change
 	store := w.World().Replica(i).Store()

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Reopen is what a restart does to a store: it may be used again after Close, and after a failed Apply.
+// Reopen makes a store usable again after Close, and after a failed Apply, as a restart does.
 func (s *Store) Reopen() {
 	s.closed = false
 	s.failed, s.next = nil, nil
@@ -21,14 +21,14 @@ func (s *Store) Wipe() {
 	s.changes++
 }
 
-// Clone returns a copy that shares nothing the two could disturb each other by. It takes constant time.
+// Clone returns an independent copy. It takes constant time.
 func (s *Store) Clone() *Store {
 	c := *s
 	c.entries, c.slab = *s.entries.Copy(), nil
 	return &c
 }
 
-// Changes grows whenever the content changes, so that whoever has looked at it knows whether to look again.
+// Changes grows whenever the content changes, so that a reader can tell whether to read it again.
 func (s *Store) Changes() uint64 { return s.changes }
 
 // Keys is the number of keys.
@@ -38,7 +38,7 @@ func (s *Store) Keys() int { return s.entries.Len() }
 func (s *Store) Bytes() int { return s.bytes }
 
 // FlipBit inverts one bit in one stored value whose key begins with prefix, as bit-rot does, and returns the key.
-// Values handed out before stay as they were. It returns false when there is nothing to flip.
+// Values handed out before stay as they were. It returns false when there is no bit to flip.
 func (s *Store) FlipBit(rng *rand.Rand, prefix string) (key string, flipped bool) {
 	count := 0
 	s.each(prefix, func(_ string, value []byte) bool {
@@ -114,7 +114,7 @@ func (s *Store) DigestOf(prefix string, part func(key string, value []byte) []by
 	return h
 }
 
-// each is Scan for the hooks: the disk's content does not care whether the store is open.
+// each is Scan for the hooks, which work on closed stores too.
 func (s *Store) each(prefix string, fn func(key string, value []byte) bool) {
 	s.entries.Ascend(prefix, func(key string, value []byte) bool {
 		return strings.HasPrefix(key, prefix) && fn(key, value)

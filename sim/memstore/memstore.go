@@ -1,9 +1,9 @@
 // Package memstore is the store of the simulator's disks: a sorted map in memory. It satisfies what machines read from
 // (Get and Scan) and kvs' node.Store.
 //
-// Applied means durable here: what a crash may lose is what the simulated disk has not applied yet, and the simulator
-// holds that queue itself. It is not safe for concurrent use, and it has no goroutines, locks or randomness of its own:
-// the simulator has one thread, and one seed draws everything.
+// Applied means durable here: a crash may lose only persists that the simulated disk has not applied yet, and the
+// simulator holds that queue itself. It is not safe for concurrent use, and it has no goroutines, locks or randomness
+// of its own: the simulator has one thread, and one seed draws everything.
 //
 // Begin with Store. The hooks a simulated disk needs (bit-rot, wiping, failing, a digest to compare members by) are in
 // hooks.go.
@@ -85,8 +85,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// slabBytes is how much room for values is made at once. One that is replaced keeps its slab alive as long as a
-// neighbour is in force: worlds are small and short, and the collector has a tenth of the work.
+// slabBytes is how much room for values is allocated at once. A replaced value keeps its slab alive as long as a
+// neighbour is in use. That is acceptable since worlds are small and short, and the collector has a tenth of the work.
 const slabBytes = 16 << 10
 
 // keep copies a value, which is never written to again.

@@ -12,7 +12,7 @@ type Mutant struct {
 	About    string // one line for people.
 	Source   string // where the bug was seen or described: a paper, an issue, a report.
 	Survives string // why no run has caught it; empty: it must be caught.
-	// Hunt names the scenarios that are made to show the bug; a hunt lives them in turn with all the others. Explore is
+	// Hunt names the scenarios that are made to show the bug; a hunt runs them in turn with all the others. Explore is
 	// the scope whose exhaustive exploration finds it; a hunt begins there. Both may be empty.
 	Hunt    []string
 	Explore string

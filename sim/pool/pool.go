@@ -1,5 +1,5 @@
-// Package pool keeps what the simulator makes in great numbers in few pieces of memory: values in numbered slots, and
-// copies of bytes.
+// Package pool reduces the allocations of the simulator: it keeps values in numbered slots, and copies of bytes in
+// large pieces.
 package pool
 
 // Pool keeps values in numbered slots that are used again, so that an event can carry a number instead of a pointer.
@@ -20,7 +20,7 @@ func (p *Pool[T]) Put(v T) int32 {
 	return int32(len(p.Slots) - 1)
 }
 
-// Set puts a value into the slot with a number. It does not go together with put.
+// Set puts a value into the slot with a number. Set and Put must not be used together.
 func (p *Pool[T]) Set(slot int32, v T) {
 	for int(slot) >= len(p.Slots) {
 		var none T
@@ -49,13 +49,13 @@ func (p *Pool[T]) Drop(slot int32) {
 // Used is the number of slots that hold something.
 func (p *Pool[T]) Used() int { return len(p.Slots) - len(p.free) }
 
-// Slab copies bytes into memory that is made in large pieces: a world copies a great many small frames and lives
-// shortly, so that the collector is better asked once for many of them.
+// Slab copies bytes into memory that is made in large pieces: a world copies very many small frames and is short, so
+// one allocation for many of them is cheaper.
 type Slab struct{ room []byte }
 
 const slabBytes = 16 << 10
 
-// Keep returns a copy that nobody else has, with no room behind it.
+// Keep returns a copy of its own memory, without spare capacity.
 func (s *Slab) Keep(p []byte) []byte {
 	if len(p) > slabBytes/8 {
 		return append([]byte(nil), p...)

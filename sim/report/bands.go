@@ -7,8 +7,8 @@ import (
 	"kvs/chaos"
 )
 
-// band is a fault for as long as it lasted, at the nodes and links where it began and ended at once. Nodes is empty
-// when it concerns all.
+// band is a fault with its duration, at the nodes and links where it began and ended together. Nodes is empty when it
+// concerns all.
 type band struct {
 	From  int64  `json:"from"`
 	To    int64  `json:"to"`
@@ -17,14 +17,14 @@ type band struct {
 	Text  string `json:"text"`
 }
 
-// place is where a fault of one kind can be in force: at a node (to is zero), on a link, or, of a partition,
-// everywhere.
+// place is where a fault of one kind can be active: at a node (to is zero), on a link, or, for a partition, everywhere.
 type place struct {
 	kind     chaos.Kind
 	from, to int
 }
 
-// timeline pairs faults with what ended them, each place by itself: `restart n1` ends one half of `crash n1,n2`.
+// timeline pairs faults with the faults that end them, each place by itself: `restart n1` ends one half of `crash
+// n1,n2`.
 type timeline struct {
 	nodes  int
 	faults []chaos.Event
@@ -110,8 +110,8 @@ func (t *timeline) end(e *chaos.Event) {
 	})
 }
 
-// finish makes bands of what ends at one moment. A fault that ends everywhere at once is one; of others there is one a
-// node or link.
+// finish makes bands of the faults that end at one moment. A fault that ends everywhere at once is one band; others are
+// one for each node or link.
 func (t *timeline) finish(at time.Duration, ends func(place) bool) {
 	over := map[int][]place{} // by fault.
 	t.open = slices.DeleteFunc(t.open, func(o inForce) bool {

@@ -5,7 +5,7 @@
 // it stand what broke, the drawn scenario, the command that repeats the run, and porcupine's picture of the offending
 // key.
 //
-// It judges nothing. Begin with Write; page.html has the drawing.
+// It makes no judgement. Begin with Write; page.html has the drawing.
 package report
 
 import (
@@ -25,16 +25,16 @@ import (
 //go:embed page.html
 var page string
 
-// marker is where the page wants its data.
+// marker is the place of the data in the page.
 const marker = "/*DATA*/"
 
-// Run is what a page shows. All but Picture is required.
+// Run is the content of a page. All but Picture is required.
 type Run struct {
 	Scenario  *scenario.Scenario // drawn.
 	Result    *sim.Result
 	Recording *sim.Recording
 	Replay    string // the command that repeats the run.
-	Picture   []byte // porcupine's page; empty: there was nothing to draw.
+	Picture   []byte // porcupine's page; empty: there is none.
 }
 
 // data is what page.html reads. Times are microseconds since the beginning.
@@ -82,7 +82,7 @@ type violation struct {
 	Node int    `json:"node"`
 	Path string `json:"path"`
 	Text string `json:"text"`
-	Ops  []int  `json:"ops"` // to look at: indices of operations.
+	Ops  []int  `json:"ops"` // operations to highlight, by index.
 }
 
 // Write writes the page.
@@ -148,7 +148,7 @@ func collect(r *Run) *data {
 	return d
 }
 
-// indexOf is where a text is in a list of different ones; it is added when it is not.
+// indexOf is the index of a text in a list of different ones; it is added when it is missing.
 func indexOf(known map[string]int64, list *[]string, text string) int64 {
 	i, ok := known[text]
 	if !ok {

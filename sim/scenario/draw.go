@@ -15,15 +15,14 @@ func (r *Random) genOptions(nodes int, duration time.Duration) chaos.GenOptions 
 }
 
 // Draw turns s into a scenario that can be run and printed: a random plan becomes a list of faults, and a swarm becomes
-// one experiment within its bounds. What is drawn already comes back as it is, and takes nothing from rng: so a drawn
+// one experiment within its bounds. A drawn scenario comes back as it is, and takes nothing from rng: so a drawn
 // scenario kept in a file, run with the same seed, is the same run, provided that rng is used for nothing else. The
-// result shares no memory with s that anybody writes to.
+// result shares no mutable memory with s.
 //
 // In a swarm the figures of the scenario are upper bounds: of nodes and clients, of delays, losses and clock errors, of
 // the length of faults; only `every` is a lower one, and up to ten times of it is drawn. Of the kinds of faults about
 // half are on. Crashes look for persists in flight, and there is a phase of a core, half of the time, where they may.
-// Duration, settle and expectations stay. What is drawn of the system's own sections is the system's business: see
-// Sections.
+// Duration, settle and expectations stay. The system draws its own sections: see Sections.
 func Draw(rng *rand.Rand, s Scenario) Scenario {
 	s = s.Clone()
 	swarm := s.Swarm
@@ -67,8 +66,8 @@ func drawSwarm(rng *rand.Rand, s *Scenario) {
 }
 
 // DrawRange draws a range within lo..hi. Its upper end is of any order of magnitude between hi/span and hi: a smaller
-// one would hardly differ from none. Now and then the range is a single value: equal delays bring things to the same
-// moment that otherwise never meet.
+// one would hardly differ from none. Now and then the range is a single value: with equal delays, events happen at the
+// same moment that otherwise never do.
 func DrawRange(rng *rand.Rand, lo, hi time.Duration, span int64) (time.Duration, time.Duration) {
 	least, most := int64(lo/time.Microsecond), int64(hi/time.Microsecond)
 	top := time.Duration(chaos.DrawLog(rng, max(least, most/span), most)) * time.Microsecond

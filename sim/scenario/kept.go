@@ -8,11 +8,11 @@ import (
 )
 
 // Kept is a choice among the operations that the workload draws: for each client, from the first on, the numbers of
-// those it does, ascending from 1. What is left out is drawn and thought over all the same, so that the others stay as
-// they are. Nobody writes it by hand: a shrunk scenario has it.
+// those it does, ascending from 1. Operations that are left out are drawn, with their think times, all the same, so
+// that the others stay as they are. It is not written by hand: shrinking makes it.
 type Kept [][]int
 
-// keptOpsMax bounds a number, so that a client is not drawn for ever.
+// keptOpsMax bounds a number, so that drawing for a client ends.
 const keptOpsMax = 1_000_000
 
 // Ops is the number of operations that are left.

@@ -15,7 +15,7 @@ const Extension = ".scenario"
 // are required.
 type Library struct {
 	Files fs.FS
-	New   func() Sections // the system's sections as they are by default; fresh memory each time.
+	New   func() Sections // the system's default sections; new memory each time.
 }
 
 // Names returns the names that Load knows, sorted: paths of the files without the extension, such as
@@ -66,7 +66,7 @@ func (l *Library) LoadFile(path string) (Scenario, error) {
 // Parse reads and validates a scenario of the system.
 func (l *Library) Parse(text string) (Scenario, error) { return Parse(text, l.New()) }
 
-// Default returns the scenario that a file begins from: what it does not say is as here.
+// Default returns the scenario with the defaults of a file.
 func (l *Library) Default() Scenario { return Default(l.New()) }
 
 func (l *Library) parseFile(path, text string) (Scenario, error) {

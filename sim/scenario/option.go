@@ -10,8 +10,8 @@ import (
 	"kvs/chaos"
 )
 
-// Option is one key=value of a line. Printing and parsing stand side by side, so that they cannot drift apart: Parse
-// must accept what Print returns, and change nothing by it.
+// Option is one key=value of a line. Printing and parsing are side by side, so that they stay consistent: Parse must
+// accept what Print returns, and then change nothing.
 type Option struct {
 	Key   string
 	Print func() string // without spaces.
@@ -152,7 +152,7 @@ func (r *Random) options() []Option {
 	}
 }
 
-// majorityWords: may the plan leave less than a majority of the nodes undisturbed, or does it keep one.
+// majorityWords: whether the plan may disturb a majority of the nodes, or keeps one undisturbed.
 var majorityWords = [...]string{"lose", "keep"}
 
 func boolIndex(b bool) int {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Promise names one thing that has to hold in a run, with the word that scenario files use. A scenario is judged by the
-// promises that it names, and by no other; what a checker demands of every run is no promise in this sense.
+// Promise names one property that has to hold in a run, with the word that scenario files use. A scenario is judged by
+// the promises that it names; checks of every run, without a name in scenarios, are no promises in this sense.
 type Promise string
 
 // The promises that the framework itself judges. Every system chooses among them and adds its own: see Sections.
 const (
-	// every operation ends, and all that has to hold at the end is reached in time.
+	// every operation ends, and the final state is reached in time.
 	Finished        Promise = "finished"
 	Linearizable    Promise = "linearizable"     // the history is linearizable.
-	NotLinearizable Promise = "not-linearizable" // the judge finds a violation: proof that it can.
+	NotLinearizable Promise = "not-linearizable" // the judge finds a violation: this proves that it can.
 )
 
 // String prints the word.

@@ -12,10 +12,10 @@ type Scenario struct {
 	Name  string // lower-case letters, digits and dashes; that of its file.
 	About string // one line for people.
 
-	// Seed is the one to run with unless another is asked for; zero: none. Files written after a failure carry it.
+	// Seed is the seed to use unless another is given; zero: none. Files written after a failure have it.
 	Seed uint64
 
-	// Swarm makes the scenario a bound rather than an experiment: Draw picks one within it.
+	// Swarm makes the scenario a set of bounds rather than one experiment: Draw draws one within them.
 	Swarm bool
 
 	Nodes    int
@@ -25,7 +25,7 @@ type Scenario struct {
 	Core    time.Duration
 	Settle  time.Duration // of the liveness phase, at most.
 	Keep    *Kept         // nil: every operation that is drawn.
-	Network chaos.Link    // what the network does without any fault.
+	Network chaos.Link    // the network without faults.
 	Clocks  Clocks
 	Disk    Disk
 	Own     Sections  // what the system adds; required.
@@ -36,27 +36,27 @@ type Scenario struct {
 	Random *Random
 }
 
-// Drawn reports whether s says everything: only such a scenario can be run. Draw turns any scenario into one.
+// Drawn reports whether s is completely drawn: only such a scenario can be run. Draw turns any scenario into one.
 func (s *Scenario) Drawn() bool { return !s.Swarm && s.Random == nil }
 
-// Clocks says how wrong the wall clocks of a cluster are without any fault. Each node draws its own offset and drift
-// from these ranges, and the direction of each.
+// Clocks are the errors of the wall clocks of a cluster without faults. Each node draws its own offset and drift from
+// these ranges, and the direction of each.
 type Clocks struct {
 	Skew, SkewMax   time.Duration
 	Drift, DriftMax int64 // parts per million.
 }
 
-// Disk says how long a sync takes without any fault.
+// Disk has the duration of a sync without faults.
 type Disk struct {
 	Sync, SyncMax time.Duration
 
-	// Walk crashes one node at one persist, which the seed chooses: seed 1 the first persist of n1 with nothing of it
-	// kept, and so on through nodes, kept or not, and persists. Everything else is that of seed 1, so many seeds walk
-	// through every moment at which a crash can tell two states of the disk apart.
+	// Walk crashes one node at one persist, which the seed chooses: seed 1 is the first persist of n1 with nothing of
+	// it kept, and so on through nodes, kept or not, and persists. All other randomness is that of seed 1. So a range
+	// of seeds covers every moment at which a crash leaves another state of the disk.
 	Walk bool
 
-	// Busy makes a crash ten times likelier at a moment at which the node has persists in flight than at another one:
-	// the plan's crashes come up to two seconds later for it.
+	// Busy makes a crash ten times likelier at a moment with persists in flight than at another: for that the plan's
+	// crashes come up to two seconds later.
 	Busy bool
 }
 
@@ -69,8 +69,7 @@ type Random struct {
 	Patterns          bool
 }
 
-// Default returns the scenario that a file begins from: what it does not say is as here. The sections become part of
-// it.
+// Default returns the scenario with the defaults of a file. The sections become part of it.
 func Default(own Sections) Scenario {
 	return Scenario{
 		Nodes:    3,
@@ -83,7 +82,7 @@ func Default(own Sections) Scenario {
 	}
 }
 
-// Clone returns a copy that shares no memory which anybody writes to.
+// Clone returns a copy that shares no mutable memory.
 func (s Scenario) Clone() Scenario {
 	s.Expect = slices.Clone(s.Expect)
 	s.Plan.Events = slices.Clone(s.Plan.Events)
@@ -97,7 +96,7 @@ func (s Scenario) Clone() Scenario {
 	return s
 }
 
-// DefaultRandom returns the bounds of `plan random` that says nothing else.
+// DefaultRandom returns the default bounds of `plan random`.
 func DefaultRandom() *Random {
 	return &Random{
 		Kinds:     chaos.Disturbances(),

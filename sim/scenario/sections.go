@@ -2,13 +2,13 @@ package scenario
 
 import "math/rand/v2"
 
-// Sections are what a system adds to its scenarios: what its clients do, how its nodes are configured, what it
+// Sections are a system's own part of its scenarios: what its clients do, how its nodes are configured, what it
 // promises. The dynamic value is a pointer to a struct of the system, with the defaults in it when it is new. It
-// belongs to the scenario that holds it: whoever changes a copy of a scenario takes Scenario.Clone.
+// belongs to the scenario that holds it: make copies of a scenario with Scenario.Clone.
 //
 // Embed Plain for everything that a system does not need.
 type Sections interface {
-	// Clone returns a copy that shares no memory which anybody writes to.
+	// Clone returns a copy that shares no mutable memory.
 	Clone() Sections
 
 	// WorkloadKeys returns the keys of the line `workload`, which reads and writes the receiver. Without keys there is
@@ -22,8 +22,7 @@ type Sections interface {
 	// them if the system makes them: Finished, Linearizable, NotLinearizable.
 	Promises() []Promise
 
-	// Check returns what is wrong with the sections, or with what the rest of s asks of this system, and what to do
-	// about it.
+	// Check returns what is wrong with the sections, or with the rest of s for this system, and what to do about it.
 	Check(s *Scenario) error
 
 	// Draw draws a part of the sections of a swarm: s holds the receiver, and its figures are bounds as everywhere in a
@@ -34,7 +33,7 @@ type Sections interface {
 	Fit(s *Scenario)
 
 	// Simpler returns changes that each make a scenario of this system plainer, in the order in which a failure is
-	// shrunk by them. A change finds the sections in the scenario that it is given, which is not the one that holds the
+	// shrunk by them. A change must take the sections from its argument, which is not the scenario that holds the
 	// receiver.
 	Simpler() []func(s *Scenario)
 }
@@ -45,7 +44,7 @@ type Line struct {
 	Options []Option
 }
 
-// Moment says how much of a swarm has been drawn when Sections.Draw is called.
+// Moment is how much of a swarm has been drawn when Sections.Draw is called.
 type Moment uint8
 
 // The moments, in their order. A system draws its workload at the first and everything else at the second, unless it
@@ -82,7 +81,7 @@ func (Plain) Fit(*Scenario) {}
 // Simpler implements Sections.
 func (Plain) Simpler() []func(*Scenario) { return nil }
 
-// None are the sections of a system that adds nothing: its scenarios expect what the framework judges.
+// None are the sections of a system that adds nothing: its scenarios have the framework's promises.
 type None struct{ Plain }
 
 // Clone implements Sections.

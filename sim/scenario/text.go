@@ -10,9 +10,9 @@ import (
 )
 
 // A scenario file, line by line: a word, then what it sets. "#" begins a comment, empty lines are skipped, the order is
-// free but for two rules: `scenario NAME` comes first, and everything after `plan` is the plan, one fault a line. What
-// a file does not say is as in Default. Unknown words and options are refused: a typing error must not weaken an
-// experiment.
+// free but for two rules: `scenario NAME` comes first, and everything after `plan` is the plan, one fault a line.
+// Settings that a file leaves out are those of Default. Unknown words and options are refused: a typing error must not
+// weaken an experiment.
 //
 //	scenario split-brain
 //	about    two halves write on their own, then heal
@@ -36,11 +36,11 @@ import (
 // stay crashed, cut off, mute or deaf, and within that time the majority must agree, serve, and let every path be read
 // and written.
 //
-// Three more lines: `seed N`, the seed to run with unless another is asked for; `swarm` (see Draw); and `keep c1:3,7..9
-// c4:1`, the only operations that clients do of those that the workload draws (see Kept). Instead of a list of faults,
-// `plan random kinds=crash,partition every=2s length=500ms..5s majority=keep` has one drawn.
+// Three more lines: `seed N`, the seed to use unless another is given; `swarm` (see Draw); and `keep c1:3,7..9 c4:1`,
+// the only operations that clients do of those that the workload draws (see Kept). Instead of a list of faults, `plan
+// random kinds=crash,partition every=2s length=500ms..5s majority=keep` makes Draw draw one.
 
-// setting is one line that may stand once in a file.
+// setting is one line that may occur once in a file.
 type setting struct {
 	word  string
 	print func() string // "" leaves the line out.
@@ -111,8 +111,7 @@ func parseSeed(s string) (uint64, error) {
 	return seed, nil
 }
 
-// String prints s as Parse reads it, everything spelled out: a scenario kept for later must not change with the
-// defaults.
+// String prints s as Parse reads it, with all settings: a scenario kept for later must not change with the defaults.
 func (s Scenario) String() string {
 	var b strings.Builder
 	for _, set := range s.settings() {
@@ -136,7 +135,7 @@ func (s Scenario) String() string {
 }
 
 // Parse reads a scenario and validates it. The sections are those of its system by default, and become part of it.
-// Errors name the line where there is one to name.
+// Errors name the line, if there is one.
 func Parse(text string, own Sections) (Scenario, error) {
 	s := Default(own)
 	p := parser{s: &s, settings: s.settings()}

@@ -8,13 +8,13 @@ import (
 	"kvs/chaos"
 )
 
-// Bounds of a scenario. They keep a typing error from becoming a run that never ends; they are no limits of any system.
+// Bounds of a scenario. They keep a typing error from making a run that never ends; they are no limits of a system.
 const (
 	ClientsMax  = 100
 	DurationMax = 24 * time.Hour // of each phase.
 )
 
-// Validate says what is wrong with s, and what to do about it.
+// Validate returns what is wrong with s, and what to do about it.
 func (s *Scenario) Validate() error {
 	if err := s.validate(); err != nil {
 		return fmt.Errorf("scenario %q: %w", s.Name, err)
@@ -60,7 +60,7 @@ func (s *Scenario) validate() error {
 	return s.checkPlan()
 }
 
-// checkName allows what is a file name everywhere and needs no quoting in a shell.
+// checkName allows names that are valid file names everywhere and need no quoting in a shell.
 func checkName(name string) error {
 	for _, r := range name {
 		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {

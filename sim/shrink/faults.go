@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	faultsFew = 8  // so many are left to the other stages.
-	anewSeeds = 60 // that a list of large cuts is tried with.
+	faultsFew = 8  // so many faults are left to the other stages.
+	anewSeeds = 60 // with which a list of large cuts is tried.
 )
 
-// faults leaves out what is not needed, first together with what ends it.
+// faults leaves out faults that are not needed, first together with their ends.
 func (r *shrinker) faults() {
 	for _, units := range [][][]int{pairs(r.best.Plan.Events), nil} {
 		events := slices.Clone(r.best.Plan.Events)
@@ -37,8 +37,7 @@ func (r *shrinker) faults() {
 	}
 }
 
-// pairs groups what happens to the same nodes from the beginning of a fault to its end: one without the other is no
-// valid plan.
+// pairs groups the beginning of a fault with its end at the same nodes: one without the other is no valid plan.
 func pairs(events []chaos.Event) [][]int {
 	var units [][]int
 	open := map[string]int{} // index of the unit, by class and nodes.
@@ -64,12 +63,12 @@ func pairs(events []chaos.Event) [][]int {
 	return units
 }
 
-// anew makes large cuts and draws what happens in the rest with other seeds. A rare failure needs luck: that it does
-// not come back when a fault is left out says more about the messages, which meet otherwise from there on, than about
-// the fault. So single faults hardly ever go, and their number stays what it was. A seed that fails with half of the
-// faults costs some dozens of runs, and saves hundreds.
+// anew makes large cuts and draws the rest of the run with other seeds. A rare failure depends on the order of
+// messages. If a fault is left out that order changes, so the failure may vanish although the fault is not needed for
+// it. So single faults can hardly ever be left out in one run. Finding a seed that fails with half of the faults costs
+// some dozens of runs, and saves hundreds.
 //
-// It comes before operations are named, which fixes one run.
+// This stage comes before operations are named, which fixes one run.
 func (r *shrinker) anew() {
 	for found := true; found && r.best.Keep == nil && len(r.best.Plan.Events) > faultsFew; {
 		found = false

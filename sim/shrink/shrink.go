@@ -9,24 +9,24 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Outcome is how a candidate's run ended.
+// Outcome is the outcome of a candidate's run.
 type Outcome struct {
-	Fails bool  // the same way as the first one.
+	Fails bool  // in the same way as the first run.
 	Begun []int // operations that each client began, from the first client on.
 }
 
 // Options of Shrink. All are required.
 type Options struct {
-	// Test runs candidates, which are drawn and valid; several at once, if it likes. The first that fails is taken, so
-	// that what comes behind it may be left out.
+	// Test runs candidates, which are drawn and valid; it may run several at once. The first that fails is taken, so
+	// later ones may be skipped.
 	Test func(batch []scenario.Scenario) []Outcome
 
 	Batch    int         // candidates given to Test at once.
-	Enough   func() bool // true ends the search: what has been found by then is the result.
+	Enough   func() bool // true ends the search with the best scenario so far.
 	Progress func(stage string, now Size)
 }
 
-// Size is how much there is of a scenario.
+// Size is the size of a scenario.
 type Size struct {
 	Nodes, Clients, Faults, Ops int
 	Duration                    time.Duration
@@ -40,10 +40,10 @@ func (s Size) String() string {
 		s.Faults, s.Ops, s.Duration, s.Lines, s.Runs)
 }
 
-// rerolls is how many other seeds are tried for a simplification that draws everything anew.
+// rerolls is how many other seeds are tried for a simplification that draws the whole run anew.
 const rerolls = 5
 
-// otherRunsMax is how many other runs are looked at when nothing more can be left out of the one at hand.
+// otherRunsMax is how many other runs are tried when the present one cannot be made smaller.
 const otherRunsMax = 30
 
 // shrinker is one search.
@@ -94,8 +94,8 @@ func (r *shrinker) tell(stage string) {
 	}
 }
 
-// otherRuns looks for another run of the same small world that fails with fewer operations: what is left of one run may
-// be the smallest that this run has, and needs luck that another one need not have.
+// otherRuns looks for another run of the same small world that fails with fewer operations: the smallest version of one
+// run may need more operations than that of another.
 func (r *shrinker) otherRuns() {
 	for i := uint64(1); i <= otherRunsMax && !r.Enough(); i++ {
 		other := shrinker{Options: r.Options, best: r.best, begun: r.begun, seen: map[string]bool{}, runs: r.runs}
@@ -131,7 +131,7 @@ func SizeOf(s *scenario.Scenario, begun []int, runs int) Size {
 	return size
 }
 
-// try runs candidates, the most wanted one first, and takes the first that fails. It returns its index, or -1.
+// try runs candidates, the preferred one first, and takes the first that fails. It returns its index, or -1.
 func (r *shrinker) try(list ...scenario.Scenario) int {
 	var batch []scenario.Scenario
 	var index []int
@@ -234,7 +234,7 @@ func (r *shrinker) time() {
 	}
 }
 
-// shorten ends the phase of faults earlier; what would come later does not come.
+// shorten ends the phase of faults earlier; later faults are dropped.
 func shorten(s *scenario.Scenario, d time.Duration) {
 	s.Duration = d
 	s.Plan.Events = slices.DeleteFunc(s.Plan.Events, func(e chaos.Event) bool { return e.At > d })
@@ -345,7 +345,7 @@ func (r *shrinker) operations() {
 	})
 }
 
-// promises leaves out those that are not the ones that break.
+// promises leaves out the promises that do not break.
 func (r *shrinker) promises() {
 	all := slices.Clone(r.best.Expect)
 	r.without(len(all), func(left []int) scenario.Scenario {

@@ -59,9 +59,9 @@ func (o *huntOptions) build(ctx context.Context, dir string, m *mutants.Mutant) 
 	return program, nil
 }
 
-// source returns the folder that the names of edited files begin at, and the flags that a build needs to take its files
-// from there. It is that of the program's module, or a copy in dir of a library which the module requires: the go
-// command lays nothing over its module cache.
+// source returns the folder to which the names of edited files are relative, and the build flags for taking files from
+// there. It is the folder of the program's module, or a copy in dir of a library that the module requires: the go
+// command does not overlay its module cache.
 func (o *huntOptions) source(ctx context.Context, dir string) (source string, flags []string, err error) {
 	m := o.tools.System().Mutants
 	if m.Edits == "" || m.Edits == m.Module {

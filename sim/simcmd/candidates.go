@@ -17,24 +17,24 @@ import (
 	"kvs/sim/simcmd/process"
 )
 
-// trial is what a worker says about one scenario, as a line of JSON. It is between one build of kvsim and itself: no
-// stable format.
+// trial is a worker's report on one scenario, as a line of JSON. Both ends are the same build, so the format is not
+// stable.
 type trial struct {
-	Failures []string // how it failed: see sim.Result.Ways.
+	Failures []string // the ways in which it failed: see sim.Result.Ways.
 	Begun    []int
 	Line     string // the line for scripts.
 
 	Explained string // what broke, on several lines.
 
-	err error // the worker could not be started: nothing is known.
+	err error // the worker could not be started: the outcome is unknown.
 }
 
-// failed reports whether the run failed in this way, whatever else failed.
+// failed reports whether the run failed in this way, among others.
 func (t *trial) failed(way string) bool {
 	return slices.Contains(t.Failures, way)
 }
 
-// wayLost is the way of a run that ended its process, or never came to an end.
+// wayLost is the way of a run that ended its process, or never ended.
 const wayLost = "lost"
 
 const candidateBytesMax = 1 << 20
@@ -147,7 +147,7 @@ func (t *tryers) close() {
 	}
 }
 
-// outcomes says which trials failed in this way.
+// outcomes tells which trials failed in this way.
 func outcomes(list []trial, way string) []shrink.Outcome {
 	out := make([]shrink.Outcome, len(list))
 	for i := range list {

@@ -50,8 +50,8 @@ judge.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.promise, "promise", "header",
-		"what is to hold: linearizable, not-linearizable, known-values, or what the header says")
-	f.StringVar(&o.model, "model", "", "what each path is: "+modelNames()+"; default: what the header says")
+		"the promise to judge: linearizable, not-linearizable, known-values, or header: that of the file's header")
+	f.StringVar(&o.model, "model", "", "model of each path: "+modelNames()+"; default: that of the header")
 	f.StringVar(&o.from, "from", "", "format of the file: jepsen or porcupine; default: the format of kvsim")
 	f.StringVar(&o.failedCAS, "failed-cas", "",
 		"with --from, what a failed compare-and-set means: condition-false or not-happened; "+
@@ -61,7 +61,7 @@ judge.`,
 		"most MiB of the search for one key; then it is undecided")
 	f.DurationVar(&o.timeout, "timeout", 0, "interrupt the search after this time; 0: never")
 	f.StringSliceVar(&o.Levels, "level", nil, "judge only these consistency levels; default: all")
-	f.StringVar(&o.Prefix, "prefix", "", "judge only paths that begin with it; default: what the header says")
+	f.StringVar(&o.Prefix, "prefix", "", "judge only paths that begin with it; default: that of the header")
 	f.StringVar(&o.html, "html", "", "write a page with the operations of the key that matters to this file")
 	return cmd
 }
@@ -153,7 +153,7 @@ func (o *checkOptions) read(stdio IO, path string) (*linearize.History, error) {
 	return h, err
 }
 
-// choose says what is to hold, and for which paths.
+// choose returns the promise to judge, and its paths.
 func (o *checkOptions) choose(
 	h *linearize.History, prefixGiven bool, commentary io.Writer,
 ) (want linearize.Expectation, err error) {
@@ -194,7 +194,7 @@ func ofPaths(prefix string) string {
 	return fmt.Sprintf(", on paths that begin with %q", prefix)
 }
 
-// report prints the verdict, and returns ErrBroken if it is not the one that is wanted.
+// report prints the verdict, and returns ErrBroken if it is not the expected one.
 func (o *checkOptions) report(
 	stdio IO, h *linearize.History, res *linearize.Result, want linearize.Expectation,
 ) error {

@@ -15,13 +15,14 @@ const (
 	checkFoundMax   = 20                     // violations that are printed when they are found: the table has all.
 )
 
-// judging tells how far the judge is: violations to stdout, and how many keys are left to stderr, seldom.
+// judging reports the progress of the judge: violations to stdout, and at intervals the number of keys that are left to
+// stderr.
 type judging struct {
 	out, err                   io.Writer
 	terminal                   bool
 	begin, last                time.Time
 	done, left, bad, undecided int
-	shown                      bool // a line of progress stands on the terminal.
+	shown                      bool // the terminal shows a line of progress.
 }
 
 func newJudging(stdio IO) *judging {
@@ -49,7 +50,7 @@ func (p *judging) judged(k *linearize.KeyResult, left int) {
 	p.tick()
 }
 
-// tick shows how far it is, if it is time.
+// tick shows the progress, if it is time.
 func (p *judging) tick() {
 	every := checkPrintEvery
 	if p.terminal {
@@ -68,7 +69,7 @@ func (p *judging) tick() {
 	}
 }
 
-// end leaves a clean line.
+// end clears the line of progress.
 func (p *judging) end() { p.clear() }
 
 func (p *judging) clear() {

@@ -22,12 +22,12 @@ type Experiment struct {
 	Scenario string        // a name, or the path of a file. Empty until Load: the system's usual one.
 	Duration time.Duration // of the safety phase; zero: as the scenario says.
 	Verify   bool
-	Out      string // folder for what a failure leaves behind; empty: nothing is kept.
+	Out      string // folder for the files of a failure; empty: none are kept.
 
 	tools *Tools
 }
 
-// Experiment returns an experiment of which nothing has been said yet.
+// Experiment returns an experiment without settings.
 func (t *Tools) Experiment() Experiment { return Experiment{tools: t} }
 
 // Load reads the scenario: a path has a slash or a dot in it, or ends in .scenario; everything else is a name.
@@ -51,11 +51,11 @@ func (e *Experiment) Load() (scenario.Scenario, error) {
 	return s, s.Validate()
 }
 
-// errSeedZero: in a scenario file it stands for none.
+// errSeedZero: in a scenario file seed 0 means that there is none.
 var errSeedZero = errors.New(
 	"seed 0 could not be replayed from a file, where it means that there is none: use 1 and above")
 
-// checkFlags refuses what would mean the same as a flag that is not given.
+// checkFlags refuses values that would mean the same as a flag that is not given.
 func (e *Experiment) checkFlags(cmd *cobra.Command) error {
 	f := cmd.Flags()
 	if f.Changed("duration") && e.Duration <= 0 {
@@ -89,7 +89,7 @@ func (e *Experiment) Run(s scenario.Scenario, seed uint64, trace func(string), r
 	return drawn, res, nil
 }
 
-// replayCommand is the one command that shows a run again.
+// replayCommand is the one command that repeats a run.
 func (e *Experiment) replayCommand(seed uint64) string {
 	if e.tools.App.Replay != nil {
 		return e.tools.App.Replay(e, seed)
@@ -102,7 +102,7 @@ func (e *Experiment) replayCommand(seed uint64) string {
 	return cmd
 }
 
-// explain says on several lines what broke.
+// explain describes what broke, on several lines.
 func (e *Experiment) explain(res *sim.Result) string {
 	var b strings.Builder
 	for _, v := range res.Violations {
@@ -119,7 +119,7 @@ func (e *Experiment) explain(res *sim.Result) string {
 	return b.String()
 }
 
-// keep writes what a run leaves behind into the out folder, and returns the folder.
+// keep writes the files of a run into the out folder, and returns the folder.
 func (e *Experiment) keep(drawn scenario.Scenario, res *sim.Result) (string, error) {
 	dir := filepath.Join(e.Out, fmt.Sprintf("%s-%d", filepath.Base(res.Scenario), res.Seed))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -157,7 +157,7 @@ func (e *Experiment) keep(drawn scenario.Scenario, res *sim.Result) (string, err
 	return dir, nil
 }
 
-// commit is that of the running code, as far as the build knows it.
+// commit is the commit of the running program, if the build has recorded it.
 func commit() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

@@ -34,18 +34,20 @@ func (t *Tools) newExploreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explore",
 		Short: "Run every order of events of a few operations, in a small cluster",
-		Long: fmt.Sprintf(`explore runs every order in which the messages of a few operations can arrive, with crashes at any point if the scope has
-them. Nothing is drawn. A state that was met before ends an execution. Every end is judged: the history has to be
-linearizable, and the promises have to hold whose checkers can be asked at every state.
+		Long: fmt.Sprintf(`explore runs every order in which the messages of a few operations can arrive, with
+crashes at any point if the scope has them. Nothing is drawn. A state that was met before ends an execution. Every
+end is judged: the history has to be linearizable, and the promises have to hold whose checkers can
+be asked at every state.
 
-It prints the number of different states, and whether those are all. A broken promise is shown step by step, with a schedule that
---replay runs again.
+It prints the number of different states, and whether those are all. A broken promise is shown step
+by step, with a schedule that --replay runs again.
 
   %[1]s explore --list
   %[1]s explore --ops op@1,op@2,+op@3 --crashes 1 --victims 3 --limit 5m
 
-An operation is a word, and the node it is sent to; + sends it after the answer to the one before. The word op stands for the next
-operation that a client of the system draws. A system may have words of its own instead, such as put and get.`, t.App.program()),
+An operation is a word, and the node it is sent to; + sends it after the answer to the one before.
+The word op stands for the next operation that a client of the system draws. A system may have words
+of its own instead, such as put and get.`, t.App.program()),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Flags().Changed("ops")) },
 	}
@@ -56,18 +58,19 @@ operation that a client of the system draws. A system may have words of its own 
 	f.StringSliceVar(&o.ops, "ops", nil, "a scope of your own: operations such as op@1,+op@2")
 	f.IntVar(&o.nodes, "nodes", 3, "with --ops: members")
 	f.IntVar(&o.crashes, "crashes", 0, "with --ops: crashes in one execution")
-	f.IntVar(&o.ticks, "ticks", 0, "with --ops: how often a node gets tired of waiting in one execution")
+	f.IntVar(&o.ticks, "ticks", 0, "with --ops: how often a node's timer fires in one execution")
 	f.IntVar(&o.passes, "passes", 0, "with --ops: how often time passes in one execution, without waking up a node")
-	f.IntSliceVar(&o.victims, "victims", nil, "with --ops: the nodes that crash, and whose fsyncs take their time")
+	f.IntSliceVar(&o.victims, "victims", nil,
+		"with --ops: the nodes that crash, and whose fsyncs are steps of their own")
 	f.DurationVar(&o.patience, "patience", 0,
-		"with --ops: how much later than it wants a node wakes up, and how much time passes; 0: 300ms")
+		"with --ops: by how much a node's timer fires too late, and how much time passes; 0: 300ms")
 	f.IntVar(&o.depth, "depth", 0, "most events of one execution; 0: no bound")
 	f.DurationVar(&o.limit, "limit", time.Minute, "real time after which the search ends unfinished; 0: never")
-	f.StringVar(&o.replay, "replay", "", "run this schedule, and tell what happens")
+	f.StringVar(&o.replay, "replay", "", "run this schedule, and print each step")
 	return cmd
 }
 
-// space is what there is to explore of the chosen system.
+// space describes how the chosen system is explored.
 func (o *exploreOptions) space() (*explore.Space, error) {
 	system := o.tools.System()
 	space := explore.Space{}
@@ -89,7 +92,7 @@ func (o *exploreOptions) space() (*explore.Space, error) {
 	return &space, nil
 }
 
-// chooseScope is the one that was asked for.
+// chooseScope is the scope that was asked for.
 func (o *exploreOptions) chooseScope(space *explore.Space, own bool) (s explore.Scope, err error) {
 	switch {
 	case own:
@@ -102,7 +105,7 @@ func (o *exploreOptions) chooseScope(space *explore.Space, own bool) (s explore.
 	case o.scope != "":
 		return space.Find(o.scope)
 	case len(space.Scopes) == 0:
-		return s, errors.New("the system has no named scopes: say which operations to explore with --ops op@1,op@2")
+		return s, errors.New("the system has no named scopes: name the operations to explore with --ops op@1,op@2")
 	}
 	return space.Scopes[0], nil
 }
@@ -185,7 +188,7 @@ func listScopes(io IO, space *explore.Space) error {
 	return table.Flush()
 }
 
-// replaySchedule tells what happens, and is ErrBroken when a promise is.
+// replaySchedule prints each step, and returns ErrBroken when a promise breaks.
 func replaySchedule(io IO, space *explore.Space, s *explore.Scope, schedule string) error {
 	violation, err := explore.Replay(space, s, schedule, func(line string) { fmt.Fprintln(io.Out, line) })
 	if err != nil {

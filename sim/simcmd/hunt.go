@@ -18,19 +18,19 @@ import (
 
 const defaultSeedTimeout = time.Minute
 
-// huntOptions say where and how long to look for a mutant.
+// huntOptions bound the hunt for a mutant.
 type huntOptions struct {
 	tools       *Tools
 	root        string   // folder with the go.mod of the program's module.
 	scenarios   []string // every second run is of the first.
-	chosen      bool     // by the caller: the hints of the mutants' files count for nothing.
+	chosen      bool     // by the caller: the hints of the mutants' files are ignored.
 	runs        int
 	explore     time.Duration // how long to explore the scope that a mutant's file names.
 	seedTimeout time.Duration
 	shrink      time.Duration // how long to make each failure smaller; zero: not at all.
 }
 
-// hunted is how the hunt for one mutant ended.
+// hunted is the outcome of the hunt for one mutant.
 type hunted struct {
 	mutant    *mutants.Mutant
 	err       error  // it could not be built or run.
@@ -41,7 +41,7 @@ type hunted struct {
 	runs      int
 	cpu       time.Duration // of the runs, without the build.
 	drawn     string        // the size of the failure before shrinking; empty: it was not shrunk.
-	small     string        // and after; or why there is none.
+	small     string        // and after; or the reason why there is none.
 }
 
 func (h *hunted) verdict() string {
@@ -68,7 +68,7 @@ func (o *huntOptions) hunt(ctx context.Context, m *mutants.Mutant) (h hunted) {
 	h.mutant = m
 	defer func() {
 		if ctx.Err() != nil && h.caught == "" {
-			h.err = ErrInterrupted // whatever else went wrong: the signal ended builds and other processes as well.
+			h.err = ErrInterrupted // the signal ended builds and other processes as well: their errors do not count.
 		}
 	}()
 	dir, err := os.MkdirTemp("", mutantPrefix)
@@ -124,7 +124,7 @@ func (o *huntOptions) grounds(m *mutants.Mutant) []string {
 	return out
 }
 
-// exploreWith has the mutant's own program explore the scope that its file names.
+// exploreWith runs the mutant's own program to explore the scope that its file names.
 func (o *huntOptions) exploreWith(ctx context.Context, program string, h *hunted) {
 	cmd := exec.CommandContext(ctx, program, "explore", "--scope", h.mutant.Explore, "--limit", o.explore.String())
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
@@ -142,7 +142,7 @@ func (o *huntOptions) exploreWith(ctx context.Context, program string, h *hunted
 // exploreWord begins the name of a scope where otherwise a scenario is named.
 const exploreWord = "explore "
 
-// shrinkWith has the mutant's own program make its failure smaller, and returns the sizes.
+// shrinkWith runs the mutant's own program to shrink its failure, and returns the sizes.
 func (o *huntOptions) shrinkWith(ctx context.Context, program, dir string, h *hunted) (before, after string) {
 	args := o.tools.arguments("shrink", "--scenario", h.scenario, "--seed", fmt.Sprint(h.seed), "--jobs", "1",
 		"--budget", o.shrink.String(), "--file", filepath.Join(dir, "small.scenario"))
@@ -185,7 +185,7 @@ func (p *pack) run() (caught, explained string, err error) {
 	if errors.Is(err, process.ErrStopped) {
 		return "", "", err
 	}
-	if err != nil { // whatever a bug does to the process of the simulator, it has shown itself.
+	if err != nil { // a bug that ends the process of the simulator counts as caught.
 		return "lost", err.Error() + "\n", nil
 	}
 	if !r.Broken {

@@ -140,7 +140,8 @@ func (o *huntOptions) prepare() error {
 			if err != nil {
 				return err
 			}
-			if name != first && !s.Expects(scenario.NotLinearizable) { // what is expected to break finds nothing.
+			// a scenario that is expected to break cannot find a bug.
+			if name != first && !s.Expects(scenario.NotLinearizable) {
 				o.scenarios = append(o.scenarios, name)
 			}
 		}
@@ -153,8 +154,8 @@ func (o *huntOptions) prepare() error {
 	return nil
 }
 
-// huntAll hunts several mutants at once and returns what came of each, in the order of all. When ctx ends, those that
-// were not done are left out.
+// huntAll hunts several mutants at once and returns their outcomes, in the order of all. When ctx ends, unfinished ones
+// are left out.
 func (o *mutantsOptions) huntAll(ctx context.Context, io IO, all []mutants.Mutant) []hunted {
 	found := make([]hunted, len(all))
 	next, done := make(chan int), make(chan int)
@@ -187,7 +188,7 @@ func (o *mutantsOptions) huntAll(ctx context.Context, io IO, all []mutants.Mutan
 	return slices.DeleteFunc(found, func(h hunted) bool { return errors.Is(h.err, ErrInterrupted) })
 }
 
-// reportHunt prints the table and says whether every mutant ended as it should.
+// reportHunt prints the table and returns whether every mutant had the expected outcome.
 func reportHunt(io IO, found []hunted) error {
 	table := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
 	sized := slices.ContainsFunc(found, func(h hunted) bool { return h.small != "" })

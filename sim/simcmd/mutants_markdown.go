@@ -18,8 +18,8 @@ func sizeInWords(size string) string {
 		"$1 nodes, $2 clients, $3 faults, $4 operations in $5 ($6 lines)")
 }
 
-// printHunt prints the tables of a README (kvs has sim/mutants/README.md), so that one command makes them anew: what
-// was caught, and why the rest was not.
+// printHunt prints the tables of a README (kvs has sim/mutants/README.md), so that one command makes them anew: the
+// mutants that were caught, and why others were not.
 func printHunt(io IO, found []hunted, shrink time.Duration) {
 	head, line := "| mutant | caught by | scenario | seed | runs | CPU s |", "|---|---|---|---|---|---|"
 	if shrink > 0 {
@@ -56,7 +56,7 @@ func printHunt(io IO, found []hunted, shrink time.Duration) {
 	fmt.Fprintln(io.Out)
 }
 
-// because says why a mutant was not caught.
+// because is why a mutant was not caught.
 func (h *hunted) because() string {
 	switch {
 	case h.err != nil:

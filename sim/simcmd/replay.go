@@ -12,7 +12,7 @@ func (t *Tools) newReplayCommand() *cobra.Command {
 	o := runOptions{Experiment: t.Experiment()}
 	cmd := &cobra.Command{
 		Use:   "replay FILE|FOLDER",
-		Short: "Run again what a failure has left behind",
+		Short: "Run the saved scenario of a failure again",
 		Long: "replay runs the scenario file that --out kept, with the seed that is written in it. Of a folder it " +
 			"takes the one scenario file inside.",
 		Args: cobra.ExactArgs(1),

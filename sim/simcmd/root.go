@@ -19,7 +19,7 @@ const (
 	ExitUsage  = 2 // the command could not do what it was asked.
 )
 
-// ErrBroken is returned by commands that have already said which promise did not hold.
+// ErrBroken is returned by commands that have already printed which promise did not hold.
 var ErrBroken = errors.New("a promise did not hold")
 
 // IO is where a command reads and writes.
@@ -35,17 +35,19 @@ type App struct {
 	Long    string // what it is, above the list of its commands.
 	Version string
 
-	Systems  []System                        // the first one is chosen when nobody asks for another; names differ.
+	Systems  []System                        // the first one is the default; names differ.
 	Commands func(t *Tools) []*cobra.Command // of its own, beside those of every system. Default: none.
 
 	// Replay is the one command line that shows a run again. Default: PROGRAM run --seed SEED --scenario SCENARIO.
 	Replay func(e *Experiment, seed uint64) string
 }
 
-// gcPercent tells the collector to be lazy: worlds are small and short. Workers have it from their environment.
+// gcPercent makes the garbage collector run less often: worlds are small and short. Workers get it from their
+// environment.
 const gcPercent = 400
 
-// Main runs the command line of this process over systems, and ends the process. It is all that an own program needs:
+// Main runs the command line of this process over systems, and ends the process. It is all that a program of one's own
+// needs:
 //
 //	func main() { simcmd.Main(mine.System()) }
 //

@@ -34,7 +34,7 @@ func (t *Tools) newRunCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.Uint64Var(&o.seed, "seed", 1, "number that draws everything; default: as the scenario says, or 1")
+	f.Uint64Var(&o.seed, "seed", 1, "number that determines the run; default: that of the scenario, or 1")
 	o.addScenarioFlag(cmd)
 	f.StringVar(&o.trace, "trace", "", "write everything that happens to this file, one line each")
 	f.StringVar(&o.page, "report", "", "draw the run as one HTML page in this folder")
@@ -47,7 +47,7 @@ func (t *Tools) newRunCommand() *cobra.Command {
 // addScenarioFlag adds the flag that names the scenario.
 func (e *Experiment) addScenarioFlag(cmd *cobra.Command) {
 	usual := ""
-	if len(e.tools.App.Systems) == 1 { // else it is not known yet which system is meant: see Load.
+	if len(e.tools.App.Systems) == 1 { // else the system is not chosen yet: see Load.
 		usual = e.tools.System().DefaultScenario()
 	}
 	cmd.Flags().StringVar(&e.Scenario, "scenario", usual,
@@ -73,7 +73,7 @@ func (o *runOptions) run(io IO, seedGiven bool) error {
 	}
 	if !o.quiet {
 		drawn := sim.Draw(o.seed, s)
-		fmt.Fprintln(io.Out, drawn.String()) // before the run, so that it is there even if the run ends badly.
+		fmt.Fprintln(io.Out, drawn.String()) // before the run, so that it is printed even if the run crashes.
 	}
 	trace, closeTrace, err := openTrace(o.trace)
 	if err != nil {
@@ -116,7 +116,7 @@ func (o *runOptions) run(io IO, seedGiven bool) error {
 	return nil
 }
 
-// openTrace returns what takes trace lines; nil when no file is named.
+// openTrace returns the writer of trace lines; nil when no file is named.
 func openTrace(path string) (line func(string), done func() error, err error) {
 	if path == "" {
 		return nil, func() error { return nil }, nil

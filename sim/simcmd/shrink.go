@@ -116,7 +116,7 @@ const (
 	afterWord  = "after:"
 )
 
-// tell writes the file and says what is in it.
+// tell writes the file and reports its content.
 func (o *shrinkOptions) tell(io IO, small scenario.Scenario, way string, first, last shrink.Size) error {
 	if o.file == "" {
 		o.file = filepath.Join("out", "shrink", fmt.Sprintf("%s-%d.scenario", filepath.Base(small.Name), o.seed))

@@ -29,7 +29,7 @@ type soakOptions struct {
 
 	part        progress.Shard
 	first, last uint64
-	// of each node, when the seeds are those of a walk: those beyond them are left out.
+	// of each node, when the seeds are those of a walk: seeds beyond them are left out.
 	persists    []int
 	newWorker   func() (worker, error) // default: a process of this program.
 	interrupted <-chan struct{}        // default: closed by Ctrl-C or SIGTERM.
@@ -65,16 +65,16 @@ in the run without a crash, kept and lost. A seed at which nothing crashes is a 
 	f.Lookup("jobs").DefValue = "the number of CPUs"
 	f.DurationVar(&o.seedTimeout, "seed-timeout", 2*time.Minute, "real time after which a seed counts as hanging")
 	f.IntVar(&o.brokenMax, "broken-max", 20, "stop after so many broken seeds")
-	f.BoolVar(&o.resume, "resume", false, "go on where the soak with this --out was stopped")
+	f.BoolVar(&o.resume, "resume", false, "continue the soak with this --out")
 	f.StringVar(&o.shard, "shard", "",
-		"i/n: live the i-th of n equal parts of the seeds, for n machines; needs --out, for soak merge")
+		"i/n: run the i-th of n equal parts of the seeds, for n machines; needs --out, for soak merge")
 	o.addFlags(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
 	cmd.AddCommand(t.newMergeCommand())
 	return cmd
 }
 
-// check completes and judges the options.
+// check completes and checks the options.
 func (o *soakOptions) check() (err error) {
 	s, err := o.Load()
 	if err == nil && o.seeds == walkWord {
@@ -104,12 +104,12 @@ func (o *soakOptions) check() (err error) {
 		return fmt.Errorf("--seed-timeout %s and --broken-max %d must be above zero", o.seedTimeout, o.brokenMax)
 	}
 	if o.resume && o.Out == "" {
-		return errors.New("--resume needs --out, the folder of the soak to go on with")
+		return errors.New("--resume needs --out, the folder of the soak to continue")
 	}
 	return nil
 }
 
-// statePath is where how far the soak is is kept; empty: nowhere.
+// statePath is the file of the soak's progress; empty: it is not kept.
 func (o *soakOptions) statePath() string {
 	if o.Out == "" {
 		return ""
@@ -149,7 +149,7 @@ func (o *soakOptions) run(io IO) error {
 		if o.Duration != 0 {
 			args = append(args, "--duration", o.Duration.String())
 		}
-		// One world has one thread; the collector is told to be lazy, since a world is small and short.
+		// One world has one thread; the garbage collector runs less often, since a world is small and short.
 		env := []string{"GOMAXPROCS=1", "GOGC=400"}
 		o.newWorker = func() (worker, error) { return startWorker(program, args, env, o.seedTimeout) }
 	}
@@ -184,9 +184,9 @@ func (o *soakOptions) run(io IO) error {
 	case sum.Broken > 0:
 		return ErrBroken
 	case sum.interrupted && o.Out == "":
-		return errors.New("interrupted; with --out a soak can be gone on with later")
+		return errors.New("interrupted; with --out a soak can be continued later")
 	case sum.interrupted:
-		return errors.New("interrupted; the same command with --resume goes on here")
+		return errors.New("interrupted; the same command with --resume continues here")
 	}
 	return nil
 }
@@ -209,8 +209,8 @@ func (o *soakOptions) newState() (*progress.State, error) {
 // outcome is the end of one seed.
 type outcome struct {
 	report
-	lost    bool  // its process gave no answer.
-	stopped bool  // its process was told to end: the soak ends, and the seed is not done.
+	lost    bool  // its process returned no answer.
+	stopped bool  // its process was stopped: the soak ends, and the seed is not done.
 	err     error // the worker could not even be started.
 }
 
@@ -245,7 +245,7 @@ func (o *soakOptions) soak(io IO, state *progress.State) *summary {
 	stopped, interrupted := false, o.interrupted
 	for jobs > 0 {
 		select {
-		case <-interrupted: // before all that is ready, too.
+		case <-interrupted: // takes precedence over other ready cases.
 			interrupted, sum.interrupted = nil, true
 		default:
 		}
@@ -274,7 +274,7 @@ func (o *soakOptions) soak(io IO, state *progress.State) *summary {
 	return sum
 }
 
-// keepLost keeps a seed that ended its process: what was drawn, and what is known. There is no history.
+// keepLost keeps a seed that ended its process: the drawn scenario and the error. There is no history.
 func (o *soakOptions) keepLost(r *report) error {
 	s, err := o.Load()
 	if err != nil {

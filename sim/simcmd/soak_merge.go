@@ -7,11 +7,11 @@ import (
 	"kvs/sim/simcmd/progress"
 )
 
-// newMergeCommand gathers what shards have found.
+// newMergeCommand merges the results of shards.
 func (t *Tools) newMergeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "merge FOLDER...",
-		Short: "Gather what the shards of a soak found",
+		Short: "Merge the results of the shards of a soak",
 		Long: `merge reads the state files (*.soak.json) that soak --shard left in the folders given, and prints what
 they found together: a line for each broken seed, and one for all. Shards of different builds, scenarios or options are
 refused, and so are shards that overlap, are missing, or are not finished: what is missing could be what breaks.

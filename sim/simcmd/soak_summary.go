@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// summary is what soak has seen so far.
+// summary is the result of a soak so far.
 type summary struct {
 	*progress.State
 	total       uint64
@@ -42,7 +42,7 @@ func (s *summary) add(out outcome, io IO) {
 	}
 }
 
-// every says how often to report: a terminal has one line that is written again and again.
+// every is how often to report: on a terminal one line is rewritten often.
 func (s *summary) every(w io.Writer) time.Duration {
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
@@ -69,7 +69,7 @@ func (s *summary) progress(w io.Writer) {
 	fmt.Fprintf(w, "\r\x1b[K[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", width-full), line)
 }
 
-// keep writes down how far the soak is, if that is wanted. The first error ends the soak.
+// keep saves the progress of the soak, if there is an out folder. The first error ends the soak.
 func (s *summary) keep(o *soakOptions) {
 	path := o.statePath()
 	if path == "" || s.err != nil {

@@ -12,7 +12,7 @@ import (
 // walkWord stands for all seeds of a walk.
 const walkWord = "walk"
 
-// walk finds out how many persists there are to crash at.
+// walk counts the persists at which to crash.
 func (o *soakOptions) walk(s scenario.Scenario) (err error) {
 	if o.persists, err = sim.WalkPersists(o.tools.System().System, s); err != nil {
 		return fmt.Errorf("--seeds walk: %w", err)
@@ -21,12 +21,12 @@ func (o *soakOptions) walk(s scenario.Scenario) (err error) {
 	return nil
 }
 
-// wanted reports whether a seed of the range is to be lived.
+// wanted reports whether a seed of the range is run.
 func (o *soakOptions) wanted(seed uint64) bool {
 	return o.persists == nil || sim.InWalk(seed, o.persists)
 }
 
-// total is how many seeds there are to live.
+// total is how many seeds are run.
 func (o *soakOptions) total() uint64 {
 	if o.persists == nil {
 		return o.last - o.first + 1
@@ -38,7 +38,7 @@ func (o *soakOptions) total() uint64 {
 	return uint64(n)
 }
 
-// wantCrash makes a failure of a seed at which nothing crashed.
+// wantCrash makes a seed without a crash a failure.
 func (o *soakOptions) wantCrash(r *report) {
 	if r.Faults > 0 || r.Broken {
 		return

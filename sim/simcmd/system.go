@@ -10,16 +10,16 @@ import (
 	"kvs/sim/scenario"
 )
 
-// System is a system as the tools know it.
+// System is a system with the settings of the tools.
 type System struct {
 	System    sim.System
 	Scenarios *scenario.Library
-	Default   string // the scenario that commands take when nobody names one. Default: the first by name.
+	Default   string // the scenario that commands use when none is named. Default: the first by name.
 
 	Mutants *Mutants // nil: there are none.
 
-	// Explore says what there is to explore. Its scenario is filled in, and its system, if it has none. Default: the
-	// system as it is, without named scopes.
+	// Explore describes how the system is explored. Its scenario is filled in, and its system, if it has none. Default:
+	// the system as it is, without named scopes.
 	Explore *explore.Space
 }
 
@@ -54,7 +54,7 @@ func (s *System) check() error {
 	return nil
 }
 
-// DefaultScenario is the name of the scenario that commands take when nobody names one.
+// DefaultScenario is the name of the scenario that commands use when none is named.
 func (s *System) DefaultScenario() string {
 	if s.Default != "" {
 		return s.Default

@@ -7,20 +7,20 @@ import (
 	"kvs/sim"
 )
 
-// Bounds of the look for where two runs part.
+// Bounds of the search for the first difference between two runs.
 const (
-	pairsMax  = 3 // of runs: what differed once may be the same the next times.
+	pairsMax  = 3 // pairs of runs: a difference may not occur every time.
 	linesShow = 3 // before the one that differs.
 )
 
-// nondeterministic is the violation of two runs of one seed with different traces. Run runs the seed again and tells
-// each line of its trace.
+// nondeterministic is the violation of two runs of one seed with different traces. run runs the seed again and passes
+// on each line of its trace.
 func nondeterministic(first, second string, run func(trace func(string)) error) sim.Violation {
 	detail := fmt.Sprintf("the second run of the same seed has another trace: %s, then %s", first, second)
 	where, err := firstDifference(run)
 	switch {
 	case err != nil:
-		detail += fmt.Sprintf("; running it again to find where they part failed: %v", err)
+		detail += fmt.Sprintf("; running it again to find the first difference failed: %v", err)
 	case where == "":
 		detail += fmt.Sprintf("; %d more pairs of runs were the same: run it with --trace often, and compare the files",
 			pairsMax)
@@ -30,7 +30,7 @@ func nondeterministic(first, second string, run func(trace func(string)) error) 
 	return sim.Violation{Promise: "deterministic", Detail: detail}
 }
 
-// firstDifference runs pairs of runs until two differ, and says at which event. Empty: none differed.
+// firstDifference runs pairs of runs until two differ, and describes the first different event. Empty: none differed.
 func firstDifference(run func(trace func(string)) error) (string, error) {
 	for range pairsMax {
 		var lines []string
@@ -61,7 +61,7 @@ func firstDifference(run func(trace func(string)) error) (string, error) {
 			two = other
 		}
 		var b strings.Builder
-		fmt.Fprintf(&b, "they part at event %d of the trace:", at+1)
+		fmt.Fprintf(&b, "they differ from event %d of the trace on:", at+1)
 		for _, line := range lines[max(at-linesShow, 0):at] {
 			b.WriteString("\n  both:  " + line)
 		}

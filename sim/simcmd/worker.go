@@ -11,8 +11,8 @@ import (
 	"kvs/sim/simcmd/process"
 )
 
-// report is what a worker process says about one seed, as a line of JSON. It is between one build of kvsim and itself:
-// no stable format.
+// report is a worker's report on one seed, as a line of JSON. Both ends are the same build, so the format is not
+// stable.
 type report struct {
 	Seed       uint64
 	Broken     bool
@@ -26,7 +26,7 @@ type report struct {
 
 // worker runs one seed after another.
 type worker interface {
-	// run returns the report on a seed. After an error the worker is of no use any more.
+	// run returns the report on a seed. After an error the worker must not be used any more.
 	run(seed uint64) (report, error)
 	close()
 }
@@ -62,7 +62,7 @@ func startSeeds(program string, args, env []string, timeout time.Duration) (*see
 func startWorker(program string, args, env []string, timeout time.Duration) (worker, error) {
 	p, err := startSeeds(program, args, env, timeout)
 	if err != nil {
-		return nil, err // and no worker, not one that is nil.
+		return nil, err // a nil interface, not one that holds a nil pointer.
 	}
 	return p, nil
 }

@@ -25,10 +25,9 @@ func Seeds(first, last uint64) Range { return Range{first, last} }
 // Options of Run. The zero value is fine.
 type Options struct {
 	Scenario string                     // the name of one of the system's scenarios. Default: its usual one.
-	Edit     func(s *scenario.Scenario) // changes the scenario before seeds draw from it. Default: nothing does.
+	Edit     func(s *scenario.Scenario) // changes the scenario before seeds draw from it. Default: no change.
 
-	// Shrink is how long to make a failure smaller, in real time; what was found by then is the result. Default: 20 s.
-	// Negative: not at all.
+	// Shrink bounds the time for making a failure smaller, in real time. Default: 20 s. Negative: not at all.
 	Shrink time.Duration
 
 	// Failures is how many seeds may fail before the rest is left out. Default: 1. Only the first is made smaller.
@@ -116,7 +115,7 @@ func (r *runner) kept() ([]string, error) {
 	return files, err
 }
 
-// run runs one seed and returns what is to be said of its failure; empty: all promises held.
+// run runs one seed and returns the report of its failure; empty: all promises held.
 func (r *runner) run(test string, seed uint64, s scenario.Scenario, small bool) string {
 	drawn := sim.Draw(seed, s)
 	res, err := r.system.Run(sim.Options{Seed: seed, Scenario: &drawn})

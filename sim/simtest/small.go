@@ -13,7 +13,7 @@ import (
 	"kvs/sim/shrink"
 )
 
-// shrink makes a failure smaller, keeps what is left, and tells about it.
+// shrink makes a failure smaller, keeps the result, and reports on it.
 func (r *runner) shrink(test string, drawn scenario.Scenario, res *sim.Result) string {
 	began, way := time.Now(), res.Ways()[0]
 	first := shrink.SizeOf(&drawn, res.Begun, 1)
@@ -44,7 +44,7 @@ func (r *runner) shrink(test string, drawn scenario.Scenario, res *sim.Result) s
 	return text + fmt.Sprintf("kept in: %s, which runs first from now on\nreplay: %s\n", file, replayCommand(name))
 }
 
-// packagePath is that of the package under test, as far as the build knows it.
+// packagePath is the path of the package under test, if the build has recorded it.
 func packagePath() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || !strings.HasSuffix(info.Path, ".test") {

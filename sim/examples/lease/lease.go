@@ -1,6 +1,5 @@
-// Package lease is a lease service, the smallest system that the simulator runs with something to get wrong: whoever
-// has the word of a majority may act alone until the lease ends. The README is a tutorial. Node is the machine;
-// system.go has what the simulator wants to know.
+// Package lease is a lease service, the smallest simulated system that can be wrong: a member with grants of a majority
+// may act alone until its lease ends. The README is a tutorial. Node is the machine; system.go is the simulator's part.
 package lease
 
 import (
@@ -16,15 +15,15 @@ import (
 // Messages are a kind, the ballot that it is about, and the highest ballot that the sender has granted.
 const (
 	ask     = 'a' // give me the lease.
-	granted = 'g' // as far as I am concerned it is yours, for a term from when I got your word.
+	granted = 'g' // I grant you the lease, for a term from when I got your question.
 	refused = 'r' // another member has it, or a ballot is higher.
-	release = 'e' // I do not want it any more under this ballot.
+	release = 'e' // I no longer want the lease under this ballot.
 )
 
-// What is on a disk.
+// Keys on a disk.
 const (
 	grantedKey = "granted" // the highest ballot that it has granted.
-	// the highest ballot that it has asked for: none is asked for twice, or an old grant could count for a new
+	// the highest ballot that it has asked for: a ballot is never used twice, or an old grant could count for a new
 	// question.
 	askedKey = "asked"
 )
@@ -43,14 +42,14 @@ type Node struct {
 	fromAnswer bool          // the planted bug: see hold.
 	rng        *rand.Rand
 
-	// What it has granted. Nobody hears of it before it is durable.
+	// What it has granted. A grant is durable before it is sent.
 	grant uint64
 	until time.Duration // monotonic: no other member gets a grant before.
 
 	// What it asks for.
 	asking  uint64 // zero: nothing.
 	askedAt time.Duration
-	late    time.Duration // it gives up then.
+	late    time.Duration // the time at which it gives up.
 	votes   uint64        // a bit for each member that has granted it.
 	waiting []uint64      // requests.
 
@@ -60,7 +59,7 @@ type Node struct {
 
 	highest  uint64 // ballot that it has heard of.
 	persists sim.PersistID
-	failed   bool // its disk broke: it says nothing more.
+	failed   bool // its disk failed: it sends nothing more.
 }
 
 // Step implements sim.Machine.
@@ -69,7 +68,7 @@ func (n *Node) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 		return
 	}
 	switch in.Kind {
-	case sim.InputRequest: // somebody wants this member to act, which it may do as long as it holds the lease.
+	case sim.InputRequest: // a client asks this member to act, which it may do as long as it holds the lease.
 		if now.Mono < n.ends {
 			eff.Replies = append(eff.Replies, sim.Reply{ID: in.ID, Body: n.token})
 			return
@@ -77,7 +76,7 @@ func (n *Node) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 		if n.waiting = append(n.waiting, in.ID); n.asking == 0 {
 			n.asking, n.askedAt, n.votes = (n.highest/nodesSpan+1)*nodesSpan+uint64(n.number), now.Mono, 0
 			n.broadcast(eff, n.persist(eff, askedKey, n.asking), ask, n.asking)
-			// or two members with half of the votes each go on like that.
+			// otherwise two members with half of the votes each could go on like that.
 			n.late = now.Mono + chaos.DrawDuration(n.rng, patience, 2*patience)
 			eff.Wake = n.late
 		}
@@ -116,23 +115,23 @@ func (n *Node) asked(now sim.Time, from string, ballot uint64, eff *sim.Effects)
 	n.send(eff, n.persist(eff, grantedKey, ballot), from, granted, ballot)
 }
 
-// hold begins to act. A member grants for a term from when it got the question, which is after that was asked: the
-// lease counts from there, or the others might think it over while this member still acts. Clocks may differ by a part
-// of a term.
+// hold begins to act. A member grants for a term from when it got the question, which is after the question was sent.
+// So the lease counts from the sending: otherwise the grants of the others could end while this member still acts.
+// Clock rates may differ by a part of a term.
 func (n *Node) hold(now sim.Time, eff *sim.Effects) {
 	from := n.askedAt
 	if n.fromAnswer {
 		from = now.Mono
 	}
 	n.token, n.ends = n.asking, from+n.term-n.term/100
-	if now.Mono >= n.ends { // the process stood still meanwhile.
+	if now.Mono >= n.ends { // the process was paused meanwhile.
 		n.answer(eff, 0)
 		return
 	}
 	n.answer(eff, n.token)
 }
 
-// answer answers all who wait: with the token, or zero when it did not get the lease.
+// answer answers all waiting requests: with the token, or zero when it did not get the lease.
 func (n *Node) answer(eff *sim.Effects, token uint64) {
 	for _, id := range n.waiting {
 		eff.Replies = append(eff.Replies, sim.Reply{ID: id, Body: token})
@@ -140,7 +139,7 @@ func (n *Node) answer(eff *sim.Effects, token uint64) {
 	n.asking, n.waiting = 0, n.waiting[:0]
 }
 
-// persist stores a ballot, and returns what has to be durable before anybody hears of it.
+// persist stores a ballot, and returns the persist to wait for before it is sent.
 func (n *Node) persist(eff *sim.Effects, key string, ballot uint64) sim.PersistID {
 	n.persists++
 	change := sim.Change{Key: key, Value: binary.BigEndian.AppendUint64(nil, ballot)}

@@ -16,8 +16,8 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Exclusive is the promise of the service: whoever acts does so under a lease that is no older than any under which
-// somebody has acted.
+// Exclusive is the promise of the service: a member acts only under a lease that is not older than any lease under
+// which a member has acted.
 const Exclusive scenario.Promise = "exclusive"
 
 // System implements sim.System.
@@ -36,7 +36,7 @@ type cluster struct {
 	own *Sections
 }
 
-// Start implements sim.Cluster. A member that has granted a lease before does not know when that was: it takes it to be
+// Start implements sim.Cluster. A member that has granted a lease before does not know when: it assumes that it was
 // just now.
 func (c *cluster) Start(r *sim.Replica, now sim.Time, _ *sim.Effects) (sim.Machine, error) {
 	n := &Node{number: r.Number, term: c.own.Term, fromAnswer: c.own.FromAnswer, rng: r.Rand()}
@@ -54,8 +54,8 @@ func (c *cluster) Start(r *sim.Replica, now sim.Time, _ *sim.Effects) (sim.Machi
 	return n, errors.Join(err, err2)
 }
 
-// AppendState implements sim.Stater, for sim/explore: what the node's future depends on. Without it a search would work
-// as well, and take longer.
+// AppendState implements sim.Stater, for sim/explore: the state on which the node's future depends. Without it a search
+// works too, but takes longer.
 func (n *Node) AppendState(b []byte) []byte {
 	for _, v := range []uint64{n.grant, uint64(n.until), n.asking, uint64(n.askedAt), uint64(n.late), n.votes, n.token,
 		uint64(n.ends), n.highest, uint64(len(n.waiting))} {
@@ -74,7 +74,7 @@ func number(address string) int {
 			return n
 		}
 	}
-	panic("lease: no member is at " + address)
+	panic("lease: no member has the address " + address)
 }
 
 // Describe implements sim.Cluster.
@@ -177,7 +177,7 @@ var files embed.FS
 // Mutants are bugs to plant in the service: see kvs/sim/mutants.
 var Mutants = must(fs.Sub(files, "mutants"))
 
-// Scenarios are the service's own.
+// Scenarios are the scenarios of the service.
 var Scenarios = &scenario.Library{Files: must(fs.Sub(files, "scenarios")), New: func() scenario.Sections {
 	return &Sections{Think: 20 * time.Millisecond, ThinkMax: 200 * time.Millisecond, Term: 2 * time.Second}
 }}

@@ -98,7 +98,7 @@ func (m *Machine) makeSnapshot() *pb.Snapshot {
 }
 
 // compact makes a snapshot when enough was applied since the last one, and shortens the log. While a snapshot of
-// another node is on its way to the disk there is nothing to compact.
+// another node is in flight to the disk there is nothing to compact.
 func (m *Machine) compact() {
 	if m.applied.index < m.snapshot+uint64(m.tuning.SnapshotEvery) || m.applied.index < m.journal.base.index {
 		return
@@ -116,12 +116,12 @@ func (m *Machine) tell(n Note) {
 
 func (m *Machine) noteTerm() uint64 {
 	if m.node == nil {
-		return m.storage.hard.GetTerm() // it is being started.
+		return m.storage.hard.GetTerm() // the node is being started.
 	}
 	return m.node.BasicStatus().GetTerm()
 }
 
-// say leaves a line in the log of the run when the node has got another role or term.
+// say logs a change of the node's role or term.
 func (m *Machine) say() {
 	now := m.timer.look()
 	if now.role == m.said.role && now.term == m.said.term && now.lead == m.said.lead {
@@ -141,8 +141,8 @@ func (m *Machine) noteElected() {
 	}
 }
 
-// noteProgress tells the checkers what the node leads with, and what it knows as committed, once its journal holds
-// what the library's log holds.
+// noteProgress tells the checkers the leader's log, and the committed entries that the node knows, once its journal
+// holds the library's log.
 func (m *Machine) noteProgress() {
 	now := m.timer.look()
 	if now.role == raft.StateLeader && m.led != now.term && m.journal.last().term == now.term {

@@ -2,8 +2,8 @@ package raft
 
 import "fmt"
 
-// leaderCompleteness: an entry committed in a term is in the logs of the leaders of all later terms. What a leader has
-// only in a snapshot is left to stateMachineSafety.
+// leaderCompleteness: an entry committed in a term is in the logs of the leaders of all later terms. Entries that a
+// leader has only in a snapshot are left to stateMachineSafety.
 type leaderCompleteness struct {
 	leaders   []leaderLog
 	committed map[uint64]commitment
@@ -66,8 +66,8 @@ func (c *leaderCompleteness) commit(n *Note) string {
 	return ""
 }
 
-// misses says that the leader did not have a committed entry when it began to lead; nothing if it had, or if that is
-// past finding out.
+// misses describes a committed entry that the leader did not have when it began to lead; empty: it had the entry, or
+// that can no longer be found out.
 func (l *leaderLog) misses(index uint64, c *commitment) string {
 	last := l.base.index + uint64(len(l.terms))
 	var has uint64

@@ -2,8 +2,8 @@ package raft
 
 import "fmt"
 
-// stateMachineSafety: if a node has applied an entry at an index, no other node ever applies a different one there;
-// and what a snapshot holds is what the log made.
+// stateMachineSafety: if a node has applied an entry at an index, no other node ever applies a different one there; and
+// a snapshot holds the state that the log made.
 type stateMachineSafety struct{ applied map[uint64]appliedEntry }
 
 type appliedEntry struct {

@@ -10,15 +10,15 @@ import (
 	"kvs/sim"
 )
 
-// client reads and writes registers, one operation at a time. It sends what it got no answer to again, to another node
-// and under the same number.
+// client reads and writes registers, one operation at a time. It sends a request without an answer again, to another
+// node and under the same number.
 type client struct {
 	sim.BaseClient
 	c      *cluster
 	rng    *rand.Rand
 	number int
 	seq    uint64
-	known  map[string]string // what it saw in a register last: a compare-and-set expects that.
+	known  map[string]string // the value that it read last from a register: a compare-and-set expects it.
 
 	command Command
 	tries   int

@@ -8,7 +8,7 @@ import (
 	"kvs/sim"
 )
 
-// Kind says what a client asks for.
+// Kind is the kind of a request.
 type Kind uint8
 
 // The kinds of request. Get is read through ReadIndex and never enters the log; the others do.
@@ -27,9 +27,9 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
-// Command is a request of a client. Session and Seq name it for ever: a client that learns nothing sends the same
-// command again, and it is applied at most once (Ongaro 2014, section 6.3). A client has one command at a time, with a
-// higher Seq each time.
+// Command is a request of a client. Session and Seq name it for ever: a client without an answer sends the same command
+// again, and it is applied at most once (Ongaro 2014, section 6.3). A client has one command at a time, with a higher
+// Seq each time.
 type Command struct {
 	Kind         Kind
 	Session, Seq uint64
@@ -38,10 +38,11 @@ type Command struct {
 	ExpectAbsent bool
 }
 
-// Status is what became of a command.
+// Status is the outcome of a command.
 type Status uint8
 
-// The statuses. Refused says that this attempt certainly did nothing and never will; Unknown says nothing.
+// The statuses. Refused means that this attempt certainly did nothing and never will; after Unknown it may have been
+// applied.
 const (
 	Done Status = iota + 1
 	Refused
@@ -64,7 +65,7 @@ func (res *Result) Hash(h *sim.Hash) {
 	h.Bytes(w.b)
 }
 
-// encodingVersion is the first byte of every command, result and snapshot. Others are refused.
+// encodingVersion is the first byte of every command, result and snapshot. Other versions are refused.
 const encodingVersion = 1
 
 var errShort = errors.New("it ends too early")
@@ -138,7 +139,7 @@ func (r *reader) version() {
 	}
 }
 
-// end returns the first error, or that something is left over.
+// end returns the first error, or that bytes are left over.
 func (r *reader) end(what string) error {
 	if r.err == nil && len(r.b) > 0 {
 		r.err = fmt.Errorf("%d bytes too many", len(r.b))

@@ -33,15 +33,16 @@ type Member struct {
 	Role Role
 }
 
-// Control is what an operator tells a node: to hand over to the node Target, or if that is zero to propose Changes.
+// Control is a command of the operator to a node: to hand over to the node Target, or if that is zero to propose
+// Changes.
 type Control struct {
 	Target  uint64
 	Changes []Member // none: to leave a joint configuration.
 	Joint   bool     // through joint consensus, even a single one,
-	Stay    bool     // and stay in the joint configuration until somebody says otherwise.
+	Stay    bool     // and stay in the joint configuration until the operator ends it.
 }
 
-// control carries out what an operator says, as far as the library goes along with it.
+// control carries out an operator's command, if the library accepts it.
 func (m *Machine) control(c *Control) {
 	if m.node.BasicStatus().Lead == raft.None {
 		return
@@ -81,7 +82,7 @@ func changeOf(c *Control) pb.ConfChangeI {
 }
 
 // allowed reports whether a change may be applied to a configuration: the checks of package confchange, which panics
-// where this says no. A change that was valid when it was proposed may be none any more.
+// where this returns false. A change that was valid when it was proposed may be invalid when it is applied.
 func allowed(conf *pb.ConfState, c *pb.ConfChangeV2) bool {
 	joint := len(conf.GetVotersOutgoing()) > 0
 	if c.LeaveJoint() {

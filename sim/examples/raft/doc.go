@@ -1,10 +1,10 @@
-// Package raft is somebody else's consensus library in the simulator: etcd's raft (go.etcd.io/raft/v3, its RawNode),
+// Package raft is another project's consensus library in the simulator: etcd's raft (go.etcd.io/raft/v3, its RawNode),
 // unmodified, as replicated registers with snapshots, learners and changes of the members.
 //
 // Machine (machine.go) is one node: it steps the library, keeps its log on a disk (journal.go, storage.go), applies
-// what is committed (apply.go, registers.go) and answers requests (requests.go). System (system.go) tells the
-// simulator how nodes start, what clients do (client.go) and who changes the members (operator.go). What has to hold
-// is a check a file: check_*.go, Raft's five properties, beside the judge of histories.
+// what is committed (apply.go, registers.go) and answers requests (requests.go). System (system.go) starts nodes for
+// the simulator, and has the clients (client.go) and the operator that changes the members (operator.go). Raft's five
+// properties are checked in one file each (check_*.go), beside the judge of histories.
 //
 // It is an example and a test, not a store. Begin with README.md, then machine.go.
 package raft

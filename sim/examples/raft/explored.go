@@ -11,10 +11,11 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
-// space is what there is to explore: clusters that have elected a leader, and a few operations on one register.
+// space describes how the system is explored: clusters that have elected a leader, and a few operations on one
+// register.
 //
-// What the library has in memory nobody may look at, so a node stands for all that has happened to it, in its order:
-// there are more states than with a machine that says when two of them are the same (sim.Stater), and scopes are small.
+// The library does not expose its memory, so the state of a node is the sequence of all its inputs. There are more
+// states than with a machine that encodes its own state (sim.Stater), so scopes are small.
 func space() *explore.Space {
 	op := func(node int, word string, after bool) explore.Op {
 		return explore.Op{Node: node, Word: word, After: after}
@@ -31,11 +32,11 @@ func space() *explore.Space {
 	}}
 }
 
-// exploredSystem is System with clients that ask for what a scope says.
+// exploredSystem is System with the clients of a scope.
 type exploredSystem struct{ System }
 
-// New implements sim.System. All nodes vote, and none of them waits for the lease of a former leader before it votes
-// for another: time hardly passes here.
+// New implements sim.System. All nodes vote, and none waits for the lease of a former leader before it votes for
+// another: hardly any time passes here.
 func (exploredSystem) New(w *sim.World) sim.Cluster {
 	own := *SectionsOf(w.Scenario())
 	own.Tuning.PreVote, own.Tuning.CheckQuorum, own.Tuning.Voters = false, false, w.Nodes()
@@ -94,7 +95,7 @@ func (*exploredCluster) Disk() string { return "" }
 // OwnClocks implements explore.Guide: followers and leaders count the same time.
 func (*exploredCluster) OwnClocks() bool { return false }
 
-// Commute implements explore.Guide: nodes share nothing but messages.
+// Commute implements explore.Guide: nodes share only messages.
 func (*exploredCluster) Commute() bool { return true }
 
 // Warm implements explore.Guide.

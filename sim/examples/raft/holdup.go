@@ -11,7 +11,7 @@ import (
 	"go.etcd.io/raft/v3/tracker"
 )
 
-// Explain implements sim.Explainer: what each node is and knows, and how far a leader has got with the others.
+// Explain implements sim.Explainer: the state of each node, and a leader's progress with the others.
 func (c *cluster) Explain(h *sim.Holdup) {
 	for _, n := range h.Among() {
 		m := c.machine(n)

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// journal turns what the library wants stored into changes of the disk. It knows the log as it will be when everything
-// that was handed to the disk is durable, and what the library waits for until then.
+// journal turns the library's writes into changes of the disk. It has the log as it will be when all pending writes are
+// durable, and the writes for which the library waits.
 type journal struct {
 	next    sim.PersistID // number of the next persist.
 	durable sim.PersistID // number of the last durable one.
@@ -23,7 +23,7 @@ type journal struct {
 	waiting []write
 }
 
-// write is a part of a persist that the library has to hear of.
+// write is a part of a persist that is reported to the library.
 type write struct {
 	persist   sim.PersistID
 	hard      *pb.HardState
@@ -61,7 +61,7 @@ func (j *journal) at(index uint64) entryID {
 	panic(fmt.Sprintf("raft: entry %d is outside the log from %d to %d", index, j.base.index, j.last().index))
 }
 
-// after is what whatever depends on all writes so far has to wait for; zero: nothing.
+// after is the persist that an effect depending on all writes so far has to wait for; zero: none.
 func (j *journal) after() sim.PersistID {
 	last := j.next - 1
 	if len(j.changes) > 0 {
@@ -85,7 +85,7 @@ func (j *journal) putMessage(key string, m proto.Message) {
 	j.put(key, b)
 }
 
-// store hands what the library wants stored to the disk.
+// store hands the library's writes to the disk.
 func (j *journal) store(hard *pb.HardState, snapshot *pb.Snapshot, entries []*pb.Entry) write {
 	w := write{entries: entries}
 	if !raft.IsEmptySnap(snapshot) {
@@ -102,7 +102,7 @@ func (j *journal) store(hard *pb.HardState, snapshot *pb.Snapshot, entries []*pb
 	return w
 }
 
-// wait makes the library hear of w when it is durable.
+// wait reports w to the library when it is durable.
 func (j *journal) wait(w write) {
 	w.persist = j.after()
 	j.waiting = append(j.waiting, w)

@@ -14,8 +14,8 @@ var scenarioFiles embed.FS
 //go:embed mutants
 var mutantFiles embed.FS
 
-// Scenarios are the named scenarios of this system. Those in the folder known are none of them: they break promises,
-// and each shows something that README.md, "What it found", explains.
+// Scenarios are the named scenarios of this system. Those in the folder known are not among them: they break promises,
+// as README.md, "What it found", explains.
 func Scenarios() *scenario.Library {
 	return &scenario.Library{Files: sub(scenarioFiles, "scenarios"), New: NewSections}
 }

@@ -6,7 +6,7 @@ import (
 	"go.etcd.io/raft/v3"
 )
 
-// silent is a logger that says nothing, and panics where the library wants to: its invariant is broken.
+// silent is a logger that drops all lines, and panics where the library does: an invariant of it is broken.
 type silent struct{}
 
 var _ raft.Logger = silent{}

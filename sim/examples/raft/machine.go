@@ -45,22 +45,22 @@ type Machine struct {
 
 	requests  []request
 	reads     uint64      // how many reads this boot has asked for.
-	snapshots []delivery  // snapshots on their way to other nodes.
+	snapshots []delivery  // snapshots in flight to other nodes.
 	pending   *raft.Ready // handed out and not advanced: without Async there is at most one.
-	// overtaking is a snapshot that came meanwhile, the latest one. The library would take over its configuration at
-	// once, and then apply to that one the older changes that stand in the Ready.
+	// overtaking is the latest snapshot that came meanwhile. The library would use its configuration at once, and then
+	// apply the older changes in the Ready to that configuration.
 	overtaking *pb.Message
-	broken     bool // the disk broke a promise: nothing is said or done any more.
+	broken     bool // the disk failed: the node does nothing any more.
 
 	elected, committed uint64 // what the checkers have been told: the last term won, and the highest index committed.
 	led                uint64 // the last term of which they got the leader's log.
-	said               state  // what the log says of the node's role.
+	said               state  // the role that was logged last.
 
 	now time.Duration // of the present step,
-	eff *sim.Effects  // and what it asks for.
+	eff *sim.Effects  // and its effects.
 }
 
-// delivery is a snapshot that was sent to a node and has to be reported as lost if nobody hears of it.
+// delivery is a snapshot that was sent to a node and has to be reported as lost if it is not confirmed.
 type delivery struct {
 	to    uint64
 	until time.Duration
@@ -138,11 +138,10 @@ func (m *Machine) found() {
 	m.storage.hard = &pb.HardState{Term: new(uint64(1)), Commit: new(uint64(1))}
 }
 
-// Step gives the node one input. Times are monotonic: the library counts ticks, and nothing in it reads a clock on the
-// wall.
+// Step gives the node one input. Times are monotonic: the library counts ticks, and reads no wall clock.
 //
-// Data that is damaged, or meant for somebody else, is dropped. When a disk breaks its promise the node is of no use
-// any more: it says nothing until it is started anew.
+// Data that is damaged, or for another node, is dropped. When a disk fails the node sends nothing until it is started
+// again.
 func (m *Machine) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 	if m.broken {
 		return
@@ -223,10 +222,10 @@ func (m *Machine) handle(rd *raft.Ready) {
 	m.journal.wait(w)
 }
 
-// handleAsync carries out a Ready by the rules of raft.Config.AsyncStorageWrites: messages leave at once, but for
-// those that are the responses of a write to the disk. One rule is added: a request for votes waits for the disk as
-// well. The library lets it leave at once, and then a candidate may win with the votes of others before its own term
-// is durable, crash, and win the same term a second time, with another log.
+// handleAsync carries out a Ready by the rules of raft.Config.AsyncStorageWrites: messages leave at once, except the
+// responses of a write to the disk. One rule is added: a request for votes waits for the disk as well. The library lets
+// it leave at once, and then a candidate may win with the votes of others before its own term is durable, crash, and
+// win the same term a second time, with another log.
 func (m *Machine) handleAsync(rd *raft.Ready) {
 	m.readStates(rd.ReadStates)
 	for _, msg := range rd.Messages {
@@ -262,7 +261,7 @@ func (m *Machine) appendAsync(rd *raft.Ready, msg *pb.Message) {
 	m.journal.wait(w)
 }
 
-// settle does what waited for persists up to a number.
+// settle completes the writes of persists up to a number.
 func (m *Machine) settle(upTo sim.PersistID) {
 	for _, w := range m.journal.ended(upTo) {
 		m.storage.take(&w)
@@ -290,7 +289,7 @@ func (m *Machine) settle(upTo sim.PersistID) {
 func (m *Machine) respond(list []*pb.Message) {
 	for _, msg := range list {
 		before := m.timer.look()
-		_ = m.node.Step(msg) // whatever it no longer needs, it refuses.
+		_ = m.node.Step(msg) // it refuses responses that it no longer needs.
 		m.timer.changed(before)
 	}
 }
@@ -302,7 +301,7 @@ func (m *Machine) send(after sim.PersistID, msg *pb.Message) {
 			m.now + time.Duration(2*m.tuning.ElectionTicks)*m.tuning.Tick})
 	}
 	data := EncodeMessage(msg)
-	transport := sim.TransportDatagram // the library promises to put up with loss, duplicates and any order.
+	transport := sim.TransportDatagram // the library tolerates loss, duplicates and any order.
 	if len(data) > sim.DatagramBytesMax {
 		transport = sim.TransportFrame
 	}
@@ -310,8 +309,8 @@ func (m *Machine) send(after sim.PersistID, msg *pb.Message) {
 		Data: data})
 }
 
-// expire reports snapshots that nobody confirmed, and answers requests that have waited long enough. Reporting one
-// that did arrive is harmless: the library has gone on by then.
+// expire reports unconfirmed snapshots, and answers requests that have waited long enough. Reporting a snapshot that
+// did arrive is harmless: the library has gone on by then.
 func (m *Machine) expire() {
 	kept := m.snapshots[:0]
 	for _, d := range m.snapshots {

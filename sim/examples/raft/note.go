@@ -2,7 +2,7 @@ package raft
 
 import "fmt"
 
-// NoteKind says what a note is about.
+// NoteKind is the kind of a note.
 type NoteKind uint8
 
 // The kinds of note, and the fields that each has beside Term, the node's own term.
@@ -25,7 +25,7 @@ func (k NoteKind) String() string {
 	return fmt.Sprintf("note(%d)", uint8(k))
 }
 
-// Note is what a node tells the checkers and nobody else. Nothing in the machine depends on it.
+// Note is a node's note to the checkers. The machine does not depend on it.
 type Note struct {
 	Kind    NoteKind
 	By      Start
@@ -46,7 +46,7 @@ type Start struct{ Node, Boot uint64 }
 
 func (s Start) String() string { return fmt.Sprintf("n%d in its run %d", s.Node, s.Boot) }
 
-// Entry is one entry of a log: where it stands, and the hash of its type and data.
+// Entry is one entry of a log: its index and term, and the hash of its type and data.
 type Entry struct {
 	At   entryID
 	Hash uint64

@@ -12,9 +12,9 @@ import (
 // OperateEvery implements sim.Operator.
 func (c *cluster) OperateEvery() time.Duration { return c.own.Operator.Every }
 
-// Operate implements sim.Operator. While there are faults it tells a node that runs, whether that leads or not, to
-// change the roles of some nodes as the node knows them, or to hand over the leadership; and it does not wait for one
-// change before it asks for the next. Afterwards it makes every node a voter again.
+// Operate implements sim.Operator. While there are faults it tells a running node, leader or not, to change the roles
+// of some nodes as that node knows them, or to hand over the leadership; it does not wait for one change before the
+// next. Afterwards it makes every node a voter again.
 func (c *cluster) Operate() {
 	if c.w.Phase() != sim.PhaseSafety {
 		c.restoreVoters()
@@ -75,9 +75,9 @@ func (c *cluster) restoreVoters() {
 	}
 }
 
-// votersMin is how many voters an operator leaves, unless a scenario says otherwise. With two, a leader that is
-// removed may take the vote along without which the others elect nobody; with one, ReadIndex is wrong. See README.md,
-// "What it found".
+// votersMin is how many voters an operator leaves, unless a scenario says otherwise. With two, a removed leader may
+// take along the vote without which the other cannot be elected; with one, ReadIndex is wrong. See README.md, "What it
+// found".
 const votersMin = 3
 
 func (c *cluster) nodes() []int {
@@ -105,7 +105,7 @@ func votersAfter(conf *pb.ConfState, changes []Member) (n int) {
 	return n
 }
 
-// roleIn is the role of a node in a configuration; in a joint one, that of the half to come.
+// roleIn is the role of a node in a configuration; in a joint one, that in the incoming half.
 func roleIn(conf *pb.ConfState, id uint64) Role {
 	for _, v := range conf.GetVoters() {
 		if v == id {

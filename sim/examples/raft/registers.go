@@ -28,7 +28,7 @@ func (s *registers) get(key string) (value string, found bool) {
 	return value, found
 }
 
-// apply carries out a command of the log and returns what its client is told.
+// apply carries out a command of the log and returns the client's answer.
 func (s *registers) apply(c *Command) Result {
 	last := s.sessions[c.Session]
 	switch {

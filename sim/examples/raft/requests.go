@@ -9,7 +9,7 @@ import (
 	"go.etcd.io/raft/v3"
 )
 
-// request is one that the node has not answered yet.
+// request is a request that the node has not answered yet.
 type request struct {
 	number  uint64 // the world's.
 	command Command
@@ -56,7 +56,7 @@ func (m *Machine) readContext(read uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, read)
 }
 
-// readStates takes over the indexes that the library found for reads.
+// readStates takes the indexes that the library found for reads.
 func (m *Machine) readStates(list []raft.ReadState) {
 	for _, s := range list {
 		if len(s.RequestCtx) != 16 || binary.BigEndian.Uint64(s.RequestCtx) != m.boot {
@@ -83,7 +83,7 @@ func (m *Machine) answerReads() {
 	})
 }
 
-// answerCommand answers whoever sent a command that has been applied.
+// answerCommand answers the request of a command that has been applied.
 func (m *Machine) answerCommand(c *Command, res Result) {
 	m.answer(func(r *request) (Result, bool) {
 		return res, r.command.Kind != Get && r.command.Session == c.Session && r.command.Seq == c.Seq
@@ -111,7 +111,7 @@ func (m *Machine) answer(f func(*request) (Result, bool)) {
 	m.requests = kept
 }
 
-// reply answers a request. What an answer shows is committed, so it waits for no disk of this node.
+// reply answers a request. The content of an answer is committed, so the answer does not wait for this node's disk.
 func (m *Machine) reply(number uint64, res Result) {
 	m.eff.Replies = append(m.eff.Replies, sim.Reply{ID: number, Body: &res})
 }

@@ -10,7 +10,7 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Sections are what this system adds to the text of scenarios: what clients do, how the library is configured, and who
+// Sections are this system's part of scenarios: the workload, the configuration of the library, and the operator that
 // changes the configuration of the cluster.
 type Sections struct {
 	Workload Workload
@@ -18,7 +18,7 @@ type Sections struct {
 	Operator OperatorSection
 }
 
-// Workload says what clients do.
+// Workload is the workload of the clients.
 type Workload struct {
 	Keys            int // how many registers there are.
 	Get, Put, CAS   int // weights of the operations.
@@ -27,7 +27,7 @@ type Workload struct {
 	Tries           int           // attempts of one operation, each at another node, under the same number.
 }
 
-// OperatorSection says how often somebody changes the configuration, and how.
+// OperatorSection is how often the operator changes the configuration, and how.
 type OperatorSection struct {
 	Every    time.Duration // zero: never.
 	Joint    int64         // share of the changes that go through joint consensus, with up to three nodes at once.
@@ -45,7 +45,7 @@ const (
 	StateMachineSafety scenario.Promise = "state-machine-safety"
 )
 
-// NewSections returns the sections of a file that says nothing about them.
+// NewSections returns the default sections.
 func NewSections() scenario.Sections {
 	return &Sections{
 		Workload: Workload{Keys: 4, Get: 40, Put: 40, CAS: 20, Think: time.Millisecond,
@@ -140,7 +140,7 @@ func (o *Sections) Check(s *scenario.Scenario) error {
 	case o.Tuning.Voters > s.Nodes:
 		return fmt.Errorf("raft: voters=%d: there are %d nodes", o.Tuning.Voters, s.Nodes)
 	case p.Every == 0 && o.Tuning.Voters < s.Nodes:
-		return fmt.Errorf("raft: voters=%d: without an operator nobody makes voters of the other nodes",
+		return fmt.Errorf("raft: voters=%d: without an operator the other nodes never become voters",
 			o.Tuning.Voters)
 	case p.Least < 1 || p.Every > 0 && p.Least > o.Tuning.Voters:
 		return fmt.Errorf("operator: least=%d: keep at least one voter, and no more than there are at first", p.Least)
@@ -151,8 +151,7 @@ func (o *Sections) Check(s *scenario.Scenario) error {
 	return checkFaults(s)
 }
 
-// checkFaults refuses what Raft promises nothing for: a disk that comes back without what it had acknowledged, or
-// damaged.
+// checkFaults refuses faults that Raft does not tolerate: a disk that has lost acknowledged writes, or is damaged.
 func checkFaults(s *scenario.Scenario) error {
 	refused := func(k chaos.Kind) bool {
 		return k == chaos.Wipe || k == chaos.LoseTail || k == chaos.SwapDisks || k == chaos.Rot ||
@@ -174,9 +173,9 @@ func checkFaults(s *scenario.Scenario) error {
 }
 
 // Draw implements scenario.Sections. Of the workload, keys and pauses are upper bounds. Asynchronous storage, pre-vote
-// and check-quorum are on half of the time where the scenario has them on, snapshots come at least as often as it
-// says, and an operator comes by half of the time. Two voters are the least: with one, ReadIndex is known to be wrong.
-// See README.md.
+// and check-quorum are on half of the time where the scenario has them on, snapshots are at least as frequent as in the
+// scenario, and half of the time there is an operator. Two voters are the least: with one, ReadIndex is known to be
+// wrong. See README.md.
 func (o *Sections) Draw(rng *rand.Rand, s *scenario.Scenario, m scenario.Moment) {
 	switch m {
 	case scenario.AfterClients:

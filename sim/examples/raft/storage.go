@@ -26,19 +26,19 @@ const (
 
 func keyEntry(index uint64) string { return fmt.Sprintf("%s%020d", keyLog, index) }
 
-// entryID names an entry: Raft promises that there is one entry of a term at an index, and one log that leads to it.
+// entryID identifies an entry: in Raft there is one entry of a term at an index, and one log that leads to it.
 type entryID struct{ index, term uint64 }
 
 // storage is the library's view of what is durable. It follows the disk: a write shows here when it cannot be lost any
-// more, and no earlier. The library looks up what is younger in its own memory.
+// more, and no earlier. The library has younger entries in its own memory.
 type storage struct {
 	hard *pb.HardState
 	snap *pb.Snapshot
 	base entryID     // the entry before the first of log.
 	log  []*pb.Entry // entries base.index+1, base.index+2, ...
 
-	// fresh makes a snapshot of what is applied now, to be sent to another node. The one on the disk may be older than
-	// the configuration that the other node belongs to, and then the library refuses it there, for ever.
+	// fresh makes a snapshot of the applied state, to be sent to another node. The one on the disk may be older than
+	// the configuration with the other node, and then the library would refuse it there for ever.
 	fresh func() *pb.Snapshot
 }
 

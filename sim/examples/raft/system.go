@@ -67,8 +67,8 @@ func (c *cluster) leader(nodes []int) (leader *Machine) {
 	return leader
 }
 
-// Unsettled implements sim.Cluster: there is a leader whom all follow, all have applied everything, and all came to
-// the same.
+// Unsettled implements sim.Cluster: there is a leader that all follow, all have applied everything, and all have the
+// same state.
 func (c *cluster) Unsettled(nodes []int) string {
 	leader := c.leader(nodes)
 	if leader == nil {
@@ -108,9 +108,9 @@ func (c *cluster) missing(leader *Machine) (nodes []uint64) {
 	return nodes
 }
 
-// MayBegin implements sim.CoreChooser. A majority of the nodes promises something only while all of them are voters.
-// And nodes outside the core stay as they are for good: without pre-vote one that hears nobody stands for election
-// again and again, and without check-quorum it leads for ever, if it led, since the others hear it.
+// MayBegin implements sim.CoreChooser. A majority of the nodes is enough only while all nodes are voters. And nodes
+// outside the core stay as they are for good: without pre-vote a node that receives nothing stands for election again
+// and again, and without check-quorum such a leader leads for ever, since the others receive its messages.
 func (c *cluster) MayBegin() bool {
 	return c.own.Operator.Every == 0 && c.own.Tuning.PreVote && c.own.Tuning.CheckQuorum
 }
@@ -186,7 +186,7 @@ func (i *invariant) Observe(e *sim.Event) {
 // Finish implements sim.Checker.
 func (i *invariant) Finish() {}
 
-// counts say how much of the library a run has reached.
+// counts tell how much of the library a run has reached.
 type counts struct{ elections, applied, restored, configurations int }
 
 // Name implements sim.Checker.

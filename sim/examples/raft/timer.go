@@ -8,10 +8,10 @@ import (
 )
 
 // timer decides when the node stands for election. The library would decide that itself, with a timeout that it draws
-// from crypto/rand: the only thing in it that no seed can repeat. So the library never gets to it: a node that does
-// not lead is ticked by TickQuiesced, which counts and does nothing more, and this timer calls Campaign instead, by
-// the very same rules (tickElection, reset, and the places that set electionElapsed to zero in raft.go) with a timeout
-// drawn from the seed. A leader, whose ticks draw nothing, is ticked by Tick.
+// from crypto/rand, its only source of randomness that no seed can repeat. So the library's own timer is not used: a
+// node that does not lead is ticked by TickQuiesced, which only counts, and this timer calls Campaign instead, by the
+// same rules (tickElection, reset, and the places that set electionElapsed to zero in raft.go) with a timeout drawn
+// from the seed. A leader, whose ticks draw nothing, is ticked by Tick.
 type timer struct {
 	m       *Machine
 	next    time.Duration // when the next tick is due.
@@ -19,7 +19,7 @@ type timer struct {
 	limit   int           // how many of them make an election.
 }
 
-// state is what the library's own timer is reset by.
+// state is the state whose change resets the library's own timer.
 type state struct {
 	term, vote uint64
 	role       raft.StateType
@@ -43,7 +43,7 @@ func (t *timer) reset() {
 	t.limit = t.m.tuning.ElectionTicks + t.m.rng.IntN(t.m.tuning.ElectionTicks)
 }
 
-// tick makes one tick if it is due. Ticks that a pause swallowed do not come later, like those of time.Ticker.
+// tick makes one tick if it is due. Ticks during a pause are dropped, as those of time.Ticker are.
 func (t *timer) tick() {
 	now := t.m.now
 	if now < t.next {
@@ -64,7 +64,7 @@ func (t *timer) tick() {
 	}
 }
 
-// changed restarts the count with a new timeout when the node has got another term or another role.
+// changed restarts the count with a new timeout when the node's term or role has changed.
 func (t *timer) changed(before state) state {
 	now := t.look()
 	switch {
@@ -76,7 +76,7 @@ func (t *timer) changed(before state) state {
 	return now
 }
 
-// stepped does what changed does, and also restarts the count after a word from the leader.
+// stepped does what changed does, and also restarts the count after a message from the leader.
 func (t *timer) stepped(before state, msg *pb.Message) {
 	now := t.changed(before)
 	switch msg.GetType() {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Tuning is how a cluster is configured, the same for all its nodes.
+// Tuning is the configuration of a cluster, the same for all its nodes.
 type Tuning struct {
 	Tick           time.Duration // between two ticks of the library.
 	HeartbeatTicks int
-	ElectionTicks  int // a follower waits for as many, up to twice as many, without a word from a leader.
+	ElectionTicks  int // a follower waits for as many, up to twice as many, without a message from a leader.
 	PreVote        bool
 	CheckQuorum    bool
 	LeaseReads     bool // reads trust the leader's lease instead of a round of heartbeats.
 	Async          bool // the library's asynchronous storage writes, instead of Ready and Advance.
-	Voters         int  // nodes 1 to Voters are the first configuration; the others wait outside.
+	Voters         int  // nodes 1 to Voters are the first configuration; the others are not in it.
 
-	// What the library's documentation allows, and what breaks promises. See README.md, "What it found".
+	// Allowed by the library's documentation, but breaks promises. See README.md, "What it found".
 	EarlyVotes     bool // with Async: a request for votes leaves before the candidate's own term and vote are durable.
 	EarlySnapshots bool // without Async: a snapshot is handed to the library between a Ready and its Advance.
 

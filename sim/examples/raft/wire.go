@@ -13,13 +13,13 @@ import (
 // A message on the wire:
 //
 //	1 byte   version
-//	4 bytes  CRC-32C of what follows, little-endian: the library takes every message for genuine
+//	4 bytes  CRC-32C of what follows, little-endian: the library trusts every message
 //	rest     a raftpb.Message
 const wireVersion = 1
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// EncodeMessage puts a message of the library into the form in which it travels.
+// EncodeMessage encodes a message of the library for the wire.
 func EncodeMessage(msg *pb.Message) []byte {
 	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 5, 5+proto.Size(msg)), msg)
 	if err != nil {
@@ -30,7 +30,7 @@ func EncodeMessage(msg *pb.Message) []byte {
 	return b
 }
 
-// DecodeMessage reads what EncodeMessage wrote, and refuses whatever was damaged. The message does not share b.
+// DecodeMessage reads what EncodeMessage wrote, and refuses damaged data. The message does not share b.
 func DecodeMessage(b []byte) (*pb.Message, error) {
 	switch {
 	case len(b) < 5:

@@ -12,14 +12,15 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// Availability, as far as a single answer shows it. That all is served in the end is what `finished` asks of the
-// core and of the end of a run, where clients try again; a member that refuses now and then passes there.
+// Availability, as far as a single answer shows it. The promise `finished` requires that all operations succeed in the
+// end, in the core phase and at the end of a run, where clients try again; a member that refuses now and then passes
+// there.
 //
-//   - An eventual operation needs nobody else: a member in mode normal does it, if its disk can be read.
-//   - Operations of the other levels may be refused at once when no majority of the voters can be had, and for that
-//     reason they are refused only then, as far as the member itself knows.
+//   - An eventual operation needs no other member: a member in mode normal does it, if its disk can be read.
+//   - Operations of the other levels may be refused at once for want of a majority only when no majority of the voters
+//     is alive as far as the member itself knows.
 
-// availableCheck looks at answers that leave members, and at the mode that each had when it was asked.
+// availableCheck checks the answers of members, with the mode that each had when it was asked.
 type availableCheck struct{ check }
 
 func newAvailableCheck(w *world.World) *availableCheck {

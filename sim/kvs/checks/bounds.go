@@ -11,16 +11,16 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// backlog is what waits in the world around a node.
+// backlog counts what waits in the world around a node.
 type backlog struct{ gate, disk, inbox int }
 
 // backlogMax bounds what may wait for a disk: far more than clients and peers of a cluster this size can have open.
 const backlogMax = 20_000
 
-// hintSlack is how late a node may drop hints: it wakes up for it, but a paused one does not.
+// hintSlack is how late a node may drop hints: it has a timer for it, but a paused node does not run.
 const hintSlack = time.Second
 
-// boundsCheck looks at all running members now and then.
+// boundsCheck checks all running members at intervals.
 type boundsCheck struct{ check }
 
 func newBoundsCheck(w *world.World) *boundsCheck {
@@ -34,7 +34,7 @@ func (c *boundsCheck) Observe(e *sim.Event) {
 	c.w.Violate(checkBounds(e.Replica.Number, &e.Own.(*world.Look).Status, b, c.w.Tuning())...)
 }
 
-// checkBounds looks at the queues of one replica, and at what only a bug can cause: streams have checksums of their
+// checkBounds checks the queues of one replica, and counters that only a bug can raise: streams have checksums of their
 // own, so a frame that its receiver refuses was encoded wrongly.
 func checkBounds(n int, s *node.Status, b backlog, t node.Tuning) []sim.Violation {
 	var out []sim.Violation
@@ -62,8 +62,7 @@ func checkBounds(n int, s *node.Status, b backlog, t node.Tuning) []sim.Violatio
 	return out
 }
 
-// sealedCheck: where datagrams are sealed no member takes in one of a stranger, and none refuses the word of another
-// member.
+// sealedCheck: where datagrams are sealed no member accepts one of a stranger, and none refuses one of another member.
 type sealedCheck struct{ check }
 
 func newSealedCheck(w *world.World) *sealedCheck {

@@ -12,25 +12,25 @@ import (
 // Promises that hold in every run, beside those that the scenario names.
 const (
 	promiseBounded     = sim.PromiseBounded // queues stay within their bounds, and the node does not spin.
-	promiseKnownValues = "known-values"     // what is read was written, there, and not refused.
-	// votes stick, the rule decides alike everywhere, and what is settled stays.
+	promiseKnownValues = "known-values"     // a value that is read was written to that path, and not refused.
+	// votes do not change, the rule decides alike everywhere, and settled conflicts stay settled.
 	promiseConflict = "conflict"
-	promiseDelivery = "delivery"      // what is said to be on a disk is there.
-	promiseLosers   = "losers-kept"   // what took part in a conflict can be fetched for a while.
-	promisePersist  = "persist-first" // nobody learns of a write before its own node has it on disk.
-	promiseIndex    = "index"         // what comparisons of members see is what is there.
+	promiseDelivery = "delivery"      // acknowledged data is on the disk.
+	promiseLosers   = "losers-kept"   // the candidates of a conflict can be fetched for a while.
+	promisePersist  = "persist-first" // a write is on its own node's disk before others get it.
+	promiseIndex    = "index"         // the index, which comparisons use, agrees with the records.
 	// an acknowledged linearizable write is on the disks of a majority of the voters.
 	promiseChosen    = "chosen"
-	promiseSession   = "session"    // what one disk has shown or acknowledged it does not take back.
-	promiseJoin      = "join"       // a newcomer serves nothing before its time, and goes on where it stopped.
-	promiseAvailable = "available"  // who can serve does.
-	promiseExpiry    = "expiry"     // a value lives as long as it says.
-	promiseEnds      = "ends-known" // nothing is dropped but tombstones that every member has had.
+	promiseSession   = "session"    // a disk never shows an older version than it has shown or acknowledged.
+	promiseJoin      = "join"       // a newcomer serves only when it may, and continues after a restart.
+	promiseAvailable = "available"  // a member that can serve does.
+	promiseExpiry    = "expiry"     // a value ends after its time to live, not before.
+	promiseEnds      = "ends-known" // only tombstones that every member has had are dropped.
 	promiseListing   = "listing"    // a listing shows exactly what is there.
-	promiseSealed    = "sealed"     // in a secure cluster strangers are not heard, and members are.
+	promiseSealed    = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
 )
 
-// check is what checkers have in common: the promise, and what they are told of.
+// check is the common part of checkers: the promise, and its events.
 type check struct {
 	w      *world.World
 	name   string
@@ -43,13 +43,13 @@ func (c *check) Name() string { return c.name }
 // Events implements sim.Checker.
 func (c *check) Events() sim.EventSet { return c.events }
 
-// Observe implements sim.Checker: the event is of no interest.
+// Observe implements sim.Checker: the event is ignored.
 func (c *check) Observe(*sim.Event) {}
 
 // Finish implements sim.Checker: nothing is judged at the end.
 func (c *check) Finish() {}
 
-// bad says that the promise breaks at a node, and on a path if there is one.
+// bad reports that the promise breaks at a node, and on a path if there is one.
 func (c *check) bad(node int, path, format string, args ...any) {
 	c.w.Violate(sim.Violation{Promise: c.name, Node: node, Path: path, Detail: fmt.Sprintf(format, args...)})
 }
@@ -58,13 +58,13 @@ func (c *check) bad(node int, path, format string, args ...any) {
 type Set struct {
 	all []sim.Checker
 
-	// Those that count something for people.
+	// Checkers with counters.
 	conflict *conflictCheck
 	joins    *joinCheck
 	ends     *endCheck
 }
 
-// New makes the checkers of all promises that hold always, and of those that the scenario names.
+// New makes the checkers of all promises that hold in every run, and of those that the scenario names.
 func New(w *world.World) *Set {
 	s := &Set{conflict: newConflictCheck(w), joins: newJoinCheck(w), ends: newEndCheck(w)}
 	expected := func(p scenario.Promise, c sim.Checker) {

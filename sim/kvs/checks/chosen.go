@@ -11,10 +11,10 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// chosenCheck looks at the disks at the moment in which the cluster says that a linearizable write is done: a
-// majority of the voters has that version, or one that came after it, or has dropped a tombstone as high by the
-// rule; of those before, if the configuration has changed since it was chosen. A voter whose disk was wiped since,
-// or whose copy is rotten, counts as if it had it.
+// chosenCheck checks the disks when the cluster acknowledges a linearizable write: a majority of the voters has that
+// version, or a later one, or has dropped a tombstone at least as high by the rule. If the configuration has changed
+// since the write was chosen, a majority of the former voters counts. A voter whose disk was wiped since, or whose copy
+// is rotten, counts as if it had it.
 type chosenCheck struct{ check }
 
 func newChosenCheck(w *world.World) *chosenCheck {

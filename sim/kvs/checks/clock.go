@@ -11,20 +11,20 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// A member finds out that its clock is wrong from what it hears, which takes a few probes of each peer, and whose
-// own error has a bound. These figures leave room for both. They hold as long as the links in question are fair.
+// A member detects that its clock is wrong from measurements, which take a few probes of each peer and have a bounded
+// error. These figures leave room for both. They hold as long as the links in question are fair.
 const (
-	// from the moment in which a clock is wrong until no write is acknowledged any more,
+	// from when a clock is wrong until no write is acknowledged any more,
 	clockNotice  = 15 * time.Second
 	clockMargin  = time.Second            // if it is wrong by so much more than the bound.
 	fairLossMax  = 300_000                // parts per million, each way.
 	fairDelayMax = 500 * time.Millisecond // each way.
-	clockForget  = 45 * time.Second       // from the moment in which all clocks are right until writes are taken again.
+	clockForget  = 45 * time.Second       // from when all clocks are right until writes are taken again.
 	neverOff     = time.Duration(-1)
 )
 
-// clockCheck knows since when the clock of each member has been off against most of the others, all the time, and
-// since when it has been right against all of them.
+// clockCheck tracks since when the clock of each member has been off against most of the others without interruption,
+// and since when it has been right against all of them.
 type clockCheck struct {
 	check
 	since, right []time.Duration
@@ -62,8 +62,7 @@ func (c *clockCheck) Observe(e *sim.Event) {
 	}
 }
 
-// look compares the clocks as they are now. It is called often enough that none goes wrong and right again unseen
-// for long.
+// look compares the clocks as they are now. It is called often enough to notice every longer error.
 func (c *clockCheck) look() {
 	w := c.w
 	for n := 1; n <= w.Nodes(); n++ {
@@ -85,7 +84,7 @@ func (c *clockCheck) look() {
 	}
 }
 
-// compare reports whether two members can find out about each other's clocks at the moment.
+// compare reports whether two members can measure each other's clocks at the moment.
 func (c *clockCheck) compare(a, b int) bool {
 	w := c.w
 	for _, n := range [...]int{a, b} {
@@ -108,8 +107,8 @@ func (c *clockCheck) apart(a, b int) time.Duration {
 	return (c.w.Replicas[a].Shows() - c.w.Replicas[b].Shows()).Abs()
 }
 
-// refuses says why a member must not acknowledge a write that it was asked for within the last `within`; nothing
-// when it may.
+// refuses explains why a member must not acknowledge a write that was requested within the last `within`; empty: it
+// may.
 func (c *clockCheck) refuses(now time.Duration, n int, within time.Duration) string {
 	since := c.since[n]
 	if since == neverOff || now-since <= clockNotice+within {

@@ -12,12 +12,12 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// conflictCheck is an oracle that stands beside every decision. It follows the votes that replicas make durable: a
-// member votes once for a timestamp of a path, for what it held first, and never changes its vote, restarts
-// included. It decides each conflict once more from the votes, by its own reading of the rule, in the moment in
-// which a node decides, stores or shows it. And what was settled once stays so on every member, whoever joins,
-// leaves or is removed afterwards, as long as those who had a seat when it was written are the same to all, and no
-// vote of somebody who is gone has turned up.
+// conflictCheck is an oracle for every decision. It follows the votes that replicas make durable: a member votes once
+// for a timestamp of a path, for the candidate that it held first, and never changes its vote, restarts included. It
+// decides each conflict again from the votes, by its own implementation of the rule, when a node decides, stores or
+// shows it. And a settled conflict stays settled on every member, whichever members join, leave or are removed
+// afterwards, as long as all agree on the members that had a seat when it was written, and no vote of a gone member has
+// appeared.
 type conflictCheck struct {
 	check
 	members   []seats          // by number of the replica.
@@ -25,16 +25,16 @@ type conflictCheck struct {
 	cast      []ballotBox
 	conflicts map[node.Version]bool // timestamp and lowest UUID of each slot with several candidates.
 	settled   map[settledKey]node.UUID
-	by        map[ballotKey]string // the voters by whom a member knew a conflict to be settled.
+	by        map[ballotKey]string // the voters with whom a member knew a conflict to be settled.
 	held      map[node.ID][]heldConflict
-	// votes that rotted on their member's disk: others may hold them, or have them no more.
+	// votes that rotted on their member's disk: others may or may not hold them.
 	lost      map[ballotKey]bool
 	decisions int
 }
 
-// seats are those who decide, as a replica has said last.
+// seats are the electorate that a replica has reported last.
 type seats struct {
-	now    []voter // by the world's own knowledge of them,
+	now    []voter // with the world's own data about them,
 	before []voter // and when the present step began.
 }
 
@@ -49,13 +49,13 @@ type boxKey struct {
 	ts   node.Timestamp
 }
 
-// ballotBox holds the votes cast at one timestamp of one path, nearly all of them for one candidate: there are as
-// many as writes times members, so they are kept close together.
+// ballotBox holds the votes cast at one timestamp of one path, nearly all of them for one candidate: there are as many
+// votes as writes times members, so they are stored compactly.
 type ballotBox struct {
 	path    string
 	ts      node.Timestamp
-	uuid    node.UUID  // the first candidate that anybody voted for.
-	members [9]node.ID // who did, so far as there is room.
+	uuid    node.UUID  // the first candidate that got a vote.
+	members [9]node.ID // its voters, as far as there is room.
 	others  []node.Vote
 }
 
@@ -149,7 +149,7 @@ func (c *conflictCheck) Finish() {
 	c.w.Violate(c.checkLosers()...)
 }
 
-// votersOf are the voters as known to a replica that stores a conflict; none when its process is down.
+// votersOf are the voters known to a replica that stores a conflict; none when its process is down.
 func (c *conflictCheck) votersOf(r *world.Replica, s *node.Slot) []voter {
 	if !s.Conflict() || r.Node == nil {
 		return nil
@@ -157,16 +157,16 @@ func (c *conflictCheck) votersOf(r *world.Replica, s *node.Slot) []voter {
 	return c.members[r.Number].now
 }
 
-// stored takes note of a slot that replica n, of identity id, has made durable. voters are those it knows; none
-// when its process is down.
+// stored checks a slot that replica n, of identity id, has made durable. voters are those it knows; none when its
+// process is down.
 func (c *conflictCheck) stored(n int, id node.ID, path string, s *node.Slot, voters []voter) {
 	if len(s.Candidates) == 0 {
-		return // linearizable operations alone have been here.
+		return // only linearizable operations have written it.
 	}
 	if world.IsEnding(s, 0) && !s.Conflict() {
-		return // nobody votes for the end of a value.
+		return // there are no votes for the end of a value.
 	}
-	if !s.Conflict() { // whoever holds a single candidate has voted for it, and so has its origin.
+	if !s.Conflict() { // a holder of a single candidate has voted for it, and so has its origin.
 		box := c.box(path, s.TS, s.Candidates[0].UUID)
 		c.vote(box, n, path, s.TS, id, s.Candidates[0].UUID)
 		c.vote(box, n, path, s.TS, s.Candidates[0].Origin, s.Candidates[0].UUID)
@@ -212,8 +212,8 @@ func (c *conflictCheck) vote(box *ballotBox, n int, path string, ts node.Timesta
 	}
 }
 
-// forget takes note that a member lost what it held at a path: it may vote anew about what it had voted on. Of two
-// votes that it cast then, those who hear of both keep one.
+// forget records that a member lost its data at a path: it may vote again. Of its two votes, members that receive both
+// keep one.
 func (c *conflictCheck) forget(member node.ID, path string) {
 	for i := range c.cast {
 		box := &c.cast[i]
@@ -225,7 +225,7 @@ func (c *conflictCheck) forget(member node.ID, path string) {
 	maps.DeleteFunc(c.by, func(key ballotKey, _ string) bool { return key.member == member && key.path == path })
 }
 
-// hold remembers what has to be retrievable from now on: the last conflicts, fewer than a node keeps.
+// hold remembers the conflicts that have to be retrievable from now on: the last ones, fewer than a node keeps.
 func (c *conflictCheck) hold(id node.ID, path string, s *node.Slot) {
 	const heldMax = 1000
 	h := heldConflict{path: path, ts: s.TS}
@@ -239,7 +239,7 @@ func (c *conflictCheck) hold(id node.ID, path string, s *node.Slot) {
 	c.held[id] = append(list, h)
 }
 
-// settle compares what a slot settles with what was settled before.
+// settle compares a settled slot with the former settlement.
 func (c *conflictCheck) settle(n int, id node.ID, path string, s *node.Slot, voters []voter) {
 	d := decide(s, voters)
 	key, own := settledKey{path, s.TS, d.voters}, ballotKey{path, s.TS, id}
@@ -257,8 +257,8 @@ func (c *conflictCheck) settle(n int, id node.ID, path string, s *node.Slot, vot
 	c.settled[key] = d.winner
 }
 
-// decided compares a decision of replica n with the rule. Of a step in which those who decide change, it may come
-// before or after.
+// decided compares a decision of replica n with the rule. In a step that changes the electorate, the decision may come
+// before or after the change.
 func (c *conflictCheck) decided(n int, r *node.ConflictRecord, before, after []voter) {
 	c.decisions++
 	if r.Decision.Rule == slot.RuleLinearizable {
@@ -278,7 +278,7 @@ func (c *conflictCheck) decided(n int, r *node.ConflictRecord, before, after []v
 	}
 }
 
-// shows decides once more what an eventual read shows.
+// shows decides again the conflict that an eventual read shows.
 func (c *conflictCheck) shows(r *world.Replica, path string, shown *node.Record) {
 	b, found, err := r.Store().Get(schema.PrefixRecord + path)
 	if err != nil || !found {
@@ -322,8 +322,8 @@ func (c *conflictCheck) checkLosers() (out []sim.Violation) {
 	return out
 }
 
-// checkConflicts decides every conflict that is left at the end once more, and compares the outcome with what the
-// replica shows. When all members are there and agree, all have voted.
+// checkConflicts decides every conflict that is left at the end again, and compares the outcome with the version that
+// the replica shows. When all members are present and agree, all have voted.
 func checkConflicts(e *world.Evidence) []sim.Violation {
 	var out []sim.Violation
 	for i := range e.Nodes {
@@ -348,7 +348,7 @@ func checkConflicts(e *world.Evidence) []sim.Violation {
 	return out
 }
 
-// present reports whether all these voters are among the replicas at the end: one whose disk was wiped never votes.
+// present reports whether all these voters are among the replicas at the end: a voter whose disk was wiped never votes.
 func present(e *world.Evidence, voters []voter) bool {
 	for _, v := range voters {
 		is := func(n world.NodeEvidence) bool { return n.Up && n.ID == v.id }

@@ -11,20 +11,20 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// voter is one of those who decide, from when it joined until it was gone.
+// voter is a member of the electorate, from when it joined until it was gone.
 type voter struct {
 	id   node.ID
 	born uint64
 	gone uint64 // milliseconds; zero: it is not.
 }
 
-// seated reports whether v decides about what was written at a timestamp.
+// seated reports whether v has a seat for writes at a timestamp.
 func (v *voter) seated(ts node.Timestamp) bool {
 	return v.born <= uint64(ts) && (v.gone == 0 || uint64(ts.Wall()) <= v.gone)
 }
 
-// votersOfNow are those whom a replica takes for all, dead or alive, restarts included, and those who are gone,
-// oldest first. Whom it leaves out is checkElectorate's business; how old they are the world knows itself.
+// votersOfNow are the members that a replica knows, dead or alive, restarts included, and those that are gone, oldest
+// first. checkElectorate finds missing ones; the ages are the world's own data.
 func (c *conflictCheck) votersOfNow(r *world.Replica) []voter {
 	var out []voter
 	for _, id := range r.Electorate.Members() {
@@ -39,7 +39,7 @@ func (c *conflictCheck) votersOfNow(r *world.Replica) []voter {
 	return out
 }
 
-// votersAmong are the members in a table, and those who are gone.
+// votersAmong are the members in a table, and those that are gone.
 func votersAmong(members []swim.Member) []voter {
 	var out []voter
 	for _, m := range members {
@@ -58,8 +58,8 @@ func sortVoters(list []voter) {
 	})
 }
 
-// checkElectorate compares those who decide with the member table: nobody who has not left is missing, nobody is a
-// stranger. A member that is not in the table may be known from before a restart.
+// checkElectorate compares the electorate with the member table: every member that has not left is in it, and no
+// others. A member that is not in the table may be known from before a restart.
 func (c *conflictCheck) checkElectorate(r *world.Replica) {
 	members := r.Node.Status().Members
 	decide := r.Electorate.Members()
@@ -76,17 +76,17 @@ func (c *conflictCheck) checkElectorate(r *world.Replica) {
 	}
 }
 
-// verdict is how the oracle decides.
+// verdict is a decision of the oracle.
 type verdict struct {
 	winner  node.UUID
 	rule    node.Rule
-	settled bool   // no vote that may still come can change it: of the gone comes none.
-	voters  string // all who have a seat, and of which of the gone the vote is not known.
+	settled bool   // no future vote can change it: gone members do not vote.
+	voters  string // all members with a seat, and the gone members whose vote is not known.
 	why     string
 }
 
-// decide is the conflict rule as the documentation says it: more than half of the members of that time, else the
-// oldest. The ends of values lose to all writes; that one stands beside a write in a slot is for expiry.go.
+// decide is the conflict rule of the documentation: more than half of the members of that time, else the oldest. The
+// end of a value loses to all writes; expiry.go checks that it is never beside a write in a slot.
 func decide(s *node.Slot, voters []voter) (d verdict) {
 	votes, seats, known, open := make(map[node.UUID]int), 0, 0, 0
 	for _, m := range voters {

@@ -9,7 +9,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// convergedCheck judges what a run leaves behind.
+// convergedCheck judges the final state of a run.
 type convergedCheck struct{ check }
 
 func newConvergedCheck(w *world.World) *convergedCheck {
@@ -42,8 +42,8 @@ func checkConverged(e *world.Evidence) []sim.Violation {
 	return out
 }
 
-// sameSlot compares all candidates and votes, and the accepted record with all that goes with it; promises are each
-// member's own, and so is whether it counts for fast answers.
+// sameSlot compares all candidates and votes, and the accepted record with its fields; promises are each member's own,
+// and so is whether the slot counts for fast answers.
 func sameSlot(a, b *node.Slot) bool {
 	x, y := a.Consensus, b.Consensus
 	if x == nil {

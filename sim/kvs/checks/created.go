@@ -14,11 +14,11 @@ import (
 
 // A put is answered with 201 when its path showed nothing before, and with 204 otherwise.
 //
-// At the eventual and the quorum level that is about the member that was asked, in the moment in which it was. At
-// the linearizable level it is about the write before in the one order there is, which is that of the versions: so
-// it can be told where the outcome of all writes on a path is known.
+// At the eventual and the quorum level the state of the asked member counts, when it was asked. At the linearizable
+// level the former write in the order of versions counts: so it can be judged where the outcome of all writes on a path
+// is known.
 
-// createdCheck looks at the answers to puts.
+// createdCheck checks the answers to puts.
 type createdCheck struct{ check }
 
 func newCreatedCheck(w *world.World) *createdCheck {
@@ -36,13 +36,13 @@ func (k *createdCheck) Observe(e *sim.Event) {
 // Finish implements sim.Checker.
 func (k *createdCheck) Finish() { k.w.Violate(k.creations()...) }
 
-// answered looks at the answer to a put that a member decided alone, and keeps that of another one for creations.
+// answered checks the answer to a put that a member decided alone, and keeps other answers for creations.
 func (k *createdCheck) answered(r *world.Replica, c *world.Call, resp *node.Response) {
 	created := resp.Code == node.CodeCreated
 	switch {
 	case c.Request.Kind != scenarios.OpPut && c.Request.Kind != scenarios.OpCAS:
 	case resp.Level == node.Linearizable:
-		if c.Key.IsZero() { // else it may be the answer to an earlier attempt.
+		if c.Key.IsZero() { // otherwise it may be the answer to an earlier attempt.
 			wr := &k.w.Ledger.Writes[c.Write]
 			wr.Told, wr.Created = true, created
 		}
@@ -70,15 +70,15 @@ func (k *createdCheck) creations() (out []sim.Violation) {
 	return out
 }
 
-// wrongCreation returns a put that was told the wrong thing, and what the write before it was; nothing when all
-// were told right, or nobody knows.
+// wrongCreation returns a put with a wrong answer, and the write before it; nil when all answers were right, or that is
+// not known.
 func wrongCreation(l *ledger.Ledger, writes []int32) (wrong *ledger.Write, before string) {
 	var known []*ledger.Write
 	for _, i := range writes {
 		switch wr := &l.Writes[i]; {
 		case wr.Nothing:
 		case wr.Fate == ledger.Unknown || wr.Fate == ledger.Open || wr.Lost || wr.TTL > 0:
-			return nil, "" // what it did, and when it ended, may be between any two.
+			return nil, "" // its effect may be between any two others.
 		case wr.Fate == ledger.Acknowledged:
 			known = append(known, wr)
 		}

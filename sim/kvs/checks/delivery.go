@@ -7,18 +7,18 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// deliveryCheck holds members to what they tell each other and their clients about disks. An acknowledged write is
-// on the disk of the member that acknowledged it, and at the quorum level on those of a majority of the voters, in
-// the moment in which it says so. And a member that has nothing waiting for a peer any more has been told that the
-// peer holds everything: then its disk does.
+// deliveryCheck checks acknowledgements between members and to clients against the disks. An acknowledged write is on
+// the disk of the member that acknowledges it, and at the quorum level on those of a majority of the voters, at the
+// moment of the acknowledgement. And when nothing waits for a peer any more, the peer has acknowledged everything: then
+// its disk holds everything.
 //
-// Comparisons would repair a wrong acknowledgement before the end of a run, and crashes that hit the few
-// milliseconds between the word and the disk are rare; this sees it without any.
+// Comparisons would repair a wrong acknowledgement before the end of a run, and crashes in the few milliseconds between
+// the acknowledgement and the disk are rare; this check needs no crash.
 type deliveryCheck struct {
 	check
 	held map[heldPath]node.Timestamp
 	owed map[debt][]owedWrite
-	// what rotted on a disk, and anything before it, need not be sent from there.
+	// versions up to a rotten one need not be sent from that disk.
 	spoiled map[spoiledPath]node.Timestamp
 }
 
@@ -76,18 +76,18 @@ func (c *deliveryCheck) Observe(e *sim.Event) {
 	}
 }
 
-// stored takes note of a slot that a member has made durable: it has held this version, or a newer one, ever since.
+// stored records a slot that a member has made durable: it has held this version, or a newer one, ever since.
 func (c *deliveryCheck) stored(id node.ID, path string, s *node.Slot) {
 	key := heldPath{id, path}
 	c.held[key] = max(c.held[key], s.Top())
 }
 
-// acknowledged compares a member's word to a client with the disks of those who decide. peers are the members that
+// acknowledged compares a member's acknowledgement to a client with the disks of the voters. peers are the members that
 // it knew when it made the write.
 func (c *deliveryCheck) acknowledged(r *world.Replica, path string, resp *node.Response, peers []node.ID) {
 	ts := resp.Record.TS
 	if resp.Level == node.Linearizable {
-		return // chosenCheck asks the voters, of whom the coordinator may be none.
+		return // chosenCheck checks the voters, and the coordinator may not be one.
 	}
 	if c.held[heldPath{r.ID, path}] < ts {
 		c.bad(r.Number, path, "acknowledges %s, which is not on its disk", ts)
@@ -118,13 +118,12 @@ func (c *deliveryCheck) have(members []node.ID, path string, ts node.Timestamp) 
 	return count
 }
 
-// rotted takes note of a record that is damaged while it may wait for peers: it is not sent then, and comparing is
-// what brings it.
+// rotted records a record that is damaged while it may wait for peers: then it is not sent, and a comparison brings it.
 func (c *deliveryCheck) rotted(r *world.Replica, path string) {
 	c.spoiled[spoiledPath{r.Number, path}] = c.held[heldPath{r.ID, path}]
 }
 
-// idle looks at the peers for which nothing waits.
+// idle checks the peers for which nothing waits.
 func (c *deliveryCheck) idle(r *world.Replica, s *node.Status) {
 	for i := range s.Peers {
 		p := &s.Peers[i]
@@ -132,7 +131,7 @@ func (c *deliveryCheck) idle(r *world.Replica, s *node.Status) {
 		if p.QueueEntries > 0 {
 			continue
 		}
-		if p.Dropped+p.HintsFull+p.HintsExpired == 0 { // else comparing is what brings it.
+		if p.Dropped+p.HintsFull+p.HintsExpired == 0 { // otherwise a comparison brings it.
 			for _, w := range c.owed[key] {
 				if c.held[heldPath{p.ID, w.path}] < w.ts && c.spoiled[spoiledPath{r.Number, w.path}] < w.ts {
 					c.bad(r.Number, w.path, "has nothing waiting for peer %s any more, whose disk never held %s",

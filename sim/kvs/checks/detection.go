@@ -9,17 +9,17 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// Bounds of what scenarios promise about the failure detector, for members that reach each other, if only through a
-// third one. Probes come once a second, a suspicion lasts up to 18 seconds in clusters of this size; news needs a
-// few rounds to reach everybody; the dead are dialled one by one.
+// Bounds of the failure detector's promises, for members that reach each other, perhaps only through a third one.
+// Probes come once a second, a suspicion lasts up to 18 seconds in clusters of this size; rumours need a few rounds to
+// reach all members; dead members are dialled one by one.
 const (
-	detectMax = 30 * time.Second // from a crash until everybody sees the member dead,
-	spreadMax = 6 * time.Second  // from the first who does until the last,
-	returnMax = 8 * time.Second  // from a restart until everybody sees it alive,
-	healMax   = 40 * time.Second // and so after the network has changed.
+	detectMax = 30 * time.Second // from a crash until all see the member dead,
+	spreadMax = 6 * time.Second  // from the first member that does until the last,
+	returnMax = 8 * time.Second  // from a restart until all see it alive,
+	healMax   = 40 * time.Second // the same after the network has changed.
 )
 
-// detectionCheck looks at what members think of each other, now and then, in the safety phase.
+// detectionCheck checks the member tables at intervals, in the safety phase.
 type detectionCheck struct {
 	check
 	members []presence // by number of the replica.
@@ -28,7 +28,7 @@ type detectionCheck struct {
 // presence is what has been seen of a process since it went up or down.
 type presence struct {
 	deadSeen time.Duration // while it is down: when the first member saw it dead; zero: none does.
-	told     bool          // a violation has been told about this stretch of time.
+	told     bool          // a violation has been reported for this stretch of time.
 }
 
 func newDetectionCheck(w *world.World) *detectionCheck {
@@ -46,7 +46,7 @@ func (c *detectionCheck) Observe(e *sim.Event) {
 	}
 }
 
-// look looks at what the members that are up think of each other.
+// look checks the member tables of the members that are up.
 func (c *detectionCheck) look() {
 	w := c.w
 	for d := 1; d <= w.Nodes(); d++ {
@@ -80,7 +80,7 @@ func (c *detectionCheck) reach(a, b int) bool {
 func (c *detectionCheck) believed(viewer, of *world.Replica, state swim.State) {
 	w, p := c.w, &c.members[of.Number]
 	since := max(of.Since, viewer.Since)
-	// else it had the time to be seen.
+	// otherwise it had the time to be seen.
 	returned := w.Now()-since <= returnMax || w.NetSince() > 0 && w.Now()-w.NetSince() <= healMax
 	bad := func(format string, args ...any) {
 		if !p.told {
@@ -92,7 +92,7 @@ func (c *detectionCheck) believed(viewer, of *world.Replica, state swim.State) {
 	case of.Node != nil && state != swim.Alive && !returned:
 		bad("sees n%d %s, which has been up for %s", of.Number, state, w.Now()-of.Since)
 	case of.Node == nil && w.NetSince() > since:
-		// When the network changes as well, these bounds say nothing.
+		// When the network changes as well, these bounds do not apply.
 	case of.Node == nil && state == swim.Dead && p.deadSeen == 0:
 		p.deadSeen = w.Now()
 	case of.Node == nil && state != swim.Dead && w.Now()-since > detectMax:

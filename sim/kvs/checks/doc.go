@@ -1,6 +1,7 @@
-// Package checks is what kvs promises, one promise a file: checkers that hear of the events of a world (package world),
-// compare them with what the world knows, and judge once more at the end. A checker keeps what it alone needs.
+// Package checks is the promises of kvs, one in each file: checkers that receive the events of a world (package world),
+// compare them with the state of the world, and judge once more at the end. State that only one checker needs is in the
+// checker.
 //
-// Begin with checks.go, which lists them. conflict_rule.go is a second reading of the rule by which conflicts are
-// decided.
+// Begin with checks.go, which lists them. conflict_rule.go is a second implementation of the rule by which conflicts
+// are decided.
 package checks

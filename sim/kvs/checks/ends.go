@@ -10,18 +10,18 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// endCheck follows what replicas drop from their disks. Only a tombstone that shows may go, and only when every
-// member has had it on its disk, or something newer. It knows what is on all disks, those of crashed replicas too,
-// and so sees at once what would show much later as a value that is back, or not at all.
+// endCheck follows what replicas drop from their disks. Only a tombstone that shows may be dropped, and only when every
+// member has had it, or a newer version, on its disk. The check reads all disks, those of crashed replicas too. So it
+// finds an error at once that would show only much later as a resurrected value, or not at all.
 type endCheck struct {
 	check
 	agreed map[string]agreement // by path.
 	count  int
 }
 
-// agreement is who the members were when somebody decided for the first time to drop a tombstone. That is the
-// moment in which all of them had it; the others drop it on the word of that one. Who has been met meanwhile, be it
-// while the decision was on its way to the disk, has nothing, or something that is not older.
+// agreement is the members at the time when a replica first decided to drop a tombstone. At that moment all of them had
+// it; the others drop it because of that decision. A member that was met later, even while the decision was in flight
+// to the disk, holds nothing there, or a version that is not older.
 type agreement struct {
 	ts      node.Timestamp
 	members []node.ID
@@ -41,7 +41,7 @@ func (c *endCheck) Observe(e *sim.Event) {
 			change := &e.Effects.Persist.Changes[i]
 			path, isRecord := world.CutRecordPrefix(change.Key)
 			if isRecord && change.Value == nil && r.Electorate != nil {
-				c.decided(r.Number, path, r.Electorate.Members()) // of those who decided when the step began.
+				c.decided(r.Number, path, r.Electorate.Members()) // of the electorate at the beginning of the step.
 			}
 		}
 	case world.PathErased:
@@ -56,14 +56,14 @@ func (c *endCheck) Finish() {
 	}
 }
 
-// decided takes note of who the members are when replica n decides to drop a path. It drops only what is on its disk.
+// decided records the members when replica n decides to drop a path. It drops only versions that are on its disk.
 func (c *endCheck) decided(n int, path string, members []node.ID) {
 	if was, ok := c.w.Disks.Held[n][path]; ok && c.agreed[path].ts < was.Top() {
 		c.agreed[path] = agreement{was.Top(), members}
 	}
 }
 
-// erased judges that r drops a path for good, which is about to go from what its disk is known to hold.
+// erased judges that r drops a path for good. The world's record of its disk still has the path.
 func (c *endCheck) erased(r *world.Replica, all []world.Replica, path string) (out []sim.Violation) {
 	was, ok := c.w.Disks.Held[r.Number][path]
 	bad := func(format string, args ...any) {
@@ -74,13 +74,13 @@ func (c *endCheck) erased(r *world.Replica, all []world.Replica, path string) (o
 		bad("drops what it does not hold")
 		return out
 	}
-	if !was.Exists() { // a mere promise, which the node's fence keeps: no other member has to do with it.
+	if !was.Exists() { // a mere promise, which the node's fence keeps: other members are not concerned.
 		return out
 	}
 	if shown := r.Electorate.Visible(&was); !shown.Tombstone {
 		bad("drops %s, which is no tombstone", world.Text(shown))
 	}
-	c.decided(r.Number, path, r.Electorate.Members()) // unless it has been.
+	c.decided(r.Number, path, r.Electorate.Members()) // if that is not recorded yet.
 	for n := 1; n < len(all); n++ {
 		has, holds := c.w.Disks.Held[n][path]
 		if n == r.Number || !holds && !slices.Contains(c.agreed[path].members, all[n].ID) ||
@@ -96,7 +96,7 @@ func (c *endCheck) erased(r *world.Replica, all []world.Replica, path string) (o
 	return out
 }
 
-// checkTombstonesEnd wants all to be gone, and the notes of them too.
+// checkTombstonesEnd requires that all tombstones are gone, and their index entries too.
 func checkTombstonesEnd(e *world.Evidence) []sim.Violation {
 	var out []sim.Violation
 	for i := range e.Nodes {

@@ -13,7 +13,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// expiryCheck looks at the ends of values.
+// expiryCheck checks the ends of values.
 type expiryCheck struct{ check }
 
 func newExpiryCheck(w *world.World) *expiryCheck {
@@ -35,11 +35,10 @@ func (c *expiryCheck) Finish() {
 	c.w.Violate(checkLives(c.w.Evidence())...)
 }
 
-// ended takes note of a slot that replica r has made durable: when it is the end of a value, the value has lived
-// its time. It is measured from when the client asked, by the true time of this world, less what a monotonic clock
-// may go wrong.
+// ended checks a slot that replica r has made durable: if it is the end of a value, the value's time to live is over.
+// The time is measured from the client's request, by the true time of this world, less the error of a monotonic clock.
 //
-// That values do end is part of what a run waits for: see world/settled.go.
+// A run also waits for values to end: see world/settled.go.
 func (c *expiryCheck) ended(r *world.Replica, path string, s *node.Slot) {
 	w := c.w
 	for i := range s.Candidates {
@@ -61,8 +60,8 @@ func (c *expiryCheck) ended(r *world.Replica, path string, s *node.Slot) {
 	}
 }
 
-// hidesWrite takes note of a slot that replica r has made durable in place of what it held: the end of a value
-// stands below every write with its timestamp, and neither stands beside one nor takes its place.
+// hidesWrite checks a slot that replica r has made durable in place of another: the end of a value is below every write
+// with its timestamp, and is neither beside one nor replaces it.
 func (c *expiryCheck) hidesWrite(r *world.Replica, stored *world.StoredSlot) {
 	path, s, before := stored.Path, &stored.Slot, &stored.Before
 	for i := range s.Candidates {
@@ -91,7 +90,7 @@ func checkHidden(e *world.Evidence) []sim.Violation {
 			}
 			for _, index := range e.Ledger.Of(r.Path) {
 				wr := &e.Ledger.Writes[index]
-				found := wr.Version == r.Record.Version() // it is a delete that was told of the end that it found.
+				found := wr.Version == r.Record.Version() // a delete whose answer has the end that it found.
 				if wr.Fate == ledger.Acknowledged && !wr.Lost && !found && wr.Version.TS > of &&
 					e.Scenario.Expects(scenarios.NoLostWrite) {
 					out = append(out, sim.Violation{Promise: promiseExpiry, Node: e.Nodes[i].Number, Path: r.Path,
@@ -104,7 +103,7 @@ func checkHidden(e *world.Evidence) []sim.Violation {
 	return out
 }
 
-// checkLives looks for values that live otherwise than their clients asked for.
+// checkLives looks for values whose time to live is not the one that their clients asked for.
 func checkLives(e *world.Evidence) []sim.Violation {
 	var out []sim.Violation
 	for i := range e.Nodes {
@@ -114,7 +113,7 @@ func checkLives(e *world.Evidence) []sim.Violation {
 			}
 			wr, wrong := e.Ledger.Source(r.Path, r.Record.Value)
 			if wrong != "" {
-				continue // the check of known values says so.
+				continue // the check of known values reports it.
 			}
 			life, want := time.Duration(0), wr.TTL
 			if r.Record.Expires != 0 {
@@ -133,13 +132,12 @@ func checkLives(e *world.Evidence) []sim.Violation {
 	return out
 }
 
-// overdueCheck wants values to end in time, as node/expiry promises: a member lets a value go when it has held
-// it, while running, for as long as the value lives, and expiryPatience longer if another member made it. Each
-// crash may cost it expiryClockInterval of its running time. How long a member has been running for certain is
-// counted here, so whatever stood in its way is in its favour.
+// overdueCheck requires that values end in time, as node/expiry promises: a member ends a value when it has held it,
+// while running, for its time to live, and expiry.Patience longer if another member made it. Each crash may cost
+// expiry.ClockInterval of its running time. The check counts only time in which the member was certainly able to work.
 //
-// It judges what a member can end alone: a value without rivals that no linearizable operation wrote. That the
-// others end as well is what a run waits for: see world/settled.go.
+// It judges values that a member can end alone: values without rivals that no linearizable operation wrote. A run waits
+// for the others to end as well: see world/settled.go.
 type overdueCheck struct {
 	check
 	members []heldValues // by number of the replica.
@@ -159,7 +157,7 @@ type heldValue struct {
 	starts  int           // the same.
 }
 
-// The terms of the promise: the constants of node/expiry, written down once more, and what looks and fsyncs may take.
+// The bounds of the promise: the constants of node/expiry, repeated here, and the time for scans and fsyncs.
 const (
 	overduePatience = 5 * time.Second
 	overdueAtCrash  = 11 * time.Second // expiry.ClockInterval, and the second until the next look.
@@ -204,7 +202,7 @@ func (c *overdueCheck) Observe(e *sim.Event) {
 	}
 }
 
-// stored takes note of a slot that has become durable on replica n, which shows rec of it.
+// stored records a slot that has become durable on replica n, which shows rec of it.
 func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record) {
 	m := &c.members[n]
 	eventual := len(s.Candidates) == 1 && s.Candidates[0].UUID == rec.UUID && s.TS == rec.TS
@@ -220,7 +218,7 @@ func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record
 	}
 }
 
-// forget is for a record that cannot be read any more, or is gone.
+// forget drops a record that cannot be read any more, or is gone.
 func (c *overdueCheck) forget(n int, path string) { delete(c.members[n].values, path) }
 
 func (c *overdueCheck) started(n int) { c.members[n].starts++ }
@@ -229,8 +227,8 @@ func (c *overdueCheck) wiped(n int) { clear(c.members[n].values) }
 
 func (c *overdueCheck) swapped(a, b int) { c.members[a], c.members[b] = c.members[b], c.members[a] }
 
-// look counts the time since the last look for a replica that has been able to work, and finds what it should have
-// ended.
+// look counts the time since the last look for a replica that has been able to work, and finds values that it should
+// have ended.
 func (c *overdueCheck) look(n int, since time.Duration) (out []sim.Violation) {
 	m := &c.members[n]
 	m.ran += since
@@ -238,7 +236,7 @@ func (c *overdueCheck) look(n int, since time.Duration) (out []sim.Violation) {
 		v := m.values[path]
 		most := v.life + v.life/1000 + overduePatience + overdueSlack + time.Duration(m.starts-v.starts)*overdueAtCrash
 		if held := m.ran - v.since; held > most {
-			delete(m.values, path) // said once.
+			delete(m.values, path) // reported once.
 			out = append(out, sim.Violation{Promise: promiseExpiry, Node: n, Path: path,
 				Detail: fmt.Sprintf("shows %s, which lives for %s, after it has been running with it for %s "+
 					"and started %d times meanwhile", v.version.ETag(), v.life, held, m.starts-v.starts)})

@@ -8,9 +8,9 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// hlcCheck follows the timestamps that each identity gives away, for as long as the identity lives, restarts
-// included. Those that are stored must rise from one to the next: a persist that a crash lost was never shown to
-// anybody and does not count. Those that clients are told must have been stored, and rise too.
+// hlcCheck follows the timestamps that each identity issues, for as long as the identity exists, restarts included.
+// Stored ones must rise from one to the next: a persist that a crash lost was never visible and does not count.
+// Timestamps in answers to clients must have been stored, and must rise too.
 type hlcCheck struct {
 	check
 	byID map[node.ID]*issued
@@ -64,7 +64,7 @@ func (c *hlcCheck) of(id node.ID) *issued {
 	return i
 }
 
-// stored takes note of a record that its own origin has made durable.
+// stored checks a record that its own origin has made durable.
 func (c *hlcCheck) stored(n int, id node.ID, path string, v node.Version) {
 	i := c.of(id)
 	if i.writes[issuedWrite{path, v}] {
@@ -81,18 +81,18 @@ func (c *hlcCheck) stored(n int, id node.ID, path string, v node.Version) {
 	i.stored = max(i.stored, v.TS)
 }
 
-// holds takes note of a version on a member's disk, whoever made it: what the member issues later is above it. A
-// restart may forget what others made: the clock keeps a bound of its own timestamps alone.
+// holds records a version on a member's disk, of any origin: later timestamps of the member are above it. A restart may
+// lose timestamps of others: the clock persists a bound of its own timestamps only.
 func (c *hlcCheck) holds(id node.ID, ts node.Timestamp) {
 	i := c.of(id)
 	i.seen = max(i.seen, ts)
 }
 
-// restarted takes note of a new run.
+// restarted begins a new run.
 func (c *hlcCheck) restarted(id node.ID) { c.of(id).seen = 0 }
 
-// acknowledged takes note of a version that a client is told. Only eventual writes are acknowledged in the order in
-// which they were stamped: the others wait for members who answer when they like.
+// acknowledged checks a version in an answer to a client. Only eventual writes are acknowledged in the order of their
+// timestamps: the others wait for the answers of other members.
 func (c *hlcCheck) acknowledged(n int, id node.ID, path string, v node.Version, level node.Level) {
 	i := c.of(id)
 	switch {

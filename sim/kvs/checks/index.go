@@ -11,7 +11,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// indexCheck looks at disks when a process starts on them, and at the end.
+// indexCheck checks disks when a process starts on them, and at the end.
 type indexCheck struct{ check }
 
 func newIndexCheck(w *world.World) *indexCheck {
@@ -28,8 +28,8 @@ func (c *indexCheck) Finish() {
 	}
 }
 
-// compare compares what a replica's index says with its records: comparisons of members see nothing but the
-// index. Rot that nobody has found yet is no difference, and what was planted in the disk is judged by others.
+// compare compares a replica's index with its records: comparisons of members use only the index. Undetected rot is no
+// difference; other checkers judge faults of the disk.
 func (c *indexCheck) compare(r *world.Replica) (out []sim.Violation) {
 	index := map[string]node.Version{}
 	_ = r.Store().Scan(schema.PrefixIndex, schema.PrefixIndex, func(key string, value []byte) bool {

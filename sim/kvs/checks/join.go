@@ -9,14 +9,14 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// joinCheck follows newcomers: what a node in ModeSyncing answers, how far its disk says that it has come, whether
-// it goes on from there after a restart, and what it holds when it takes itself for one in step. That it serves in
-// the end is what the probes of the liveness phase prove.
+// joinCheck follows newcomers: the answers of a node in ModeSyncing, the progress on its disk, whether it continues
+// from there after a restart, and its data when it considers itself in step. The probes of the liveness phase prove
+// that it serves in the end.
 type joinCheck struct {
 	check
 	members []newcomer // by number of the replica.
-	resumed int        // runs that went on where a former one stopped.
-	joined  []int      // by number of the replica: how often it pulled something and got in step.
+	resumed int        // runs that continued a former one.
+	joined  []int      // by number of the replica: how often it pulled data and got in step.
 }
 
 func newJoinCheck(w *world.World) *joinCheck {
@@ -47,7 +47,7 @@ func (c *joinCheck) Observe(e *sim.Event) {
 	}
 }
 
-// newcomer is what the disk of a member says of its bootstrap.
+// newcomer is the state of a member's bootstrap on its disk.
 type newcomer struct {
 	pulled    uint64       // keys that it has pulled; zero when none is under way.
 	heldFirst []heldBefore // what all others held when it began.
@@ -59,7 +59,7 @@ type heldBefore struct {
 	ts   node.Timestamp
 }
 
-// answers takes note of an answer at the moment in which a client may hear it.
+// answers checks an answer when it may reach a client.
 func (c *joinCheck) answers(r *world.Replica, path string, code node.Code) {
 	if r.Node == nil || r.Node.Mode() != node.ModeSyncing {
 		return
@@ -70,7 +70,7 @@ func (c *joinCheck) answers(r *world.Replica, path string, code node.Code) {
 	}
 }
 
-// started compares what a run begins from with what the disk says.
+// started compares the progress at the start of a run with the disk.
 func (c *joinCheck) started(r *world.Replica) {
 	of, s := &c.members[r.Number], r.Node.Status().Bootstrap
 	begins := uint64(0)
@@ -88,7 +88,7 @@ func (c *joinCheck) started(r *world.Replica) {
 	}
 }
 
-// stored takes note of the durable record of a bootstrap; nil: it is over.
+// stored records the durable progress of a bootstrap; nil: it is over.
 func (c *joinCheck) stored(r *world.Replica, record []byte) {
 	of := &c.members[r.Number]
 	if record == nil {
@@ -109,9 +109,9 @@ func (c *joinCheck) stored(r *world.Replica, record []byte) {
 	of.pulled = keys
 }
 
-// inStep wants to find at a newcomer what all others held when it began, and hold still: one of them may have lost
-// its disk meanwhile, or a tombstone may have been collected. The newcomer itself may be the first that drops it:
-// the others hear later that it may go.
+// inStep requires that a newcomer has the data that all others held when it began, and still hold: one of them may have
+// lost its disk meanwhile, or a tombstone may have been collected. The newcomer itself may be the first that drops a
+// tombstone: the others get the result later.
 func (c *joinCheck) inStep(r *world.Replica) {
 	still := c.heldByOthers(r)
 	for _, b := range c.members[r.Number].heldFirst {
@@ -122,10 +122,10 @@ func (c *joinCheck) inStep(r *world.Replica) {
 			continue
 		}
 		if r.Rotten[b.path] || c.w.Disks.HasEnded(r.Number, b.path, b.ts) {
-			continue // what rots on its disk is replaced as anywhere.
+			continue // a rotten record on its disk is replaced as usual.
 		}
 		if has := topOf(r, b.path); has < b.ts {
-			c.bad(r.Number, b.path, "it takes itself for one in step and holds version %s, "+
+			c.bad(r.Number, b.path, "it considers itself in step and holds version %s, "+
 				"but all others held %s before it began", has, b.ts)
 		}
 	}

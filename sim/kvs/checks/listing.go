@@ -10,7 +10,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// listingCheck compares listings with a second implementation that walks through the whole store.
+// listingCheck compares listings with a second implementation that scans the whole store.
 type listingCheck struct{ check }
 
 func newListingCheck(w *world.World) *listingCheck {
@@ -29,7 +29,7 @@ func (c *listingCheck) Observe(e *sim.Event) {
 	}
 }
 
-// compareListing says how a listing differs from what is in the store, or nothing.
+// compareListing describes how a listing differs from the store; empty: it does not.
 func compareListing(store node.Reader, electorate *node.Electorate, directory string, recursive bool,
 	got []node.Entry) string {
 	i, lastDir, detail := 0, "", ""

@@ -9,7 +9,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// lostWriteCheck judges what a run leaves behind.
+// lostWriteCheck judges the final state of a run.
 type lostWriteCheck struct{ check }
 
 func newLostWriteCheck(w *world.World) *lostWriteCheck {
@@ -19,10 +19,10 @@ func newLostWriteCheck(w *world.World) *lostWriteCheck {
 // Finish implements sim.Checker.
 func (c *lostWriteCheck) Finish() { c.w.Violate(checkLostWrites(c.w.Evidence())...) }
 
-// checkLostWrites looks for every acknowledged write at every replica: a higher timestamp beats it, and of equal
-// ones all stay in the slot, whichever wins. Writes whose last copy was lost with its disk are nobody's promise: an
-// eventual write is durable at one member, and spreads in the background. What comes before a tombstone that all
-// members have had is gone with it.
+// checkLostWrites looks for every acknowledged write at every replica: a higher timestamp replaces it, and candidates
+// with equal timestamps all stay in the slot, whichever wins. No promise covers writes whose last copy was lost with
+// its disk: an eventual write is durable at one member, and spreads in the background. Versions before a collected
+// tombstone are gone with it.
 func checkLostWrites(e *world.Evidence) []sim.Violation {
 	var out []sim.Violation
 	for _, p := range e.Ledger.Paths {
@@ -45,7 +45,7 @@ func lostAt(e *world.Evidence, wr *ledger.Write) (out []sim.Violation) {
 	for i := range e.Nodes {
 		slot := e.Nodes[i].Slot(wr.Path)
 		if ended := e.Nodes[i].Ended[wr.Path]; !slot.Exists() {
-			slot = &ended // what was dropped counts as there: it shows the same.
+			slot = &ended // a dropped tombstone counts as present: it shows the same.
 		}
 		if slot.Top() > wr.Version.TS || slot.Holds(wr.Version) {
 			continue

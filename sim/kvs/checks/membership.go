@@ -5,7 +5,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// membershipCheck judges what a run leaves behind.
+// membershipCheck judges the final state of a run.
 type membershipCheck struct{ check }
 
 func newMembershipCheck(w *world.World) *membershipCheck {

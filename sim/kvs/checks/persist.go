@@ -9,13 +9,13 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// persistCheck is "persist, then speak" between members: a write that somebody else has on disk is on the disk of
-// the node that made it, or was until that disk was lost. A message that left too early shows without any crash,
-// whenever the disk of its receiver is the faster one.
+// persistCheck is "persist, then speak" between members: a write on another member's disk is on the disk of the node
+// that made it, or was until that disk was lost. A message that left too early shows without a crash, whenever the disk
+// of its receiver is faster.
 type persistCheck struct {
 	check
 	made  map[node.UUID]bool // writes that were durable at their own node.
-	early []uint32           // by number of the replica: the run of which it has been said that it speaks too early.
+	early []uint32           // by number of the replica: the run for which an early message has been reported.
 }
 
 func newPersistCheck(w *world.World) *persistCheck {
@@ -30,7 +30,7 @@ func (c *persistCheck) Observe(e *sim.Event) {
 	case sim.EventSent:
 		if !r.Booted && c.early[r.Number] != r.Run() {
 			c.early[r.Number] = r.Run()
-			c.bad(r.Number, "", "speaks before its start is on its disk: it could speak as the same run once more")
+			c.bad(r.Number, "", "sends before its start is on its disk: it could send as the same run again")
 		}
 	case world.SlotStored:
 		s := e.Own.(*world.StoredSlot)
@@ -38,12 +38,12 @@ func (c *persistCheck) Observe(e *sim.Event) {
 	}
 }
 
-// stored takes note of a slot that replica n, of identity id, has made durable.
+// stored checks a slot that replica n, of identity id, has made durable.
 func (c *persistCheck) stored(n int, id node.ID, path string, s *node.Slot) {
 	for i := range s.Candidates {
 		w := &s.Candidates[i]
 		switch {
-		case world.IsEnding(s, i): // all make the same when the time has come.
+		case world.IsEnding(s, i): // all members make the same one when the time to live is over.
 		case w.Origin == id:
 			c.made[w.UUID] = true
 		case !c.made[w.UUID]:
@@ -52,28 +52,27 @@ func (c *persistCheck) stored(n int, id node.ID, path string, s *node.Slot) {
 	}
 }
 
-// "Persist, then speak" of what a member says about configurations: whoever takes part in an epoch has its
-// configuration on disk, and who says that it has caught up has that on disk. Otherwise a crash would have it take
-// part in the epoch before once more, whose voters may by then have been asked what they hold, or forget what
-// others count on. A message that left too early shows without a crash.
+// "Persist, then speak" for messages about configurations: a member that takes part in an epoch has its configuration
+// on disk, and a member that reports that it has caught up has that on disk. Otherwise after a crash it could take part
+// in the former epoch again, whose voters may already have been asked for their data, or lose a fact on which others
+// rely. A message that left too early shows without a crash.
 
-// Where the epoch stands in the bodies of messages, by kind, counted in bytes: the codec files of
-// node/wire.
+// The offset of the epoch in the bodies of messages, by kind, in bytes: see the codec files of node/wire.
 var epochOffsets = map[byte]int{
 	20: 8, 21: 8, 22: 8, 23: 8, 24: 8, // store, stored, fetch, fetched, covered: behind the operation.
 	41: 1,                             // config-is: behind whether there is one.
 	42: 8, 43: 8, 44: 8, 45: 8, 46: 8, // prepare, look, promised, accept, accepted: behind the round.
 	47: 0, 48: 0, 49: 0, 54: 0, 55: 0, // epoch, passed-ask, passed-is, adopted-ask, adopted-is.
-	50: 8, // catch-range: behind the round.
+	50: 8, // catch-range: after the round.
 }
 
 const (
 	kindPassedIs   = 49
 	envelopeHeader = 26 // bytes before the body: node/wire.go.
-	envelopeSeal   = 4  // bytes behind it.
+	envelopeSeal   = 4  // bytes after it.
 )
 
-// epochCheck looks at messages in the moment in which they leave.
+// epochCheck checks messages when they leave.
 type epochCheck struct{ check }
 
 func newEpochCheck(w *world.World) *epochCheck {
@@ -83,7 +82,7 @@ func newEpochCheck(w *world.World) *epochCheck {
 // Observe implements sim.Checker.
 func (c *epochCheck) Observe(e *sim.Event) { c.sent(c.w.Of(e.Replica), e.Send.Data) }
 
-// sent looks at a message in the moment in which it leaves r.
+// sent checks a message when it leaves r.
 func (c *epochCheck) sent(r *world.Replica, data []byte) {
 	if len(data) < envelopeHeader+envelopeSeal {
 		return
@@ -91,7 +90,7 @@ func (c *epochCheck) sent(r *world.Replica, data []byte) {
 	offset, carries := epochOffsets[data[1]]
 	body := data[envelopeHeader : len(data)-envelopeSeal]
 	if !carries || len(body) < offset+8 {
-		return // there may be no configuration to tell of.
+		return // there may be no configuration.
 	}
 	key := schema.KeyConfig
 	if data[1] == kindPassedIs {
@@ -104,7 +103,7 @@ func (c *epochCheck) sent(r *world.Replica, data []byte) {
 	}
 }
 
-// storedEpoch reads the epoch in a node's own record: behind its format.
+// storedEpoch reads the epoch in a node's own record, after its format.
 func storedEpoch(store node.Reader, key string) uint64 {
 	b, found, err := store.Get(key)
 	if err != nil || !found || len(b) < 9 {

@@ -28,11 +28,11 @@ func (r *recencyCheck) Observe(e *sim.Event) {
 	}
 }
 
-// answered looks at the answer of a client's operation.
+// answered checks the answer of a client's operation.
 func (r *recencyCheck) answered(c *world.Client, a *world.Answer) {
 	w := r.w
 	if a.Version.TS == 0 && w.Disks.Highest[c.Op.Path] >= c.Floor && c.Floor > 0 {
-		return // the tombstone it would have shown is gone from all members.
+		return // all members have collected the tombstone that it would have shown.
 	}
 	if w.Own.Workload.Mixed && !strings.HasPrefix(c.Op.Path, scenarios.QuorumDir) {
 		return

@@ -10,7 +10,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// resurrectionCheck judges what a run leaves behind.
+// resurrectionCheck judges the final state of a run.
 type resurrectionCheck struct{ check }
 
 func newResurrectionCheck(w *world.World) *resurrectionCheck {
@@ -20,10 +20,10 @@ func newResurrectionCheck(w *world.World) *resurrectionCheck {
 // Finish implements sim.Checker.
 func (c *resurrectionCheck) Finish() { c.w.Violate(checkResurrection(c.w.Evidence())...) }
 
-// checkResurrection looks at the paths whose highest acknowledged version is a tombstone. What shows there must
-// come from a put that nobody can have seen deleted: one whose fate is unknown, or one that was acknowledged under
-// just the version that shows (by a disk that was wiped since). A put that was acknowledged under another version,
-// or was refused, is back from the dead.
+// checkResurrection checks the paths whose highest acknowledged version is a tombstone. A value there must be of a put
+// that the deletion did not cover: one of unknown fate, or one that was acknowledged under exactly the version that
+// shows (by a disk that was wiped since). A put that was acknowledged under another version, or was refused, is
+// resurrected.
 func checkResurrection(e *world.Evidence) []sim.Violation {
 	var out []sim.Violation
 	for _, p := range e.Ledger.Paths {
@@ -38,7 +38,7 @@ func checkResurrection(e *world.Evidence) []sim.Violation {
 			}
 			wr, wrong := e.Ledger.Source(p.Path, held.Value)
 			if wrong != "" {
-				continue // the check of known values says so.
+				continue // the check of known values reports it.
 			}
 			fine := wr.Fate == ledger.Unknown || wr.Fate == ledger.Open || wr.Fate == ledger.Acknowledged &&
 				wr.Version == held.Version()

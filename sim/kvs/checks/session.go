@@ -6,9 +6,9 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// sessionCheck checks what a client that stays with one replica relies on: it reads its own writes, and reads never
-// go back, crashes included. One disk that has shown a version of a path, or acknowledged it, shows one at least as
-// high from then on. Only the loss of the disk ends that.
+// sessionCheck checks the guarantees for a client that stays with one replica: it reads its own writes, and reads never
+// go back, crashes included. A disk that has shown or acknowledged a version of a path shows one at least as high from
+// then on. Only the loss of the disk ends that.
 type sessionCheck struct {
 	check
 	shown []map[string]node.Version // by number of the replica and path: the highest version its disk has shown.
@@ -40,7 +40,7 @@ func (c *sessionCheck) Observe(e *sim.Event) {
 	}
 }
 
-// shows takes note of a version that the disk of replica n shows.
+// shows checks a version that the disk of replica n shows.
 func (c *sessionCheck) shows(n int, path string, v node.Version) {
 	before := c.shown[n][path]
 	switch {

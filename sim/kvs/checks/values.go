@@ -13,7 +13,7 @@ import (
 	"kvs/sim/kvs/world"
 )
 
-// valuesCheck looks at what is read, and at what is there in the end.
+// valuesCheck checks the values of reads, and those in the final state.
 type valuesCheck struct{ check }
 
 func newValuesCheck(w *world.World) *valuesCheck {
@@ -39,8 +39,7 @@ func (c *valuesCheck) Observe(e *sim.Event) {
 // Finish implements sim.Checker.
 func (c *valuesCheck) Finish() { c.w.Violate(checkKnownValues(c.w.Evidence())...) }
 
-// read checks the value that a client was shown: somebody has written it to this path, and was not told that it
-// certainly did not happen.
+// read checks the value of a client's read: a client has written it to this path, and its write was not refused.
 func (c *valuesCheck) read(of *world.Client, value []byte) {
 	w := c.w
 	wr, wrong := w.Ledger.Source(of.Op.Path, value)
@@ -50,11 +49,12 @@ func (c *valuesCheck) read(of *world.Client, value []byte) {
 	}
 	if proposals := w.Own.Workload.Mixed && strings.HasPrefix(of.Op.Path, scenarios.MixedDir) &&
 		of.Op.Level != node.Linearizable; !proposals {
-		wr.Seen = true // else it may be what was proposed and never agreed on: see README, "Mixing levels".
+		// otherwise it may have been proposed and never chosen: see docs/explanation/consistency.md, "Mixed levels".
+		wr.Seen = true
 	}
 }
 
-// checkKnownValues looks at the values that are there in the end, and at refused writes that somebody has seen.
+// checkKnownValues checks the values in the final state, and refused writes that a client has read.
 func checkKnownValues(e *world.Evidence) []sim.Violation {
 	var out []sim.Violation
 	for i := range e.Nodes {
@@ -87,9 +87,9 @@ func checkKnownValues(e *world.Evidence) []sim.Violation {
 	return out
 }
 
-// deleteIsKnown reports whether some delete, or the end of some value's life, can have made a tombstone, or a
-// compare-and-set that names a version and found nothing: it writes that there is nothing, so that an earlier
-// attempt of its own cannot get in any more.
+// deleteIsKnown reports whether a delete, the end of a value, or a compare-and-set that names a version and found
+// nothing can have made a tombstone: such a compare-and-set writes a tombstone, so that an earlier attempt of its own
+// can no longer succeed.
 func deleteIsKnown(l *ledger.Ledger, r world.PathRecord) bool {
 	if of, is := r.Record.Ending(); is {
 		return l.MayEnd(r.Path, of)

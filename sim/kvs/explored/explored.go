@@ -1,5 +1,5 @@
-// Package explored is kvs as sim/explore walks through it: real nodes that have met, and a few linearizable operations
-// on one path. It is not kvs as the simulator runs it, with workloads, operators and checkers: that is sim/kvs.
+// Package explored is kvs for sim/explore: real nodes that have met, and a few linearizable operations on one path. It
+// is not kvs as the simulator runs it, with workloads, operators and checkers: that is sim/kvs.
 //
 // After the last step of an execution every node reads the path linearizably. Failure detection and comparisons do not
 // run while operations are under way.
@@ -19,15 +19,15 @@ import (
 	"kvs/sim/scenario"
 )
 
-// path is what all operations are about.
+// path is the path of all operations.
 const path = "a"
 
-// Space is what there is to explore. What kvs adds to scenarios is of no interest.
+// Space describes how kvs is explored. kvs' own sections of scenarios are not used.
 func Space() *explore.Space {
 	return &explore.Space{System: system{}, Scenario: scenario.Default(nil), Words: words[:], Scopes: Scopes()}
 }
 
-// words are those of operations; a create is a compare-and-set that wants nothing to be there.
+// words are those of operations; a create is a compare-and-set that requires that there is no value.
 var words = [...]string{"get", "put", "delete", "create"}
 
 type system struct{}
@@ -110,7 +110,7 @@ func (c *cluster) Content(data []byte) []byte { return wire.FrameContent(data) }
 // Disk implements explore.Guide: the records.
 func (c *cluster) Disk() string { return "r/" }
 
-// OwnClocks implements explore.Guide: nothing that nodes promise depends on their clocks.
+// OwnClocks implements explore.Guide: no promise of the nodes depends on their clocks.
 func (c *cluster) OwnClocks() bool { return true }
 
 // Commute implements explore.Guide.
@@ -126,7 +126,7 @@ func (c *cluster) Script(number int, ops []explore.Op) sim.Client {
 }
 
 // Warm implements explore.Guide. A node's first write waits for the bound of its clock to be durable, and that would
-// hide what else should wait.
+// hide other missing waits.
 func (c *cluster) Warm(n int) sim.Client {
 	return &script{ops: []request{{node: n, word: "put", path: fmt.Sprintf("warm/n%d", n)}}}
 }
@@ -159,7 +159,7 @@ type script struct {
 // Next implements sim.Client.
 func (s *script) Next() (think time.Duration, more bool) { return 0, s.begun < len(s.ops) }
 
-// kinds are the words as a history has them.
+// kinds are the words' kinds in a history.
 var kinds = map[string]linearize.Kind{"get": linearize.Get, "put": linearize.Put, "delete": linearize.Delete,
 	"create": linearize.CAS}
 

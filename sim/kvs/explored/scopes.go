@@ -15,7 +15,7 @@ func Scopes() []explore.Scope {
 		{Name: "write-beside-read", Nodes: 3,
 			About: "a read while a write is under way, and one more after it elsewhere",
 			Ops:   []explore.Op{put, {Node: 2, Word: "get"}, {Node: 3, Word: "get", After: true}}},
-		{Name: "two-creates", About: "two compare-and-sets at once that both want nothing to be there", Nodes: 3,
+		{Name: "two-creates", About: "two compare-and-sets at once that both require that there is no value", Nodes: 3,
 			Ops: []explore.Op{create, create2}},
 		{Name: "creates-voter-crashes", Nodes: 3, Crashes: 1, Victims: []int{3},
 			About: "two creates, the third node crashes and forgets what was not durable",
@@ -30,7 +30,7 @@ func Scopes() []explore.Scope {
 			About: "a write and a read after it, at the node that crashes",
 			Ops:   []explore.Op{put, read}},
 		{Name: "impatient-writer", Nodes: 3, Ticks: 1,
-			About: "a write whose node gets tired of waiting and asks again, beside a write elsewhere",
+			About: "a write whose node's timer fires so that it asks again, beside a write elsewhere",
 			Ops:   []explore.Op{put, {Node: 2, Word: "put"}}},
 	}
 }

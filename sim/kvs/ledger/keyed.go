@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// Keyed watches over what an idempotency key promises: it is kept with its path for the next 63 writes under
-// keys (node/api/openapi.yaml, Idempotency-Key), and a retry after that is a new write. While one that may still be
-// tried, or may still be under way somewhere, has seen nearly so many begin on its path, others there go without
-// keys. Of those that name a version the promise is another one: they are told when the key may have been
-// forgotten. So nobody has to wait for them, but they count for the others.
+// Keyed keeps clients within the promise of an idempotency key: the key is kept with its path for the next 63 writes
+// under keys (node/api/openapi.yaml, Idempotency-Key), and a retry after that is a new write. While a write that may
+// still be tried, or may still be in flight, has seen nearly so many begin on its path, other writes there get no keys.
+// Writes that name a version have another promise: their answer says when the key may have been dropped. So they need
+// not be waited for, but they count for the others.
 type Keyed struct {
 	begun map[string]int // by path, under keys.
-	open  []keyedWrite   // of those that name no version.
+	open  []keyedWrite   // those that name no version.
 }
 
 type keyedWrite struct {
 	path   string
 	client int
-	count  int // of those begun on the path, when it was.
+	count  int // number of writes begun on the path when it began.
 	until  time.Duration
 }
 
-const keyedWritesMax = 48 // of the 63; several may pass the last look at once.
+const keyedWritesMax = 48 // of the 63; several may pass the last check at once.
 
 // MayBegin reports whether one more write under a key may begin on a path.
 func (k *Keyed) MayBegin(path string, now time.Duration) bool {
@@ -33,7 +33,7 @@ func (k *Keyed) MayBegin(path string, now time.Duration) bool {
 	})
 }
 
-// Begin notes one that begins. Named: it names the version that it wants.
+// Begin records a write that begins. Named: it names the version that it requires.
 func (k *Keyed) Begin(path string, client int, until time.Duration, named bool) {
 	if k.begun == nil {
 		k.begun = make(map[string]int)
@@ -44,7 +44,7 @@ func (k *Keyed) Begin(path string, client int, until time.Duration, named bool) 
 	}
 }
 
-// Tried notes that a client tries its open write once more: until then it may be under way.
+// Tried records that a client tries its open write once more: until then it may be under way.
 func (k *Keyed) Tried(client int, until time.Duration) {
 	for i := range k.open {
 		if w := &k.open[i]; w.client == client {

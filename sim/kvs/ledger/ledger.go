@@ -11,8 +11,8 @@ import (
 	"kvs/scenarios"
 )
 
-// Ledger is the simulator's own account of every write that clients began: what was asked, and what became of it. The
-// checkers compare the cluster with it.
+// Ledger is the simulator's own record of every write that clients began, and its outcome. The checkers compare the
+// cluster with it.
 type Ledger struct {
 	Writes  []Write
 	Paths   []PathWrites
@@ -31,17 +31,17 @@ type Write struct {
 	Path   string
 	Delete bool
 	Value  []byte
-	Node   int // that was asked.
-	Client int // who asked.
+	Node   int // the asked one.
+	Client int // the client that asked.
 	Fate   Fate
-	TTL    time.Duration // how long a put's value lives; zero: for ever.
+	TTL    time.Duration // time to live of a put's value; zero: for ever.
 	Begun  time.Duration
 	// Of a linearizable put whose answer says whether it created the value:
 	Told, Created bool
 	// Of an acknowledged write:
 	Version node.Version
 	Origin  node.ID
-	// Lost: the last disk that held it, or anything after it, was wiped. No promise covers it.
+	// Lost: the last disk that held it, or a later version, was wiped. No promise covers it.
 	Lost bool
 	// Nothing: it is a delete that was answered without a version, because there was nothing to delete.
 	Nothing bool
@@ -51,15 +51,15 @@ type Write struct {
 	Seen bool
 }
 
-// Fate is what is known of a write. It is about the cluster's word, not the client's: an acknowledgement that got
-// lost on the way still binds the cluster.
+// Fate is what is known of a write. The cluster's acknowledgement counts, not the client's knowledge: an
+// acknowledgement that was lost on the way still binds the cluster.
 type Fate uint8
 
 // What is known.
 const (
-	Open         Fate = iota // nothing is known, as long as the run goes on.
-	Acknowledged             // the node said that it is durable.
-	Refused                  // the client was told that it certainly did not happen.
+	Open         Fate = iota // nothing is known yet.
+	Acknowledged             // the node has acknowledged it as durable.
+	Refused                  // the client's answer was that it certainly did not happen.
 	Unknown                  // it may have happened or may happen yet.
 )
 
@@ -73,7 +73,8 @@ func New() Ledger {
 	return Ledger{byPath: make(map[string]int32), byLabel: make(map[string]int32)}
 }
 
-// Begin enters a write that a client begins at a node, and returns its index in Writes. The label is that of its value.
+// Begin records a write that a client begins at a node, and returns its index in Writes. The label is that of its
+// value.
 func (l *Ledger) Begin(path string, del bool, label string, value []byte, atNode, client int) int32 {
 	index := int32(len(l.Writes))
 	if len(l.Writes) == cap(l.Writes) {
@@ -93,13 +94,13 @@ func (l *Ledger) Begin(path string, del bool, label string, value []byte, atNode
 	return index
 }
 
-// Acknowledge enters the node's word.
+// Acknowledge records the node's acknowledgement.
 func (l *Ledger) Acknowledge(index int32, v node.Version, origin node.ID) {
 	wr := &l.Writes[index]
 	wr.Fate, wr.Version, wr.Origin = Acknowledged, v, origin
 }
 
-// Answer enters what the client knows.
+// Answer records the client's outcome.
 func (l *Ledger) Answer(index int32, s linearize.Status) {
 	wr := &l.Writes[index]
 	switch {
@@ -121,7 +122,7 @@ func (l *Ledger) Of(path string) []int32 {
 	return nil
 }
 
-// Highest is the acknowledged write with the highest version on a path, of those that are promised to be there.
+// Highest is the acknowledged write with the highest version on a path, among those that no fault may have lost.
 func (l *Ledger) Highest(writes []int32) *Write {
 	var top *Write
 	for _, i := range writes {
@@ -133,11 +134,11 @@ func (l *Ledger) Highest(writes []int32) *Write {
 	return top
 }
 
-// Source finds the put that wrote a value, or says why there can be none.
+// Source finds the put that wrote a value, or explains why there is none.
 func (l *Ledger) Source(path string, value []byte) (*Write, string) {
 	at, ok := l.byLabel[scenarios.Label(value)]
 	if !ok {
-		return nil, fmt.Sprintf("nobody ever wrote the value %q", Clip(value))
+		return nil, fmt.Sprintf("no client ever wrote the value %q", Clip(value))
 	}
 	wr := &l.Writes[at]
 	switch {
@@ -169,7 +170,7 @@ func (l *Ledger) AcknowledgedBetween(path string, above, below node.Version) boo
 	})
 }
 
-// MayEndChosen reports whether a tombstone that a linearizable operation made can be the end of a value's life.
+// MayEndChosen reports whether a tombstone of a linearizable operation can be the end of a value.
 func (l *Ledger) MayEndChosen(path string, end node.Timestamp) bool {
 	return slices.ContainsFunc(l.Of(path), func(i int32) bool {
 		wr := &l.Writes[i]

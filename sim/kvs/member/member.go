@@ -1,5 +1,5 @@
-// Package member is a node of kvs as the simulator steps it: it makes of the simulator's inputs and effects those of
-// package node, and back. It knows no cluster: sim/kvs and sim/kvs/explored start members.
+// Package member is a node of kvs as a machine of the simulator: it translates between the inputs and effects of the
+// simulator and those of package node. It has no access to the cluster: sim/kvs and sim/kvs/explored start members.
 package member
 
 import (
@@ -11,9 +11,9 @@ import (
 type Member struct {
 	Node *node.Node
 	eff  node.Effects
-	door *sealed // nil: datagrams are as they are.
+	door *sealed // nil: datagrams are not sealed.
 
-	// Inputs that are used again, because the node keeps none of them.
+	// Reused inputs: the node keeps none of them.
 	datagram  node.Datagram
 	frame     node.Frame
 	persisted node.Persisted
@@ -30,15 +30,15 @@ func (a *Answered) Hash(h *sim.Hash) {
 	h.Bytes(a.Record.Value)
 }
 
-// Fail makes of the answer one whose disk broke: see sim.Failer.
+// Fail changes the answer into that of a broken disk: see sim.Failer.
 func (a *Answered) Fail(detail string) {
 	r := node.Reply{Response: a.Response}
 	r.Fail(detail)
 	a.Response = r.Response
 }
 
-// WrongClock is the note of a step of a node that had known its clock to be wrong. In a step in which it heard of
-// no timestamp, those that it issued follow on the ones before: the clock is not read.
+// WrongClock is the note of a step of a node that had known its clock to be wrong. In a step without timestamps of
+// others, its new timestamps continue the former ones: the clock is not used.
 type WrongClock struct{ Before, After node.Timestamp }
 
 // wrongClockStampsMax bounds the timestamps that one step of a node issues.
@@ -66,14 +66,13 @@ func (m *Member) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 	m.lend(eff)
 	off, before := m.Node.ClockOff(), m.Node.Clock()
 	what := m.input(now, in)
-	if what == nil { // refused at the door: the node does not hear of it.
+	if what == nil { // refused before the node: it does not get it.
 		m.giveBack(eff)
 		return
 	}
 	m.Node.Step(now, what, &m.eff)
 	if off && (in.Kind == sim.InputTick || in.Kind == sim.InputRequest || isRequest(in.Body)) {
-		// What it reads back from its own disk may be above, too, but hardly shows what its clock shows in this
-		// very moment.
+		// Timestamps from its own disk may be above, too, but they hardly equal the present reading of its clock.
 		if after := m.Node.Clock(); m.Node.ClockOff() && after > before+wrongClockStampsMax &&
 			after.Wall() == now.Wall {
 			eff.Notes = append(eff.Notes, &WrongClock{before, after})
@@ -87,7 +86,7 @@ func isRequest(body any) bool {
 	return is
 }
 
-// input makes of an input one of the node; nil: it does not reach the node.
+// input translates an input to one of the node; nil: it does not reach the node.
 func (m *Member) input(now sim.Time, in *sim.Input) node.Input {
 	switch in.Kind {
 	case sim.InputTick:
@@ -117,7 +116,7 @@ func (m *Member) input(now sim.Time, in *sim.Input) node.Input {
 	return in.Body.(node.Input)
 }
 
-// lend lets the node fill the same memory that the world reads.
+// lend makes the node fill the memory that the world reads.
 func (m *Member) lend(eff *sim.Effects) {
 	m.eff.Reset()
 	m.eff.Sends, m.eff.Logs = eff.Sends, eff.Logs
@@ -126,7 +125,7 @@ func (m *Member) lend(eff *sim.Effects) {
 	}
 }
 
-// giveBack hands the world what the node wants done.
+// giveBack hands the world the node's effects.
 func (m *Member) giveBack(eff *sim.Effects) {
 	e := &m.eff
 	if m.door != nil {
@@ -148,5 +147,5 @@ func (m *Member) giveBack(eff *sim.Effects) {
 	e.Sends, e.Logs = nil, nil
 }
 
-// AppendState implements sim.Stater: what the further course of linearizable operations depends on.
+// AppendState implements sim.Stater: the state on which the further course of linearizable operations depends.
 func (m *Member) AppendState(b []byte) []byte { return m.Node.AppendOperationState(b) }

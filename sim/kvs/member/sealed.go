@@ -18,12 +18,12 @@ import (
 type Seal struct {
 	Key       seal.Key
 	Cluster   string
-	Strangers int64      // how likely it is that one sends something beside a datagram: parts of a million.
+	Strangers int64      // probability of a forged datagram beside each datagram: parts of a million.
 	Rand      *rand.Rand // for the salt, and for strangers.
 }
 
-// sealed is the door of a member in a secure cluster: the same seal, and the same memory of what came before, that the
-// host of a real node has.
+// sealed is the seal of a member in a secure cluster: with the same sealer and the same replay protection as the host
+// of a real node.
 type sealed struct {
 	o       Seal
 	sealer  *seal.Sealer
@@ -36,10 +36,10 @@ type sealed struct {
 	notes    []any
 }
 
-// capturedMax bounds what strangers remember.
+// capturedMax bounds the datagrams that strangers remember.
 const capturedMax = 64
 
-// Broken is the note that a member has taken in what a stranger sent.
+// Broken is the note that a member has accepted a stranger's datagram.
 type Broken struct{ What string }
 
 // StartSealed begins a run of a node whose datagrams are sealed.
@@ -77,7 +77,7 @@ func (d *sealed) seal(sends []node.Send) {
 	}
 }
 
-// open returns what a datagram holds; nil: it is refused.
+// open returns the content of a datagram; nil: it is refused.
 func (d *sealed) open(now sim.Time, datagram []byte) []byte {
 	if chaos.Chance(d.o.Rand, d.o.Strangers) {
 		d.stranger(now, datagram)
@@ -90,7 +90,7 @@ func (d *sealed) open(now sim.Time, datagram []byte) []byte {
 	return inside
 }
 
-// take is what the host of a node does with a datagram before the node hears of it.
+// take does what the host of a node does with a datagram before the node gets it.
 func (d *sealed) take(now sim.Time, datagram []byte) []byte {
 	inside, err := d.sealer.Open(datagram)
 	if err != nil {
@@ -103,7 +103,7 @@ func (d *sealed) take(now sim.Time, datagram []byte) []byte {
 	return inside
 }
 
-// stranger sends something to the member, just before a datagram of another member arrives.
+// stranger sends a forged datagram to the member, just before a datagram of another member arrives.
 func (d *sealed) stranger(now sim.Time, next []byte) {
 	what, datagram := d.forge(next)
 	if d.take(now, datagram) != nil {
@@ -115,14 +115,14 @@ func (d *sealed) stranger(now sim.Time, next []byte) {
 func (d *sealed) forge(next []byte) (what string, datagram []byte) {
 	rng := d.o.Rand
 	kind := rng.IntN(5)
-	if kind == 0 && d.count > 0 { // again, what this member has taken in during this run.
-		return "one that it had taken in before", d.captured[rng.IntN(min(d.count, capturedMax))]
+	if kind == 0 && d.count > 0 { // a replay of a datagram that this member has accepted during this run.
+		return "one that it had accepted before", d.captured[rng.IntN(min(d.count, capturedMax))]
 	}
 	datagram = slices.Clone(next)
 	switch kind {
-	case 1: // nothing is known of the content, but that a bit of it can be turned.
+	case 1: // a stranger cannot read the content, but can flip a bit of it.
 		datagram[rng.IntN(len(datagram))] ^= 1 << rng.IntN(8)
-		return "one of which a bit was turned", datagram
+		return "one with a flipped bit", datagram
 	case 2:
 		return "one of which the end was cut off", datagram[:rng.IntN(len(datagram))]
 	case 3: // a message as a member writes it, of a cluster without seals.
@@ -131,9 +131,9 @@ func (d *sealed) forge(next []byte) (what string, datagram []byte) {
 		b = binary.LittleEndian.AppendUint32(b, 0)
 		b = binary.LittleEndian.AppendUint64(b, rng.Uint64()|1)
 		b = binary.LittleEndian.AppendUint64(b, rng.Uint64())
-		return "one that nobody had sealed", wire.Seal(append(b, "nonsense"...))
+		return "one without a seal", wire.Seal(append(b, "nonsense"...))
 	}
-	var key seal.Key // the right one is what a stranger does not have.
+	var key seal.Key // a stranger does not have the right one.
 	binary.LittleEndian.PutUint64(key[:], rng.Uint64())
 	sealer, err := seal.NewSealerFrom(seal.NewKeyring(key), d.o.Cluster, reader{rng})
 	if err == nil {
@@ -143,7 +143,7 @@ func (d *sealed) forge(next []byte) (what string, datagram []byte) {
 		panic("kvs: broken invariant: " + err.Error())
 	}
 	id := d.o.Key.ID()
-	copy(datagram[2:], id[:]) // the name of the right one is told by every datagram.
+	copy(datagram[2:], id[:]) // every datagram has the ID of the right one.
 	return "one that was sealed with another key", datagram
 }
 
@@ -153,5 +153,5 @@ func provenBy(address string) string {
 	return name
 }
 
-// String is for people.
-func (b *Broken) String() string { return fmt.Sprintf("takes in a datagram of a stranger: %s", b.What) }
+// String describes the datagram for people.
+func (b *Broken) String() string { return fmt.Sprintf("accepts a datagram of a stranger: %s", b.What) }

@@ -1,5 +1,5 @@
-// Package outsider makes up what somebody who is no member sends in the name of one: on a network without TLS and
-// sealed gossip, knowing what GET /status tells, and nothing of what the members say to each other.
+// Package outsider forges messages that an attacker, who is no member, sends in the name of one: on a network without
+// TLS and sealed gossip. The attacker knows the answers of GET /status, and cannot read the messages between members.
 //
 // It does not send: the simulator does (sim.Forger). Begin with Forge.
 package outsider
@@ -17,8 +17,8 @@ import (
 	"kvs/node/wire"
 )
 
-// Target is what the outsider knows of the cluster: the status of the member that he speaks to and of the one in
-// whose name he speaks, and the time.
+// Target is what the outsider knows of the cluster: the status of the member that it sends to and of the one in whose
+// name it sends, and the time.
 type Target struct {
 	As, To  node.Status
 	Cluster string
@@ -26,7 +26,7 @@ type Target struct {
 	Now     time.Duration // any monotonic time.
 }
 
-// Forge makes up one message; datagram: it is one, else a frame.
+// Forge forges one message: a datagram or a frame.
 func Forge(rng *rand.Rand, t *Target) (data []byte, datagram bool) {
 	f := forger{rng: rng, Target: t}
 	f.As.Self, f.As.Cluster = t.As.ID, wire.ClusterHash(t.Cluster)
@@ -57,12 +57,13 @@ func (f *forger) pulse() []byte {
 	return f.As.Frame(wire.KindGossip, &g)
 }
 
-// anyTime is the reading of a monotonic clock, a little ago: what a stamp is without a salt.
+// anyTime is a recent reading of a monotonic clock: the value of a stamp without a salt.
 func (f *forger) anyTime() uint64 {
 	return uint64(f.To.Started + time.Duration(f.rng.Int64N(int64(time.Minute))))
 }
 
-// rumours are what a member would say whose table is wrong: others are gone, live elsewhere, or there are strangers.
+// rumours are those of a member with a wrong table: others are gone or have other addresses, or there are unknown
+// members.
 func (f *forger) rumours() (data []byte, datagram bool) {
 	var known []swim.Member
 	for _, m := range f.To.Members {
@@ -118,7 +119,7 @@ func (f *forger) far() slot.Timestamp {
 	return hlc.Make(f.Wall+(1<<27+f.rng.Int64N(1<<42)), uint16(f.rng.Uint32()))
 }
 
-// frame is a message that would do harm which lasts.
+// frame is a message that would do lasting harm.
 func (f *forger) frame() (wire.Kind, wire.Body) {
 	epoch := uint64(0)
 	var voters []slot.ID

@@ -8,8 +8,8 @@ import (
 	"kvs/sim"
 )
 
-// Disagreements wants every replica to see every replica alive, under its present identity, and nobody else: a
-// member that lost its disk is another member, and its former self must be dead.
+// Disagreements requires that every replica sees every replica alive, under its present identity, and no others: a
+// member that lost its disk is another member, and its former identity must be dead.
 func Disagreements(nodes []NodeEvidence) []sim.Violation {
 	var out []sim.Violation
 	bad := func(n int, format string, args ...any) {
@@ -58,7 +58,7 @@ func isReplica(nodes []NodeEvidence, m swim.Member) bool {
 	return false
 }
 
-// checkGone wants everybody to agree on who is a member no more, and since when.
+// checkGone requires that all replicas agree on which members are gone, and since when.
 func checkGone(nodes []NodeEvidence, bad func(n int, format string, args ...any)) {
 	type exit struct {
 		state swim.State

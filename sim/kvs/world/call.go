@@ -13,7 +13,7 @@ import (
 	"kvs/sim/kvs/member"
 )
 
-// Call is one attempt at an operation, on its way to a member and back.
+// Call is one attempt of an operation, with its request and answer.
 type Call struct {
 	number  uint32 // of the client's attempts.
 	Request scenarios.Op
@@ -22,14 +22,14 @@ type Call struct {
 	Key     node.UUID
 
 	AskedAt time.Duration // when the node's loop got it,
-	Mode    node.Mode     // and in which mode it was.
-	Peers   []node.ID     // of a write: those whom the replica knew when it began it.
+	Mode    node.Mode     // and the mode of the node then.
+	Peers   []node.ID     // of a write: the peers that the replica knew when it began it.
 	Shown   bool          // of a put: the path showed a value there then,
 	// shownKnown: if that could be read.
 	ShownKnown bool
 }
 
-// Serve implements sim.Client: what the edge of a node answers, and its loop.
+// Serve implements sim.Client: the node's edge answers, or its loop.
 func (c *Client) Serve(of *sim.Replica, s *sim.Call) (body any, ask bool) {
 	w, r, k := c.w, c.w.Of(of), s.Op.Body.(*Call)
 	s.State = k
@@ -37,7 +37,7 @@ func (c *Client) Serve(of *sim.Replica, s *sim.Call) (body any, ask bool) {
 	case mode == node.ModeFailed:
 		s.Answer = sim.Answer{Status: linearize.Fail, Err: node.CodeFailed.String()}
 	case mode == node.ModeSyncing && (k.Request.Kind == scenarios.OpList || k.Request.Kind == scenarios.OpGet):
-		// the edge passes it to another member, or says so.
+		// the edge passes it to another member, or refuses it.
 		s.Answer = sim.Answer{Status: linearize.Fail, Err: node.CodeSyncing.String()}
 	case k.Request.Kind == scenarios.OpList:
 		s.Answer = w.list(r, &k.Request)
@@ -62,7 +62,7 @@ func (w *World) readView(r *Replica, path string) sim.Answer {
 	return sim.Answer{Status: linearize.OK, Value: rec.Value, Body: &Answer{Found: rec.Live(), Version: rec.Version()}}
 }
 
-// ask makes of a call a request to the node's loop.
+// ask turns a call into a request to the node's loop.
 func (w *World) ask(r *Replica, c *Call) *node.Request {
 	c.AskedAt, c.Mode = w.Now(), r.Node.Mode()
 	req := &node.Request{Op: coreOps[c.Request.Kind], Level: w.AskedLevel(c), Path: c.Request.Path}
@@ -83,8 +83,8 @@ func (w *World) ask(r *Replica, c *Call) *node.Request {
 	return req
 }
 
-// AskedLevel is what a client asks for: under a strong prefix plain writes say any level, and are linearizable all
-// the same.
+// AskedLevel is the level of a client's request: under a strong prefix plain writes ask for any level, and are
+// linearizable nevertheless.
 func (w *World) AskedLevel(c *Call) node.Level {
 	plain := c.Request.Kind == scenarios.OpPut || c.Request.Kind == scenarios.OpDelete
 	if !w.Own.Voters.Strong || !plain {
@@ -117,7 +117,7 @@ func (c *Client) Answer(_ *sim.Replica, s *sim.Call, reply *sim.Reply) sim.Answe
 	return a
 }
 
-// succeeded reports whether an answer says that what was asked for has been done, or looked up.
+// succeeded reports whether an answer is a success.
 func succeeded(resp *node.Response) bool {
 	return resp.Code == node.CodeOK || resp.Code == node.CodeCreated || resp.Code == node.CodeNotFound
 }
@@ -127,8 +127,8 @@ func (c *Call) Acknowledged(resp *node.Response) bool {
 	return c.Write != NoWrite && succeeded(resp) && resp.Record.Exists()
 }
 
-// Shows reports whether an answer shows what one disk holds: those of other levels are answered when other members
-// are ready, and a quorum read may be overtaken.
+// Shows reports whether an answer shows the content of one disk: answers of other levels wait for other members, and a
+// quorum read may be overtaken.
 func (c *Call) Shows(resp *node.Response) bool {
 	if c.Write != NoWrite {
 		return c.Acknowledged(resp) && resp.Level == node.Eventual
@@ -136,8 +136,8 @@ func (c *Call) Shows(resp *node.Response) bool {
 	return (succeeded(resp) || resp.Code == node.CodePrecondition) && c.Request.Level == node.Eventual
 }
 
-// ShowsAt reports whether a path shows a value at a replica, with what is still on its way to the disk; known is
-// false when it cannot be read.
+// ShowsAt reports whether a path shows a value at a replica, pending persists included; known is false when it cannot
+// be read.
 func (r *Replica) ShowsAt(path string) (live, known bool) {
 	encoded, found := []byte(nil), false
 	queued := r.Queued()

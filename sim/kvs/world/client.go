@@ -19,7 +19,7 @@ type Client struct {
 	w      *World
 	number int // from 1.
 	role   sim.Role
-	// what is left to do of a client that has been told, and tries everything until it succeeds.
+	// the remaining operations of a client with a script, which tries each until it succeeds.
 	script    []scenarios.Op
 	generator *scenarios.Generator
 	Op        scenarios.Op
@@ -30,10 +30,10 @@ type Client struct {
 	write     int32            // of the open operation, in the ledger; none if it is no write.
 	known     map[string]known
 	expect    known          // of an open compare-and-set.
-	key       node.UUID      // of an open write that is tried again when its outcome is unknown; zero: it is not.
+	key       node.UUID      // of an open write that is tried again after an unknown outcome; zero: it is not.
 	attempts  int            // of it, so far.
 	doubt     bool           // the outcome of one of them is unknown.
-	Floor     node.Timestamp // what was answered on the path before the operation began.
+	Floor     node.Timestamp // the highest answered timestamp of the path before the operation began.
 }
 
 const NoWrite = -1
@@ -41,15 +41,15 @@ const NoWrite = -1
 // attemptsMax is how often a write under an idempotency key is tried.
 const attemptsMax = 4
 
-// known is what a client saw on a path last: what its next compare-and-set there wants to find. The zero value:
-// nothing.
+// known is the value that a client saw on a path last: its next compare-and-set there requires it. The zero value:
+// none.
 type known struct {
 	found   bool
 	label   string
 	version node.Version
 }
 
-// condition of a put that wants to find k.
+// condition of a put that requires k.
 func (k *known) condition() node.Condition {
 	if !k.found {
 		return node.Condition{Kind: node.IfNoneMatch, Any: true}
@@ -57,9 +57,9 @@ func (k *known) condition() node.Condition {
 	return node.Condition{Kind: node.IfMatch, Versions: []node.Version{k.version}}
 }
 
-// Answer is what kvs adds to an answer.
+// Answer is kvs' part of an answer.
 type Answer struct {
-	hidden  bool // an earlier attempt under the same key was refused: what was there then is not said.
+	hidden  bool // an earlier attempt under the same key was refused: the value at that time is not in the answer.
 	Refused bool // a compare-and-set whose condition was false: found and the value are what was there.
 	Found   bool
 	Version node.Version
@@ -75,7 +75,7 @@ const (
 	unknownMax = 64
 	// coreClients is how many clients each member of a core has for the paths.
 	coreClients = 4
-	// callsAtOnce is how many calls are made at once: the collector is better asked once for many.
+	// callsAtOnce is how many calls are allocated at once: one allocation for many is cheaper.
 	callsAtOnce = 32
 )
 
@@ -108,10 +108,10 @@ func (w *World) addProbe(n, number int) {
 	w.AddClient(c, number, n, sim.RoleProbe)
 }
 
-// probeCore has each path of the workload read and then written through some member of the core, again and again
-// until that succeeds, and a probe for each of the core prove that it serves. These operations are in the history.
+// probeCore makes clients read and then write each path of the workload through a member of the core, again and again
+// until that succeeds, and adds a probe for each member of the core. These operations are in the history.
 func (w *World) probeCore(members []int) {
-	// Several clients a member: where many messages are lost, one would not get through all paths in time.
+	// Several clients for each member: where many messages are lost, one would not finish all paths in time.
 	scripts := make([][]scenarios.Op, len(members)*coreClients)
 	count := 0
 	for i := range w.Ledger.Paths {
@@ -204,7 +204,7 @@ func (c *Client) Begin() sim.Operation {
 	return op
 }
 
-// beginWrite enters a write into the ledger, and returns the label of its value.
+// beginWrite records a write in the ledger, and returns the label of its value.
 func (c *Client) beginWrite() (label string) {
 	l := &c.w.Ledger
 	switch c.Op.Kind {
@@ -227,7 +227,7 @@ func (c *Client) drawKey() {
 	if c.Op.Kind != scenarios.OpPut && !c.Op.Kind.Conditional() {
 		return
 	}
-	// A compare-and-set that names a version is told when the key may have been forgotten.
+	// The answer to a compare-and-set that names a version says when the key may have been dropped.
 	named := c.Op.Kind.Conditional() && c.expect.found
 	mayBegin := func() bool { return (named || w.keysOutliveRetries()) && w.keyed.MayBegin(c.Op.Path, w.Now()) }
 	if c.role != sim.RoleProbe && c.Op.Level == node.Linearizable &&
@@ -238,8 +238,8 @@ func (c *Client) drawKey() {
 	}
 }
 
-// keysOutliveRetries reports whether a write is given up before its key can have gone with the tombstone of a
-// deletion that came after it: later retries are new writes, but for compare-and-sets that name a version.
+// keysOutliveRetries reports whether a write is given up before its key can be dropped with the tombstone of a later
+// deletion: later retries are new writes, except compare-and-sets that name a version.
 func (w *World) keysOutliveRetries() bool {
 	return w.Own.Tuning.Grace > attemptsMax*w.Own.Workload.Timeout
 }
@@ -276,7 +276,7 @@ func (c *Client) End(op *sim.Operation, a *sim.Answer) (again bool) {
 		return true
 	}
 	if c.doubt && a.Status == linearize.Fail {
-		a.Status = linearize.Info // what this attempt did not do, an earlier one may have.
+		a.Status = linearize.Info // an earlier attempt may have done it.
 	}
 	c.status, c.ended = a.Status, true
 	k, _ := a.Body.(*Answer)
@@ -309,7 +309,7 @@ func (c *Client) End(op *sim.Operation, a *sim.Answer) (again bool) {
 	return false
 }
 
-// historyOf is what the judge sees of an answer.
+// historyOf is an answer for the judge.
 func (c *Client) historyOf(a *sim.Answer, k *Answer) (out linearize.Answer) {
 	if c.Op.Kind == scenarios.OpGet || k.Refused && !k.hidden {
 		out.Found, out.Output = k.Found, a.Output
@@ -323,7 +323,7 @@ func (c *Client) historyOf(a *sim.Answer, k *Answer) (out linearize.Answer) {
 	return out
 }
 
-// learn takes note of what is on a path according to the answer to the open operation.
+// learn records the value of a path from the answer to the open operation.
 func (c *Client) learn(a *sim.Answer, k *Answer) {
 	if c.Op.Kind == scenarios.OpList {
 		return

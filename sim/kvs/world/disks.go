@@ -4,8 +4,8 @@ import (
 	"kvs/node"
 )
 
-// Disks is what the disks of all replicas hold of records, those of crashed replicas too, and which tombstones they
-// have dropped. By number of the replica and path.
+// Disks is the records on the disks of all replicas, crashed ones too, and the tombstones that they have dropped, by
+// number of the replica and path.
 type Disks struct {
 	Held    []map[string]node.Slot    // what is there.
 	Ended   []map[string]node.Slot    // the highest slot that was dropped.
@@ -21,10 +21,10 @@ func newDisks(nodes int) Disks {
 	return d
 }
 
-// Stored enters what a replica has made durable.
+// Stored records a slot that a replica has made durable.
 func (d *Disks) Stored(n int, path string, s *node.Slot) { d.Held[n][path] = *s }
 
-// Erased enters that a replica has dropped a path. A mere promise leaves nothing behind.
+// Erased records that a replica has dropped a path. A mere promise leaves no trace.
 func (d *Disks) Erased(n int, path string) {
 	was, ok := d.Held[n][path]
 	delete(d.Held[n], path)
@@ -37,7 +37,7 @@ func (d *Disks) Erased(n int, path string) {
 	d.Highest[path] = max(d.Highest[path], was.Top())
 }
 
-// Wiped forgets a disk.
+// Wiped drops the records of a disk.
 func (d *Disks) Wiped(n int) {
 	clear(d.Held[n])
 	clear(d.Ended[n])

@@ -14,7 +14,7 @@ import (
 	"kvs/sim/scenario"
 )
 
-// Evidence is what a run leaves behind for the checkers.
+// Evidence is the final state of a run for the checkers.
 type Evidence struct {
 	Scenario *scenario.Scenario
 	Nodes    []NodeEvidence // in the order of their numbers.
@@ -43,7 +43,7 @@ type NodeEvidence struct {
 type PathRecord struct {
 	Path   string
 	Record node.Record // what the replica shows.
-	Slot   node.Slot   // all it holds.
+	Slot   node.Slot   // the whole slot.
 }
 
 // Find returns the record at a path, or none.
@@ -66,7 +66,7 @@ func (e *NodeEvidence) Slot(path string) *node.Slot {
 	return &e.Records[i].Slot
 }
 
-// Evidence collects what the run leaves behind, once.
+// Evidence collects the final state of the run, once.
 func (w *World) Evidence() *Evidence {
 	if w.judged != nil {
 		return w.judged
@@ -88,7 +88,7 @@ func (w *World) Evidence() *Evidence {
 					w.Violate(sim.Violation{Promise: sim.PromiseWorks, Node: ne.Number, Path: path,
 						Detail: err.Error()})
 				}
-			case slot.Exists(): // else it is promised, and no more.
+			case slot.Exists(): // otherwise it is a mere promise.
 				ne.Records = append(ne.Records, PathRecord{path, ne.Electorate.Visible(&slot), slot})
 			}
 			return true

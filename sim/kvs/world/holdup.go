@@ -11,8 +11,8 @@ import (
 	"kvs/sim"
 )
 
-// holdup is kvs' part of the report on what holds up the end of a run: operations that wait, and for whom; what is
-// queued; paths that differ; who takes whom for dead.
+// holdup is kvs' part of the report on why a run has not ended: waiting operations, and the members they wait for;
+// queues; paths that differ; and which member considers which one dead.
 type holdup struct {
 	*sim.Holdup
 	w *World
@@ -47,7 +47,7 @@ func (h *holdup) name(id node.ID) (string, int) {
 	return id.String() + " (an identity that is gone)", 0
 }
 
-// state says what is wrong with a replica itself.
+// state reports problems of a replica itself.
 func (h *holdup) state(r *Replica) {
 	name := sim.NodeName(r.Number)
 	if s := r.Node.Status(); s.Mode != node.ModeNormal {
@@ -61,7 +61,7 @@ func (h *holdup) operations(r *Replica) {
 	}
 }
 
-// members says whom a replica should know as alive and does not, and the other way round.
+// members reports members that a replica should know as alive and does not, and the other way round.
 func (h *holdup) members(r *Replica) {
 	name, s := sim.NodeName(r.Number), r.Node.Status()
 	known := map[int]bool{}
@@ -111,7 +111,7 @@ func (h *holdup) operation(r *Replica, o *node.OpenOperation) {
 	h.Say("%s", text)
 }
 
-// queues says what is queued for members that should have it by now.
+// queues reports records that are queued for members that should have them by now.
 func (h *holdup) queues(r *Replica) {
 	for _, p := range r.Node.Status().Peers {
 		if name, number := h.name(p.ID); p.QueueEntries > 0 && h.Concerns(number) {
@@ -121,7 +121,7 @@ func (h *holdup) queues(r *Replica) {
 	}
 }
 
-// differences names the first paths that two replicas do not hold alike.
+// differences names the first paths at which two replicas differ.
 func (h *holdup) differences(a, b int) {
 	if h.w.digest(a) == h.w.digest(b) {
 		return
@@ -144,7 +144,7 @@ func (h *holdup) differences(a, b int) {
 	}
 }
 
-// common lists what a replica should have in common with the others, by path: the bytes stand in for the record.
+// common lists the records that a replica should have in common with the others, by path, as encoded bytes.
 func (h *holdup) common(n int) (out []PathRecord) {
 	_ = h.w.Replicas[n].Store().Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
 		path, _ := CutRecordPrefix(key)

@@ -12,22 +12,23 @@ import (
 	"kvs/sim/kvs/ledger"
 )
 
-// The end of a value that a linearizable operation wrote is a compare-and-set of a member's own, with a timestamp
-// and a UUID like any other. It has a place in the one order of its path, and the history has to say so: a delete
-// of just this value, asked for when it had lived its time, of unknown outcome. What ends early, or goes as the end
-// of another, fits into no order then.
+// The end of a value of a linearizable operation is a compare-and-set by a member, with a timestamp and a UUID like any
+// other. It has a place in the order of its path, and the history has to contain it: a delete of exactly this value,
+// invoked when its time to live was over, of unknown outcome. A value that ends early, or by the end of another value,
+// then fits into no order.
 
-// lineage is what disks have held of the consensus halves of paths whose history is judged, while values end. By path.
+// lineage is the consensus halves that disks have held, by path, for paths with a judged history, in runs with expiring
+// values.
 type lineage map[string][]ancestor
 
 type ancestor struct {
 	version   node.Version
 	tombstone bool
 	label     string
-	at        time.Duration // when some disk had it first.
+	at        time.Duration // when a disk had it first.
 }
 
-// descends takes note of a slot that has become durable.
+// descends records a slot that has become durable.
 func (w *World) descends(path string, s *node.Slot) {
 	c := s.Consensus
 	if c == nil || c.Record.TS == 0 || w.Own.Workload.TTLMax == 0 || !w.isJudged(path) {
@@ -45,9 +46,9 @@ func (w *World) isJudged(path string) bool {
 	return w.Scenario().Expects(scenarios.Linearizable) && strings.HasPrefix(path, w.Own.Workload.LinearizablePrefix())
 }
 
-// withEnds adds to a history the ends that there may have been. A tombstone may be the end of a value below it that
-// had lived its time, when no acknowledged write is between them, also if a client was told of it: its delete may
-// have found it there.
+// withEnds adds the possible ends of values to a history. A tombstone may be the end of a value below it whose time to
+// live was over, when no acknowledged write is between them. This holds even if a client's answer names the tombstone:
+// its delete may have found it there.
 func (w *World) withEnds(h *linearize.History) {
 	process := 0
 	for i := range h.Ops {
@@ -71,7 +72,7 @@ func (w *World) withEnds(h *linearize.History) {
 
 func (w *World) mayHaveEnded(wr *ledger.Write, from time.Duration) bool {
 	held := w.lineage[wr.Path]
-	for i := range held { // a value may have several versions: attempts of which only the last got in.
+	for i := range held { // a value may have several versions: attempts of which only the last succeeded.
 		a := &held[i]
 		if !a.tombstone && a.label == scenarios.Label(wr.Value) && slices.ContainsFunc(held, func(end ancestor) bool {
 			return end.tombstone && end.at >= from && end.version.TS > a.version.TS &&
@@ -83,7 +84,7 @@ func (w *World) mayHaveEnded(wr *ledger.Write, from time.Duration) bool {
 	return false
 }
 
-// EndsEarly is by how much a value may end early: what a monotonic clock may go wrong, and what is lost to whole
+// EndsEarly is by how much a value may end early: the error of a monotonic clock, and the rounding to whole
 // milliseconds.
 func EndsEarly(ttl time.Duration) time.Duration { return min(ttl/1000+time.Millisecond, ttl) }
 

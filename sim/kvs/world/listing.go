@@ -9,11 +9,11 @@ import (
 	"kvs/sim"
 )
 
-// listLimits are the page sizes that clients ask for: small ones cut directories in the middle.
+// listLimits are the page sizes of clients: small ones cut directories in the middle.
 var listLimits = [...]int{1, 2, 3, 7, 100}
 
-// ShownList is what listShown tells of: all pages of a listing together, and what is wrong with one of them, if
-// anything is.
+// ShownList is the content of ListShown: all pages of a listing together, and what is wrong with one of them, if
+// anything.
 type ShownList struct {
 	Directory string
 	Recursive bool

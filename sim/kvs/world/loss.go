@@ -10,33 +10,32 @@ import (
 	"kvs/sim/kvs/ledger"
 )
 
-// What faults take from disks, and what the cluster may therefore lose: the rules of scenarios/ATLAS.md. An
-// acknowledged write may be lost when its last copy went with a disk. A quorum read may go back when so many copies
-// rotted that a majority of the voters can be without one. And nothing takes so much from the voters that nobody
-// could know any more what they have agreed on: the world spares their disks.
+// The faults of disks, and what the cluster may lose by them: the rules of scenarios/ATLAS.md. An acknowledged write
+// may be lost when its last copy was lost with a disk. A quorum read may go back when so many copies rotted that a
+// majority of the voters may have none. And the world spares the disks of voters when their loss would make it
+// impossible to know what they have agreed on.
 
-// damage is the loss of a voter's copy, which may get an older one in its place, from another disk. A disk that is
-// wiped is no such loss: its voter never answers again, and who comes in its place votes only after it has caught
-// up with a majority.
+// damage is the loss of a voter's copy, which may be replaced by an older one from another disk. A wiped disk is no
+// such loss: its voter never answers again, and its successor votes only after it has caught up with a majority.
 type damage struct {
-	top      node.Timestamp   // of what was lost.
-	left     []node.Timestamp // of what the other voters' disks held then.
+	top      node.Timestamp   // the highest lost timestamp.
+	left     []node.Timestamp // the timestamps on the other voters' disks then.
 	majority int
 }
 
-// damages is what has been lost of copies, by path.
+// damages is the lost copies, by path.
 type damages struct {
 	byPath map[string][]damage
-	spared int // wipes and rot that would have taken too much, and did not happen.
+	spared int // wipes and rot that did not happen, because too much would have been lost.
 }
 
-// copyOf is what replica n has of a path on its disk, if it can be read.
+// copyOf is the slot of a path on replica n's disk, if it can be read.
 func (w *World) copyOf(n int, path string) (s node.Slot, ok bool) {
 	s, ok = w.Disks.Held[n][path]
 	return s, ok && !w.Replicas[n].Rotten[path]
 }
 
-// topOn is the highest version of a path on a disk; a tombstone that was dropped counts as there.
+// topOn is the highest version of a path on a disk; a dropped tombstone counts as present.
 func (w *World) topOn(n int, path string) node.Timestamp {
 	s, ok := w.copyOf(n, path)
 	if ended := w.Disks.Ended[n][path]; !ok {
@@ -45,7 +44,7 @@ func (w *World) topOn(n int, path string) node.Timestamp {
 	return s.Top()
 }
 
-// damaged takes note of a copy that is about to be lost.
+// damaged records a copy that is about to be lost.
 func (w *World) damaged(r *Replica, path string) {
 	c := w.configInForce()
 	if c == nil || !c.Votes(r.ID) {
@@ -63,8 +62,8 @@ func (w *World) damaged(r *Replica, path string) {
 	w.damages.byPath[path] = append(w.damages.byPath[path], d)
 }
 
-// RecencyExcused reports whether a quorum read may be without a version, since too many copies of it rotted: with
-// the voter that lost its own, a majority of the voters had none.
+// RecencyExcused reports whether a quorum read may miss a version because too many copies of it rotted: a majority of
+// the voters had none, counting the voter that lost its copy.
 func (w *World) RecencyExcused(path string, ts node.Timestamp) bool {
 	return slices.ContainsFunc(w.damages.byPath[path], func(d damage) bool {
 		without := 1
@@ -77,8 +76,7 @@ func (w *World) RecencyExcused(path string, ts node.Timestamp) bool {
 	})
 }
 
-// forgetDisk takes note of a disk that is about to be wiped: acknowledged writes of which it holds the last copy
-// are lost.
+// forgetDisk handles a disk that is about to be wiped: acknowledged writes of which it holds the last copy are lost.
 func (w *World) forgetDisk(r *Replica) {
 	for i := range w.Ledger.Paths {
 		p := &w.Ledger.Paths[i]
@@ -94,7 +92,7 @@ func (w *World) forgetDisk(r *Replica) {
 	}
 }
 
-// heldElsewhere reports whether another disk has a version, or one after it.
+// heldElsewhere reports whether another disk has a version, or a later one.
 func (w *World) heldElsewhere(r *Replica, path string, v node.Version) bool {
 	for n := 1; n <= w.Nodes(); n++ {
 		if s, ok := w.copyOf(n, path); n != r.Number &&
@@ -105,8 +103,8 @@ func (w *World) heldElsewhere(r *Replica, path string, v node.Version) bool {
 	return false
 }
 
-// nothingToRepair reports whether no other disk holds anything under a path: a tombstone has ended, or there was no
-// more than a promise. What is rotten there stays so, and is reported to readers, until somebody writes.
+// nothingToRepair reports whether no other disk holds anything under a path: a tombstone was collected, or there was
+// only a promise. A rotten record there stays, and is reported to readers, until the path is written.
 func (w *World) nothingToRepair(r *Replica, path string) bool {
 	for n := 1; n <= w.Nodes(); n++ {
 		if s, ok := w.copyOf(n, path); n != r.Number && ok && s.Exists() {
@@ -135,12 +133,12 @@ func (r *Replica) KnownConfig() *node.Config {
 	return r.Config
 }
 
-// mayWipe reports whether the voters can do without the disk of r: those that are left know everything that was
-// agreed on, of every path, and no change of voters is under way.
+// mayWipe reports whether the cluster can lose the disk of r: the remaining voters know everything that was chosen, for
+// every path, and no change of voters is under way.
 func (w *World) mayWipe(r *Replica) bool {
 	c := w.configInForce()
 	if c != nil && w.unknowing(r) >= w.firstVoters() {
-		return false // as many as found a cluster would know of none, and may meet nobody who does.
+		return false // enough members to found a cluster would know of none, and might not meet one that does.
 	}
 	if w.Own.Workload.Level == node.Eventual {
 		return true
@@ -148,7 +146,7 @@ func (w *World) mayWipe(r *Replica) bool {
 	if c == nil || w.changingVoters(c) || !w.votersLeft(c, r, "") {
 		return false
 	}
-	if w.Own.Workload.Level == node.Quorum { // nothing was promised there.
+	if w.Own.Workload.Level == node.Quorum { // there are no promises there.
 		return true
 	}
 	for n := 1; n <= w.Nodes(); n++ {
@@ -166,7 +164,7 @@ func (w *World) mayWipe(r *Replica) bool {
 	return true
 }
 
-// unknowing counts the replicas that know no configuration, and one that is about to be so.
+// unknowing counts the replicas that know no configuration, counting `soon` among them.
 func (w *World) unknowing(soon *Replica) (count int) {
 	for n := 1; n <= w.Nodes(); n++ {
 		if r := &w.Replicas[n]; r == soon || r.KnownConfig() == nil {
@@ -176,7 +174,7 @@ func (w *World) unknowing(soon *Replica) (count int) {
 	return count
 }
 
-// mayRot reports whether the voters can do without the copy of a path that r has. Paths of other levels have no voters.
+// mayRot reports whether the cluster can lose r's copy of a path. Paths of other levels have no voters.
 func (w *World) mayRot(r *Replica, path string) bool {
 	if w.Own.Workload.Level != node.Linearizable || w.Own.Workload.PathLevel(path) != node.Linearizable {
 		return true
@@ -185,14 +183,14 @@ func (w *World) mayRot(r *Replica, path string) bool {
 	return c != nil && !w.changingVoters(c) && w.votersLeft(c, r, path)
 }
 
-// votersLeft reports whether a majority of the voters is left without r: of those of the configuration, and of
-// those before it as long as somebody may have to catch up.
+// votersLeft reports whether a majority of the voters is left without r: of the configuration's voters, and of the
+// former voters as long as a voter may have to catch up.
 func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 	left, before, caughtUp := 0, 0, true
 	for n := 1; n <= w.Nodes(); n++ {
 		r := &w.Replicas[n]
 		if r == without || !w.speaksFor(r, path) || w.departing.told && w.departing.number == n {
-			continue // who is on its way out will not be asked any more.
+			continue // a member that is leaving will not be asked any more.
 		}
 		if c.Votes(r.ID) {
 			left++
@@ -205,14 +203,13 @@ func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 	return left >= c.Majority() && (len(c.Previous) == 0 || caughtUp || before >= len(c.Previous)/2+1)
 }
 
-// speaksFor reports whether a replica knows what it has promised on a path.
+// speaksFor reports whether a replica knows its promise on a path.
 func (w *World) speaksFor(r *Replica, path string) bool {
 	s := w.Disks.Held[r.Number][path]
 	return !r.Rotten[path] && (s.Consensus == nil || !s.Consensus.Blind)
 }
 
-// changingVoters reports whether some disk has anything to say about the configuration after c, or some member is
-// about to ask the voters for another one.
+// changingVoters reports whether a disk has a slot for the configuration after c, or a member is about to propose one.
 func (w *World) changingVoters(c *node.Config) bool {
 	for n := 1; n <= w.Nodes(); n++ {
 		changing := false

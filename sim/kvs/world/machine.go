@@ -38,7 +38,7 @@ func (w *World) Start(of *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mach
 		return nil, err
 	}
 	n := m.Node
-	if r.ID != 0 && r.ID != n.ID() && r.identified { // one that never reached the disk was never told to anybody.
+	if r.ID != 0 && r.ID != n.ID() && r.identified { // an identity that never reached the disk was never visible.
 		w.Violate(sim.Violation{Promise: sim.PromiseWorks, Node: r.Number,
 			Detail: fmt.Sprintf("its identity was %s and is %s after a restart on the same disk", r.ID, n.ID())})
 	}
@@ -46,7 +46,7 @@ func (w *World) Start(of *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mach
 	return m, nil
 }
 
-// startMember starts a member with or without a seal on what it says.
+// startMember starts a member with or without sealed datagrams.
 func (w *World) startMember(of *sim.Replica, now sim.Time, o node.Options, eff *sim.Effects) (*member.Member, error) {
 	if !w.Own.Gossip.Sealed {
 		return member.Start(now, o, eff)

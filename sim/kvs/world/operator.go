@@ -19,10 +19,10 @@ func (w *World) firstVoters() int {
 // OperateEvery implements sim.Operator.
 func (w *World) OperateEvery() time.Duration { return w.Own.Voters.Operator }
 
-// Operate implements sim.Operator. It is what somebody does who looks after the cluster: a voter whose disk is gone
-// is demoted, since its identity never comes back. Now and then a living one is demoted, which gets itself promoted
-// again, or is held from that until it is promoted. The request goes to a replica drawn at random, which may be
-// down, cut off or behind.
+// Operate implements sim.Operator. It does what an operator of a cluster does: a voter whose disk is lost is demoted,
+// since its identity never comes back. At times a living voter is demoted, which promotes itself again, or is held from
+// that until the operator promotes it. The request goes to a replica drawn at random, which may be down, cut off or
+// behind.
 func (w *World) Operate() {
 	if w.Own.Voters.Depart > 0 && w.depart() {
 		return

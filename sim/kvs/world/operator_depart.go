@@ -7,12 +7,12 @@ import (
 	"kvs/node"
 )
 
-// departure is a member on its way out. There is one at a time, and the next begins only when the cluster is whole
-// again: an operator who takes out a majority has no cluster left.
+// departure is a member that is leaving. There is one at a time, and the next begins only when the cluster is whole
+// again: an operator that takes out a majority has no cluster left.
 type departure struct {
 	number int // zero: nobody is.
 	leaves bool
-	told   bool          // it has been told to leave, or the others to remove it.
+	told   bool          // the request to leave, or to remove it, has been made.
 	since  time.Duration // when it began; of the last one, when it ended.
 }
 
@@ -21,8 +21,8 @@ const (
 	departMax   = 20 * time.Second // a node that has not handed over by then stays.
 )
 
-// depart lets a member leave or be removed, now and then; its machine gets an empty disk and joins as a new member.
-// It reports whether it did anything.
+// depart makes a member leave or be removed, at intervals; its machine gets an empty disk and joins as a new member. It
+// reports whether it did anything.
 func (w *World) depart() bool {
 	d := &w.departing
 	if d.number != 0 {
@@ -34,7 +34,7 @@ func (w *World) depart() bool {
 	}
 	*d = departure{number: 1 + w.Rand().IntN(w.Nodes()), leaves: w.Rand().IntN(2) == 0, since: w.Now()}
 	if r := &w.Replicas[d.number]; !d.leaves && !w.mayWipe(r) {
-		d.leaves = true // nobody removes a voter by force whom the others cannot do without.
+		d.leaves = true // a voter that the others need is never removed by force.
 	}
 	w.goOnDeparting(d)
 	return true
@@ -60,9 +60,9 @@ func (w *World) goOnDeparting(d *departure) {
 	r := &w.Replicas[d.number]
 	switch down := r.Node == nil || r.Paused(); {
 	case down && d.told:
-		return // whatever holds it up, it is out.
+		return // it counts as removed in any case.
 	case !d.told && (down || w.Recovering() || w.Now() > d.since+departMax):
-		*d = departure{since: w.Now()} // a fault came in between, or it could not hand over.
+		*d = departure{since: w.Now()} // a fault interfered, or it could not hand over.
 		return
 	}
 	s := r.Node.Status()
@@ -80,15 +80,15 @@ func (w *World) goOnDeparting(d *departure) {
 		}
 	case s.Config.Votes(r.ID):
 		w.demote(r, r.ID, false)
-	case !w.takenOver(s.Config): // kvs leave waits for the answer to its demotion, which says so.
+	case !w.takenOver(s.Config): // kvs leave waits for the answer to its demotion, which implies that.
 	case s.HandedOver >= s.HandOver:
 		d.told = true
 		w.Control(r.Replica, node.Leave{})
 	}
 }
 
-// takenOver reports whether a majority of the voters has caught up with a configuration: nothing rests on those
-// before any more.
+// takenOver reports whether a majority of the voters has caught up with a configuration: the former voters are no
+// longer needed.
 func (w *World) takenOver(c *node.Config) bool {
 	count := 0
 	for n := 1; n <= w.Nodes(); n++ {

@@ -12,12 +12,12 @@ import (
 	"kvs/sim/kvs/member"
 )
 
-// Replica is what the world knows of a member and of its disk.
+// Replica is the world's state of a member and of its disk.
 type Replica struct {
 	*sim.Replica
 	Node       *node.Node // nil: the process is down.
 	ID         node.ID    // of the latest run; zero after a wipe.
-	former     []node.ID  // of the disk that lost its tail, and of those before it that did.
+	former     []node.ID  // of the disk that lost its tail, and of earlier ones that did.
 	identified bool       // that identity is on its disk.
 	View       *node.View
 
@@ -28,13 +28,13 @@ type Replica struct {
 	digestAt uint64 // and after how many changes of the store, plus one.
 
 	Rotten map[string]bool // by path: records on its disk that fail their checksums.
-	Config *node.Config    // of the latest run, once that is over.
+	Config *node.Config    // of the latest run, after its end.
 
 	Since  time.Duration // when its process went up or down.
-	Booted bool          // something of the present run is durable: its start comes first.
+	Booted bool          // a persist of the present run is durable: the first one is its start.
 }
 
-// Of returns what the world knows of a replica.
+// Of returns the world's state of a replica.
 func (w *World) Of(r *sim.Replica) *Replica { return &w.Replicas[r.Number] }
 
 // Events of kvs' own.
@@ -46,36 +46,36 @@ const (
 	ListShown                          // or a listing: *shownList.
 )
 
-// StoredSlot is what slotStored tells of.
+// StoredSlot is the content of SlotStored.
 type StoredSlot struct {
 	Path   string
 	Slot   node.Slot
-	Before node.Slot // what the disk held there,
+	Before node.Slot // the former slot on the disk,
 	Held   bool      // if it did,
 	Rotten bool      // and whether that was rotten.
 }
 
-// ErasedPath is what pathErased tells of.
+// ErasedPath is the content of PathErased.
 type ErasedPath struct{ Path string } // it is still in disks.
 
-// Look is what memberLooked tells of.
+// Look is the content of MemberLooked.
 type Look struct{ Status node.Status }
 
-// ShownVersion is what versionShown tells of.
+// ShownVersion is the content of VersionShown.
 type ShownVersion struct {
 	Path   string
 	Record *node.Record
 	Read   bool // by an eventual read beside the loop.
 }
 
-// Events implements the subscription to what the world knows.
+// Events are those from which the world updates its state.
 func (w *World) Events() sim.EventSet {
 	return sim.Events(sim.EventStarted, sim.EventNoted, sim.EventDurable, sim.EventReplied,
 		sim.EventCrashed, sim.EventWiped, sim.EventSwapped,
 		sim.EventRotten, sim.EventWatch)
 }
 
-// Observe keeps the knowledge of the world up to date, and makes of the simulator's events those that are about slots.
+// Observe updates the state of the world, and raises its own events for the simulator's.
 func (w *World) Observe(e *sim.Event) {
 	switch e.Kind {
 	case sim.EventStarted:
@@ -101,7 +101,7 @@ func (w *World) Observe(e *sim.Event) {
 	}
 }
 
-// started takes note of a new run.
+// started begins a new run.
 func (w *World) started(r *Replica) {
 	r.Since, r.Booted = w.Now(), false
 	for _, m := range r.Node.Status().Members {
@@ -111,7 +111,7 @@ func (w *World) started(r *Replica) {
 	}
 }
 
-// heard takes over who decides conflicts from now on.
+// heard takes the new electorate.
 func (w *World) heard(r *Replica, e *sim.Event) {
 	switch note := e.Note.(type) {
 	case *node.Electorate:
@@ -124,7 +124,7 @@ func (w *World) heard(r *Replica, e *sim.Event) {
 	}
 }
 
-// durable tells of what a persist changes of records.
+// durable raises events for the records that a persist changes.
 func (w *World) durable(r *Replica, p *sim.Persist) {
 	r.Booted = true
 	for i := range p.Changes {
@@ -157,7 +157,7 @@ func (w *World) durable(r *Replica, p *sim.Persist) {
 }
 
 // decode decodes a slot that is being stored. Most are stored by several members with the same bytes, one after the
-// other, and nobody writes to a slot that has been decoded.
+// other, and decoded slots are never written to.
 func (w *World) decode(path string, encoded []byte) (node.Slot, error) {
 	if last, ok := w.decoded[path]; ok && bytes.Equal(last.encoded, encoded) {
 		return last.slot, nil
@@ -169,13 +169,13 @@ func (w *World) decode(path string, encoded []byte) (node.Slot, error) {
 	return s, err
 }
 
-// decodedSlot is what has been stored under a path last, by any member.
+// decodedSlot is the slot that was stored under a path last, by any member.
 type decodedSlot struct {
 	encoded []byte
 	slot    node.Slot
 }
 
-// replied takes note of the word of a member, at the moment in which a client may hear it.
+// replied handles a member's answer when it may reach a client.
 func (w *World) replied(r *Replica, c *Call, resp *node.Response) {
 	if c.Acknowledged(resp) {
 		w.Ledger.Acknowledge(c.Write, resp.Record.Version(), r.ID)
@@ -186,7 +186,7 @@ func (w *World) replied(r *Replica, c *Call, resp *node.Response) {
 	}
 }
 
-// wiped takes note of a disk that is about to be lost.
+// wiped handles a disk that is about to be lost.
 func (w *World) wiped(r *Replica) {
 	w.forgetDisk(r)
 	switch {
@@ -200,8 +200,7 @@ func (w *World) wiped(r *Replica) {
 	w.Disks.Wiped(r.Number)
 }
 
-// swapped takes note that two members have got each other's data folders. An identity is there, and all that goes
-// with it.
+// swapped handles the exchange of two members' data folders. The identities move with them.
 func (w *World) swapped(a, b *Replica) {
 	a.ID, b.ID = b.ID, a.ID
 	a.former, b.former = b.former, a.former
@@ -219,14 +218,14 @@ func (w *World) swapped(a, b *Replica) {
 	}
 }
 
-// rot takes note of a record that is about to rot.
+// rot handles a record that is about to rot.
 func (w *World) rot(r *Replica, key string) {
 	path, _ := CutRecordPrefix(key)
 	w.damaged(r, path)
 	r.Rotten[path] = true
 }
 
-// watch looks at each running member.
+// watch raises an event for each running member.
 func (w *World) watch() {
 	for n := 1; n <= w.Nodes(); n++ {
 		if r := &w.Replicas[n]; r.Node != nil {
@@ -236,7 +235,7 @@ func (w *World) watch() {
 	}
 }
 
-// CutRecordPrefix returns the path of a key under which a record is stored; otherwise it is none.
+// CutRecordPrefix returns the path of a record's key; ok is false for other keys.
 func CutRecordPrefix(key string) (path string, ok bool) {
 	if len(key) > len(schema.PrefixRecord) && key[:len(schema.PrefixRecord)] == schema.PrefixRecord {
 		return key[len(schema.PrefixRecord):], true
@@ -244,7 +243,7 @@ func CutRecordPrefix(key string) (path string, ok bool) {
 	return "", false
 }
 
-// AbleTo reports whether nothing that this world does keeps a replica from its work.
+// AbleTo reports whether no fault of this world keeps a replica from working.
 func (w *World) AbleTo(r *Replica) bool {
 	if d := r.DiskState(); r.Node == nil || r.Paused() || d.Broken || d.Slow > 0 {
 		return false

@@ -37,11 +37,11 @@ func (w *World) Unsettled(nodes []int) string {
 	return ""
 }
 
-// digestsDiffer compares what members say of all that they hold, their hash trees, once they hold the same.
+// digestsDiffer compares the digests of the members' hash trees, once they hold the same.
 func (w *World) digestsDiffer() string {
 	for n := 1; n <= w.Nodes(); n++ {
 		if len(w.Replicas[n].Rotten) > 0 {
-			return "" // what has rotted for good is not in the tree of its member.
+			return "" // a record that has rotted for good is not in the tree of its member.
 		}
 	}
 	first := w.Replicas[1].Node.Status().Digest
@@ -53,7 +53,7 @@ func (w *World) digestsDiffer() string {
 	return ""
 }
 
-// coreUnsettled says what the core still has to do; empty: nothing.
+// coreUnsettled describes what the core still has to do; empty: nothing.
 func (w *World) coreUnsettled(members []int) string {
 	for _, n := range members {
 		r := &w.Replicas[n]
@@ -74,8 +74,8 @@ func (w *World) coreUnsettled(members []int) string {
 	return ""
 }
 
-// tombstonesNoted counts the paths that replica n lists as perhaps having a tombstone, but for those where a
-// tombstone lost a conflict: it ends with the value that won.
+// tombstonesNoted counts the paths that replica n lists as perhaps having a tombstone, except those where a tombstone
+// lost a conflict: it ends with the winning value.
 func (w *World) tombstonesNoted(n int) (count int) {
 	r := &w.Replicas[n]
 	err := r.Store().Scan(schema.PrefixTombstone, "", func(key string, _ []byte) bool {
@@ -105,7 +105,7 @@ func (w *World) promisesLeft(n int) (count int) {
 	return count
 }
 
-// tombstonesLeft names a replica that still has some, or nothing.
+// tombstonesLeft names a replica that still has tombstones; empty: none has.
 func (w *World) tombstonesLeft() string {
 	for n := 1; n <= w.Nodes(); n++ {
 		if left := w.tombstonesNoted(n); left > 0 {
@@ -115,19 +115,19 @@ func (w *World) tombstonesLeft() string {
 	return ""
 }
 
-// open reports whether a conflict at a path is not settled, because votes are missing that may still come: of its
-// candidates none ends before. A member whose disk is lost holds that up until it is removed.
+// open reports whether a conflict at a path is not settled, because votes may still come: none of its candidates ends
+// before. A member whose disk is lost delays that until it is removed.
 func (w *World) open(r *Replica, path string) bool {
 	slot, ok := w.copyOf(r.Number, path)
 	return ok && slot.Conflict() && !r.Electorate.Winner(&slot).Final
 }
 
-// decidable reports whether linearizable operations can be had on a path: a majority of the voters knows what it
-// promised there. A member that was blind on a path before it became a voter may leave too few; then a value that
-// such an operation wrote does not end.
+// decidable reports whether linearizable operations are possible on a path: a majority of the voters knows its promises
+// there. A member that was blind on a path before it became a voter may leave too few; then a value that such an
+// operation wrote does not end.
 func (w *World) decidable(path string) bool {
 	if slot, ok := w.copyOf(1, path); !ok || slot.Consensus == nil {
-		return true // no such operation has been here: a member ends the value by itself.
+		return true // no linearizable operation wrote it: a member ends the value by itself.
 	}
 	c := w.configInForce()
 	if c == nil {
@@ -161,7 +161,7 @@ func (w *World) expiringLeft() string {
 			return fmt.Sprintf("n1 waits for the end of %q", path)
 		}
 	}
-	r := &w.Replicas[1] // it lists all that will end, and everything that shows and ends is on the list.
+	r := &w.Replicas[1] // it lists all values that expire, and every visible one is on the list.
 	err = r.Store().Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
 		path, _ := CutRecordPrefix(key)
 		if slot, err := slot.Decode(path, value); err == nil {

@@ -14,7 +14,7 @@ import (
 	"kvs/sim/kvs/ledger"
 )
 
-// World is a cluster of kvs in the simulated world: what the simulator does not know of it.
+// World is the state of a cluster of kvs that the simulator itself does not have.
 type World struct {
 	*sim.World
 	Own *scenarios.Sections // of the scenario.
@@ -27,27 +27,27 @@ type World struct {
 	decoded  map[string]decodedSlot
 
 	Ledger ledger.Ledger
-	Born   map[node.ID]uint64 // of every identity there ever was.
+	Born   map[node.ID]uint64 // of every identity of the run.
 
 	Disks    Disks
-	answered map[string]node.Timestamp // by path: the highest that a client was answered.
+	answered map[string]node.Timestamp // by path: the highest timestamp in an answer to a client.
 	lineage  lineage
 
-	Founders bool // nodes with empty disks begin a cluster instead of looking for one: in tests of something else.
+	Founders bool // nodes with empty disks begin a cluster instead of looking for one: for tests of other parts.
 
 	damages   damages
-	departing departure // the member on its way out.
-	judged    *Evidence // what the run has left behind, once it is over.
+	departing departure // the member that is leaving.
+	judged    *Evidence // the final state, after the run.
 
-	// Events that are used again.
+	// Reused events.
 	slot   StoredSlot
 	erased ErasedPath
 	look   Look
 	shown  ShownVersion
-	read   node.Record // what shown is about, of a read beside the loop.
+	read   node.Record // the record of shown, for a read beside the loop.
 }
 
-// New makes the world of a run in which nothing has happened yet.
+// New makes the world of a run before its first event.
 func New(of *sim.World) *World {
 	w := &World{
 		World: of, Own: scenarios.Of(of.Scenario()), Ledger: ledger.New(),
@@ -75,7 +75,7 @@ func (w *World) seeds(n int) []string {
 	return out
 }
 
-// Tuning is that of production, but for what the scenario says.
+// Tuning is that of production, with the changes of the scenario.
 func (w *World) Tuning() node.Tuning {
 	t := node.DefaultTuning()
 	t.SyncInterval = w.Own.Tuning.Sync
@@ -104,7 +104,7 @@ func (w *World) Describe(data []byte) (kind, detail string) {
 	return MessageKind(data), wire.FrameDetail(data)
 }
 
-// digest stands for the records on a replica's disk that it should have in common with the others.
+// digest is a hash of the records on a replica's disk that it should have in common with the others.
 func (w *World) digest(n int) uint64 {
 	r := &w.Replicas[n]
 	if now := r.Store().Changes() + 1; r.digestAt != now || len(r.Rotten) > 0 {
@@ -134,7 +134,7 @@ func (w *World) Judge(h *linearize.History) *linearize.Result {
 	return linearize.Check(h, linearize.Options{Prefix: w.Own.Workload.LinearizablePrefix()})
 }
 
-// members is what every replica thinks of the others.
+// members is the member table of every replica.
 func (w *World) members() []NodeEvidence {
 	out := make([]NodeEvidence, 0, w.Nodes())
 	for n := 1; n <= w.Nodes(); n++ {
@@ -149,8 +149,8 @@ func (w *World) members() []NodeEvidence {
 	return out
 }
 
-// MayBegin implements sim.CoreChooser: where operations need voters, the configuration must be known to a majority
-// of the nodes: nobody else could teach it to the rest.
+// MayBegin implements sim.CoreChooser: where operations need voters, a majority of the nodes must know the
+// configuration: the others can learn it only from them.
 func (w *World) MayBegin() bool {
 	return w.Own.Workload.Level == node.Eventual || len(w.configs()) > w.Nodes()/2
 }
@@ -189,7 +189,7 @@ func (w *World) MayWipe(r *sim.Replica) bool {
 }
 
 // MayRot implements sim.Rotter: a record of which another member has a good copy: no promise covers the loss of the
-// only one. What the member had voted for there it cannot know any more.
+// only one. The member loses its vote there.
 func (w *World) MayRot(of *sim.Replica) []string {
 	r := &w.Replicas[of.Number]
 	var keys []string
@@ -203,7 +203,7 @@ func (w *World) MayRot(of *sim.Replica) []string {
 	})
 }
 
-// elsewhere reports whether another replica has what r holds under key, or something newer, where it can be read.
+// elsewhere reports whether another replica has a readable copy of r's record under key, or a newer version.
 func (w *World) elsewhere(r *Replica, key string) bool {
 	path, _ := CutRecordPrefix(key)
 	ours, ok := readSlot(r, path)
@@ -215,7 +215,7 @@ func (w *World) elsewhere(r *Replica, key string) bool {
 	return false
 }
 
-// readSlot reads what is on a replica's disk.
+// readSlot reads a slot from a replica's disk.
 func readSlot(r *Replica, path string) (node.Slot, bool) {
 	b, found, err := r.Store().Get(schema.PrefixRecord + path)
 	if err != nil || !found {
@@ -225,7 +225,7 @@ func readSlot(r *Replica, path string) (node.Slot, bool) {
 	return slot, err == nil
 }
 
-// scan goes through the keys with a prefix on a replica's disk.
+// scan calls fn for the keys with a prefix on a replica's disk.
 func scan(r *Replica, prefix string, fn func(key string, value []byte) bool) {
 	if err := r.Store().Scan(prefix, "", fn); err != nil {
 		panic("kvs: the memory store cannot be scanned: " + err.Error())
