@@ -38,7 +38,7 @@ func (o *clientOptions) addCredentialFlags(cmd *cobra.Command) {
 	f.StringVar(&o.given.TokenFile, "token-file", "", "file with your token (default $"+profile.TokenFileVariable+")")
 }
 
-// access puts together what flags, variables and profile say, in this order.
+// access combines flags, variables and profile, in this order.
 func (o *clientOptions) access(getenv func(string) string) (access, error) {
 	if o.as != nil {
 		return nodeAccess(o.as, o.endpoints...)
@@ -52,8 +52,8 @@ func (o *clientOptions) access(getenv func(string) string) (access, error) {
 	return access{to.Endpoints, to.TLS, to.Token}, err
 }
 
-// nodeAccess is access to the node of cfg, as that node, for commands that act for a node of this machine: they read
-// its files.
+// nodeAccess is access to the node of cfg, with that node's own credentials, for commands that act for a node of this
+// machine: they read its files.
 func nodeAccess(cfg *config.Config, endpoints ...string) (access, error) {
 	to := access{endpoints: endpoints}
 	k, err := keeperOf(cfg)
@@ -73,7 +73,7 @@ func memberAccess(cfg *config.Config, address string) (access, error) {
 	return to, err
 }
 
-// keeperOf reads what the node of cfg proves itself with; nil without TLS.
+// keeperOf reads the credentials of the node of cfg; nil without TLS.
 func keeperOf(cfg *config.Config) (*certs.Keeper, error) {
 	if !cfg.TLS.On() {
 		return nil, nil

@@ -18,7 +18,7 @@ import (
 	"kvs/node/host/config"
 )
 
-// app is what the commands need of the world, so that tests can give them another one.
+// app is what the commands need of their environment, so that tests can replace it.
 type app struct {
 	in       io.Reader
 	out, err io.Writer
@@ -28,15 +28,14 @@ type app struct {
 	// notify makes c receive the signals that end a command, until stop is called.
 	notify func(c chan<- os.Signal) (stop func())
 
-	// notifyNode is notify for a node: SIGHUP asks it to read its log's settings anew, and nothing else ends it by
-	// accident.
+	// notifyNode is notify for a node: SIGHUP asks it to read the settings of its log again, and other signals do not
+	// end it by accident.
 	notifyNode func(c chan<- os.Signal) (stop func())
 
 	daemon  func(say func(string)) (*daemon.Daemon, error)
 	connect func(to access) (cluster, error)
 
-	// connectLoad returns one store for each endpoint that is asked first; each keeps up to conns connections and tries
-	// nothing twice.
+	// connectLoad returns one store for each endpoint; each keeps up to conns connections and does not retry.
 	connectLoad func(to access, conns int, timeout time.Duration) ([]load.Store, error)
 
 	// identityAt is the ID of the node that answers at an address, asked as the node of cfg; empty: none does.
@@ -49,7 +48,7 @@ type app struct {
 	drawn bool       // a bar is on the last line of err, see progress.go.
 }
 
-// newApp is the real world.
+// newApp is the real environment.
 func newApp() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, cwd: os.Getwd,
@@ -69,7 +68,7 @@ func newApp() *app {
 }
 
 // notifyEnd listens to the signals that ask for an end in good order. A terminal that closes asks for it too, unless
-// nohup says that it shall not.
+// nohup prevents that.
 func notifyEnd(c chan<- os.Signal) func() {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -79,15 +78,15 @@ func notifyEnd(c chan<- os.Signal) func() {
 	return func() { signal.Stop(c) }
 }
 
-// notifyNode listens to SIGINT and SIGTERM, which end a node, and to SIGHUP, which does not, be it from log rotation or
-// from a terminal that closes. Nor does a reader of its outputs that has gone: it serves clients.
+// notifyNode listens to SIGINT and SIGTERM, which end a node, and to SIGHUP, which does not, whether from log rotation
+// or from a terminal that closes. SIGPIPE of a closed output does not end it either: it serves clients.
 func notifyNode(c chan<- os.Signal) func() {
 	signal.Ignore(syscall.SIGPIPE)
 	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	return func() { signal.Stop(c) }
 }
 
-// newDaemon launches nodes with this very program.
+// newDaemon launches nodes with this program itself.
 func newDaemon(say func(string)) (*daemon.Daemon, error) {
 	home, err := daemon.HomeFromEnvironment()
 	if err != nil {
@@ -95,7 +94,7 @@ func newDaemon(say func(string)) (*daemon.Daemon, error) {
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find my own program file: %w", err)
+		return nil, fmt.Errorf("find the program file of kvs: %w", err)
 	}
 	return &daemon.Daemon{
 		Home: home, Processes: daemon.ProcTable{}, Clock: daemon.SystemClock{}, Launcher: daemon.Exec{Program: exe},

@@ -87,7 +87,7 @@ func (a *app) bench(ctx context.Context, o benchOptions) error {
 	o.load.Prefix = strings.Trim(o.prefix, "/") + "/"
 	if o.prefix == "" {
 		var id [8]byte
-		_, _ = rand.Read(id[:]) // it never fails.
+		_, _ = rand.Read(id[:]) // rand.Read never fails.
 		o.load.Prefix = "kvs-bench-" + hex.EncodeToString(id[:]) + "/"
 	}
 	if err := o.load.Check(); err != nil {
@@ -163,7 +163,7 @@ func writeLatency(w io.Writer, name string, l *load.Latency) {
 		l.P90, l.P99, l.P999, l.Max, l.Mean, l.Min)
 }
 
-// loadLine shows how far a measurement has come: one line that is drawn again on a terminal, a line every ten seconds
+// loadLine shows the progress of a measurement: one line that is redrawn on a terminal, a line every ten seconds
 // elsewhere.
 type loadLine struct {
 	app      *app

@@ -60,7 +60,7 @@ from all nodes.`,
 	return cmd
 }
 
-// identity is who the certificate is for.
+// identity is the owner of the certificate.
 func (o *certIssueOptions) identity() (certs.Identity, error) {
 	id := certs.Identity{Cluster: o.cluster}
 	for role, name := range map[certs.Role]string{certs.Member: o.node, certs.Admin: o.admin, certs.Client: o.client} {
@@ -109,7 +109,7 @@ func (a *app) issueCert(o *certIssueOptions) error {
 func newCertShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show FILE...",
-		Short: "Show who certificates are for, and when they end",
+		Short: "Show the owners of certificates, and when they end",
 		Args:  usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			for _, file := range args {

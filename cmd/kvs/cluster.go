@@ -40,7 +40,7 @@ type cluster interface {
 	Candidate(ctx context.Context, path, uuid string) (value, error)
 }
 
-// value is what a get found. The JSON forms in this file are those of -o json: fields are added, never renamed.
+// value is the result of a get. The JSON forms in this file are those of -o json: fields are added, never renamed.
 type value struct {
 	Path        string `json:"path"`
 	ContentType string `json:"content_type"`
@@ -50,7 +50,7 @@ type value struct {
 	Body        []byte `json:"-"`
 }
 
-// written says what a put or delete did.
+// written is the result of a put or delete.
 type written struct {
 	Path        string `json:"path"`
 	Created     bool   `json:"created"` // a put: nothing was shown under the path before.
@@ -83,7 +83,7 @@ type member struct {
 	ID      string `json:"id"`
 
 	Incarnation uint64    `json:"incarnation"`
-	Joined      int       `json:"joined,omitempty"` // place in the order of joining; zero: it is a member no more.
+	Joined      int       `json:"joined,omitempty"` // place in the order of joining; zero: it is no longer a member.
 	Since       time.Time `json:"since"`            // when its state changed last.
 	Hint        string    `json:"hint,omitempty"`
 }
@@ -97,14 +97,14 @@ const (
 type clientOptions struct {
 	endpoints   []string
 	given       profile.Given  // but for its endpoints.
-	as          *config.Config // the node of this configuration asks, and proves itself as that; nil: the user does.
+	as          *config.Config // ask with the credentials of this configuration's node; nil: with the user's.
 	timeout     time.Duration
 	consistency string
 }
 
 func (o *clientOptions) addFlags(cmd *cobra.Command, withLevel bool) {
 	cmd.Flags().StringSliceVarP(&o.endpoints, "endpoint", "e", nil,
-		"host:port of a node; repeat it for more to turn to (default $"+endpointsVariable+", comma-separated, else "+
+		"host:port of a node; repeat it for more nodes to try (default $"+endpointsVariable+", comma-separated, else "+
 			endpointDefault+")")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long the whole command may take")
 	o.addCredentialFlags(cmd)
@@ -151,7 +151,7 @@ func (a *app) ask(ctx context.Context, o *clientOptions, do func(context.Context
 	return do(ctx, c, level)
 }
 
-// checkPath refuses what no node would accept, before asking one.
+// checkPath refuses a path that no node would accept, before a request is sent.
 func checkPath(path string) error {
 	if err := slot.CheckPath(path); err != nil {
 		return &exitError{exitUsage, err}

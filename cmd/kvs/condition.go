@@ -14,7 +14,8 @@ type conditionOptions struct {
 	create bool
 	key    string
 
-	given func(flag string) bool // a flag that is given empty, as by a script whose variable is, was not left away.
+	// a flag with an empty value, as from a script with an empty variable, counts as given.
+	given func(flag string) bool
 }
 
 func (o *conditionOptions) addFlags(cmd *cobra.Command) {
@@ -28,11 +29,11 @@ func (o *conditionOptions) addFlags(cmd *cobra.Command) {
 func (o *conditionOptions) condition(c *clientOptions) (client.Condition, error) {
 	var cond client.Condition
 	if o.given("if-match") && strings.Trim(strings.Join(o.match, ""), `" `) == "" {
-		return cond, usageError("--if-match is empty: give the ETag, or '*' for any value, or leave it away for a " +
+		return cond, usageError("--if-match is empty: give the ETag, or '*' for any value, or omit it for a " +
 			"write without a condition")
 	}
 	if o.given("idempotency-key") && o.key == "" {
-		return cond, usageError("--idempotency-key is empty: give 1 to 255 bytes, or leave it away")
+		return cond, usageError("--idempotency-key is empty: give 1 to 255 bytes, or omit it")
 	}
 	switch {
 	case o.create && len(o.match) > 0:
@@ -53,7 +54,7 @@ func (o *conditionOptions) condition(c *clientOptions) (client.Condition, error)
 	cond = cond.WithKey(o.key)
 	if c.consistency != "" && c.consistency != "linearizable" {
 		return cond, usageError("--consistency %s: a write with a condition or an idempotency key is always "+
-			"linearizable; leave it away", c.consistency)
+			"linearizable; omit it", c.consistency)
 	}
 	return cond, nil
 }

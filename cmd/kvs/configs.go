@@ -32,9 +32,9 @@ func (a *app) loadOrWrite(inst daemon.Instance) (*config.Config, error) {
 	return cfg, nil
 }
 
-// mayWrite says why no configuration is written for an argument that names none: it is a folder, it is in another
-// folder than the current one, or it is probably a slip. A node that nobody wanted, on the default port and alone in
-// its cluster, takes writes like any other.
+// mayWrite is why no configuration is written for an argument that names none: it is a folder, it is in another folder
+// than the current one, or it is probably a typing error. An unintended node, on the default port and alone in its
+// cluster, would take writes like any other.
 func (a *app) mayWrite(arg string, inst daemon.Instance) error {
 	if err := a.notAFolder(arg); err != nil {
 		return err
@@ -59,12 +59,12 @@ func (a *app) mayWrite(arg string, inst daemon.Instance) error {
 	return nil
 }
 
-// similarConfig is the configuration in dir whose name is probably meant by one that is not there; empty: there is
-// none. Names that differ in their numbers alone, node1 and node2, are no slips.
+// similarConfig is the configuration in dir that was probably meant by a missing name; empty: there is none. Names that
+// differ only in their numbers, node1 and node2, are no typing errors.
 func similarConfig(dir, name string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "" // whoever writes there says what is wrong.
+		return "" // writing there reports the error.
 	}
 	word := stemOf(name)
 	files := map[string]string{}

@@ -24,13 +24,14 @@ func newLeave(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leave [CONFIG]",
 		Short: "Let a node leave the cluster for good, and stop",
-		Long: `Let a node leave its cluster for good. The node takes no more writes, gives up its vote, waits until a majority of the others
-has all that it wrote, tells them, and ends. The others no longer count it. Name its configuration, or --endpoint. The command
-returns when the process is gone or, on another machine, when the node no longer answers.
+		Long: `Let a node leave its cluster for good. The node takes no more writes, gives up its vote, waits until
+a majority of the others has all that it wrote, tells them, and ends. The others no longer count it.
+Name its configuration, or --endpoint. The command returns when the process is gone or, on another
+machine, when the node no longer answers.
 
-To stop a node that will come back use kvs stop. A node that has left does not come back with its data: set its data folder aside
-to let it join as a new member. When the node cannot hand over in time, nothing has changed. --force leaves all the same, and loses what
-this node alone holds.`,
+To stop a node that will come back use kvs stop. A node that has left does not come back with its
+data: set its data folder aside to let it join as a new member. When the node cannot hand over in
+time, nothing has changed. --force leaves all the same, and loses what this node alone holds.`,
 		Args:              usageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,7 +46,7 @@ this node alone holds.`,
 	o.client.addFlags(cmd, false)
 	cmd.Flags().Lookup("timeout").DefValue = "30s"
 	o.client.timeout = 30 * time.Second
-	cmd.Flags().BoolVar(&o.force, "force", false, "leave although what this node alone holds is lost")
+	cmd.Flags().BoolVar(&o.force, "force", false, "leave although data that only this node holds is lost")
 	return cmd
 }
 
@@ -59,7 +60,7 @@ func (a *app) leave(ctx context.Context, c cluster, o *departOptions) error {
 	if err != nil {
 		return err
 	}
-	inst, local := a.instanceAt(ctx, d, endpoint) // before it goes.
+	inst, local := a.instanceAt(ctx, d, endpoint) // before it leaves.
 	m, err := c.Leave(ctx, o.force)
 	if err != nil {
 		return err
@@ -82,8 +83,7 @@ func (a *app) leave(ctx context.Context, c cluster, o *departOptions) error {
 	return err
 }
 
-// leaveEndMax bounds the wait for the end of a node that has left: more than it takes by itself at the most, with the
-// default shutdown_timeout.
+// leaveEndMax bounds the wait for the end of a node that has left: longer than the default shutdown_timeout.
 const leaveEndMax = 30 * time.Second
 
 // instanceAt finds the node of this machine that answers at an address.
@@ -115,7 +115,7 @@ func awaitSilence(ctx context.Context, clock daemon.Clock, address string) error
 	}
 }
 
-// chooseOne makes one node the endpoint: no other node may leave instead.
+// chooseOne makes one node the only endpoint: no other node may leave instead.
 func (a *app) chooseOne(args []string, o *clientOptions) error {
 	if len(args) == 0 {
 		if len(o.endpoints) != 1 {
@@ -148,12 +148,14 @@ func newRemoveMember(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NAME|ID",
 		Short: "Remove a dead member for good",
-		Long: `Remove a member that will not come back: the others no longer count it, and keep nothing for it. All members learn of the
-removal, also those that are away now. If the member comes back it is refused; with an empty data folder it may join as a new member.
+		Long: `Remove a member that will not come back: the others no longer count it, and keep nothing for it. All
+members learn of the removal, also those that are away now. If the member comes back it is refused;
+with an empty data folder it may join as a new member.
 
-A voter can be removed while a majority of all voters, that one included, is up: they take its vote by themselves. Without a majority
-the command is refused, because this side may be the one that is cut off: bring the others back, or see kvs recover.
-For a member that is alive use kvs leave. --force removes it all the same, and what that member alone holds is lost.`,
+A voter can be removed while a majority of all voters, that one included, is up: they take its vote
+by themselves. Without a majority the command is refused, because this side may be the one that is
+cut off: bring the others back, or see kvs recover. For a member that is alive use kvs leave.
+--force removes it all the same, and what that member alone holds is lost.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.ask(cmd.Context(), &o.client, func(ctx context.Context, c cluster, _ node.Level) error {
@@ -181,7 +183,7 @@ func newJoinMembers(a *app) *cobra.Command {
 	var o clientOptions
 	cmd := &cobra.Command{
 		Use:   "join HOST:PORT...",
-		Short: "Tell a node where others are, when its seeds and the addresses it knows have become stale",
+		Short: "Give a node addresses of others, when its seeds and known addresses have become stale",
 		Args:  usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.ask(cmd.Context(), &o, func(ctx context.Context, c cluster, _ node.Level) error {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// exitCode is what a command ends with. The list below is the only one: `kvs help exit-codes` prints it.
+// exitCode is the exit code of a command. The list below is the only one: `kvs help exit-codes` prints it.
 type exitCode int
 
 // The exit codes. 1 and 3 mean for `kvs status` what the Linux Standard Base says for init scripts.
@@ -33,7 +33,7 @@ var exitCodes = []struct {
 	{exitNotRunning, "status: a node does not run, or a member is unreachable (and none is dead)"},
 	{exitNotFound, "get: there is no value under the path"},
 	{exitRefused, "the node refused the request; nothing was applied"},
-	{exitUnknown, "a write may or may not have been applied: look before writing again"},
+	{exitUnknown, "a write may or may not have been applied: read before writing again"},
 	{exitUnavailable, "no node answered, or none can now; nothing was applied, try again"},
 	{exitInterrupted, "interrupted by Ctrl-C (SIGINT) while it was stopping"},
 }
@@ -46,7 +46,7 @@ func exitCodesText() string {
 	return b.String()
 }
 
-// exitError is an error with the code the process shall end with. err may be nil: all has been said.
+// exitError is an error with the exit code of the process. err may be nil: it has been printed.
 type exitError struct {
 	code exitCode
 	err  error

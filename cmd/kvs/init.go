@@ -71,7 +71,7 @@ func (a *app) init(o initOptions) error {
 	if err != nil {
 		return err
 	}
-	// All are looked at before the first is written: a refusal leaves nothing behind.
+	// All are checked before the first is written: a refusal leaves no files.
 	for _, c := range configs {
 		if err := c.Check(); err != nil {
 			return &exitError{exitUsage, err}
@@ -190,7 +190,8 @@ func (o *initOptions) configs() ([]*config.Config, error) {
 		}
 		c.DataDir = filepath.Join("data", c.Name)
 		c.Seeds = seeds
-		c.ExpectedMembers = o.nodes // not left to the seeds, which may be fewer: all have to expect the same cluster.
+		// not derived from the seeds, which may be fewer: all nodes have to expect the same cluster.
+		c.ExpectedMembers = o.nodes
 		configs[i] = &c
 	}
 	return configs, nil

@@ -93,7 +93,7 @@ func (k *keys) has(id string) (has, primary bool) {
 	return false, false
 }
 
-// keyring asks all members, changes what is wanted, and shows how all stand.
+// keyring asks all members, makes the change, and shows the keys of all.
 func (a *app) keyring(ctx context.Context, c cluster, o *clientOptions, change api.KeyringChange) error {
 	all, err := a.allKeys(ctx, c, o)
 	if err != nil {
@@ -167,7 +167,8 @@ func (a *app) allKeys(ctx context.Context, c cluster, o *clientOptions) ([]*keys
 	return out, nil
 }
 
-// mayChange keeps a change from cutting members off: a key seals when all have it, and goes when none seals with it.
+// mayChange keeps a change from cutting members off: a key may seal when all members have it, and may be removed when
+// none seals with it.
 func mayChange(all []*keys, change api.KeyringChange) error {
 	for _, k := range all {
 		if k.err != nil {
@@ -176,8 +177,8 @@ func mayChange(all []*keys, change api.KeyringChange) error {
 		has, primary := k.has(change.ID)
 		switch {
 		case change.Action == "use" && !has:
-			return fmt.Errorf("%s does not have key %s, and would not hear the others: install it there first",
-				k.member.Name, change.ID)
+			return fmt.Errorf("%s does not have key %s, and would drop the datagrams of the others: "+
+				"install it there first", k.member.Name, change.ID)
 		case change.Action == "remove" && primary:
 			return fmt.Errorf("%s seals with key %s: let all members use another one first", k.member.Name, change.ID)
 		}

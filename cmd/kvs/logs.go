@@ -40,7 +40,7 @@ and --follow goes on with the new one.`,
 			return a.logs(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on showing what is added, until interrupted")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "show new lines as they are added, until interrupted")
 	cmd.Flags().IntVarP(&o.lines, "lines", "n", 100, "how many of the last lines to show")
 	return cmd
 }
@@ -105,8 +105,8 @@ func (a *app) findOne(d *daemon.Daemon, args []string) (daemon.Instance, error) 
 	return daemon.Instance{}, usageError("whose log? Name one of %s", strings.Join(names, ", "))
 }
 
-// follow copies what is added to the file at path from offset on, until ctx ends. When the file is set aside it is read
-// to its end, and the one that takes its place from its beginning; so is one that becomes shorter.
+// follow copies what is added to the file at path from offset on, until ctx ends. When the file is rotated it is read
+// to its end, and its successor from the beginning; so is a file that becomes shorter.
 func follow(ctx context.Context, clock daemon.Clock, path string, offset int64, out io.Writer) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -117,7 +117,7 @@ func follow(ctx context.Context, clock daemon.Clock, path string, offset int64, 
 		return err
 	}
 	for clock.Sleep(ctx, logsPollEvery) == nil {
-		// before the copy: whoever replaces the file has written the last line to the old one.
+		// before the copy: a node that replaces the file has written its last line to the old one before.
 		now, err := os.Stat(path)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -139,7 +139,7 @@ func follow(ctx context.Context, clock daemon.Clock, path string, offset int64, 
 		if err != nil {
 			return err
 		}
-		if err := copyRest(f, out); err != nil { // what was written before it was set aside, and after the last look.
+		if err := copyRest(f, out); err != nil { // lines that were written after the last copy and before the rotation.
 			return errors.Join(err, next.Close())
 		}
 		if err := copyBetween(f, next, path, out); err != nil {
@@ -173,7 +173,7 @@ func copyBetween(f, next *os.File, path string, out io.Writer) error {
 	for _, name := range aside {
 		info, err := os.Stat(name)
 		switch {
-		case err != nil: // too old to be kept.
+		case err != nil: // it has been removed.
 		case os.SameFile(info, last):
 			between = true
 		case os.SameFile(info, end):
@@ -200,7 +200,7 @@ func copyFile(name string, out io.Writer) error {
 	return err
 }
 
-// copyRest copies what is behind the file's position; from the beginning, when the file has become shorter.
+// copyRest copies what follows the file's position; from the beginning, when the file has become shorter.
 func copyRest(f *os.File, out io.Writer) error {
 	info, err := f.Stat()
 	if err != nil {

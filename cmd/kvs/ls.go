@@ -83,7 +83,7 @@ func (a *app) list(ctx context.Context, dir string, o listOptions) error {
 	})
 }
 
-// entryWriter prints pages as they come: lines, or one JSON array at the end, when it is known to be whole.
+// entryWriter prints pages as they come: lines, or one JSON array at the end, when it is complete.
 type entryWriter struct {
 	w    io.Writer
 	json bool

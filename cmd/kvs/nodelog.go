@@ -9,7 +9,7 @@ import (
 	"kvs/node/host/logging"
 )
 
-// nodeLog is the log of a node that runs in this process. What concerns the log can change while it runs.
+// nodeLog is the log of a node that runs in this process. The settings of the log can change while it runs.
 type nodeLog struct {
 	*slog.Logger
 	level *slog.LevelVar
@@ -17,8 +17,7 @@ type nodeLog struct {
 	file  *logging.File // nil: the log goes to the standard error stream.
 }
 
-// openNodeLog opens the log as the configuration says: in the file that kvs start has chosen, or the standard error
-// stream.
+// openNodeLog opens the log of the configuration: in the file that kvs start has chosen, or the standard error stream.
 func (a *app) openNodeLog(cfg *config.Config) (*nodeLog, error) {
 	format, err := logging.ParseFormat(cfg.Log.Format)
 	if err != nil {
@@ -47,11 +46,11 @@ func (l *nodeLog) close() {
 	}
 }
 
-// reload opens the log's file anew, and takes over the level that the configuration has by now.
+// reload reopens the log's file, and applies the present level of the configuration.
 func (l *nodeLog) reload(running *config.Config) {
 	if l.file != nil {
 		if err := l.file.Reopen(); err != nil {
-			l.Error("the log file could not be opened anew", "error", err)
+			l.Error("the log file could not be reopened", "error", err)
 		}
 	}
 	cfg, err := config.Read(running.File)

@@ -68,8 +68,8 @@ names the others: until they are back they take writes as before.`,
 	return cmd
 }
 
-// policy shows the prefixes, after changing them if that was asked for. Somebody else's change meanwhile is an error,
-// not undone.
+// policy shows the prefixes, after changing them if that was asked for. A concurrent change is an error, and is not
+// undone.
 func (a *app) policy(ctx context.Context, o policyOptions, change func(have []string) []string) error {
 	if err := o.output.check(); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (a *app) policy(ctx context.Context, o policyOptions, change func(have []st
 			a.say("%s", p.Note)
 		}
 		if len(p.StrongPrefixes) == 0 {
-			_, err = fmt.Fprintln(a.out, "no strong prefixes: every write is run at the level it asks for")
+			_, err = fmt.Fprintln(a.out, "no strong prefixes: every write runs at the level that it asks for")
 			return err
 		}
 		for _, prefix := range p.StrongPrefixes {

@@ -10,8 +10,8 @@ import (
 	"kvs/node/daemon"
 )
 
-// board shows how far newcomers have come while a command waits for them: on a terminal one line with a bar that is
-// drawn again and again, elsewhere a line for each tenth.
+// board shows the progress of newcomers while a command waits for them: on a terminal one line with a bar that is
+// redrawn, elsewhere a line for each tenth.
 type board struct {
 	app      *app
 	terminal bool
@@ -21,7 +21,7 @@ type board struct {
 type boardRow struct {
 	name  string
 	last  daemon.Bootstrap
-	tenth int // said last; -1: none.
+	tenth int // reported last; -1: none.
 }
 
 // newBoard draws bars only where the commentary goes to a terminal.
@@ -34,7 +34,7 @@ func newBoard(a *app) *board {
 	return &board{app: a, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
-// show takes in what a node says. It is safe for concurrent use.
+// show takes in a node's progress. It is safe for concurrent use.
 func (b *board) show(inst daemon.Instance, p daemon.Bootstrap) {
 	b.app.mu.Lock()
 	defer b.app.mu.Unlock()

@@ -24,7 +24,7 @@ type recoverOptions struct {
 	notRemoved []string
 }
 
-// askTimeout bounds the search for voters that live.
+// askTimeout bounds the search for living voters.
 const askTimeout = 5 * time.Second
 
 // newRecover is `kvs recover`.
@@ -33,17 +33,20 @@ func newRecover(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover CONFIG...",
 		Short: "Replace the voters after a majority of them is lost for ever",
-		Long: `Linearizable operations need a majority of the voters. When a majority is lost for ever, disks included, the cluster does not recover by
-itself: this command replaces the voters by survivors that you choose. LINEARIZABLE WRITES THAT WERE ACKNOWLEDGED
-MAY BE LOST: those that none of the chosen voters has on disk, though another survivor may have them. So choose all survivors: --voters
-node1,node4. Without --voters they are this node and the voters that run now. Writes that were refused, or whose outcome was unknown,
-may turn out to be made.
+		Long: `Linearizable operations need a majority of the voters. When a majority is lost for ever, disks
+included, the cluster does not recover by itself: this command replaces the voters by survivors that
+you choose. LINEARIZABLE WRITES THAT WERE ACKNOWLEDGED MAY BE LOST: those that none of the chosen
+voters has on disk, though another survivor may have them. So choose all survivors: --voters
+node1,node4. Without --voters they are this node and the voters that run now. Writes that were
+refused, or whose outcome was unknown, may turn out to be made.
 
-Each chosen voter fetches what all of them hold before it takes part. If one of them is lost before that is done, linearizable and quorum
-operations wait for it (503, no_quorum, with its name): stop a node and recover it again, without the lost one in --voters.
+Each chosen voter fetches what all of them hold before it takes part. If one of them is lost before
+that is done, linearizable and quorum operations wait for it (503, no_quorum, with its name): stop a
+node and recover it again, without the lost one in --voters.
 
-Without --i-accept-data-loss it changes nothing, and shows what it would do, for one or more nodes that are stopped: compare their epochs,
-clocks and keys (deleted ones included), and recover the one that knows most. Nodes that still run need not be stopped: they adopt the new configuration.
+Without --i-accept-data-loss it changes nothing, and shows what it would do, for one or more nodes
+that are stopped: compare their epochs, clocks and keys (deleted ones included), and recover the one
+that knows most. Nodes that still run need not be stopped: they adopt the new configuration.
 
   kvs stop node1.yaml
   kvs recover node1.yaml node4.yaml                                     # look
@@ -51,18 +54,20 @@ clocks and keys (deleted ones included), and recover the one that knows most. No
   kvs start node1.yaml
   kvs members remove node2                                              # each lost member, at once
 
-A node that was removed by mistake says so and serves no client. --not-removed takes the removal back: stop all nodes, run it on each of them, naming all
-that were removed by mistake, and start them. What they hold may be older than deletions that were made meanwhile: such values come back.
+A node that was removed by mistake says so and serves no client. --not-removed takes the removal
+back: stop all nodes, run it on each of them, naming all that were removed by mistake, and start
+them. What they hold may be older than deletions that were made meanwhile: such values come back.
 
   kvs recover node1.yaml node2.yaml node3.yaml --not-removed node2      # look: which members are removed
   kvs recover node1.yaml node2.yaml node3.yaml --not-removed node2 --i-accept-data-loss
 
-Recover one node only: two nodes recovered each for itself are two clusters. A lost member that was not removed and comes back with its data
-brings old values back.
+Recover one node only: two nodes recovered each for itself are two clusters. A lost member that was
+not removed and comes back with its data brings old values back.
 
---damaged is for a node that does not start because its store has lost data, and that knows no other member to get its data from,
-as in a cluster of one. The node goes on with what is left: what the store has lost stays lost, acknowledged or not. Where other members
-have the data do not use it: such a node starts by itself, with an empty store, and gets its data from them.
+--damaged is for a node that does not start because its store has lost data, and that knows no other
+member to get its data from, as in a cluster of one. The node goes on with what is left: what the
+store has lost stays lost, acknowledged or not. Where other members have the data do not use it:
+such a node starts by itself, with an empty store, and gets its data from them.
 
   kvs recover node1.yaml --damaged --i-accept-data-loss`,
 		Args:              usageArgs(cobra.MinimumNArgs(1)),
@@ -71,9 +76,10 @@ have the data do not use it: such a node starts by itself, with an empty store, 
 			return a.recoverVoters(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.accept, "i-accept-data-loss", false, "do it: what none of the chosen voters has is lost")
+	cmd.Flags().BoolVar(&o.accept, "i-accept-data-loss", false,
+		"do it: data that none of the chosen voters has is lost")
 	cmd.Flags().BoolVar(&o.damaged, "damaged", false,
-		"go on with a store that has lost data, as it is, instead of replacing voters")
+		"use a store that has lost data as it is, instead of replacing voters")
 	cmd.Flags().StringSliceVar(&o.voters, "voters", nil, "names or IDs of all survivors: they vote from now on "+
 		"(default: the node itself and the voters that run now; others become voters by themselves when they "+
 		"are in step)")
@@ -82,7 +88,7 @@ have the data do not use it: such a node starts by itself, with an empty store, 
 	return cmd
 }
 
-// takeBackRemoval shows which members one node counts as removed, and takes back the removal of those that were named.
+// takeBackRemoval shows which members one node counts as removed, and undoes the removal of those that were named.
 func (a *app) takeBackRemoval(cfg *config.Config, off *host.Offline, name string, o recoverOptions) error {
 	var ids []node.ID
 	for _, m := range off.Members {
@@ -90,14 +96,14 @@ func (a *app) takeBackRemoval(cfg *config.Config, off *host.Offline, name string
 			continue
 		}
 		called := nameOf(cfg, off, m.ID)
-		fmt.Fprintf(a.out, "%s: holds %s (%s) for a member that %s\n", name, called, m.ID, goneWord(m.State))
+		fmt.Fprintf(a.out, "%s: counts %s (%s) as a member that %s\n", name, called, m.ID, goneWord(m.State))
 		if slices.Contains(o.notRemoved, called) || slices.Contains(o.notRemoved, m.ID.String()) {
 			ids = append(ids, m.ID)
 		}
 	}
 	switch {
 	case len(ids) == 0:
-		fmt.Fprintf(a.out, "%s: holds none of those for removed, there is nothing to take back\n", name)
+		fmt.Fprintf(a.out, "%s: counts none of those as removed, there is nothing to undo\n", name)
 		return nil
 	case !o.accept:
 		a.say("nothing was changed. Values that were deleted since may come back. To do it, with all nodes stopped " +
@@ -158,7 +164,7 @@ func (a *app) recoverVoters(ctx context.Context, args []string, o recoverOptions
 	return nil
 }
 
-// openDamaged makes a store that has lost data one that the node starts with, if that was asked for.
+// openDamaged makes a store that has lost data usable as it is, if that was asked for.
 func (a *app) openDamaged(cfg *config.Config, name string, accept bool) error {
 	if !accept {
 		off, err := host.OpenOffline(cfg)
@@ -180,7 +186,7 @@ func (a *app) openDamaged(cfg *config.Config, name string, accept bool) error {
 	return off.Close()
 }
 
-// recoverOne shows what one node knows, and replaces the voters if that was asked for.
+// recoverOne shows the configuration of one node, and replaces the voters if that was asked for.
 func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offline, name string,
 	o recoverOptions) error {
 	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d keys, clock %s\n", name, off.ID, off.Cluster, off.Keys,
@@ -195,7 +201,7 @@ func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offl
 	live := a.showVoters(ctx, cfg, off)
 	if len(voters) == 0 {
 		voters = slices.Clone(live)
-		if !slices.Contains(live, off.ID) { // it did not vote.
+		if !slices.Contains(live, off.ID) { // it is no voter.
 			voters = append(voters, off.ID)
 		}
 	}
@@ -228,7 +234,7 @@ func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offl
 	return nil
 }
 
-// showVoters says how the voters are, and returns those that live, this node included.
+// showVoters shows the states of the voters, and returns the living ones, this node included.
 func (a *app) showVoters(ctx context.Context, cfg *config.Config, off *host.Offline) (live []node.ID) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

@@ -19,7 +19,8 @@ func TestReferenceIsTrue(t *testing.T) {
 
 This is the file that `+"`kvs init` and `kvs NAME.yaml`"+` write, with what each setting means and its default.
 Every setting may be left out. An unknown one is an error that names the line and the nearest known one. `+
-		"`${NAME}`"+` in a value is what the environment says; a variable that is not set is an error, and `+"`$${`"+` stands for `+"`${`"+` itself.
+		"`${NAME}`"+` in a value is what the environment says; a variable that is not set is an error, and `+
+		"`$${`"+` stands for `+"`${`"+` itself.
 
 `+"```yaml\n"+string(config.Render(config.Default()))+"```\n")
 	requirePage(t, "exit-codes.md", "# The exit codes of kvs\n\n```\n"+exitCodesText()+"```\n")

@@ -46,9 +46,9 @@ func (a *app) restart(cmd *cobra.Command, args []string, so stopOptions, o start
 	if err != nil {
 		return err
 	}
-	for _, inst := range instances { // a node is not stopped for a configuration with which it would not start again.
-		// Nor for one that is gone: unlike start, restart writes none. The defaults would move the node to another
-		// address.
+	for _, inst := range instances { // a node is not stopped if it could not start again with its configuration.
+		// Nor if its configuration is gone: unlike start, restart writes none. The defaults would move the node to
+		// another address.
 		if _, err := os.Stat(inst.Config); errors.Is(err, os.ErrNotExist) {
 			return usageError("%s: its configuration %s is gone, and without it the node would not be the same; put "+
 				"it back, or end the node: kvs stop %s", inst, inst.Config, inst)
@@ -71,7 +71,7 @@ func (a *app) restartOne(ctx context.Context, d *daemon.Daemon, inst daemon.Inst
 	o startOptions) error {
 	one := []daemon.Instance{inst}
 	switch err := a.stopAll(ctx, d, one, so); {
-	case errors.Is(err, errUnclean): // it is gone, and still wanted.
+	case errors.Is(err, errUnclean): // it has ended, and is started again.
 		a.say("kvs: %v", err)
 	case err != nil:
 		return err

@@ -38,7 +38,7 @@ func newRoot(a *app) *cobra.Command {
 			return nil
 		},
 		Version: version.Read().String(),
-		// A mistyped command is taken for a configuration first: see looksLikeConfig.
+		// A mistyped command is first taken for a configuration: see looksLikeConfig.
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -80,7 +80,7 @@ func newRoot(a *app) *cobra.Command {
 }
 
 // refuseUnknownTopics makes `kvs help nope` and `kvs completion tcsh` the usage errors that they are: cobra's own
-// commands answer both with a general help text and success. They write where root does by now.
+// commands answer both with a general help text and success. They write to the same output as root.
 func refuseUnknownTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -95,7 +95,7 @@ func refuseUnknownTopics(root *cobra.Command) {
 			}
 		case "completion":
 			c.Args = usageArgs(cobra.NoArgs)
-			// what cannot be run has its arguments unchecked.
+			// cobra does not check the arguments of a command that cannot be run.
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
 	}
@@ -118,12 +118,12 @@ func (a *app) looksLikeConfig(cmd *cobra.Command, arg string) error {
 		return nil
 	}
 	if _, found, err := a.resolve(arg); err == nil && found || errors.Is(err, daemon.ErrAmbiguous) {
-		return nil // an ambiguous name is reported by the one who uses it.
+		return nil // the user of the name reports that it is ambiguous.
 	}
 	return usageError("%q is neither a command nor a configuration that exists; %s", arg, suggestion(cmd, arg))
 }
 
-// unknownCommand names a word that is followed by others, so that it can only be a command, and is none.
+// unknownCommand is the error for a word that is followed by others, so that it can only be a command, but is none.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	if strings.HasPrefix(word, "-") || word == "" {
 		return usageError("too many arguments; see %s --help", cmd.CommandPath())
@@ -134,15 +134,15 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return usageError("there is no command %q; %s", word, suggestion(cmd, word))
 }
 
-// suggestion is what may have been meant by a word that is no command.
+// suggestion proposes commands for a word that is no command.
 func suggestion(cmd *cobra.Command, word string) string {
-	if near := cmd.SuggestionsFor(word); word != "" && len(near) > 0 { // every command begins with nothing.
+	if near := cmd.SuggestionsFor(word); word != "" && len(near) > 0 { // every command begins with the empty word.
 		return "did you mean " + cmd.CommandPath() + " " + strings.Join(near, " or "+cmd.CommandPath()+" ") + "?"
 	}
 	return "see " + cmd.CommandPath() + " --help"
 }
 
-// notAFolder refuses an argument that names no configuration, but a folder: a file beside the folder is hardly what was
+// notAFolder refuses an argument that names a folder, not a configuration: a new file beside the folder was hardly
 // meant.
 func (a *app) notAFolder(arg string) error {
 	cwd, err := a.cwd()
@@ -185,7 +185,7 @@ func (a *app) completeNodes(cmd *cobra.Command, args []string, typed string) ([]
 	}
 	if cwd, err := a.cwd(); err == nil {
 		for _, pattern := range []string{"*.yaml", "*.yml"} {
-			files, _ := filepath.Glob(filepath.Join(cwd, pattern)) // the pattern is a good one.
+			files, _ := filepath.Glob(filepath.Join(cwd, pattern)) // the pattern is valid.
 			for _, f := range files {
 				names = append(names, filepath.Base(f))
 			}

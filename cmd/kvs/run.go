@@ -15,7 +15,7 @@ import (
 )
 
 // runNode runs the node of one configuration in the foreground until a signal or a failure ends it. `kvs start` runs
-// this very form in the background, so there is only one way in which a node runs.
+// this same form in the background, so there is only one way in which a node runs.
 func (a *app) runNode(ctx context.Context, arg string) error {
 	signals := make(chan os.Signal, 2)
 	defer a.notifyNode(signals)()
@@ -41,7 +41,7 @@ func (a *app) runNode(ctx context.Context, arg string) error {
 	r := nodeRun{app: a, inst: inst, cfg: cfg, log: log, signals: signals}
 	err = r.run(ctx)
 	if code, silent := codeOf(err); !silent && cfg.Log.Format == logging.JSON.String() {
-		// the last line is one of the log, as all before it are.
+		// the last line is a line of the log, as all before it are.
 		log.Error("the node has failed", "err", err)
 		return &exitError{code, nil}
 	}
@@ -75,8 +75,8 @@ func (r *nodeRun) run(ctx context.Context) error {
 	return r.untilDone(node)
 }
 
-// start starts the node, which may take long: meanwhile a signal can call it off. Then there is no error, and no node
-// unless the signal came too late: the caller stops that one.
+// start starts the node, which may take long: meanwhile a signal can cancel it. Then there is no error, and no node,
+// unless the signal came too late: the caller stops that node.
 func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, err error) {
 	ctx, callOff := context.WithCancel(ctx)
 	defer callOff()
@@ -94,7 +94,7 @@ func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, 
 		select {
 		case o := <-started:
 			switch {
-			case ctx.Err() != nil && o.err != nil: // it was called off in time.
+			case ctx.Err() != nil && o.err != nil: // it was cancelled in time.
 				return nil, true, nil
 			case ctx.Err() != nil:
 				return o.node, true, nil
@@ -107,13 +107,13 @@ func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, 
 			case sig == syscall.SIGHUP:
 				r.log.reload(r.cfg)
 			case ctx.Err() == nil:
-				r.log.Info("the start is called off", "signal", sig.String())
+				r.log.Info("the start is cancelled", "signal", sig.String())
 				callOff()
 				impatience = time.After(r.cfg.ShutdownTimeout)
 			case sig == os.Interrupt:
 				return nil, true, &exitError{exitInterrupted, nil}
 			}
-		case <-impatience: // what it is doing cannot be cut short; nothing is lost with it.
+		case <-impatience: // the start cannot be cut short; the process can end without a loss.
 			return nil, true, nil
 		}
 	}
@@ -136,13 +136,13 @@ func (r *nodeRun) untilDone(node runningNode) error {
 			if err == nil {
 				return r.reg.Release()
 			}
-			// The PID file stays: status learns from it that this end was not asked for.
+			// The PID file stays: by it status recognises that this end was not asked for.
 			return fmt.Errorf("%s: the node ended by itself: %w", r.inst, err)
 		case sig := <-r.signals:
 			if sig == syscall.SIGHUP {
 				r.log.reload(r.cfg)
 				if err := node.Reload(); err != nil {
-					r.log.Error("certificates are not read anew: those read before stay in use", "error", err)
+					r.log.Error("certificates are not reloaded: those read before stay in use", "error", err)
 				}
 				continue
 			}
@@ -153,20 +153,21 @@ func (r *nodeRun) untilDone(node runningNode) error {
 	}
 }
 
-// awaitStop stops the node, and heeds signals meanwhile.
+// awaitStop stops the node, and handles signals meanwhile.
 func (r *nodeRun) awaitStop(node runningNode) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop(node) }()
 	for {
 		select {
 		case err := <-stopped:
-			if err != nil { // The PID file stays: it is how stop and status know that this was no end in good order.
+			if err != nil { // The PID file stays: by it stop and status recognise that this was no end in good order.
 				return err
 			}
 			return r.reg.Release()
 		case sig := <-r.signals:
 			switch sig {
-			case os.Interrupt: // only a person at a terminal is in a hurry: SIGTERM comes once from each kvs stop.
+			// SIGINT comes from a person who does not want to wait; SIGTERM comes once from each kvs stop.
+			case os.Interrupt:
 				r.log.Warn("quitting at once", "signal", sig.String())
 				return &exitError{exitInterrupted, r.reg.Release()}
 			case syscall.SIGHUP:
@@ -194,14 +195,14 @@ type registration interface {
 	Release() error
 }
 
-// unregistered stands for no entry: the node runs, and kvs status does not know it.
+// unregistered is the lack of an entry: the node runs, and kvs status does not know it.
 type unregistered struct{}
 
 func (unregistered) Serving(string) error { return nil }
 func (unregistered) Release() error       { return nil }
 
-// register enters this process in the kvs home. A home that cannot be used, as in a read-only container, is no reason
-// not to serve; that the same node runs already is one.
+// register enters this process in the kvs home. If the home cannot be used, as in a read-only container, the node runs
+// nevertheless; if the same node runs already, it does not.
 func (a *app) register(inst daemon.Instance, log *slog.Logger) (registration, error) {
 	d, err := a.daemon(func(line string) { log.Info(line) })
 	if err == nil {

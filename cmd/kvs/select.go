@@ -59,7 +59,7 @@ func (a *app) findOrAll(d *daemon.Daemon, cmd *cobra.Command, args []string, all
 	return a.findAll(d, args, exitUsage)
 }
 
-// worst returns the first error, having said the others: one failure does not hide another.
+// worst returns the first error, and prints the others: one failure does not hide another.
 func (a *app) worst(errs []error) error {
 	var first error
 	for _, err := range errs {

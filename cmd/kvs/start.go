@@ -18,9 +18,9 @@ type startOptions struct {
 
 func (o *startOptions) addFlags(cmd *cobra.Command, timeoutFlag string) {
 	cmd.Flags().DurationVar(&o.timeout, timeoutFlag, 30*time.Second,
-		"how long a node may take to start, or stand still while it starts")
+		"how long a node may take to start, or to make no progress while it starts")
 	cmd.Flags().BoolVar(&o.wait, "wait", false,
-		"wait until the node is ready, not only answering, and a new cluster founded; a newcomer shows how far it is")
+		"wait until the node is ready, not only answering, and a new cluster founded; a newcomer shows its progress")
 }
 
 func (o *startOptions) daemon(b *board) daemon.StartOptions {
@@ -35,10 +35,11 @@ func newStart(a *app) *cobra.Command {
 		Long: `Run nodes in the background.
 
 Returns when every node has started, and says whether it is ready. While a node checks its store,
-the command waits as long as the node makes progress. For a node that does not start, the command shows
-the last lines of its log. A node that is no longer a member of its cluster ends with exit code 1. A node that runs already is left as it is, which
-is no error. A configuration that does not exist is written with the defaults and used, but
-only into the current folder, and not when its name looks like a slip for one that exists.
+the command waits as long as the node makes progress. For a node that does not start, the command
+shows the last lines of its log. A node that is no longer a member of its cluster ends with exit
+code 1. A node that runs already is left as it is, which is no error. A configuration that does not
+exist is written with the defaults and used, but only into the current folder, and not when its name
+looks like a slip for one that exists.
 
 node1 and node1.yaml name the same node. Two files of the same name in different folders are
 different nodes. A name is refused when there is no such file here and a node of that name is
@@ -80,9 +81,8 @@ func (a *app) start(ctx context.Context, args []string, o startOptions) error {
 	return a.startAll(ctx, d, instances, o)
 }
 
-// toStart is the instance that arg names, which need not have a configuration yet: start writes one. Where that would
-// be a mistake, because stop, status and restart mean another node by the same word, or because this one runs already,
-// start refuses.
+// toStart is the instance that arg names, which need not have a configuration yet: start writes one. Start refuses that
+// when stop, status and restart would mean another node by the same word, or when this one runs already.
 func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon.Instance, error) {
 	here, exists, err := a.resolve(arg)
 	if err != nil {
@@ -116,7 +116,7 @@ func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon
 	return here, nil
 }
 
-// startAll starts all at once: nodes that wait for each other to be ready would otherwise wait in vain.
+// startAll starts all at once: otherwise nodes that wait for each other to be ready would wait in vain.
 func (a *app) startAll(ctx context.Context, d *daemon.Daemon, instances []daemon.Instance, o startOptions) error {
 	type outcome struct {
 		started daemon.Started
@@ -143,7 +143,7 @@ func (a *app) startAll(ctx context.Context, d *daemon.Daemon, instances []daemon
 	return a.worst(errs)
 }
 
-// startedLine is the answer for one node.
+// startedLine is the line of output for one node.
 func startedLine(inst daemon.Instance, s daemon.Started) string {
 	verb := "started"
 	if s.Already {

@@ -67,7 +67,7 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 		return err
 	}
 	for _, r := range reports {
-		if r.Detail != "" && !r.State.Stale() { // what is stale has been said when it was removed.
+		if r.Detail != "" && !r.State.Stale() { // a stale PID file was reported when it was removed.
 			a.say("%s", comment(r))
 		}
 	}
@@ -89,9 +89,9 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 	return nil
 }
 
-// comment is what is to be said about a report beside its line.
+// comment is the commentary on a report beside its line.
 func comment(r daemon.Report) string {
-	if r.State == daemon.StateUnknown { // not even whether it has a log is known.
+	if r.State == daemon.StateUnknown { // it is not known whether it has a log.
 		return r.Name + ": " + r.Detail
 	}
 	return fmt.Sprintf("%s: %s; see kvs logs %s", r.Name, r.Detail, r.Config)
@@ -107,15 +107,15 @@ func (a *app) reports(ctx context.Context, d *daemon.Daemon, args []string) ([]d
 	}
 	return each(instances, func(inst daemon.Instance) daemon.Report {
 		r, err := d.Status(ctx, inst)
-		if err != nil { // the others are shown all the same.
+		if err != nil { // the others are shown nevertheless.
 			return daemon.Report{Name: inst.Name, Config: inst.Config, State: daemon.StateUnknown, Detail: err.Error()}
 		}
 		return r
 	}), nil
 }
 
-// statusCode sums up: a node that is dead, or of which nothing can be said, outweighs one that does not run, which
-// outweighs those that do.
+// statusCode is the exit code for all: a dead or unknown node outweighs one that does not run, which outweighs those
+// that run.
 func statusCode(reports []daemon.Report) exitCode {
 	code := exitOK
 	if len(reports) == 0 {
@@ -232,11 +232,11 @@ type nodeJSON struct {
 	Mode          string            `json:"mode,omitempty"`
 	Reasons       []string          `json:"reasons"`
 	Members       []daemon.Member   `json:"members"`
-	Voters        int               `json:"voters,omitempty"`       // whose majority decides,
+	Voters        int               `json:"voters,omitempty"`       // their majority decides,
 	VotersAlive   int               `json:"voters_alive,omitempty"` // and how many of them this node can reach.
-	Retired       string            `json:"retired,omitempty"`      // why it is a member no more.
+	Retired       string            `json:"retired,omitempty"`      // why it is no longer a member.
 	Bootstrap     *daemon.Bootstrap `json:"bootstrap,omitempty"`
-	// of all it holds: nodes that hold the same have the same.
+	// of all its data: equal on nodes that hold the same.
 	Digest      string `json:"digest,omitempty"`
 	ClockOffset *int64 `json:"clock_offset_millis,omitempty"` // of the peer whose clock differs most.
 	CertExpires string `json:"certificate_expires,omitempty"` // RFC 3339; absent without TLS.

@@ -8,8 +8,7 @@ import (
 	"kvs/node/daemon"
 )
 
-// What a status says of members that do not run here, and of what their absence means: the first look has to tell the
-// truth.
+// The part of a status about members that do not run here, and about what their absence means.
 
 // stateUnreachable is the state of a member that a node of this machine knows and cannot reach.
 const stateUnreachable = "unreachable"
@@ -20,7 +19,7 @@ type unreachable struct {
 	by string // the node that cannot reach it.
 }
 
-// unreachableMembers are the members that nodes hold for dead and that no report is about, in the order of their names.
+// unreachableMembers are the members that nodes consider dead and that have no report, in the order of their names.
 func unreachableMembers(reports []daemon.Report) []unreachable {
 	var out []unreachable
 	for _, r := range reports {
@@ -39,7 +38,7 @@ func unreachableMembers(reports []daemon.Report) []unreachable {
 	return out
 }
 
-// sayWhatIsMissing comments on what the table shows in figures alone: what does not work, and what to do.
+// sayWhatIsMissing explains in words what does not work, and what to do: the table shows only figures.
 func (a *app) sayWhatIsMissing(reports []daemon.Report, away []unreachable) {
 	for _, m := range away {
 		a.say("%s at %s: %s cannot reach it; start it there (kvs start), or take it out for good: kvs "+
@@ -68,7 +67,7 @@ func (a *app) sayWhatIsMissing(reports []daemon.Report, away []unreachable) {
 	}
 }
 
-// lostMajority says what a node without a majority cannot do, and who is missing.
+// lostMajority describes what a node without a majority cannot do, and the missing members.
 func lostMajority(r daemon.Report) string {
 	var missing []string
 	for _, m := range r.Health.Members {

@@ -85,10 +85,10 @@ func (a *app) stopAll(ctx context.Context, d *daemon.Daemon, instances []daemon.
 	return a.worst(errs)
 }
 
-// errUnclean is wrapped by the errors that mean: the process is gone, and nothing more is known.
+// errUnclean is wrapped by the errors that mean: the process has ended, in an unknown way.
 var errUnclean = errors.New("did not end in good order: it ran out of time, failed, or was killed by another process")
 
-// stoppedLine is the answer for one node.
+// stoppedLine is the line of output for one node.
 func stoppedLine(inst daemon.Instance, s daemon.Stopped, force bool) string {
 	if !s.WasRunning {
 		return fmt.Sprintf("%s: not running", inst)

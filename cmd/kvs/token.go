@@ -18,7 +18,7 @@ import (
 func newToken(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make, show and revoke tokens, which say who may do what",
+		Short: "Make, show and revoke tokens, which carry the rights of clients",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -162,7 +162,7 @@ func (a *app) tokenTable(all []api.Token) error {
 func newTokenRevoke(a *app) *cobra.Command {
 	var o clientOptions
 	cmd := &cobra.Command{
-		Use: "revoke ID", Short: "Take a token back: within a second no member that can be reached takes it",
+		Use: "revoke ID", Short: "Revoke a token: within a second no reachable member accepts it",
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.ask(cmd.Context(), &o, func(ctx context.Context, c cluster, _ node.Level) error {

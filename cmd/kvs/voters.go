@@ -19,12 +19,12 @@ type votersOptions struct {
 	output outputFormat
 }
 
-// newVoters shows who decides on linearizable operations.
+// newVoters shows the voters, which decide on linearizable operations.
 func newVoters(a *app) *cobra.Command {
 	var o votersOptions
 	cmd := &cobra.Command{
 		Use:   "voters",
-		Short: "Show who votes on linearizable operations",
+		Short: "Show the voters of linearizable operations",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.voters(cmd.Context(), o, func(ctx context.Context, c cluster) (api.Voters, error) {
@@ -49,7 +49,7 @@ follow.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 	}
 	if !promote {
-		cmd.Use, cmd.Short = "demote NAME|ID", "Make a voter none"
+		cmd.Use, cmd.Short = "demote NAME|ID", "Take the vote from a member"
 		cmd.Long = `Take the vote on linearizable operations from a member, for example from one whose disk is lost and
 which comes back under a new ID. The command returns when the remaining voters have caught up; from then on the former
 voter is not needed. A member that goes on running becomes a voter again only by kvs members promote.`
@@ -122,7 +122,7 @@ func orGone(state string) string {
 	return state
 }
 
-// findMember finds a member, or a voter that is none any more, by its ID or name.
+// findMember finds a member, or a voter that is no longer a member, by its ID or name.
 func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
 	if id, err := slot.ParseID(which); err == nil {
 		return id, nil
@@ -134,7 +134,7 @@ func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
 	named := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.Name != which })
 	gone := func(m member) bool { return m.State == swim.Left.String() || m.State == swim.Removed.String() }
 	if !slices.ContainsFunc(named, func(m member) bool { return !gone(m) }) {
-		gone = func(member) bool { return false } // then one of those that are gone for good is meant.
+		gone = func(member) bool { return false } // then a member that is gone for good is meant.
 	}
 	named = slices.DeleteFunc(named, gone)
 	switch len(named) {
@@ -143,7 +143,7 @@ func findMember(ctx context.Context, c cluster, which string) (node.ID, error) {
 	case 1:
 		return slot.ParseID(named[0].ID)
 	}
-	// One that is alive is not preferred to one that is dead: removing and demoting are mostly meant for the dead.
+	// A living member is not preferred to a dead one: removing and demoting are mostly meant for dead members.
 	ids := make([]string, len(named))
 	for i, m := range named {
 		ids[i] = m.ID + " (" + m.State + ")"

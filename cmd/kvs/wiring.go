@@ -19,7 +19,7 @@ import (
 	"kvs/node/host/config"
 )
 
-// This file is where the commands meet the real host and the real client.
+// This file connects the commands to the real host and the real client.
 
 // runningNode is what the foreground form needs of a node that runs.
 type runningNode interface {
@@ -29,11 +29,11 @@ type runningNode interface {
 	// Wait returns when the node has ended: nil after a Stop, else why.
 	Wait() error
 
-	// Reload reads anew what can change while it runs, certificates for instance. With an error what was there stays in
-	// use.
+	// Reload reads the files again that can change while it runs, certificates for instance. After an error the former
+	// ones stay in use.
 	Reload() error
 
-	// Stop ends it in good order, losing nothing, until ctx ends.
+	// Stop ends it in good order, without loss, until ctx ends.
 	Stop(ctx context.Context) error
 }
 
@@ -56,19 +56,19 @@ func startNode(ctx context.Context, cfg *config.Config, log *slog.Logger, listen
 		Config: cfg, Logger: log, Clock: clock, Version: version.Read().String(), Listening: listening,
 	})
 	if err != nil {
-		return nil, err // and not a runningNode that holds no host.
+		return nil, err // a nil interface, not one that holds a nil host.
 	}
 	return h, nil
 }
 
-// testFaultsVariable in the environment allows options that would be mistakes anywhere but in a test.
+// testFaultsVariable in the environment allows options that are only for tests.
 const testFaultsVariable = "KVS_TEST_FAULTS"
 
 // remote is a real cluster.
 type remote struct{ client *client.Client }
 
-// connect returns the cluster behind the endpoints. A person waits: each endpoint is tried twice, and one that stands
-// alone three times, which takes a few tenths of a second when no process listens.
+// connect returns the cluster behind the endpoints. Because a person waits, each endpoint is tried twice, and a single
+// one three times, which takes a few tenths of a second when no process listens.
 func connect(to access) (cluster, error) {
 	o := to.options()
 	o.AttemptsMax = max(3, 2*len(to.endpoints))
@@ -95,7 +95,7 @@ func connectLoad(to access, conns int, timeout time.Duration) ([]load.Store, err
 	return all, nil
 }
 
-// identityAt asks who answers at an address.
+// identityAt asks for the identity of the node at an address.
 func identityAt(ctx context.Context, cfg *config.Config, address string) string {
 	if address == "" {
 		return ""
@@ -285,7 +285,7 @@ func withCode(err error) error {
 		code = exitUnknown
 	case e.Code == api.NotFound:
 		code = exitNotFound
-	case e.Code == api.BadHeader && e.Status == 0: // a flag holds what no header may: nobody was asked.
+	case e.Code == api.BadHeader && e.Status == 0: // a flag has a value that no header may hold: no request was sent.
 		code = exitUsage
 	case e.Retryable || e.Code == client.Unreachable:
 		code = exitUnavailable
@@ -293,8 +293,8 @@ func withCode(err error) error {
 	return &exitError{code, err}
 }
 
-// accessTo is access to a node of this machine, as that node: its configuration says how. A configuration that has gone
-// says nothing.
+// accessTo is access to a node of this machine with its own credentials, from its configuration. Without a
+// configuration there are none.
 func accessTo(rec *daemon.Record) (access, error) {
 	cfg, err := config.Read(rec.Config)
 	if err != nil {
@@ -303,7 +303,7 @@ func accessTo(rec *daemon.Record) (access, error) {
 	return nodeAccess(cfg, rec.Address)
 }
 
-// prober asks nodes of this machine how they are.
+// prober asks nodes of this machine for their state.
 type prober struct{}
 
 func (prober) Live(ctx context.Context, rec *daemon.Record) (*daemon.Starting, error) {

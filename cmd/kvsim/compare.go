@@ -50,11 +50,11 @@ The times of real nodes include delays of the machine: use a machine without oth
 	f := cmd.Flags()
 	f.StringSliceVar(&o.names, "scenario", nil, "names of the scenarios; default: all that real nodes can run")
 	f.StringSliceVar(&o.worlds, "world", []string{worldSim, targetProcess, targetDocker}, "sim, process, docker")
-	f.Uint64Var(&o.seed, "seed", 1, "number that draws the workload")
-	f.DurationVar(&o.Duration, "duration", 0, "how long the clients work; default: as each scenario says")
+	f.Uint64Var(&o.seed, "seed", 1, "number that determines the workload")
+	f.DurationVar(&o.Duration, "duration", 0, "how long the clients work; default: that of each scenario")
 	f.StringVar(&o.program, "kvs", "bin/kvs", "the kvs program that process and docker start")
 	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "the Dockerfile of the image")
-	f.StringVar(&o.Out, "out", "out/live", "folder for what a failure leaves behind")
+	f.StringVar(&o.Out, "out", "out/live", "folder for the files of a failure")
 	f.StringVar(&o.update, "update", "", "replace the table in this file instead of printing it")
 	return cmd
 }
@@ -147,7 +147,7 @@ func agreedAfter(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// refusal says in a few words why a world cannot run a drawn scenario; empty: it can.
+// refusal is why a world cannot run a drawn scenario, in a few words; empty: it can.
 func refusal(s scenario.Scenario, world string) string {
 	supports := containers.Supports
 	switch {
@@ -173,7 +173,7 @@ func refusal(s scenario.Scenario, world string) string {
 	return ""
 }
 
-// realNames are the scenarios of this program that some real world can run, but swarms: their seeds differ too much to
+// realNames are the scenarios of this program that a real world can run, except swarms: their seeds differ too much to
 // compare.
 func realNames() (names []string) {
 	for _, name := range scenarios.Names() {

@@ -28,9 +28,9 @@ type liveOptions struct {
 	target, program, dockerfile string
 	history                     string
 	nodes                       int
-	secure                      bool          // nodes that are started prove themselves.
-	given                       profile.Given // what the user says of a cluster that runs already.
-	entry                       entry         // how to get into it.
+	secure                      bool          // nodes that are started have TLS and credentials.
+	given                       profile.Given // the user's settings for a running cluster.
+	entry                       entry         // the access to it.
 }
 
 func newLiveCommand(t *simcmd.Tools) *cobra.Command {
@@ -58,15 +58,15 @@ everything is written in a directory of its own, kvsim-live/TIME/, and deleted a
 	f.StringVar(&o.target, "target", "process",
 		"process, docker, or the endpoints of a running cluster with commas between")
 	f.StringVar(&o.Scenario, "scenario", "quiet", "name of a scenario (see kvsim scenarios), or the path of a file")
-	f.Uint64Var(&o.seed, "seed", 1, "number that draws the workload")
-	f.IntVar(&o.nodes, "nodes", 0, "size of the cluster; default: as the scenario says, or the number of endpoints")
-	f.DurationVar(&o.Duration, "duration", 0, "how long the clients work; default: as the scenario says")
+	f.Uint64Var(&o.seed, "seed", 1, "number that determines the workload")
+	f.IntVar(&o.nodes, "nodes", 0, "size of the cluster; default: that of the scenario, or the number of endpoints")
+	f.DurationVar(&o.Duration, "duration", 0, "how long the clients work; default: that of the scenario")
 	f.StringVar(&o.program, "kvs", "bin/kvs",
 		"the kvs program that process and docker start; docker needs a static one")
 	f.StringVar(&o.dockerfile, "dockerfile", "Dockerfile", "the Dockerfile of the image")
 	f.StringVar(&o.history, "history", "",
 		"write the history to this file, however the run ends once clients have worked: kvsim check judges it again")
-	f.StringVar(&o.Out, "out", "out/live", "folder for what a failure leaves behind")
+	f.StringVar(&o.Out, "out", "out/live", "folder for the files of a failure")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func (o *liveOptions) run(io simcmd.IO) error {
 	return errors.Join(concluded, err)
 }
 
-// endSignals end a run, which then takes everything away that it has started. The last is that of a terminal that is
+// endSignals end a run, which then removes everything that it has started. The last one is that of a terminal that is
 // closed.
 var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
@@ -101,8 +101,8 @@ var errLiveInterrupted = fmt.Errorf("%w: the nodes are ended and their files rem
 // runPrefix and the PID begin the name of the folder of a run that is under way.
 const runPrefix = "run-"
 
-// live runs a scenario. The folder is kept if a promise broke, or if there are nodes' logs that tell why nothing could
-// be judged. The result is nil if no client has worked.
+// live runs a scenario. The folder is kept if a promise broke, or if there are nodes' logs that explain why the run
+// could not be judged. The result is nil if no client has worked.
 func (o *liveOptions) live(ctx context.Context, s scenario.Scenario, progress func(string)) (
 	_ scenario.Scenario, res *live.Result, kept string, err error,
 ) {
@@ -135,7 +135,7 @@ func (o *liveOptions) live(ctx context.Context, s scenario.Scenario, progress fu
 		lo.Prefix = fmt.Sprintf("kvsim-live/%d/", time.Now().UnixMilli())
 	}
 	res, err = live.Run(ctx, lo)
-	interrupted := ctx.Err() != nil // the nodes may have heard the same Ctrl-C: that they ended says nothing.
+	interrupted := ctx.Err() != nil // the nodes may have got the same Ctrl-C: then their end is no failure.
 	if interrupted {
 		err = errLiveInterrupted
 	}
@@ -176,16 +176,16 @@ func (o *liveOptions) folder() (string, error) {
 		if err := containers.Available(); err != nil {
 			return "", err
 		}
-		if err := containers.RemoveLeftovers(); err != nil { // disks that are mounted in the folders, among others.
+		if err := containers.RemoveLeftovers(); err != nil { // among them disks that are mounted in the folders.
 			return "", err
 		}
 	}
-	// one with a disk of a container in it goes with the next run on Docker.
+	// a folder with a container's disk is removed by the next run on Docker.
 	_ = containers.RemoveFolders(out, runPrefix)
 	return os.MkdirTemp(out, fmt.Sprintf("%s%d-", runPrefix, os.Getpid()))
 }
 
-// writeHistory writes what the clients saw to the file that was asked for.
+// writeHistory writes the history to the file that was asked for.
 func (o *liveOptions) writeHistory(res *live.Result) error {
 	if o.history == "" || res == nil || res.History == nil {
 		return nil
@@ -200,7 +200,7 @@ func (o *liveOptions) writeHistory(res *live.Result) error {
 	return nil
 }
 
-// refuse returns why a target cannot run a drawn scenario, and what to do about it; nil: it can.
+// refuse returns why a target cannot run a drawn scenario, and what to do; nil: it can.
 func refuse(s scenario.Scenario, target string) error {
 	short := refusal(s, target)
 	if short == "" {
@@ -223,7 +223,7 @@ func refuse(s scenario.Scenario, target string) error {
 	return fmt.Errorf("scenario %q: %s; %s", s.Name, what, why)
 }
 
-// conclude prints how it went.
+// conclude prints the result.
 func (o *liveOptions) conclude(io simcmd.IO, kept string, res *live.Result) error {
 	if len(res.Unjudged) > 0 {
 		fmt.Fprintln(io.Err, "live: not visible to clients, not judged:", strings.Join(res.Unjudged, ", "))

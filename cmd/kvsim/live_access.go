@@ -14,7 +14,7 @@ import (
 	"kvs/node/host/secrets"
 )
 
-// addAccessFlags adds the flags that say how live gets in.
+// addAccessFlags adds the flags for access to a cluster.
 func (o *liveOptions) addAccessFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.secure, "secure", false,
@@ -28,16 +28,16 @@ func (o *liveOptions) addAccessFlags(cmd *cobra.Command) {
 		"file with your token, which may read, write and list kvsim-live/ (default $"+profile.TokenFileVariable+")")
 }
 
-// entry is how clients get into a cluster.
+// entry is the clients' access to a cluster.
 type entry struct {
 	tls   *tls.Config // nil: no TLS.
 	token string
 }
 
 var errNotMade = errors.New("--profile, --ca, --cert, --key and --token-file are for a running cluster " +
-	"(--target host:port,...): for nodes that are started here --secure makes what it takes")
+	"(--target host:port,...): for nodes that are started here --secure makes the credentials")
 
-// chooseTarget finds out which cluster is meant, and how to get into one that runs already.
+// chooseTarget finds the cluster to use, and the access to a running one.
 func (o *liveOptions) chooseTarget(targetGiven bool, getenv func(string) string) error {
 	given := o.given
 	if o.secure && targetGiven && isEndpoints(o.target) {
@@ -71,12 +71,12 @@ func (o *liveOptions) chooseTarget(targetGiven bool, getenv func(string) string)
 	return err
 }
 
-// secretsOf is the folder of what is made for a run.
+// secretsOf is the folder of the credentials that are made for a run.
 func secretsOf(dir, cluster string) *secrets.Folder {
 	return &secrets.Folder{Dir: filepath.Join(dir, "secrets"), Cluster: cluster}
 }
 
-// administrator is how the administrator gets in.
+// administrator is the administrator's access.
 func administrator(f *secrets.Folder) (entry, error) {
 	p := profile.Profile{CA: f.Path("certs", "ca.crt"), TokenFile: f.Path("admin", "token")}
 	tls, token, err := p.Credentials()

@@ -24,7 +24,7 @@ const (
 	targetDocker  = "docker"
 )
 
-// parseEndpoints reads endpoints with commas between. Space around them and a comma at the end do no harm.
+// parseEndpoints reads endpoints with commas between. Space around them and a comma at the end are allowed.
 func parseEndpoints(target string) (all []string, err error) {
 	for _, e := range strings.Split(strings.TrimSuffix(strings.TrimSpace(target), ","), ",") {
 		e = strings.TrimSpace(e)
@@ -42,12 +42,12 @@ func parseEndpoints(target string) (all []string, err error) {
 
 func isEndpoints(target string) bool { return target != targetProcess && target != targetDocker }
 
-// target is a cluster and what live needs of it besides.
+// target is a cluster with what else live needs of it.
 type target struct {
 	live.Target
 	world    string
 	failures func() error                   // nodes that ended by themselves.
-	logs     func(node int) (string, error) // nil: nobody has them.
+	logs     func(node int) (string, error) // nil: there are none.
 	close    func() error
 	entry    entry
 }
@@ -98,7 +98,7 @@ func openTarget(o *liveOptions, dir string, s *scenario.Scenario, progress func(
 	return &target{remote{endpoints}, "urls", nothing, nil, nothing, o.entry}, nil
 }
 
-// enter finds out how to get into a cluster that was started.
+// enter sets the access to a cluster that was started.
 func (o *liveOptions) enter(t *target, dir string) (*target, error) {
 	if !o.secure {
 		return t, nil

@@ -1,8 +1,8 @@
-// Command kvsim runs whole lifetimes of a kvs cluster in the simulator, and judges histories.
+// Command kvsim runs simulations of a kvs cluster, and judges histories.
 //
 // Most of its commands are those of every simulated system: see kvs/sim/simcmd. Those that only kvs has are here:
-// `live` and `compare` for real nodes, and `service`. It holds no logic of the simulation: see
-// package sim. Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what it was asked.
+// `live` and `compare` for real nodes, and `service`. It contains no logic of the simulation: see package sim. Exit
+// codes: 0 all promises held, 1 some did not, 2 the command could not do what it was asked.
 package main
 
 import (

@@ -18,9 +18,10 @@ func newServiceCommand(io simcmd.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "service FILE",
 		Short: "How each node served its clients between the faults of a saved history",
-		Long: `service reads a history in JSON lines, from the simulator or from real nodes (kvsim run --out, kvsim live --history; - reads
-from stdin), and prints for each stretch between two moments of its fault plan how each node served the clients that asked it: how
-their operations ended, the slowest of them, and the longest time without a success. The scenario node-killed is made for it.`,
+		Long: `service reads a history in JSON lines, from the simulator or from real nodes (kvsim run --out, kvsim
+live --history; - reads from stdin), and prints for each stretch between two moments of its fault
+plan how each node served the clients that asked it: how their operations ended, the slowest of
+them, and the longest time without a success. The scenario node-killed is made for it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return serviceOf(io, args[0]) },
 	}

@@ -50,7 +50,7 @@ It ends with one line of figures. A seed repeats the order of the faults, and no
 	fl.StringVar(&o.Program, "kvs", "bin/kvs", "the program to attack")
 	fl.StringVar(&o.Dir, "dir", "", "folder for configurations, data and logs, which stay there (default: a new one)")
 	fl.IntVar(&o.Nodes, "nodes", 5, "processes")
-	fl.Uint64Var(&o.Seed, "seed", 1, "draws the faults")
+	fl.Uint64Var(&o.Seed, "seed", 1, "number that determines the faults")
 	fl.DurationVar(&o.Duration, "duration", 3*time.Minute, "how long the storm lasts")
 	fl.StringVarP(&output, "output", "o", "text", "output format: text or json")
 	fl.BoolVarP(&quiet, "quiet", "q", false, "say nothing before the end")

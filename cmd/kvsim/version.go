@@ -10,7 +10,7 @@ import (
 	"kvs/sim/simcmd"
 )
 
-// newVersionCommand says the same as `kvs version`: a trace belongs to a commit and a toolchain.
+// newVersionCommand prints the same as `kvs version`: a trace belongs to a commit and a toolchain.
 func newVersionCommand(io simcmd.IO) *cobra.Command {
 	output := "text"
 	cmd := &cobra.Command{

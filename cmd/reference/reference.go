@@ -1,5 +1,5 @@
 // Package reference makes a page of documentation of a command line: every command with its help, its flags and its
-// examples, in Markdown, from the commands themselves, so that the page cannot say anything else than the help texts.
+// examples, in Markdown, from the commands themselves, so that the page always agrees with the help texts.
 package reference
 
 import (

@@ -1,7 +1,7 @@
-// Package version is the one place that says which release this source is, and of which commit a program was built.
+// Package version is the one place with the version of this source, and the commit of which a program was built.
 //
-// It has no opinion on formats: those of the disk and of the wire have numbers of their own, see
-// docs/reference/formats.md. Begin with Number.
+// It does not number formats: those on disk and on the wire have numbers of their own, see docs/reference/formats.md.
+// Begin with Number.
 package version
 
 import (
@@ -15,8 +15,8 @@ import (
 // marks its commit.
 const Number = "0.1.0"
 
-// commit is set when linking: -ldflags "-X kvs/cmd/version.commit=0123456789ab". A suffix "-dirty" says that the source
-// differed from the commit.
+// commit is set when linking: -ldflags "-X kvs/cmd/version.commit=0123456789ab". A suffix "-dirty" means that the
+// source differed from the commit.
 var commit string
 
 // Build is what `kvs version -o json` shows. Fields are added, never renamed.
@@ -29,8 +29,8 @@ type Build struct {
 	Platform string `json:"platform"`
 }
 
-// Read returns what is known of the running program. What the linker was told counts more than what the Go command
-// recorded.
+// Read returns the build of the running program. The commit from the linker takes precedence over that from the Go
+// command.
 func Read() Build {
 	b := Build{Version: Number, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -48,7 +48,7 @@ func Read() Build {
 	return b.linked(commit)
 }
 
-// linked is b with the commit that the linker was told.
+// linked is b with the commit from the linker.
 func (b Build) linked(commit string) Build {
 	if commit == "" {
 		return b
@@ -61,7 +61,7 @@ func (b Build) linked(commit string) Build {
 	return b
 }
 
-// String is the version with its commit as build metadata, such as 0.1.0+0123456789ab. It tells two builds apart.
+// String is the version with its commit as build metadata, such as 0.1.0+0123456789ab. It distinguishes builds.
 func (b Build) String() string {
 	id := b.Commit
 	if len(id) > commitDigits {
