@@ -31,7 +31,7 @@ const (
 var tooLarge = map[string]size{
 	"cmd/kvs":        {files: 40, lines: 5400},
 	"linearize":      {files: 31, lines: 4500},
-	"node/host/rest": {files: 28, lines: 3975},
+	"node/host/rest": {files: 28, lines: 4000},
 }
 
 // size of a package.

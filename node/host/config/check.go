@@ -72,19 +72,7 @@ func (p *parser) check(c *Config) {
 	bad("disk.check_interval", between(c.Disk.CheckInterval, 10*time.Millisecond, time.Minute))
 	bad("disk.memtable_bytes", between(c.Disk.MemtableBytes, 8<<20, 1<<30))
 
-	bad("gossip.probe_interval", between(c.Gossip.ProbeInterval, 10*time.Millisecond, time.Hour))
-	bad("gossip.probe_timeout", between(c.Gossip.ProbeTimeout, time.Millisecond, time.Hour))
-	if c.Gossip.ProbeTimeout >= c.Gossip.ProbeInterval {
-		bad("gossip.probe_timeout", fmt.Errorf("%v must be less than probe_interval, %v", c.Gossip.ProbeTimeout,
-			c.Gossip.ProbeInterval), "gossip.probe_interval")
-	}
-	bad("gossip.indirect_probes", between(c.Gossip.IndirectProbes, 0, 16))
-
-	bad("gossip.suspicion_mult", between(c.Gossip.SuspicionMult, 1, 100))
-	bad("gossip.suspicion_max_mult", between(c.Gossip.SuspicionMaxMult, 1, 100))
-	bad("gossip.push_pull_interval", between(c.Gossip.PushPullInterval, 10*time.Millisecond, time.Hour))
-	bad("gossip.dead_dial_interval", between(c.Gossip.DeadDialInterval, 10*time.Millisecond, time.Hour))
-
+	c.checkGossip(bad)
 	bad("replication.queue_bytes_max", between(c.Replication.QueueBytesMax, 17<<20, 1<<40))
 	bad("replication.hint_ttl", between(c.Replication.HintTTL, time.Second, 30*24*time.Hour))
 	bad("replication.batch_bytes_max", between(c.Replication.BatchBytesMax, 1, slot.ValueBytesHardMax))
@@ -97,6 +85,20 @@ func (p *parser) check(c *Config) {
 	bad("replication.bootstrap_wait", between(c.Replication.BootstrapWait, 0, 24*time.Hour))
 	bad("replication.tombstone_grace", between(c.Replication.TombstoneGrace, time.Minute, 365*24*time.Hour))
 	bad("replication.sync_interval", between(c.Replication.SyncInterval, 10*time.Millisecond, 24*time.Hour))
+}
+
+func (c *Config) checkGossip(bad func(key string, err error, with ...string)) {
+	bad("gossip.probe_interval", between(c.Gossip.ProbeInterval, 10*time.Millisecond, time.Hour))
+	bad("gossip.probe_timeout", between(c.Gossip.ProbeTimeout, time.Millisecond, time.Hour))
+	if c.Gossip.ProbeTimeout >= c.Gossip.ProbeInterval {
+		bad("gossip.probe_timeout", fmt.Errorf("%v must be less than probe_interval, %v", c.Gossip.ProbeTimeout,
+			c.Gossip.ProbeInterval), "gossip.probe_interval")
+	}
+	bad("gossip.indirect_probes", between(c.Gossip.IndirectProbes, 0, 16))
+	bad("gossip.suspicion_mult", between(c.Gossip.SuspicionMult, 1, 100))
+	bad("gossip.suspicion_max_mult", between(c.Gossip.SuspicionMaxMult, 1, 100))
+	bad("gossip.push_pull_interval", between(c.Gossip.PushPullInterval, 10*time.Millisecond, time.Hour))
+	bad("gossip.dead_dial_interval", between(c.Gossip.DeadDialInterval, 10*time.Millisecond, time.Hour))
 }
 
 // checkOpen refuses a node that is open to the network and requires no credentials.
