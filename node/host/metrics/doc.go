@@ -25,6 +25,7 @@
 //	| kvs_conflict_changes_total         | counter   |                 | slots with several candidates stored |
 //	| kvs_conflicts_settled_total        | counter   | rule            | conflicts with a final winner: majority, oldest, linearizable |
 //	| kvs_conflicts_forgotten_total      | counter   | reason          | kept conflicts dropped: full, expired |
+//	| kvs_quorum_restamps_total          | counter   |                 | quorum writes stamped anew, above versions of a majority |
 //	| kvs_rounds_total                   | counter   | result          | linearizable rounds: begun, fast, retried, unknown |
 //	| kvs_round_trips_total              | counter   | phase           | questions to all voters: look, prepare, accept; one round trip each |
 //	| kvs_sync_rounds_total              | counter   |                 | comparisons with a peer |
