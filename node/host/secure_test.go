@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -22,7 +21,6 @@ import (
 	"kvs/node/host/certs/certstest"
 	"kvs/node/host/config"
 	"kvs/node/host/seal"
-	"kvs/node/host/transport"
 	"kvs/node/wire"
 )
 
@@ -51,11 +49,36 @@ func clientOf(t *testing.T, a *certstest.Authority, f certstest.Files) *http.Cli
 	require.True(t, roots.AppendCertsFromPEM(content))
 	o := &tls.Config{RootCAs: roots}
 	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
-		require.NoError(t, err)
-		o.Certificates = []tls.Certificate{pair}
+		o.Certificates = []tls.Certificate{certificate(t, f)}
 	}
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: o, DisableKeepAlives: true}}
+}
+
+func certificate(t *testing.T, f certstest.Files) tls.Certificate {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	require.NoError(t, err)
+	return pair
+}
+
+// dialAs connects to a host with a certificate, until the end of the test.
+func dialAs(t *testing.T, h *Host, f certstest.Files) *tls.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", h.Addr(),
+		&tls.Config{Certificates: []tls.Certificate{certificate(t, f)}, InsecureSkipVerify: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// startSecurePair starts two members that speak TLS and know each other.
+func startSecurePair(t *testing.T, a *certstest.Authority) (h1, h2 *Host) {
+	t.Helper()
+	c1 := secureConfig(t, a, "n1", config.TLSRequired)
+	h1 = startHost(t, testOptions(c1))
+	h2 = startHost(t, testOptions(secureConfig(t, a, "n2", config.TLSRequired, c1.Listen)))
+	meet(t, h1, h2)
+	return h1, h2
 }
 
 func askWith(t *testing.T, c *http.Client, method, url, body string) (status int, answer string) {
@@ -93,10 +116,7 @@ func replicates(t *testing.T, from, to *Host, path string) {
 
 func TestMembersAndClientsSpeakTLSOnOnePort(t *testing.T) {
 	a := certstest.New(t, "kvs")
-	c1 := secureConfig(t, a, "n1", config.TLSRequired)
-	h1 := startHost(t, testOptions(c1))
-	h2 := startHost(t, testOptions(secureConfig(t, a, "n2", config.TLSRequired, c1.Listen)))
-	meet(t, h1, h2)
+	h1, h2 := startSecurePair(t, a)
 	replicates(t, h1, h2, "a")
 	replicates(t, h2, h1, "b")
 
@@ -240,10 +260,7 @@ func sealedBy(t *testing.T, key seal.Key, cluster string, data []byte) []byte {
 // A member with a certificate of its own speaks in the name of another, and is not heard.
 func TestAMemberCannotSpeakInTheNameOfAnother(t *testing.T) {
 	a := certstest.New(t, "kvs")
-	c1 := secureConfig(t, a, "n1", config.TLSRequired)
-	h1 := startHost(t, testOptions(c1))
-	h2 := startHost(t, testOptions(secureConfig(t, a, "n2", config.TLSRequired, c1.Listen)))
-	meet(t, h1, h2)
+	h1, h2 := startSecurePair(t, a)
 	s2, err := h2.Status(t.Context())
 	require.NoError(t, err)
 	frame := wire.Seal(forgedEnvelope("kvs", uint64(s2.ID), 1<<60))
@@ -267,23 +284,9 @@ func TestAMemberCannotSpeakInTheNameOfAnother(t *testing.T) {
 	require.EqualValues(t, 0, post("n2"), "its content is bad, its sender is not")
 
 	// On a stream likewise.
-	pair, err := tls.LoadX509KeyPair(a.Member("n3").Cert, a.Member("n3").Key)
-	require.NoError(t, err)
-	conn, err := tls.Dial("tcp", h1.Addr(),
-		&tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true})
-	require.NoError(t, err)
-	defer conn.Close()
-	ping := string([]byte{1, 1, 0, 0, 0, 9}) // a batch that opens the stream: no message, which is counted as bad.
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"+
-		"Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
-		api.PathFrames, transport.Protocol, api.ContentTypeBinary, len(ping), ping)
-	require.NoError(t, err)
-	answer := make([]byte, len("HTTP/1.1 101"))
-	_, err = io.ReadFull(conn, answer)
-	require.NoError(t, err)
-	require.Equal(t, "HTTP/1.1 101", string(answer))
-	piece := append([]byte{0, byte(len(frame)), 0, 0}, frame...)
-	_, err = conn.Write(piece)
+	conn := dialAs(t, h1, a.Member("n3"))
+	becomeStream(t, conn)
+	_, err = conn.Write(append([]byte{0, byte(len(frame)), 0, 0}, frame...))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		s, err := h1.Status(t.Context())
@@ -330,13 +333,8 @@ func TestAnAuthorityThatIsTakenOutEndsConnections(t *testing.T) {
 	h1, h2 := startHost(t, testOptions(c1)), startHost(t, testOptions(c2))
 	meet(t, h1, h2)
 	replicates(t, h1, h2, "a")
-	pair, err := tls.LoadX509KeyPair(a.Member("n2").Cert, a.Member("n2").Key)
-	require.NoError(t, err)
-	thief, err := tls.Dial("tcp", h1.Addr(),
-		&tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true})
-	require.NoError(t, err)
-	defer thief.Close()
-	_, err = io.WriteString(thief, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+	thief := dialAs(t, h1, a.Member("n2"))
+	_, err := io.WriteString(thief, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	line := make([]byte, len("HTTP/1.1 200"))
 	_, err = io.ReadFull(thief, line)

@@ -2,7 +2,6 @@ package host
 
 import (
 	"bufio"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -70,20 +69,12 @@ func TestStreamsAreForMembers(t *testing.T) {
 // Frames of a stream count as those of the member that its certificate names, and are not heard in the name of another.
 func TestAStreamSpeaksForItsOwnMember(t *testing.T) {
 	a := certstest.New(t, "kvs")
-	c1 := secureConfig(t, a, "n1", config.TLSRequired)
-	h1 := startHost(t, testOptions(c1))
-	h2 := startHost(t, testOptions(secureConfig(t, a, "n2", config.TLSRequired, c1.Listen)))
-	meet(t, h1, h2)
+	h1, h2 := startSecurePair(t, a)
 	s2, err := h2.Status(t.Context())
 	require.NoError(t, err)
 	forged := wire.Seal(forgedEnvelope("kvs", uint64(s2.ID), 1<<60))
 
-	f := a.Member("n3")
-	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
-	require.NoError(t, err)
-	c, err := tls.Dial("tcp", h1.Addr(), &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true})
-	require.NoError(t, err)
-	defer c.Close()
+	c := dialAs(t, h1, a.Member("n3"))
 	becomeStream(t, c)
 	_, err = c.Write(append([]byte{0, byte(len(forged)), 0, 0}, forged...))
 	require.NoError(t, err)
