@@ -29,6 +29,25 @@ func apply(t *testing.T, r *relays, text string) {
 	r.apply(f)
 }
 
+// dialer returns a function that connects n1 to n2: near is n1's end, far is n2's.
+func dialer(t *testing.T, r *relays) func() (near, far net.Conn) {
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
+	return func() (near, far net.Conn) {
+		near, err := d.Dial("tcp", r.front[2].String())
+		require.NoError(t, err)
+		far, err = l.Accept()
+		require.NoError(t, err)
+		for _, c := range []net.Conn{near, far} {
+			require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+			t.Cleanup(func() { c.Close() })
+		}
+		return near, far
+	}
+}
+
 // Datagrams keep their order on loopback, so the second shows that the first was dropped.
 func TestDatagramsAreCutOneWay(t *testing.T) {
 	r := newRelays(t)
@@ -83,23 +102,9 @@ func TestDatagramsAreCutOneWay(t *testing.T) {
 
 func TestStreamsAreSilencedAndResetAfterwards(t *testing.T) {
 	r := newRelays(t)
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
-	require.NoError(t, err)
-	defer l.Close()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
-	dial := func() (near, far net.Conn) {
-		near, err := d.Dial("tcp", r.front[2].String())
-		require.NoError(t, err)
-		far, err = l.Accept()
-		require.NoError(t, err)
-		for _, c := range []net.Conn{near, far} {
-			require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
-			t.Cleanup(func() { c.Close() })
-		}
-		return near, far
-	}
+	dial := dialer(t, r)
 	near, far := dial()
-	_, err = near.Write([]byte("one"))
+	_, err := near.Write([]byte("one"))
 	require.NoError(t, err)
 	buf := make([]byte, 3)
 	_, err = io.ReadFull(far, buf)
@@ -130,17 +135,7 @@ func TestStreamsAreSilencedAndResetAfterwards(t *testing.T) {
 // The pieces of a stream are delayed side by side, and keep their order.
 func TestStreamsAreDelayed(t *testing.T) {
 	r := newRelays(t)
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
-	require.NoError(t, err)
-	defer l.Close()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
-	near, err := d.Dial("tcp", r.front[2].String())
-	require.NoError(t, err)
-	defer near.Close()
-	far, err := l.Accept()
-	require.NoError(t, err)
-	defer far.Close()
-	require.NoError(t, far.SetDeadline(time.Now().Add(patience)))
+	near, far := dialer(t, r)()
 	apply(t, r, "delay n1 -> n2 5ms..50ms")
 	var want []byte
 	begin := time.Now()
@@ -158,21 +153,9 @@ func TestStreamsAreDelayed(t *testing.T) {
 
 func TestStreamsAreCloggedAndReset(t *testing.T) {
 	r := newRelays(t)
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(r.addrs[2]))
-	require.NoError(t, err)
-	defer l.Close()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addrs[1].Addr().AsSlice()}}
-	near, err := d.Dial("tcp", r.front[2].String())
-	require.NoError(t, err)
-	defer near.Close()
-	far, err := l.Accept()
-	require.NoError(t, err)
-	defer far.Close()
-	for _, c := range []net.Conn{near, far} {
-		require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
-	}
+	near, far := dialer(t, r)()
 	apply(t, r, "clog n1 -> n2")
-	_, err = near.Write([]byte("one"))
+	_, err := near.Write([]byte("one"))
 	require.NoError(t, err)
 	buf := make([]byte, 3)
 	_, err = far.Write([]byte("two"))
