@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node"
+	"kvs/node/host/committer"
 )
 
 var errDisk = errors.New("broken disk")
@@ -61,8 +62,9 @@ func TestWriteBesideSync(t *testing.T) {
 	require.Equal(t, []string{"1 <nil>", "2 <nil>", "50 <nil>"}, d.said())
 }
 
-// When a sync fails what was written meanwhile is not reported, and nothing is written any more.
-func TestSyncFails(t *testing.T) {
+// startTwoGroups starts a committer whose first group waits in Sync, and whose second one waits in Write beside it.
+func startTwoGroups(t *testing.T) (*gatedStore, *done, *committer.Committer) {
+	t.Helper()
 	s, d := newGatedStore(), newDone()
 	c := start(t, s, d, nil)
 	require.NoError(t, c.Submit(persist(1, put("a", "1"))))
@@ -71,6 +73,12 @@ func TestSyncFails(t *testing.T) {
 	<-s.syncing
 	require.NoError(t, c.Submit(persist(2, put("b", "2"))))
 	<-s.entered
+	return s, d, c
+}
+
+// When a sync fails what was written meanwhile is not reported, and nothing is written any more.
+func TestSyncFails(t *testing.T) {
+	s, d, c := startTwoGroups(t)
 	s.synced <- errDisk
 	require.Equal(t, node.PersistID(1), <-d.upTo)
 	s.release <- nil
@@ -81,14 +89,7 @@ func TestSyncFails(t *testing.T) {
 
 // When a write fails the group before it is still synced and reported, and it is the last one.
 func TestWriteFails(t *testing.T) {
-	s, d := newGatedStore(), newDone()
-	c := start(t, s, d, nil)
-	require.NoError(t, c.Submit(persist(1, put("a", "1"))))
-	<-s.entered
-	s.release <- nil
-	<-s.syncing
-	require.NoError(t, c.Submit(persist(2, put("b", "2"))))
-	<-s.entered
+	s, d, c := startTwoGroups(t)
 	s.release <- errDisk
 	s.synced <- nil
 	require.Equal(t, node.PersistID(1), <-d.upTo)
