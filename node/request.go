@@ -8,12 +8,14 @@ import (
 
 // request runs one client operation.
 func (n *Node) request(r *contract.Request) {
-	invariant.That(slot.CheckPath(r.Path) == nil && r.Level != contract.DefaultLevel &&
-		len(r.Value) <= slot.ValueBytesHardMax && len(r.ContentType) <= slot.ContentTypeBytesMax,
-		"the edge let a bad request in", "path", r.Path, "level", r.Level, "bytes", len(r.Value))
-	invariant.That(r.Condition.Kind == contract.Unconditional ||
-		r.Level == contract.Linearizable && r.Op != contract.OpGet,
-		"a condition where none can be kept", "path", r.Path, "level", r.Level)
+	if slot.CheckPath(r.Path) != nil || r.Level == contract.DefaultLevel ||
+		len(r.Value) > slot.ValueBytesHardMax || len(r.ContentType) > slot.ContentTypeBytesMax {
+		// asked here, so that the values do not go to the heap each time.
+		invariant.That(false, "the edge let a bad request in", "path", r.Path, "level", r.Level, "bytes", len(r.Value))
+	}
+	if r.Condition.Kind != contract.Unconditional && (r.Level != contract.Linearizable || r.Op == contract.OpGet) {
+		invariant.That(false, "a condition where none can be kept", "path", r.Path, "level", r.Level)
+	}
 	if r.Deadline != 0 && n.Now.Mono > r.Deadline {
 		// As after this process had been stopped for a while: the client has given up, and wants no write any more that
 		// comes after those that were acknowledged meanwhile.

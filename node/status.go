@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"kvs/node/bootstrap"
@@ -70,18 +71,25 @@ func (n *Node) PeerIDs(ids []slot.ID) []slot.ID {
 }
 
 // Status returns a snapshot that shares nothing with the node.
-func (n *Node) Status() Status {
-	s := Status{
+func (n *Node) Status() (s Status) {
+	n.StatusInto(&s)
+	return s
+}
+
+// StatusInto is Status into memory that is used again: what s has held before is of no meaning any more.
+func (n *Node) StatusInto(s *Status) {
+	members, since, peers := n.membership.AppendMembers(s.Members[:0]), s.Since[:0], s.Peers[:0]
+	*s = Status{
 		ID: n.Self, Name: n.name, Addr: n.Addr, Cluster: n.opts.Cluster,
 		Mode: n.modes.Mode(), ModeReasons: n.modes.Reasons(), Left: n.membership.Left(),
-		Started: n.Started, Clock: n.HLC.Last(), Members: n.membership.Members(), Config: n.InForce,
+		Started: n.Started, Clock: n.HLC.Last(), Members: members, Config: n.InForce,
 		CaughtUp: n.CaughtUp,
 		Digest:   n.comparison.Digest(), Keys: n.comparison.Keys(), Counters: n.Counters,
 	}
 	s.Bootstrap = n.bootstrap.Status()
 	s.Lost, s.StandsIn = n.lost.on, n.standsIn()
-	s.Since = make([]time.Duration, 0, len(s.Members))
-	s.Peers = make([]PeerStatus, 0, len(n.Peers))
+	s.Since = slices.Grow(since, len(s.Members))
+	s.Peers = slices.Grow(peers, max(1, len(n.Peers))) // never nil.
 	for i := range s.Members {
 		s.Since = append(s.Since, n.membership.Since(s.Members[i].ID))
 	}
@@ -100,7 +108,6 @@ func (n *Node) Status() Status {
 			ClockMeasured: measured, ClockOffset: offset, ClockError: give,
 		})
 	}
-	return s
 }
 
 // handedOver is how many of the remaining members have acknowledged everything that this one queued for them, and how

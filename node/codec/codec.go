@@ -128,7 +128,9 @@ func AppendBool(b []byte, v bool) []byte {
 
 // AppendString appends a length of 16 bits and s.
 func AppendString(b []byte, s string) []byte {
-	invariant.That(len(s) <= StringBytesMax, "a string too long for the wire", "bytes", len(s))
+	if len(s) > StringBytesMax { // asked here, so that the number does not go to the heap each time.
+		invariant.That(false, "a string too long for the wire", "bytes", len(s))
+	}
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
 	return append(b, s...)
 }

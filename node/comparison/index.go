@@ -81,22 +81,38 @@ func (m *Machine) indexed(path, key string) (v slot.Version, known bool) {
 	if recent := m.index.recent.Get(path); recent != nil {
 		return *recent, true
 	}
+	return m.indexedAnew(path, key)
+}
+
+// indexedAnew is indexed, past what is kept of recent paths: it is for what stands on the disk.
+func (m *Machine) indexedAnew(path, key string) (v slot.Version, known bool) {
+	if next, ok := m.index.inflight[path]; ok {
+		m.index.recent.Drop(path)
+		return next.version, true
+	}
 	b, ok, err := m.Store.Get(key)
 	if err != nil {
 		m.index.stale = true // the tree will be wrong about this path.
 		m.Log(contract.LogError, "the index cannot be read", "path", path, "error", err.Error())
 	}
-	if err != nil || !ok {
-		return slot.Version{}, err == nil
+	whole := false
+	if err == nil && ok {
+		v, whole = decodeIndexed(b)
 	}
-	v, whole := decodeIndexed(b)
 	if whole {
 		m.index.recent.Put(path, v, 0)
+	} else {
+		m.index.recent.Drop(path)
 	}
-	return v, true
+	return v, err == nil
 }
 
 func decodeIndexed(b []byte) (slot.Version, bool) {
+	if len(b) == 24 {
+		if ts := slot.Timestamp(binary.LittleEndian.Uint64(b)); !ts.Absurd() {
+			return slot.Version{TS: ts, UUID: slot.UUID(b[8:])}, true
+		}
+	}
 	r := codec.Read(b)
 	v := slot.ReadVersion(r)
 	return v, r.End() == nil

@@ -13,9 +13,10 @@ import (
 // reads, and corrects wrong entries of the index.
 type scrub struct {
 	next    time.Duration
-	record  string // the next path to look at; empty: from the beginning.
-	entry   string // the next index key.
-	entries bool   // whose turn it is.
+	record  string   // the next path to look at; empty: from the beginning.
+	entry   string   // the next index key.
+	entries bool     // whose turn it is.
+	keys    []string // of a part: memory that is used again.
 }
 
 const (
@@ -38,9 +39,9 @@ func (m *Machine) tickScrub() {
 	if s.entries = !s.entries; s.entries {
 		prefix, from = schema.PrefixIndex, &s.entry
 	}
-	keys, next := m.scrubPart(prefix, *from)
+	next := m.scrubPart(prefix, *from)
 	bytes := 0
-	for _, key := range keys {
+	for _, key := range s.keys {
 		if bytes >= scrubBytesMax {
 			next = key
 			break
@@ -54,20 +55,23 @@ func (m *Machine) tickScrub() {
 	*from = next
 }
 
-// scrubPart returns the next keys below a prefix, without the prefix, and the key to continue from.
-func (m *Machine) scrubPart(prefix, from string) (keys []string, next string) {
+// scrubPart finds the next keys below a prefix, without the prefix, and returns the key to continue from.
+func (m *Machine) scrubPart(prefix, from string) (next string) {
+	s := &m.index.scrub
+	clear(s.keys)
+	s.keys = s.keys[:0]
 	err := contract.ScanKeys(m.Store, prefix, prefix+from, func(key string) bool {
-		if len(keys) == scrubKeys {
+		if len(s.keys) == scrubKeys {
 			next = key[len(prefix):]
 			return false
 		}
-		keys = append(keys, key[len(prefix):])
+		s.keys = append(s.keys, key[len(prefix):])
 		return true
 	})
 	if err != nil {
 		m.Log(contract.LogError, "scan failed", "from", from, "error", err.Error())
 	}
-	return keys, next
+	return next
 }
 
 // scrubPath compares a record with the index. A rotten record is taken out of the index, so that a comparison fetches a
@@ -82,8 +86,8 @@ func (m *Machine) scrubPath(path string) (bytes int) {
 	if errors.Is(err, step.ErrRead) {
 		return 0 // the record may be intact.
 	}
-	m.index.recent.Drop(path) // the content of the disk counts here.
-	if v, known := m.indexed(path, key); known && v != slot.Version() {
+	// The content of the disk counts here.
+	if v, known := m.indexedAnew(path, key); known && v != slot.Version() {
 		m.Counters.ScrubRepairs++
 		if err != nil {
 			m.Log(contract.LogWarn, "corrupt record found, a peer's copy will replace it", "path", path,

@@ -135,6 +135,9 @@ func (m *Machine) Behind(addr string) slot.ID { return m.swim.Behind(addr) }
 // Members is the member table, sorted by ID, with this member and those that are gone.
 func (m *Machine) Members() []swim.Member { return m.swim.Members() }
 
+// AppendMembers appends the member table to a slice.
+func (m *Machine) AppendMembers(to []swim.Member) []swim.Member { return m.swim.AppendMembers(to) }
+
 // Since is the monotonic time at which a member's state changed last.
 func (m *Machine) Since(id slot.ID) time.Duration { return m.swim.Since(id) }
 

@@ -55,7 +55,7 @@ func (m *Machine) pump(p *step.Peer) {
 	if l.inflight.frame != nil || l.queue.len() == 0 || p.State == swim.Dead {
 		return
 	}
-	b := batch{delay: m.Tuning.AckTimeout}
+	b := batch{delay: m.Tuning.AckTimeout, entries: l.inflight.entries}
 	var after contract.PersistID
 	for l.queue.len() > 0 && len(b.entries) < wire.ReplicateEntriesMax {
 		if len(b.entries) > 0 && b.bytes+l.queue.ring[l.queue.head].WireBytes() > m.Tuning.BatchBytesMax {
@@ -164,7 +164,8 @@ func (m *Machine) HandleReplicateAck(from *step.Peer, in *wire.ReplicateAck) err
 		return nil // of a batch that was sent twice.
 	}
 	m.Counters.ReplicatedOut += uint64(len(l.inflight.entries))
-	l.inflight = batch{}
+	clear(l.inflight.entries)
+	l.inflight = batch{entries: l.inflight.entries[:0]} // memory that is used again.
 	l.lastAck = m.Now.Mono
 	m.pump(from)
 	return nil

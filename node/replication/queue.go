@@ -48,6 +48,9 @@ func (q *sendQueue) pop() wire.Entry {
 	q.gone++
 	delete(q.index, e.Path)
 	q.bytes -= e.WireBytes()
+	if q.len() == 0 {
+		q.ring, q.head = q.ring[:0], 0
+	}
 	if q.head > 64 && q.head*2 > len(q.ring) {
 		n := copy(q.ring, q.ring[q.head:])
 		clear(q.ring[n:])

@@ -22,6 +22,13 @@ var ErrBadPath = errors.New("bad path")
 // CheckPath checks that p may name a value: 1 to 1024 bytes of UTF-8, segments of 1 to 255 bytes joined by "/", no
 // segment "." or "..", no control character.
 func CheckPath(p string) error {
+	if isPlain(p) {
+		return nil
+	}
+	return checkAny(p)
+}
+
+func checkAny(p string) error {
 	switch {
 	case p == "":
 		return fmt.Errorf("%w: it is empty", ErrBadPath)
@@ -43,6 +50,27 @@ func CheckPath(p string) error {
 		}
 	}
 	return nil
+}
+
+// isPlain reports whether p is what nearly all paths are: valid, and of printable ASCII.
+func isPlain(p string) bool {
+	if len(p) > PathBytesMax {
+		return false
+	}
+	begin := 0 // of the segment.
+	for i := 0; i <= len(p); i++ {
+		if i < len(p) && p[i] != '/' {
+			if p[i] < 0x20 || p[i] >= 0x7f {
+				return false
+			}
+			continue
+		}
+		if seg := p[begin:i]; seg == "" || seg == "." || seg == ".." || len(seg) > SegmentBytesMax {
+			return false
+		}
+		begin = i + 1
+	}
+	return true
 }
 
 func checkSegment(p, seg string) error {

@@ -67,11 +67,12 @@ func Encode(path string, s *Slot) []byte {
 	for i := range s.Candidates {
 		size += s.Candidates[i].bytes()
 	}
-	invariant.That((s.TS != 0) == (len(s.Candidates) >= 1) && (s.TS != 0 || s.Consensus != nil) &&
-		len(s.Candidates) <= CandidatesMax+1 &&
-		size <= RecordBytesMax && s.Conflict() == (len(s.Votes) > 0),
-		"encoding an impossible slot", "path", path, "ts", s.TS, "candidates", len(s.Candidates),
-		"votes", len(s.Votes), "bytes", size)
+	if possible := (s.TS != 0) == (len(s.Candidates) >= 1) && (s.TS != 0 || s.Consensus != nil) &&
+		len(s.Candidates) <= CandidatesMax+1 && size <= RecordBytesMax && s.Conflict() == (len(s.Votes) > 0); !possible {
+		// asked here, so that the values do not go to the heap each time.
+		invariant.That(false, "encoding an impossible slot", "path", path, "ts", s.TS, "candidates", len(s.Candidates),
+			"votes", len(s.Votes), "bytes", size)
+	}
 	b := make([]byte, 0, size)
 	format := byte(Format)
 	if s.Consensus != nil {
@@ -95,9 +96,10 @@ func Encode(path string, s *Slot) []byte {
 }
 
 func appendCandidate(b []byte, c *Candidate) []byte {
-	invariant.That(len(c.ContentType) <= ContentTypeBytesMax && len(c.Value) <= ValueBytesHardMax && c.Expires >= 0 &&
-		!(c.Tombstone && c.Expires != 0),
-		"a candidate over its limits", "bytes", len(c.Value), "expires", c.Expires)
+	if len(c.ContentType) > ContentTypeBytesMax || len(c.Value) > ValueBytesHardMax || c.Expires < 0 ||
+		c.Tombstone && c.Expires != 0 {
+		invariant.That(false, "a candidate over its limits", "bytes", len(c.Value), "expires", c.Expires)
+	}
 	var flags byte
 	if c.Tombstone {
 		flags = flagTombstone
@@ -171,13 +173,46 @@ func (s *Slot) decode(path string, b []byte, check bool) error {
 	case body[0] != Format && body[0] != FormatBoth:
 		return bad(fmt.Sprintf("format %d is unknown to this version of kvs", body[0]))
 	}
+	if s.decodePlain(body) {
+		return nil
+	}
+	if wrong := s.decodeAny(body); wrong != "" {
+		return bad(wrong)
+	}
+	return nil
+}
+
+// decodePlain decodes what nearly all slots are: one candidate that does not expire, and no consensus half. It reports
+// false, and leaves s as it was, for everything else, which includes whatever is wrong.
+func (s *Slot) decodePlain(body []byte) bool {
+	if len(body) < HeaderBytes+candidateOverhead || body[0] != Format || body[9] != 1 || body[10] != 0 || body[11] != 0 {
+		return false
+	}
+	ts, c := Timestamp(binary.LittleEndian.Uint64(body[1:])), body[HeaderBytes:]
+	flags, ctLen, valLen := c[0], int(binary.LittleEndian.Uint16(c[25:])), int(binary.LittleEndian.Uint32(c[27:]))
+	rest := c[candidateOverhead:]
+	if ts == 0 || ts.Absurd() || flags&^flagTombstone != 0 || ctLen > ContentTypeBytesMax ||
+		valLen > ValueBytesHardMax || ctLen+valLen != len(rest) || flags != 0 && len(rest) > 0 {
+		return false
+	}
+	s.TS = ts
+	s.Candidates = append(s.Candidates, Candidate{UUID: UUID(c[1:17]), Origin: ID(binary.LittleEndian.Uint64(c[17:])),
+		Tombstone: flags != 0, ContentType: contentType(rest[:ctLen])})
+	if valLen > 0 {
+		s.Candidates[0].Value = rest[ctLen:len(rest):len(rest)]
+	}
+	return true
+}
+
+// decodeAny decodes the body of any slot whose format is known. It returns what is wrong; empty: nothing is.
+func (s *Slot) decodeAny(body []byte) (wrong string) {
 	r := codec.Read(body[1:])
 	s.TS = ReadTimestamp(r)
 	candidates, votes := int(r.U8()), int(r.U16())
 	both := body[0] == FormatBoth
 	if (candidates < 1) != (s.TS == 0) || candidates < 1 && !both || candidates > CandidatesMax+1 || votes > VotesMax ||
 		(candidates > 1) != (votes > 0) || s.TS.Absurd() {
-		return bad("impossible content")
+		return "impossible content"
 	}
 	if candidates > cap(s.Candidates) {
 		s.Candidates = make([]Candidate, 0, candidates)
@@ -200,9 +235,9 @@ func (s *Slot) decode(path string, b []byte, check bool) error {
 		s.Consensus = readConsensus(r)
 	}
 	if r.End() != nil {
-		return bad("lengths do not add up")
+		return "lengths do not add up"
 	}
-	return nil
+	return ""
 }
 
 func readCandidate(r *codec.Reader) Candidate {

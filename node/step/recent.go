@@ -5,7 +5,8 @@ package step
 type Recent[V any] struct {
 	costMax, cost int
 	byKey         map[string]*recentEntry[V]
-	ring          recentEntry[V] // its next is the most recently used entry, its before the least recently used one.
+	ring          recentEntry[V]  // its next is the most recently used entry, its before the least recently used one.
+	free          *recentEntry[V] // the entry that was dropped last, to be used again; nil: there is none.
 }
 
 type recentEntry[V any] struct {
@@ -47,7 +48,12 @@ func (r *Recent[V]) Put(key string, value V, cost int) {
 	}
 	e := r.byKey[key]
 	if e == nil {
-		e = &recentEntry[V]{key: key}
+		if e = r.free; e != nil {
+			r.free = nil
+		} else {
+			e = new(recentEntry[V])
+		}
+		e.key = key
 		r.byKey[key] = e
 	} else {
 		e.unlink()
@@ -66,6 +72,8 @@ func (r *Recent[V]) Drop(key string) {
 		e.unlink()
 		r.cost -= e.cost
 		delete(r.byKey, key)
+		*e = recentEntry[V]{}
+		r.free = e
 	}
 }
 

@@ -200,13 +200,22 @@ func (m *Machine) hear(from string, in *packet, out *Output) {
 }
 
 // Members returns the table, this member included, sorted by ID. The caller owns it.
-func (m *Machine) Members() []Member {
-	all := make([]Member, 0, len(m.peers)+1)
-	for _, p := range m.peers {
-		all = append(all, p.Member)
+func (m *Machine) Members() []Member { return m.AppendMembers(nil) }
+
+// AppendMembers appends what Members returns to a slice.
+func (m *Machine) AppendMembers(to []Member) []Member {
+	to = slices.Grow(to, len(m.peers)+1)
+	self, _ := m.index(m.self.ID)
+	for i, p := range m.peers {
+		if i == self {
+			to = append(to, m.self)
+		}
+		to = append(to, p.Member)
 	}
-	i, _ := m.index(m.self.ID)
-	return slices.Insert(all, i, m.self)
+	if self == len(m.peers) {
+		to = append(to, m.self)
+	}
+	return to
 }
 
 // Lookup finds a member by its ID; this member too.

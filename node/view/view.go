@@ -152,7 +152,8 @@ func afterDirectory(dir string) string {
 // it returns the key behind that directory, to go on from without walking through it.
 func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *budget) (next string, err error) {
 	var bad error
-	var seen string // the last path that was looked at.
+	var seen string      // the last path that was looked at.
+	var stored slot.Slot // memory that is used again.
 	scanErr := v.store.Scan(prefix, from, func(key string, value []byte) bool {
 		path := key[len(schema.PrefixRecord):]
 		if !b.spend(len(value)) {
@@ -163,12 +164,10 @@ func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *bu
 			return false
 		}
 		seen = path
-		slot, err := slot.Decode(path, value)
-		if err != nil {
-			bad = err
+		if bad = stored.Decode(path, value); bad != nil {
 			return false
 		}
-		rec := v.electorate.Visible(&slot)
+		rec := v.electorate.Visible(&stored)
 		if !rec.Live() {
 			return true
 		}
