@@ -113,7 +113,7 @@ var rooms = []room{
 	{dir: "sim/simcmd", local: []string{"linearize", "linearize/foreign", "sim", "sim/explore", "sim/mutants", "sim/report", "sim/scenario", "sim/shrink", "sim/simcmd/*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "sim/clock", pure: true}, {dir: "sim/pool", pure: true},
 	{dir: "sim/disk", pure: true, local: []string{"chaos", "machine", "sim/memstore"}},
-	{dir: "sim/memstore", pure: true, local: []string{"machine"}, others: []string{"github.com/tidwall/btree"}},
+	{dir: "sim/memstore", pure: true, local: []string{"machine"}},
 	{dir: "cmd/reference", others: []string{"github.com/spf13/cobra"}}, // pages of documentation, for tests alone.
 	{dir: "cmd/version"}, {dir: "deploy/image"}, // which release this is, and its image: the standard library alone.
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},

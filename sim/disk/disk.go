@@ -114,7 +114,7 @@ func (d *Disk) End(rng *rand.Rand, each func(*machine.Persist)) (upTo machine.Pe
 // keep makes the first n waiting persists durable.
 func (d *Disk) keep(n int, each func(*machine.Persist)) {
 	for i := range n {
-		if err := d.Store.Apply(d.Waiting[i].Changes); err != nil {
+		if err := d.Store.Take(d.Waiting[i].Changes); err != nil {
 			panic("sim: the memory store failed: " + err.Error())
 		}
 		each(&d.Waiting[i])

@@ -1,8 +1,8 @@
 package memstore
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
-	"strings"
 )
 
 // Reopen makes a store usable again after Close, and after a failed Apply, as a restart does.
@@ -16,15 +16,15 @@ func (s *Store) FailNext(err error) { s.next = err }
 
 // Wipe loses everything, as a replaced disk does.
 func (s *Store) Wipe() {
-	s.entries.Clear()
+	s.entries = sorted{}
 	s.bytes = 0
 	s.changes++
 }
 
-// Clone returns an independent copy. It takes constant time.
+// Clone returns an independent copy.
 func (s *Store) Clone() *Store {
 	c := *s
-	c.entries, c.slab = *s.entries.Copy(), nil
+	c.entries, c.slab = s.entries.clone(), nil
 	return &c
 }
 
@@ -32,7 +32,7 @@ func (s *Store) Clone() *Store {
 func (s *Store) Changes() uint64 { return s.changes }
 
 // Keys is the number of keys.
-func (s *Store) Keys() int { return s.entries.Len() }
+func (s *Store) Keys() int { return s.entries.length }
 
 // Bytes is the size of all keys and values.
 func (s *Store) Bytes() int { return s.bytes }
@@ -77,12 +77,6 @@ func (s *Store) FlipBitIn(rng *rand.Rand, key string) bool {
 	return true
 }
 
-// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
-const (
-	fnvOffset = 14695981039346656037
-	fnvPrime  = 1099511628211
-)
-
 // Digest is a hash over all keys that begin with prefix, and their values, in order. Two stores with the same content
 // there have the same digest, whatever happened to them before.
 func (s *Store) Digest(prefix string) uint64 {
@@ -91,32 +85,44 @@ func (s *Store) Digest(prefix string) uint64 {
 
 // DigestOf is Digest over what part returns of each value; keys of which that is nil are left out.
 func (s *Store) DigestOf(prefix string, part func(key string, value []byte) []byte) uint64 {
-	h := uint64(fnvOffset)
-	length := func(n int) {
-		for shift := 0; shift < 64; shift += 8 { // lengths keep neighbours apart: "a"+"bc" is not "ab"+"c".
-			h = (h ^ uint64(n)>>shift&0xff) * fnvPrime
-		}
-	}
+	d := digest(digestPrime)
 	s.each(prefix, func(key string, value []byte) bool {
 		if value = part(key, value); value == nil {
 			return true
 		}
-		length(len(key))
+		d.word(uint64(len(key))) // lengths keep neighbours apart: "a"+"bc" is not "ab"+"c".
 		for i := range len(key) {
-			h = (h ^ uint64(key[i])) * fnvPrime
+			d.word(uint64(key[i]))
 		}
-		length(len(value))
-		for _, b := range value {
-			h = (h ^ uint64(b)) * fnvPrime
-		}
+		d.word(uint64(len(value)))
+		d.bytes(value)
 		return true
 	})
-	return h
+	return uint64(d)
+}
+
+// digest is a hash that takes in a word at a time: of two stores that differ in one word it is never the same.
+type digest uint64
+
+const digestPrime = 0x9e3779b97f4a7c15
+
+func (d *digest) word(x uint64) {
+	h := (uint64(*d) ^ x) * digestPrime
+	*d = digest(h ^ h>>32)
+}
+
+func (d *digest) bytes(p []byte) {
+	for ; len(p) >= 8; p = p[8:] {
+		d.word(binary.LittleEndian.Uint64(p))
+	}
+	var rest uint64
+	for i, b := range p {
+		rest |= uint64(b) << (8 * i)
+	}
+	d.word(rest)
 }
 
 // each is Scan for the hooks, which work on closed stores too.
 func (s *Store) each(prefix string, fn func(key string, value []byte) bool) {
-	s.entries.Ascend(prefix, func(key string, value []byte) bool {
-		return strings.HasPrefix(key, prefix) && fn(key, value)
-	})
+	s.entries.ascend(prefix, prefix, fn)
 }

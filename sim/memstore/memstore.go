@@ -12,16 +12,13 @@ package memstore
 import (
 	"errors"
 	"fmt"
-	"strings"
-
-	"github.com/tidwall/btree"
 
 	"kvs/machine"
 )
 
 // Store is a store in memory. Make one with New.
 type Store struct {
-	entries btree.Map[string, []byte]
+	entries sorted
 	bytes   int // keys and values.
 	changes uint64
 	slab    []byte // room for values.
@@ -41,7 +38,7 @@ func (s *Store) Get(key string) (value []byte, found bool, err error) {
 	if s.closed {
 		return nil, false, ErrClosed
 	}
-	value, found = s.entries.Get(key)
+	value, found = s.entries.get(key)
 	return value, found, nil
 }
 
@@ -51,15 +48,20 @@ func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool
 	if s.closed {
 		return ErrClosed
 	}
-	s.entries.Ascend(max(prefix, from), func(key string, value []byte) bool {
-		return strings.HasPrefix(key, prefix) && fn(key, value)
-	})
+	s.entries.ascend(prefix, max(prefix, from), fn)
 	return nil
 }
 
 // Apply makes changes, all or none, later ones of a key winning over earlier ones. Values are copied: the caller may
 // reuse its buffers.
-func (s *Store) Apply(changes []machine.Change) error {
+func (s *Store) Apply(changes []machine.Change) error { return s.apply(changes, s.keep) }
+
+// Take is Apply of values that are the store's from then on: nobody writes to them any more.
+func (s *Store) Take(changes []machine.Change) error {
+	return s.apply(changes, func(value []byte) []byte { return value })
+}
+
+func (s *Store) apply(changes []machine.Change, keep func([]byte) []byte) error {
 	switch {
 	case s.closed:
 		return ErrClosed
@@ -74,7 +76,7 @@ func (s *Store) Apply(changes []machine.Change) error {
 			s.remove(change.Key)
 			continue
 		}
-		s.put(change.Key, s.keep(change.Value))
+		s.put(change.Key, keep(change.Value))
 	}
 	return nil
 }
@@ -104,7 +106,7 @@ func (s *Store) keep(value []byte) []byte {
 
 func (s *Store) put(key string, value []byte) {
 	s.changes++
-	former, replaced := s.entries.Set(key, value)
+	former, replaced := s.entries.set(key, value)
 	s.bytes += len(value)
 	if replaced {
 		s.bytes -= len(former)
@@ -115,7 +117,7 @@ func (s *Store) put(key string, value []byte) {
 
 func (s *Store) remove(key string) {
 	s.changes++
-	if former, found := s.entries.Delete(key); found {
+	if former, found := s.entries.remove(key); found {
 		s.bytes -= len(key) + len(former)
 	}
 }
