@@ -49,6 +49,9 @@ func NewRecorder(h Header) *Recorder {
 	return &Recorder{history: History{Header: h}, model: m}
 }
 
+// Grow makes room for n operations more at once.
+func (r *Recorder) Grow(n int) { r.history.Ops = slices.Grow(r.history.Ops, n) }
+
 // NewProcess returns the id of a new client.
 func (r *Recorder) NewProcess() int {
 	r.processes = append(r.processes, idle)

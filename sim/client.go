@@ -39,6 +39,9 @@ func (w *World) OperatorID() uint64 {
 	return operatorCall | w.requests
 }
 
+// ExpectOperations says about how many operations clients will begin, so that the history has room for them at once.
+func (w *World) ExpectOperations(n int) { w.recorder.Grow(n) }
+
 // AddClient adds a client, which thinks first. At is the number of the replica that a probe or script is about;
 // zero for the others.
 func (w *World) AddClient(c Client, number, at int, role Role) {

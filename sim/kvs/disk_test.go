@@ -46,7 +46,7 @@ func TestSwappedDisksCarryIdentities(t *testing.T) {
 	for n := 1; n <= 2; n++ {
 		r := &w.Replicas[n]
 		ids[n] = r.ID
-		w.Disks.Held[n]["a"] = node.Slot{TS: node.Timestamp(n)}
+		w.Disks.Held[n]["a"] = &node.Slot{TS: node.Timestamp(n)}
 		require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.Crash, Nodes: []int{n}}))
 	}
 	require.NoError(t, w.Apply(chaos.Fault{Kind: chaos.SwapDisks, Nodes: []int{1, 2}}))

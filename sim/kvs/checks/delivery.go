@@ -16,7 +16,7 @@ import (
 // the acknowledgement and the disk are rare; this check needs no crash.
 type deliveryCheck struct {
 	check
-	held map[heldPath]node.Timestamp
+	held map[node.ID]map[string]*node.Timestamp // by member and path.
 	owed map[debt][]owedWrite
 	// versions up to a rotten one need not be sent from that disk.
 	spoiled map[spoiledPath]node.Timestamp
@@ -25,11 +25,6 @@ type deliveryCheck struct {
 type spoiledPath struct {
 	replica int
 	path    string
-}
-
-type heldPath struct {
-	member node.ID
-	path   string
 }
 
 // debt is between one run of a replica and a peer.
@@ -48,7 +43,7 @@ func newDeliveryCheck(w *world.World) *deliveryCheck {
 	return &deliveryCheck{
 		check: check{w, promiseDelivery, sim.Events(sim.EventReplied, sim.EventRotten, world.SlotStored,
 			world.MemberLooked)},
-		held:    make(map[heldPath]node.Timestamp),
+		held:    make(map[node.ID]map[string]*node.Timestamp),
 		owed:    make(map[debt][]owedWrite),
 		spoiled: make(map[spoiledPath]node.Timestamp),
 	}
@@ -78,8 +73,25 @@ func (c *deliveryCheck) Observe(e *sim.Event) {
 
 // stored records a slot that a member has made durable: it has held this version, or a newer one, ever since.
 func (c *deliveryCheck) stored(id node.ID, path string, s *node.Slot) {
-	key := heldPath{id, path}
-	c.held[key] = max(c.held[key], s.Top())
+	paths := c.held[id]
+	if paths == nil {
+		paths = make(map[string]*node.Timestamp)
+		c.held[id] = paths
+	}
+	top := paths[path]
+	if top == nil {
+		top = new(node.Timestamp)
+		paths[path] = top
+	}
+	*top = max(*top, s.Top())
+}
+
+// top is the highest version of a path that a member has held; zero: none.
+func (c *deliveryCheck) top(id node.ID, path string) node.Timestamp {
+	if top := c.held[id][path]; top != nil {
+		return *top
+	}
+	return 0
 }
 
 // acknowledged compares a member's acknowledgement to a client with the disks of the voters. peers are the members that
@@ -89,7 +101,7 @@ func (c *deliveryCheck) acknowledged(r *world.Replica, path string, resp *node.R
 	if resp.Level == node.Linearizable {
 		return // chosenCheck checks the voters, and the coordinator may not be one.
 	}
-	if c.held[heldPath{r.ID, path}] < ts {
+	if c.top(r.ID, path) < ts {
 		c.bad(r.Number, path, "acknowledges %s, which is not on its disk", ts)
 	}
 	if resp.Level != node.Quorum {
@@ -111,7 +123,7 @@ func (c *deliveryCheck) acknowledged(r *world.Replica, path string, resp *node.R
 // have counts the members that have had a version of a path, or one after it, on disk.
 func (c *deliveryCheck) have(members []node.ID, path string, ts node.Timestamp) (count int) {
 	for _, id := range members {
-		if c.held[heldPath{id, path}] >= ts {
+		if c.top(id, path) >= ts {
 			count++
 		}
 	}
@@ -120,7 +132,7 @@ func (c *deliveryCheck) have(members []node.ID, path string, ts node.Timestamp) 
 
 // rotted records a record that is damaged while it may wait for peers: then it is not sent, and a comparison brings it.
 func (c *deliveryCheck) rotted(r *world.Replica, path string) {
-	c.spoiled[spoiledPath{r.Number, path}] = c.held[heldPath{r.ID, path}]
+	c.spoiled[spoiledPath{r.Number, path}] = c.top(r.ID, path)
 }
 
 // idle checks the peers for which nothing waits.
@@ -133,7 +145,7 @@ func (c *deliveryCheck) idle(r *world.Replica, s *node.Status) {
 		}
 		if p.Dropped+p.HintsFull+p.HintsExpired == 0 { // otherwise a comparison brings it.
 			for _, w := range c.owed[key] {
-				if c.held[heldPath{p.ID, w.path}] < w.ts && c.spoiled[spoiledPath{r.Number, w.path}] < w.ts {
+				if c.top(p.ID, w.path) < w.ts && c.spoiled[spoiledPath{r.Number, w.path}] < w.ts {
 					c.bad(r.Number, w.path, "has nothing waiting for peer %s any more, whose disk never held %s",
 						p.ID, w.ts)
 				}

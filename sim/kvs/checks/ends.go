@@ -58,14 +58,14 @@ func (c *endCheck) Finish() {
 
 // decided records the members when replica n decides to drop a path. It drops only versions that are on its disk.
 func (c *endCheck) decided(n int, path string, members []node.ID) {
-	if was, ok := c.w.Disks.Held[n][path]; ok && c.agreed[path].ts < was.Top() {
+	if was, ok := c.w.Disks.At(n, path); ok && c.agreed[path].ts < was.Top() {
 		c.agreed[path] = agreement{was.Top(), members}
 	}
 }
 
 // erased judges that r drops a path for good. The world's record of its disk still has the path.
 func (c *endCheck) erased(r *world.Replica, all []world.Replica, path string) (out []sim.Violation) {
-	was, ok := c.w.Disks.Held[r.Number][path]
+	was, ok := c.w.Disks.At(r.Number, path)
 	bad := func(format string, args ...any) {
 		out = append(out, sim.Violation{Promise: promiseEnds, Node: r.Number, Path: path,
 			Detail: fmt.Sprintf(format, args...)})
@@ -82,7 +82,7 @@ func (c *endCheck) erased(r *world.Replica, all []world.Replica, path string) (o
 	}
 	c.decided(r.Number, path, r.Electorate.Members()) // if that is not recorded yet.
 	for n := 1; n < len(all); n++ {
-		has, holds := c.w.Disks.Held[n][path]
+		has, holds := c.w.Disks.At(n, path)
 		if n == r.Number || !holds && !slices.Contains(c.agreed[path].members, all[n].ID) ||
 			!slices.Contains(r.Electorate.Members(), all[n].ID) {
 			continue

@@ -191,6 +191,9 @@ func (c *overdueCheck) Observe(e *sim.Event) {
 		c.forget(r.Number, path)
 	case world.SlotStored:
 		s := e.Own.(*world.StoredSlot)
+		if len(c.members[r.Number].values) == 0 && !expires(&s.Slot) {
+			return // nothing to enter, and nothing to forget.
+		}
 		shown := r.Electorate.Visible(&s.Slot)
 		c.stored(r.Number, s.Path, &s.Slot, &shown)
 	case world.PathErased:
@@ -200,6 +203,16 @@ func (c *overdueCheck) Observe(e *sim.Event) {
 			c.w.Violate(c.look(r.Number, sim.WatchEvery)...)
 		}
 	}
+}
+
+// expires reports whether one of the versions in a slot has an end.
+func expires(s *node.Slot) bool {
+	for i := range s.Candidates {
+		if s.Candidates[i].Expires != 0 {
+			return true
+		}
+	}
+	return s.Consensus != nil && s.Consensus.Record.Expires != 0
 }
 
 // stored records a slot that has become durable on replica n, which shows rec of it.

@@ -51,7 +51,7 @@ func TestHiddenWritesAreSeen(t *testing.T) {
 	c, r := newExpiryCheck(w.World), &w.Replicas[1]
 	hides := func(path string, s *node.Slot) {
 		stored := world.StoredSlot{Path: path, Slot: *s}
-		stored.Before, stored.Held = w.Disks.Held[1][path]
+		stored.Before, stored.Held = w.Disks.At(1, path)
 		c.hidesWrite(r, &stored)
 	}
 	w.Disks.Stored(1, path, &ended)

@@ -12,10 +12,13 @@ import (
 )
 
 // indexCheck checks disks when a process starts on them, and at the end.
-type indexCheck struct{ check }
+type indexCheck struct {
+	check
+	index map[string]node.Version // by path: memory that is used again.
+}
 
 func newIndexCheck(w *world.World) *indexCheck {
-	return &indexCheck{check{w, promiseIndex, sim.Events(sim.EventStarting)}}
+	return &indexCheck{check{w, promiseIndex, sim.Events(sim.EventStarting)}, make(map[string]node.Version)}
 }
 
 // Observe implements sim.Checker.
@@ -31,7 +34,8 @@ func (c *indexCheck) Finish() {
 // compare compares a replica's index with its records: comparisons of members use only the index. Undetected rot is no
 // difference; other checkers judge faults of the disk.
 func (c *indexCheck) compare(r *world.Replica) (out []sim.Violation) {
-	index := map[string]node.Version{}
+	index := c.index
+	clear(index)
 	_ = r.Store().Scan(schema.PrefixIndex, schema.PrefixIndex, func(key string, value []byte) bool {
 		if len(key) > len(schema.PrefixIndex)+4 && len(value) == 24 {
 			index[key[len(schema.PrefixIndex)+4:]] = node.Version{TS: node.Timestamp(binary.LittleEndian.Uint64(value)),

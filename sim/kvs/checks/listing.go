@@ -47,7 +47,7 @@ func compareListing(store node.Reader, electorate *node.Electorate, directory st
 		i++
 		return true
 	}
-	err := store.Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
+	err := store.Scan(schema.PrefixRecord+directory, "", func(key string, value []byte) bool {
 		path, _ := world.CutRecordPrefix(key)
 		rest, below := strings.CutPrefix(path, directory)
 		if !below || slot.Decode(path, value) != nil {

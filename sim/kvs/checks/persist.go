@@ -57,20 +57,24 @@ func (c *persistCheck) stored(n int, id node.ID, path string, s *node.Slot) {
 // in the former epoch again, whose voters may already have been asked for their data, or lose a fact on which others
 // rely. A message that left too early shows without a crash.
 
-// The offset of the epoch in the bodies of messages, by kind, in bytes: see the codec files of node/wire.
-var epochOffsets = map[byte]int{
-	20: 8, 21: 8, 22: 8, 23: 8, 24: 8, // store, stored, fetch, fetched, covered: behind the operation.
-	41: 1,                             // config-is: behind whether there is one.
-	42: 8, 43: 8, 44: 8, 45: 8, 46: 8, // prepare, look, promised, accept, accepted: behind the round.
-	47: 0, 48: 0, 49: 0, 54: 0, 55: 0, // epoch, passed-ask, passed-is, adopted-ask, adopted-is.
-	50: 8, // catch-range: after the round.
-}
-
 const (
 	kindPassedIs   = 49
 	envelopeHeader = 26 // bytes before the body: node/wire.go.
 	envelopeSeal   = 4  // bytes after it.
 )
+
+// The offset of the epoch in messages, by kind, in bytes from the beginning of the envelope: see the codec files of
+// node/wire. Zero: the kind carries none.
+var epochOffsets = [256]int{
+	20: envelopeHeader + 8, // store, stored, fetch, fetched, covered: behind the operation.
+	21: envelopeHeader + 8, 22: envelopeHeader + 8, 23: envelopeHeader + 8, 24: envelopeHeader + 8,
+	41: envelopeHeader + 1, // config-is: behind whether there is one.
+	42: envelopeHeader + 8, // prepare, look, promised, accept, accepted: behind the round.
+	43: envelopeHeader + 8, 44: envelopeHeader + 8, 45: envelopeHeader + 8, 46: envelopeHeader + 8,
+	47: envelopeHeader, // epoch, passed-ask, passed-is, adopted-ask, adopted-is.
+	48: envelopeHeader, kindPassedIs: envelopeHeader, 54: envelopeHeader, 55: envelopeHeader,
+	50: envelopeHeader + 8, // catch-range: behind the round.
+}
 
 // epochCheck checks messages when they leave.
 type epochCheck struct{ check }
@@ -84,19 +88,18 @@ func (c *epochCheck) Observe(e *sim.Event) { c.sent(c.w.Of(e.Replica), e.Send.Da
 
 // sent checks a message when it leaves r.
 func (c *epochCheck) sent(r *world.Replica, data []byte) {
-	if len(data) < envelopeHeader+envelopeSeal {
+	if len(data) < 2 {
 		return
 	}
-	offset, carries := epochOffsets[data[1]]
-	body := data[envelopeHeader : len(data)-envelopeSeal]
-	if !carries || len(body) < offset+8 {
+	offset := epochOffsets[data[1]]
+	if offset == 0 || len(data) < offset+8+envelopeSeal {
 		return // there may be no configuration.
 	}
 	key := schema.KeyConfig
 	if data[1] == kindPassedIs {
 		key = schema.KeyPassed
 	}
-	says := binary.LittleEndian.Uint64(body[offset:])
+	says := binary.LittleEndian.Uint64(data[offset:])
 	if has := storedEpoch(r.Store(), key); says > has {
 		c.bad(r.Number, "", "sends %s in epoch %d, and has epoch %d on disk under %s", world.MessageKind(data), says,
 			has, key)

@@ -73,6 +73,9 @@ func New() Ledger {
 	return Ledger{byPath: make(map[string]int32), byLabel: make(map[string]int32)}
 }
 
+// Grow makes room for n writes more at once.
+func (l *Ledger) Grow(n int) { l.Writes = slices.Grow(l.Writes, n) }
+
 // Begin records a write that a client begins at a node, and returns its index in Writes. The label is that of its
 // value.
 func (l *Ledger) Begin(path string, del bool, label string, value []byte, atNode, client int) int32 {

@@ -7,7 +7,7 @@ import (
 // Disks is the records on the disks of all replicas, crashed ones too, and the tombstones that they have dropped, by
 // number of the replica and path.
 type Disks struct {
-	Held    []map[string]node.Slot    // what is there.
+	Held    []map[string]*node.Slot   // what is there.
 	Ended   []map[string]node.Slot    // the highest slot that was dropped.
 	Highest map[string]node.Timestamp // by path: the highest tombstone that was dropped anywhere.
 }
@@ -15,18 +15,36 @@ type Disks struct {
 func newDisks(nodes int) Disks {
 	d := Disks{Highest: make(map[string]node.Timestamp)}
 	for range nodes + 1 {
-		d.Held = append(d.Held, make(map[string]node.Slot))
+		d.Held = append(d.Held, make(map[string]*node.Slot))
 		d.Ended = append(d.Ended, make(map[string]node.Slot))
 	}
 	return d
 }
 
-// Stored records a slot that a replica has made durable.
-func (d *Disks) Stored(n int, path string, s *node.Slot) { d.Held[n][path] = *s }
+// Stored records a slot that a replica has made durable, and returns what its disk held there before.
+func (d *Disks) Stored(n int, path string, s *node.Slot) (before node.Slot, held bool) {
+	there := d.Held[n][path]
+	if there == nil {
+		there = new(node.Slot)
+		d.Held[n][path] = there
+	} else {
+		before, held = *there, true
+	}
+	*there = *s
+	return before, held
+}
+
+// At is what a replica's disk holds at a path, if it does.
+func (d *Disks) At(n int, path string) (s node.Slot, held bool) {
+	if there := d.Held[n][path]; there != nil {
+		return *there, true
+	}
+	return node.Slot{}, false
+}
 
 // Erased records that a replica has dropped a path. A mere promise leaves no trace.
 func (d *Disks) Erased(n int, path string) {
-	was, ok := d.Held[n][path]
+	was, ok := d.At(n, path)
 	delete(d.Held[n], path)
 	if !ok || !was.Exists() {
 		return

@@ -79,6 +79,7 @@ func (w *World) Evidence() *Evidence {
 		r := &w.Replicas[ne.Number]
 		ne.Ended = w.Disks.Ended[ne.Number]
 		ne.Noted, ne.Promises = w.tombstonesNoted(ne.Number), w.promisesLeft(ne.Number)
+		ne.Records = make([]PathRecord, 0, len(w.Disks.Held[ne.Number]))
 		scan(r, schema.PrefixRecord, func(key string, value []byte) bool {
 			path, _ := CutRecordPrefix(key)
 			slot, err := slot.Decode(path, value) // a memstore.Store never writes to a value again.

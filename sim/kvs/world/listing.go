@@ -25,7 +25,8 @@ type ShownList struct {
 func (w *World) list(r *Replica, op *scenarios.Op) sim.Answer {
 	limit := listLimits[w.ClientRand().IntN(len(listLimits))]
 	req := node.ListRequest{Directory: op.Path, Recursive: op.Recursive, Limit: limit}
-	got := ShownList{Directory: op.Path, Recursive: op.Recursive}
+	got := &w.listed
+	*got = ShownList{Directory: op.Path, Recursive: op.Recursive, Entries: got.Entries[:0]}
 	for {
 		page, err := r.View.List(req)
 		if err != nil {
@@ -42,7 +43,7 @@ func (w *World) list(r *Replica, op *scenarios.Op) sim.Answer {
 		}
 		req.After = page.Next
 	}
-	w.Tell(ListShown, r.Replica, &got)
+	w.Tell(ListShown, r.Replica, got)
 	w.Hash().Word(uint64(len(got.Entries)))
 	return sim.Answer{Status: linearize.OK}
 }

@@ -31,7 +31,7 @@ type damages struct {
 
 // copyOf is the slot of a path on replica n's disk, if it can be read.
 func (w *World) copyOf(n int, path string) (s node.Slot, ok bool) {
-	s, ok = w.Disks.Held[n][path]
+	s, ok = w.Disks.At(n, path)
 	return s, ok && !w.Replicas[n].Rotten[path]
 }
 
@@ -205,7 +205,7 @@ func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 
 // speaksFor reports whether a replica knows its promise on a path.
 func (w *World) speaksFor(r *Replica, path string) bool {
-	s := w.Disks.Held[r.Number][path]
+	s, _ := w.Disks.At(r.Number, path)
 	return !r.Rotten[path] && (s.Consensus == nil || !s.Consensus.Blind)
 }
 

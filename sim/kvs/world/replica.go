@@ -134,8 +134,10 @@ func (w *World) durable(r *Replica, p *sim.Persist) {
 		if !isRecord {
 			continue
 		}
-		rotten := r.Rotten[path]
-		delete(r.Rotten, path)
+		rotten := len(r.Rotten) > 0 && r.Rotten[path]
+		if rotten {
+			delete(r.Rotten, path)
+		}
 		if change.Value == nil {
 			w.erased.Path = path
 			w.Tell(PathErased, r.Replica, &w.erased)
@@ -149,8 +151,7 @@ func (w *World) durable(r *Replica, p *sim.Persist) {
 			continue
 		}
 		w.slot.Path, w.slot.Slot, w.slot.Rotten = path, s, rotten
-		w.slot.Before, w.slot.Held = w.Disks.Held[r.Number][path]
-		w.Disks.Stored(r.Number, path, &s)
+		w.slot.Before, w.slot.Held = w.Disks.Stored(r.Number, path, &s)
 		w.descends(path, &s)
 		w.Tell(SlotStored, r.Replica, &w.slot)
 	}
@@ -159,14 +160,20 @@ func (w *World) durable(r *Replica, p *sim.Persist) {
 // decode decodes a slot that is being stored. Most are stored by several members with the same bytes, one after the
 // other, and decoded slots are never written to.
 func (w *World) decode(path string, encoded []byte) (node.Slot, error) {
-	if last, ok := w.decoded[path]; ok && bytes.Equal(last.encoded, encoded) {
+	last := w.decoded[path]
+	if last != nil && bytes.Equal(last.encoded, encoded) {
 		return last.slot, nil
 	}
 	s, err := slot.Decode(path, encoded)
-	if err == nil {
-		w.decoded[path] = decodedSlot{encoded, s}
+	if err != nil {
+		return s, err
 	}
-	return s, err
+	if last == nil {
+		last = new(decodedSlot)
+		w.decoded[path] = last
+	}
+	*last = decodedSlot{encoded, s}
+	return s, nil
 }
 
 // decodedSlot is the slot that was stored under a path last, by any member.
@@ -229,7 +236,7 @@ func (w *World) rot(r *Replica, key string) {
 func (w *World) watch() {
 	for n := 1; n <= w.Nodes(); n++ {
 		if r := &w.Replicas[n]; r.Node != nil {
-			w.look.Status = r.Node.Status()
+			r.Node.StatusInto(&w.look.Status)
 			w.Tell(MemberLooked, r.Replica, &w.look)
 		}
 	}

@@ -16,7 +16,8 @@ func (w *World) Unsettled(nodes []int) string {
 	if w.Phase() == sim.PhaseCore {
 		return w.coreUnsettled(nodes)
 	}
-	if v := Disagreements(w.members()); len(v) > 0 {
+	w.settling = w.membersInto(w.settling)
+	if v := Disagreements(w.settling); len(v) > 0 {
 		return v[0].String()
 	}
 	first := w.digest(1)
@@ -44,9 +45,9 @@ func (w *World) digestsDiffer() string {
 			return "" // a record that has rotted for good is not in the tree of its member.
 		}
 	}
-	first := w.Replicas[1].Node.Status().Digest
+	first := w.settling[0].Status.Digest
 	for n := 2; n <= w.Nodes(); n++ {
-		if d := w.Replicas[n].Node.Status().Digest; d != first {
+		if d := w.settling[n-1].Status.Digest; d != first {
 			return fmt.Sprintf("n1 and n%d hold the same, and show the digests %016x and %016x", n, first, d)
 		}
 	}
@@ -79,7 +80,7 @@ func (w *World) coreUnsettled(members []int) string {
 func (w *World) tombstonesNoted(n int) (count int) {
 	r := &w.Replicas[n]
 	err := r.Store().Scan(schema.PrefixTombstone, "", func(key string, _ []byte) bool {
-		held := w.Disks.Held[n][key[len(schema.PrefixTombstone):]]
+		held, _ := w.Disks.At(n, key[len(schema.PrefixTombstone):])
 		if !held.Conflict() || r.Electorate.Visible(&held).Tombstone {
 			count++
 		}

@@ -2,6 +2,7 @@ package world
 
 import (
 	"slices"
+	"time"
 
 	"kvs/linearize"
 	"kvs/node"
@@ -24,7 +25,7 @@ type World struct {
 	unknown  map[string]int // linearizable writes of unknown outcome, by path.
 	keyed    ledger.Keyed
 	calls    []Call // fresh ones.
-	decoded  map[string]decodedSlot
+	decoded  map[string]*decodedSlot
 
 	Ledger ledger.Ledger
 	Born   map[node.ID]uint64 // of every identity of the run.
@@ -36,14 +37,16 @@ type World struct {
 	Founders bool // nodes with empty disks begin a cluster instead of looking for one: for tests of other parts.
 
 	damages   damages
-	departing departure // the member that is leaving.
-	judged    *Evidence // the final state, after the run.
+	departing departure      // the member that is leaving.
+	judged    *Evidence      // the final state, after the run.
+	settling  []NodeEvidence // of Unsettled: memory that is used again.
 
 	// Reused events.
 	slot   StoredSlot
 	erased ErasedPath
 	look   Look
 	shown  ShownVersion
+	listed ShownList
 	read   node.Record // the record of shown, for a read beside the loop.
 }
 
@@ -51,14 +54,26 @@ type World struct {
 func New(of *sim.World) *World {
 	w := &World{
 		World: of, Own: scenarios.Of(of.Scenario()), Ledger: ledger.New(),
-		Born: make(map[node.ID]uint64), decoded: make(map[string]decodedSlot), unknown: make(map[string]int),
+		Born: make(map[node.ID]uint64), decoded: make(map[string]*decodedSlot), unknown: make(map[string]int),
 		Disks: newDisks(of.Nodes()), answered: make(map[string]node.Timestamp), lineage: make(lineage),
 	}
 	w.Replicas = make([]Replica, w.Nodes()+1)
 	for n := 1; n <= w.Nodes(); n++ {
 		w.Replicas[n] = Replica{Replica: of.Replica(n), Rotten: make(map[string]bool)}
 	}
+	w.expect()
 	return w
+}
+
+// expect makes room for about as many operations as clients will begin when they get their answers in time.
+func (w *World) expect() {
+	const operationsMax = 1 << 14
+	sc, load := w.Scenario(), &w.Own.Workload
+	each := (load.Think + load.ThinkMax + 2*sc.Network.Delay + 2*sc.Network.DelayMax) / 2
+	operations := min(int(time.Duration(sc.Clients)*sc.Duration/max(each, time.Millisecond)), operationsMax)
+	w.ExpectOperations(operations)
+	all := load.Get + load.Put + load.Delete + load.List + load.CAS + load.CASDelete
+	w.Ledger.Grow(operations * (all - load.Get - load.List) / max(all, 1))
 }
 
 // Recovering reports whether the safety phase is over.
@@ -135,16 +150,21 @@ func (w *World) Judge(h *linearize.History) *linearize.Result {
 }
 
 // members is the member table of every replica.
-func (w *World) members() []NodeEvidence {
-	out := make([]NodeEvidence, 0, w.Nodes())
+func (w *World) members() []NodeEvidence { return w.membersInto(nil) }
+
+// membersInto is members into memory that is used again.
+func (w *World) membersInto(out []NodeEvidence) []NodeEvidence {
+	if out == nil {
+		out = make([]NodeEvidence, w.Nodes())
+	}
 	for n := 1; n <= w.Nodes(); n++ {
-		r := &w.Replicas[n]
-		e := NodeEvidence{Number: n, ID: r.ID, Up: r.Node != nil, Electorate: r.Electorate}
+		r, e := &w.Replicas[n], &out[n-1]
+		status := e.Status
+		*e = NodeEvidence{Number: n, ID: r.ID, Up: r.Node != nil, Electorate: r.Electorate}
 		if e.Up {
-			s := r.Node.Status()
-			e.Members, e.Status = s.Members, s
+			r.Node.StatusInto(&status)
+			e.Members, e.Status = status.Members, status
 		}
-		out = append(out, e)
 	}
 	return out
 }
