@@ -68,7 +68,8 @@ func Encode(path string, s *Slot) []byte {
 		size += s.Candidates[i].bytes()
 	}
 	if possible := (s.TS != 0) == (len(s.Candidates) >= 1) && (s.TS != 0 || s.Consensus != nil) &&
-		len(s.Candidates) <= CandidatesMax+1 && size <= RecordBytesMax && s.Conflict() == (len(s.Votes) > 0); !possible {
+		len(s.Candidates) <= CandidatesMax+1 && size <= RecordBytesMax &&
+		s.Conflict() == (len(s.Votes) > 0); !possible {
 		// asked here, so that the values do not go to the heap each time.
 		invariant.That(false, "encoding an impossible slot", "path", path, "ts", s.TS, "candidates", len(s.Candidates),
 			"votes", len(s.Votes), "bytes", size)
@@ -185,7 +186,8 @@ func (s *Slot) decode(path string, b []byte, check bool) error {
 // decodePlain decodes what nearly all slots are: one candidate that does not expire, and no consensus half. It reports
 // false, and leaves s as it was, for everything else, which includes whatever is wrong.
 func (s *Slot) decodePlain(body []byte) bool {
-	if len(body) < HeaderBytes+candidateOverhead || body[0] != Format || body[9] != 1 || body[10] != 0 || body[11] != 0 {
+	if len(body) < HeaderBytes+candidateOverhead || body[0] != Format ||
+		body[9] != 1 || body[10] != 0 || body[11] != 0 {
 		return false
 	}
 	ts, c := Timestamp(binary.LittleEndian.Uint64(body[1:])), body[HeaderBytes:]
