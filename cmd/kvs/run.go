@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvs/node/daemon"
+	"kvs/node/host"
 	"kvs/node/host/config"
 	"kvs/node/host/logging"
 )
@@ -65,14 +66,19 @@ func (r *nodeRun) run(ctx context.Context) error {
 		return err
 	}
 	r.reg = reg
-	node, calledOff, err := r.start(ctx)
-	switch {
-	case err != nil || node == nil:
-		return errors.Join(err, reg.Release())
-	case calledOff:
-		return r.awaitStop(node)
+	for {
+		node, calledOff, err := r.start(ctx)
+		switch {
+		case err != nil || node == nil:
+			return errors.Join(err, reg.Release())
+		case calledOff:
+			return r.awaitStop(node)
+		}
+		if err = r.untilDone(node); !errors.Is(err, host.ErrDamaged) {
+			return err
+		}
+		r.log.Warn("the node starts again, to get from the other members what its store has lost")
 	}
-	return r.untilDone(node)
 }
 
 // start starts the node, which may take long: meanwhile a signal can cancel it. Then there is no error, and no node,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/node/host"
 	"kvs/node/host/config"
 )
 
@@ -166,6 +168,22 @@ func TestForegroundNodeEndsByItself(t *testing.T) {
 	require.EqualValues(t, exitFailed, done())
 	require.Contains(t, b.err.String(), "disk on fire")
 	require.FileExists(t, pidFile)
+}
+
+// A node that finds its store damaged while it runs starts again, in the same process: the start makes it whole.
+func TestForegroundNodeWithADamagedStoreStartsAgain(t *testing.T) {
+	b := newBench(t)
+	first, pidFile, done := foreground(t, b)
+	second := newFakeNode()
+	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+		return second, nil
+	}
+	first.ended <- fmt.Errorf("%w: a bit", host.ErrDamaged)
+	<-second.waiting
+	require.FileExists(t, pidFile)
+	b.signals <- syscall.SIGTERM
+	require.Zero(t, done(), b.err.String())
+	require.NoFileExists(t, pidFile)
 }
 
 func TestForegroundStopFails(t *testing.T) {

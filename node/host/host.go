@@ -23,9 +23,7 @@ import (
 	"kvs/node/host/logging"
 	"kvs/node/host/metrics"
 	"kvs/node/host/seal"
-	"kvs/node/host/store"
 	"kvs/node/host/transport"
-	"kvs/node/slot"
 )
 
 // Options of Start. All exported ones are required, except those with a default.
@@ -41,6 +39,8 @@ type Options struct {
 
 	// wrapStore wraps the node's store in tests of broken disks; nil: no wrapper.
 	wrapStore func(node.Store) node.Store
+
+	scrub *badgerstore.Scrub // of the store, in tests; nil: the usual one.
 }
 
 // Host is a running node. Its methods are safe for concurrent use.
@@ -69,12 +69,15 @@ type Host struct {
 	datagramsDropped  atomic.Uint64
 	datagramsReplayed atomic.Uint64
 	free              func(dir string) (uint64, error)
-	writeRoom         uint64 // free bytes below which the store takes no write.
+	writeRoom         uint64      // free bytes below which the store takes no write.
+	refuses           func() bool // whether the store takes none at the moment, and is asked again and again.
+	scrub             *badgerstore.Scrub
 
 	warnings atomic.Pointer[[]string]     // of the lookout.
 	lost     atomic.Pointer[lostNote]     // the loss of the store's data, while it is being repaired.
 	starting atomic.Pointer[api.Starting] // nil: the node has started, and everything above is set.
 	served   chan error                   // the result of the server.
+	damaged  chan error                   // what the store has found to be damaged while it was open.
 
 	background sync.WaitGroup     // goroutines that shutdown ends.
 	endWatch   context.CancelFunc // ends the goroutine that watches the disk.
@@ -98,6 +101,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		admission: newAdmission(o.Config.RequestsMax),
 		places:    make(chan struct{}, peerBatchesMax),
 		served:    make(chan error, 1),
+		damaged:   make(chan error, 1),
+		scrub:     o.scrub,
 		stopping:  make(chan struct{}), stopped: make(chan struct{}),
 	}
 	var undo cleanup
@@ -106,6 +111,10 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	return h, nil
 }
+
+// ErrDamaged is why a node stops that has found damage in its store while it ran. The next Start of the same
+// configuration makes the best of it: the node stands in for what it has lost, or says what a person can do.
+var ErrDamaged = errors.New("the store is damaged")
 
 // cleanup has the steps to undo when a start fails, last first.
 type cleanup []func() error
@@ -260,54 +269,6 @@ func listenError(err error, cfg *config.Config, network string) error {
 	return fmt.Errorf("cannot listen on %s (%s): %w: %s", cfg.Listen, network, err, advice)
 }
 
-// storeOptions are the store's options from the configuration.
-func storeOptions(cfg *config.Config, logger *slog.Logger) store.Options {
-	o := store.DefaultOptions(cfg.DataDir, logger)
-	o.Base.MemTableBytes = int64(cfg.Disk.MemtableBytes)
-	o.Base.FreeBytesMin = uint64(cfg.Disk.LowWatermark / 2)
-	o.Base.BallastBytes = uint64(cfg.Disk.LowWatermark)
-	return o
-}
-
-// openStore opens the data folder, and makes the watch of its free space, and the metrics.
-func (h *Host) openStore(ctx context.Context, version string) (*diskWatch, error) {
-	o := storeOptions(h.cfg, h.logger)
-	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{
-		FullBelow: uint64(h.cfg.Disk.LowWatermark), FreeFrom: uint64(h.cfg.Disk.HighWatermark),
-	})
-	if err != nil {
-		return nil, err
-	}
-	o.Base.Progress = func(done, total int) {
-		h.say(api.Starting{Phase: "checking the store", Done: done, Total: total})
-	}
-	opened, err := store.Open(ctx, o)
-	if errors.Is(err, badgerstore.ErrDamaged) || errors.Is(err, badgerstore.ErrEmptied) {
-		if err := h.setAside(err); err != nil {
-			return nil, err
-		}
-		opened, err = store.Open(ctx, o)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := h.observe(version, opened.Sizes); err != nil {
-		return nil, errors.Join(err, opened.Close())
-	}
-	h.store = opened
-	h.decideBy(slot.NewElectorate(nil)) // the core sets the real one before reads are served.
-	h.writeRoom = o.Base.FreeBytesMin
-	h.free = o.Base.FreeBytes
-	return &diskWatch{
-		dir: h.cfg.DataDir, free: badgerstore.FreeBytes, gauge: gauge, logger: h.logger,
-		interval: h.cfg.Disk.CheckInterval, reserve: h.reserveGauge(),
-		ballast: opened.KeepBallast, owed: opened.BallastOwed,
-	}, nil
-}
-
-// decideBy sets the electorate by which reads decide conflicts.
-func (h *Host) decideBy(e *node.Electorate) { h.view.Store(node.NewView(h.store, e)) }
-
 // makeLoop recovers the node from its store and puts the loop around it. The loop does not run yet.
 func (h *Host) makeLoop() error {
 	var seed [32]byte
@@ -347,6 +308,7 @@ func (h *Host) makeLoop() error {
 	l.submit = c.SubmitAll
 	l.drain = func() { _ = c.Close() } // the loop learns of a failure through its progress.
 	l.timer = time.NewTimer(0)
+	h.refuses = func() bool { return c.Backlog().Refused != nil }
 	h.loop = l
 	return nil
 }
@@ -377,6 +339,8 @@ func (h *Host) supervise() {
 	select {
 	case <-h.loop.failed:
 		why = h.loop.failure
+	case err := <-h.damaged:
+		why = fmt.Errorf("%w: %w", ErrDamaged, err)
 	case err := <-h.served:
 		why = fmt.Errorf("the HTTP server ended: %w", err)
 		if err == nil {

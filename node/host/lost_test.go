@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -178,8 +179,8 @@ func TestAMemberWithADamagedFolderMakesItselfWhole(t *testing.T) {
 			require.NoError(t, os.RemoveAll(name))
 		}
 		c = startHost(t, options[2])
-		// The next disk may be lost when all voters have caught up: a majority of the former ones has to be there until
-		// then.
+		// The next disk may be lost when all voters have caught up: a majority of the former ones has to be there
+		// until then.
 		require.Eventually(t, func() bool {
 			st := statusOf(t, c)
 			return st.ID != before.ID && madeWhole(&st) && len(st.Config.Voters) == 3 &&
@@ -192,6 +193,49 @@ func TestAMemberWithADamagedFolderMakesItselfWhole(t *testing.T) {
 			require.Equal(t, fmt.Sprint("value", i), string(do(t, c, node.OpGet, fmt.Sprint("k", i), "").Record.Value),
 				damage)
 		}
+	}
+}
+
+// A bit of a table rots while a member runs. The member finds it, stops, and makes itself whole when it is started
+// again.
+func TestAMemberFindsDamageWhileItRuns(t *testing.T) {
+	options, hosts := trio(t)
+	for i := range 20 {
+		strongly(t, hosts[i%3], node.OpPut, fmt.Sprint("k", i), fmt.Sprint("value", i))
+	}
+	dir := options[2].Config.DataDir
+	awaitMember(t, dir)
+	before := statusOf(t, hosts[2])
+	stopHost(t, hosts[2]) // what is in the journal becomes a table.
+	options[2].scrub = &badgerstore.Scrub{NewBytesPerSecond: 1 << 30, OldBytesPerSecond: 1 << 30,
+		Look: time.Millisecond, Settled: time.Hour}
+	c, err := Start(t.Context(), options[2])
+	require.NoError(t, err)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.NotEmpty(t, tables)
+	for _, name := range tables {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // merged.
+		}
+		require.NoError(t, err)
+		_, err = f.WriteAt([]byte("rot"), 100)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync()) // the scrub reads the disk.
+		require.NoError(t, f.Close())
+	}
+	require.ErrorIs(t, c.Wait(), ErrDamaged)
+	require.ErrorContains(t, c.Wait(), ".sst")
+
+	options[2].scrub = nil
+	c = startHost(t, options[2])
+	require.Eventually(t, func() bool {
+		st := statusOf(t, c)
+		return st.ID != before.ID && madeWhole(&st)
+	}, 2*patience, 100*time.Millisecond)
+	for i := range 20 {
+		require.Equal(t, fmt.Sprint("value", i), string(do(t, c, node.OpGet, fmt.Sprint("k", i), "").Record.Value))
 	}
 }
 

@@ -79,14 +79,16 @@ func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 // write.
 const diskSlack = 2 << 20
 
-// diskFull refuses a write for which the store would find no room: once the core has the write, the store can only try
-// again and again, and in the end the outcome is unknown. nil: there is room, or r is a read.
+// diskFull refuses a write for which the store would find no room, or behind one that it has refused: once the core
+// has it, the store can only try again and again, and the caller gets the outcome unknown in the end. nil: there is
+// room, or r is a read.
 func (h *Host) diskFull(c *call) *node.Response {
 	if c.request.Op == node.OpGet {
 		return nil
 	}
 	free, err := h.free(h.cfg.DataDir)
-	if err != nil || free >= h.writeRoom+uint64(h.admission.held()+c.bytes())+diskSlack {
+	roomy := err != nil || free >= h.writeRoom+uint64(h.admission.held()+c.bytes())+diskSlack
+	if roomy && !h.refuses() {
 		return nil
 	}
 	return &node.Response{

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,8 +27,10 @@ var ErrNoBallast = errors.New("the file system cannot set space aside")
 // ballast is that file. It is safe for concurrent use.
 type ballast struct {
 	opts Options
-	mu   sync.Mutex // one goroutine at a time checks and acts.
-	owed uint64     // bytes released in this run and not reserved again.
+	mu   sync.Mutex // one at a time looks and acts.
+	owed uint64     // bytes given up in this run and not set aside again.
+
+	wrote atomic.Int64 // when the store was written to last, in Unix nanoseconds.
 }
 
 // shortBelow is the free space below which the ballast is released.
@@ -122,18 +125,27 @@ func (s *Store) KeepBallast() error {
 	return s.ballast.keep()
 }
 
-// guardInterval is how often the free space is checked: Badger writes tables by itself, at any moment.
-const guardInterval = 50 * time.Millisecond
+// How often the free space is looked at: Badger writes tables by itself, at any moment, and mostly soon after it was
+// written to.
+const (
+	guardInterval = 50 * time.Millisecond
+	guardClosely  = 5 * time.Millisecond
+	guardWorking  = 10 * time.Second // so long after a write Badger may be merging.
+)
 
 // guard releases the ballast as soon as the disk is full, until end is closed.
 func (b *ballast) guard(end <-chan struct{}) {
-	tick := time.NewTicker(guardInterval)
-	defer tick.Stop()
 	for {
+		pause := guardInterval
+		if time.Since(time.Unix(0, b.wrote.Load())) < guardWorking {
+			pause = guardClosely
+		}
+		wait := time.NewTimer(pause)
 		select {
-		case <-tick.C:
-			_ = b.giveWhenShort() // Apply and KeepBallast report errors.
+		case <-wait.C:
+			_ = b.giveWhenShort() // Apply and KeepBallast report what is wrong.
 		case <-end:
+			wait.Stop()
 			return
 		}
 	}

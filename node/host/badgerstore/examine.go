@@ -13,16 +13,19 @@ import (
 type wholeness struct {
 	last   uint64 // the last transaction that Badger has to find.
 	marked *mark  // nil: there is none yet, or none that is valid.
+
+	checked checked // the tables that were read in full.
 }
 
 // examine finds out whether the folder holds everything that was on disk once: tables, logs, and the mark. Its errors
 // say what is damaged. Transactions after the last Sync are cut off.
 func examine(ctx context.Context, o *Options, marker *folderMarker) (*wholeness, error) {
-	w := &wholeness{}
-	tables, err := verifyTables(ctx, o)
+	found, err := verifyTables(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	w := &wholeness{checked: found.checked}
+	tables := found.last
 	m, markErr := readMark(o.Dir)
 	if !errors.Is(markErr, errNoMark) {
 		if markErr != nil {

@@ -69,12 +69,15 @@ func prepareFolder(dir string) (m folderMarker, err error) {
 		return m, err
 	}
 	probe, err := os.CreateTemp(dir, markerNewName+".*")
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOSPC): // it can still be read.
+	case err != nil:
 		return m, unusable(err)
-	}
-	_ = probe.Close()
-	if err := os.Remove(probe.Name()); err != nil {
-		return m, unusable(err)
+	default:
+		_ = probe.Close()
+		if err := os.Remove(probe.Name()); err != nil {
+			return m, unusable(err)
+		}
 	}
 
 	m, err = readMarker(dir)

@@ -40,6 +40,13 @@ type Options struct {
 	// owner of files beside the store makes them then. After a crash in between it is called again. Default: nothing.
 	Prepare func() error
 
+	// Scrub reads the tables while the store is open.
+	Scrub Scrub
+
+	// Damaged is called, once, when damage was found after Open, with the error that the next Open will return. The store
+	// is to be closed then. A goroutine of the store calls it, and it must not call the store. Default: a log line.
+	Damaged func(error)
+
 	// Progress is called while Open checks the tables, with how many are done, from several goroutines. Default: no
 	// call.
 	Progress func(done, total int)
@@ -74,6 +81,7 @@ func DefaultOptions(dir string, logger *slog.Logger) Options {
 		FreeBytesMin:         64 << 20,
 		FreeBytes:            FreeBytes,
 		BallastBytes:         128 << 20,
+		Scrub:                defaultScrub(),
 	}
 }
 
@@ -121,7 +129,7 @@ func (o *Options) check() error {
 	case o.BatchBytesMax < batchBytesMin:
 		return fmt.Errorf("store options: batches of %d bytes, want at least %d", o.BatchBytesMax, batchBytesMin)
 	}
-	return nil
+	return o.Scrub.check()
 }
 
 // batchBytesMin has room for one record of the largest size and some small changes.
@@ -142,7 +150,7 @@ func (o *Options) badger() badger.Options {
 	b.ValueThreshold = 1 << 20   // the largest that Badger allows; chunks are half of it.
 	b.ValueLogFileSize = 1 << 20 // never written to; Badger makes one sparse file of twice this size.
 	b.MetricsEnabled = false     // Badger's metrics are global variables.
-	// verifyTables has checked every block before. Badger's own check of whole tables would do that again, and its
+	// verifyTables and the scrub check every block. Badger's own check of whole tables would do that again, and its
 	// stricter modes hide keys or panic (v4.9.6).
 	b.ChecksumVerificationMode = options.NoVerification
 	b.Logger = badgerLogger{o.Logger}

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,9 +49,12 @@ func TestDiskFull(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, s.Apply([]node.Change{put("j", "2")}), ErrDiskFull)
 	require.NoError(t, s.Close())
-	free.Store(o.FreeBytesMin/2 - 1) // but not where Badger could die of it.
-	_, err = Open(context.Background(), o)
-	require.ErrorIs(t, err, ErrDiskFull)
+	free.Store(o.FreeBytesMin/2 - 1) // also where Badger would die of a write.
+	s, err = Open(context.Background(), o)
+	require.NoError(t, err)
+	require.True(t, s.readOnly())
+	require.ErrorIs(t, s.Apply([]node.Change{put("j", "2")}), ErrDiskFull)
+	require.NoError(t, s.Close())
 }
 
 func TestUnknownFreeSpace(t *testing.T) {
@@ -156,9 +160,11 @@ func TestBallast(t *testing.T) {
 	require.NoFileExists(t, ballast, "Badger may need it at any moment")
 	require.NoError(t, s.Close())
 	free.Store(10)
-	_, err = Open(t.Context(), o)
-	require.ErrorIs(t, err, ErrDiskFull, "what has been given up once is gone")
-	require.ErrorContains(t, err, "make room")
+	s, err = Open(t.Context(), o)
+	require.NoError(t, err)
+	require.True(t, s.readOnly(), "what has been given up once is gone")
+	require.ErrorContains(t, s.Apply([]node.Change{put("j", "1")}), "make room")
+	require.NoError(t, s.Close())
 }
 
 // The logs that Badger writes to have all their blocks, also those that it makes while the store is written to: a write
@@ -197,4 +203,52 @@ func TestBallastIsGivenUpByItself(t *testing.T) {
 		_, err := os.Stat(filepath.Join(o.Dir, ballastName))
 		return errors.Is(err, os.ErrNotExist)
 	}, time.Minute, time.Millisecond)
+}
+
+// A store on a disk without any room is opened to be read, and to be written to when there is room again.
+func TestADiskWithoutRoom(t *testing.T) {
+	killed := killedFolder(t) // tables, and a log that Badger would write out.
+	_ = os.Remove(filepath.Join(killed, ballastName))
+	var free atomic.Uint64
+	o := testOptions(killed)
+	o.FreeBytes = func(string) (uint64, error) { return free.Load(), nil }
+	read := func(s *Store) {
+		t.Helper()
+		for i := range damageKeys {
+			got, found, err := s.Get(fmt.Sprint("k", i))
+			require.NoError(t, err)
+			require.True(t, found, i)
+			require.Equal(t, damageValue(i), string(got))
+		}
+		require.Len(t, content(t, s), damageKeys+1)
+	}
+	before, err := filepath.Glob(filepath.Join(killed, "*"))
+	require.NoError(t, err)
+	for range 2 {
+		s, err := Open(t.Context(), o)
+		require.NoError(t, err)
+		read(s)
+		require.ErrorIs(t, s.Apply([]node.Change{put("k", "v")}), ErrDiskFull)
+		_, err = s.Sizes()
+		require.NoError(t, err)
+		_, err = Open(t.Context(), o)
+		require.ErrorIs(t, err, ErrLocked)
+		after, err := filepath.Glob(filepath.Join(killed, "*"))
+		require.NoError(t, err)
+		require.Subset(t, before, after, "no file is made")
+		require.NoError(t, s.Close())
+	}
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	free.Store(1 << 30)
+	require.NoError(t, s.Apply([]node.Change{put("new", "v")}))
+	require.NoError(t, s.Apply([]node.Change{{Key: "new"}}))
+	read(s)
+	_, err = Open(t.Context(), o)
+	require.ErrorIs(t, err, ErrLocked)
+	require.NoError(t, s.Close())
+	s, err = Open(t.Context(), o)
+	require.NoError(t, err)
+	read(s)
+	require.NoError(t, s.Close())
 }

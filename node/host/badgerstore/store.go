@@ -1,11 +1,11 @@
 package badgerstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,111 +24,24 @@ type Store struct {
 	// used them would crash the process.
 	mu     sync.RWMutex
 	closed bool
+	noRoom *noRoom // the store is open to be read alone; nil: it is open.
 
 	durable atomic.Uint64 // the last transaction that is on disk and complete; readers read at it. Sync moves it.
 	discard atomic.Uint64 // what Badger may drop: versions below it that newer ones up to it have replaced.
 
 	writer  writer
 	ballast *ballast
+	scrub   *tableScrub
 	end     chan struct{} // closed by Close.
-	guarded sync.WaitGroup
+	beside  sync.WaitGroup
+
+	sick atomic.Bool // damage was reported.
 }
 
 var _ node.Store = (*Store)(nil)
 
 // ErrClosed is returned by every call after Close.
 var ErrClosed = errors.New("the store is closed")
-
-// Open opens the store in o.Dir and makes a new one where the folder is absent or empty. Its errors are for people;
-// those that concern the folder wrap one of ErrUnusable, ErrNotOurs, ErrLocked, ErrEmptied, ErrFormat, ErrDamaged, or
-// ErrDiskFull.
-//
-// It checks every block of the store, which takes as long as the disk takes to read it: ctx ends that, and
-// Options.Progress reports it.
-func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, commitTransaction) }
-
-func open(ctx context.Context, o Options, commit commitFunc) (*Store, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	marker, err := prepareFolder(o.Dir)
-	if err != nil {
-		return nil, err
-	}
-	b := &ballast{opts: o}
-	if err := b.roomToOpen(); err != nil {
-		return nil, err
-	}
-	whole, err := examine(ctx, &o, &marker)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("open %s: %w", o.Dir, ctx.Err())
-		}
-		return nil, Damage(o.Dir, err)
-	}
-	db, err := badger.OpenManaged(o.badger())
-	if err != nil {
-		if locked := checkUnlocked(o.Dir); errors.Is(locked, ErrLocked) {
-			return nil, locked
-		}
-		return nil, Damage(o.Dir, err)
-	}
-	s := &Store{opts: o, log: o.Logger, db: db, ballast: b, end: make(chan struct{})}
-	m, err := whole.mark(db.MaxVersion())
-	if err == nil {
-		err = m.open(o.Dir)
-	}
-	if err != nil {
-		return nil, errors.Join(Damage(o.Dir, err), db.Close())
-	}
-	s.writer.init(s, m, commit)
-	s.writer.nextLog = firstLog(o.Dir)
-	if err := s.start(&marker); err != nil {
-		return nil, errors.Join(err, m.close(), db.Close())
-	}
-	if err := s.KeepBallast(); err != nil {
-		o.Logger.Warn("no space is kept for a full disk", "error", err)
-	}
-	s.writer.reserveLogs()
-	s.guarded.Go(func() { b.guard(s.end) })
-	return s, nil
-}
-
-// start rolls an opened Badger back to the last complete batch and checks it against the marker file.
-func (s *Store) start(marker *folderMarker) error {
-	if err := s.recoverIntent(); err != nil {
-		return err
-	}
-	s.durable.Store(s.writer.version)
-	s.forget(s.writer.version)
-	stored, found, err := s.getAt(s.writer.version, ownKey(formatName))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %s: %w: %s", ErrDamaged, s.opts.Dir, err, whatToDo)
-	case found && string(stored) != formatKey:
-		return fmt.Errorf("%w: the store in %s says format %q, this version reads %q: %s", ErrFormat, s.opts.Dir,
-			stored, formatKey, whatToDo)
-	case !found && marker.state == stateReady:
-		return fmt.Errorf("%w: %s has been a node's data folder, but the store in it is empty: %s", ErrEmptied,
-			s.opts.Dir, whatToDo)
-	case !found:
-		if err := s.writer.commitAll([][]entry{{{key: ownKey(formatName), value: []byte(formatKey)}}}); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
-		}
-	}
-	if err := s.writer.sync(); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
-	}
-	if !marker.current() {
-		if err := s.opts.prepare(); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrUnusable, s.opts.Dir, err)
-		}
-		if err := writeMarker(s.opts.Dir, folderMarker{state: stateReady, format: formatCurrent}); err != nil {
-			return err
-		}
-	}
-	return s.loadLarge()
-}
 
 // Get implements node.Reader.
 func (s *Store) Get(key string) (value []byte, found bool, err error) {
@@ -308,11 +221,47 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	close(s.end)
-	s.guarded.Wait()
-	if err := errors.Join(s.writer.mark.close(), s.db.Close()); err != nil {
+	s.mu.Unlock()
+	s.beside.Wait() // the scrub asks for the tables.
+	s.mu.Lock()
+	if n := s.noRoom; n != nil {
+		return errors.Join(s.db.Close(), n.lock.Close())
+	}
+	err := errors.Join(s.writer.mark.close(), s.db.Close())
+	if !s.sick.Load() {
+		s.scrub.write(err == nil)
+	}
+	if err != nil {
 		return fmt.Errorf("close the store in %s: %w", s.opts.Dir, err)
 	}
 	return nil
+}
+
+// tables lists Badger's; none when the store is closed.
+func (s *Store) tables() []badger.TableInfo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil
+	}
+	return s.db.Tables()
+}
+
+// hasTable reports whether Badger still has a table.
+func (s *Store) hasTable(id uint64) bool {
+	return slices.ContainsFunc(s.tables(), func(t badger.TableInfo) bool { return t.ID == id })
+}
+
+// damaged reports, once, that the store has lost what was on disk.
+func (s *Store) damaged(err error) {
+	if s.sick.Swap(true) {
+		return
+	}
+	err = Damage(s.opts.Dir, err)
+	s.log.Error("a table of the store is damaged", "error", err)
+	if s.opts.Damaged != nil {
+		s.opts.Damaged(err)
+	}
 }
 
 // Sizes are for status and metrics.

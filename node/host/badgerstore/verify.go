@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -18,37 +18,58 @@ import (
 )
 
 // Badger checks its tables while it opens them, in goroutines of its own: it does not report its progress, and a table
-// that is cut off makes it panic where no caller can recover. So each block of each table is checked here first, and
-// Badger opens intact tables only.
+// that is cut off makes it panic where no caller can recover. So the tables are checked here first, and Badger opens
+// what is whole. Of a table that was read in full since it was written (checked.go) the index is checked, of all others
+// each block.
 
 // verifiersMax bounds the goroutines that check tables: more do not read a disk faster.
 const verifiersMax = 4
 
-// verifyTables checks every table that the manifest names, and reports how many of how many are done. It stops at the
-// first damaged one, or when ctx ends. It returns the highest transaction in them.
-func verifyTables(ctx context.Context, o *Options) (last uint64, err error) {
+// tables is what verifyTables has found.
+type tables struct {
+	last    uint64  // the highest transaction in them.
+	checked checked // those that were read in full, now or before, and how many starts there were.
+	read    int     // how many of them now.
+}
+
+// verifyTables checks every table that the manifest names, and tells progress how many are done, of how many. It ends
+// with the first that is damaged, or with ctx.
+func verifyTables(ctx context.Context, o *Options) (found tables, err error) {
 	m, err := readManifest(o)
 	if err != nil {
-		return 0, err
+		return found, err
 	}
-	names := make(chan string)
+	before := readChecked(o.Dir)
+	found.checked = checked{starts: before.starts, tables: make(map[uint64]checkedTable, len(m.Tables))}
+	if before.starts >= startsMax {
+		o.Logger.Warn("the store ended soon after each of its last starts: all tables are read",
+			"dir", o.Dir, "starts", before.starts)
+		before.tables = nil
+	}
+	ids := make(chan uint64)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var done atomic.Int64
-	var highest atomic.Uint64
+	var mu sync.Mutex // of done and found.
+	done := 0
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), verifiersMax, len(m.Tables)) {
 		workers.Go(func() {
-			for name := range names {
-				last, err := verifyTable(name)
+			for id := range ids {
+				name := table.NewFilename(id, o.Dir)
+				t, last, err := verifyUnlessKnown(name, before.tables[id])
 				if err != nil {
 					cancel(fmt.Errorf("%s: %w", filepath.Base(name), err))
 					return
 				}
-				for before := highest.Load(); last > before &&
-					!highest.CompareAndSwap(before, last); before = highest.Load() {
+				mu.Lock()
+				found.last = max(found.last, last)
+				found.checked.tables[id] = t
+				if t != before.tables[id] {
+					found.read++
 				}
-				o.progress(int(done.Add(1)), len(m.Tables))
+				done++
+				o.progress(done, len(m.Tables))
+				mu.Unlock()
 			}
 		})
 	}
@@ -56,14 +77,35 @@ func verifyTables(ctx context.Context, o *Options) (last uint64, err error) {
 feed:
 	for id := range m.Tables {
 		select {
-		case names <- table.NewFilename(id, o.Dir):
+		case ids <- id:
 		case <-ctx.Done():
 			break feed
 		}
 	}
-	close(names)
+	close(ids)
 	workers.Wait()
-	return highest.Load(), context.Cause(ctx)
+	return found, context.Cause(ctx)
+}
+
+// verifyUnlessKnown checks a table, in full unless it is the one that was read before.
+func verifyUnlessKnown(name string, before checkedTable) (t checkedTable, last uint64, err error) {
+	state, err := stateOf(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return t, 0, errors.New("the table is gone")
+	case err != nil:
+		return t, 0, err
+	case state.size == 0:
+		return t, 0, errors.New("the table is empty")
+	}
+	full := before.file != state
+	if last, err = verifyTable(name, full); err != nil {
+		return t, 0, err
+	}
+	if full {
+		before = checkedTable{file: state, at: time.Now().Unix()}
+	}
+	return before, last, nil
 }
 
 // readManifest lists the tables. A folder without a manifest has none yet: prepareFolder has checked that this is
@@ -84,38 +126,44 @@ func readManifest(o *Options) (badger.Manifest, error) {
 	return m, nil
 }
 
-// verifyTable checks one table, and returns the highest transaction in it. Badger's code panics over some damage, and
-// the system raises a fault where a mapped file cannot be read: both are errors here.
-func verifyTable(name string) (last uint64, err error) {
-	debug.SetPanicOnFault(true) // for this goroutine.
+// verifyTable checks one table, each block of it or the index alone, and returns the highest transaction in it.
+// Badger's code panics over some damage, and the system raises a fault where a mapped file cannot be read: both are
+// errors here.
+func verifyTable(name string, full bool) (last uint64, err error) {
+	debug.SetPanicOnFault(true) // of this goroutine.
 	defer debug.SetPanicOnFault(false)
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return 0, errors.New("the table is gone")
-	case err != nil:
-		return 0, err
-	case info.Size() == 0:
-		return 0, errors.New("the table is empty")
-	}
 	mapped, err := z.OpenMmapFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.New("the table is cut off, or its end is damaged")
-			if fault, ok := r.(runtime.Error); ok {
-				err = fmt.Errorf("%w (%w)", err, fault)
-			}
+			err = damagedTable(r)
 		}
 		if mapped.Fd != nil { // OpenTable closes it when it fails.
 			_ = mapped.Close(-1)
 		}
 	}()
+	return verifyMapped(mapped, full)
+}
+
+// verifyMapped checks a table in memory. It may panic: see damagedTable.
+func verifyMapped(mapped *z.MmapFile, full bool) (last uint64, err error) {
 	t, err := table.OpenTable(mapped, table.Options{Compression: options.None, ChkMode: options.NoVerification})
 	if err != nil {
 		return 0, err
 	}
-	return t.MaxVersion(), t.VerifyChecksum()
+	if full {
+		err = t.VerifyChecksum()
+	}
+	return t.MaxVersion(), err
+}
+
+// damagedTable is the error for what was recovered from Badger's code.
+func damagedTable(recovered any) error {
+	err := errors.New("the table is cut off, or its end is damaged")
+	if fault, ok := recovered.(runtime.Error); ok {
+		err = fmt.Errorf("%w (%w)", err, fault)
+	}
+	return err
 }

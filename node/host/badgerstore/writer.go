@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -72,6 +73,11 @@ func (s *Store) Apply(changes []node.Change) error {
 // Load is Apply without the disk: after a crash the changes are there as a whole or not at all, in the order of the
 // calls, and until Sync returns no reader sees them. It has the errors of Apply.
 func (s *Store) Load(changes []node.Change) error {
+	if s.readOnly() {
+		if err := s.openFully(); err != nil {
+			return err
+		}
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	w := &s.writer
@@ -86,6 +92,7 @@ func (s *Store) Load(changes []node.Change) error {
 	if err := s.Admit(changes); err != nil {
 		return err
 	}
+	s.ballast.wrote.Store(time.Now().UnixNano())
 	groups := w.split(w.entries(changes))
 	if len(groups) > 1 {
 		groups = w.withIntent(groups)
@@ -109,6 +116,8 @@ func (s *Store) Sync() error {
 	switch {
 	case s.closed:
 		return ErrClosed
+	case s.noRoom != nil:
+		return nil // nothing was loaded.
 	case w.failed != nil:
 		return w.unwritable()
 	}
@@ -121,7 +130,14 @@ func (s *Store) Sync() error {
 	return nil
 }
 
-// unwritable is the error of writes after a failure.
+// readOnly reports whether the store is open to be read alone.
+func (s *Store) readOnly() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.noRoom != nil
+}
+
+// unwritable says that nothing is written after a failure.
 func (w *writer) unwritable() error {
 	return fmt.Errorf("an earlier write failed, so nothing more is written; "+
 		"check the disk and start the node again: %w", w.failed)

@@ -222,6 +222,21 @@ func (j *Journal) Release(seq uint64, keepSpares bool) error {
 	return j.trim(sparesMax)
 }
 
+// Fits says that Append has room for a record with so many bytes of content without a new file, whatever has become of
+// the disk.
+func (j *Journal) Fits(contentBytes int64) bool {
+	length := aligned(contentBytes + recordHeaderBytes)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s := j.current(); s != nil && s.end+length <= s.bytes {
+		return true
+	}
+	if j.next != nil {
+		return length <= j.next.bytes
+	}
+	return len(j.spares) > 0 && length <= j.opts.SegmentBytes
+}
+
 // NextReady reports whether Prepare would do nothing.
 func (j *Journal) NextReady() bool {
 	j.mu.Lock()

@@ -31,6 +31,15 @@ func appendBatch(b []byte, changes []node.Change) []byte {
 	return b
 }
 
+// batchBytesMost is no less than what appendBatch appends.
+func batchBytesMost(changes []node.Change) int64 {
+	sum := int64(1 + binary.MaxVarintLen64)
+	for i := range changes {
+		sum += int64(len(changes[i].Key)+len(changes[i].Value)) + 2*binary.MaxVarintLen64
+	}
+	return sum
+}
+
 // readBatch calls fn for each change. The value is only valid during the call.
 func readBatch(b []byte, fn func(key string, value []byte)) error {
 	if len(b) == 0 || b[0] != batchVersion {

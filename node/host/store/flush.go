@@ -163,6 +163,9 @@ func (s *Store) keeping() {
 // prepareNext makes the journal's next segment. It ignores a full disk, which Write reports if it still needs the
 // segment.
 func (s *Store) prepareNext() {
+	if s.base.Admit(nil) != nil && s.journal.State().SpareBytes == 0 {
+		return // what is left of the disk is Badger's.
+	}
 	if err := s.journal.Prepare(); err != nil && !errors.Is(err, journal.ErrNoSpace) {
 		_ = s.fail(err)
 	}

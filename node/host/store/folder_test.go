@@ -146,7 +146,20 @@ func TestOthersFillTheDisk(t *testing.T) {
 		require.NoError(t, s.Apply([]node.Change{put(fmt.Sprint("k", i), strings.Repeat("v", 2000))}))
 	}
 	free.Store(o.Base.FreeBytesMin / 2)
-	require.ErrorIs(t, s.Apply([]node.Change{put("refused", "")}), badgerstore.ErrDiskFull)
+	require.NoError(t, s.Apply([]node.Change{put("reserved", "")}), "the journal's files have their blocks")
+	before, err := os.ReadDir(filepath.Join(dir, "journal"))
+	require.NoError(t, err)
+	full := func() (refused error) {
+		for refused == nil {
+			refused = s.Apply([]node.Change{put("filling", strings.Repeat("v", 500))})
+		}
+		return refused
+	}
+	require.ErrorIs(t, full(), badgerstore.ErrDiskFull)
+	after, err := os.ReadDir(filepath.Join(dir, "journal"))
+	require.NoError(t, err)
+	require.Len(t, after, len(before), "no file was made")
+	require.ErrorIs(t, s.Apply([]node.Change{put("refused", strings.Repeat("v", 500))}), badgerstore.ErrDiskFull)
 	require.NoError(t, s.Close(), "what there is no room for stays in the journal")
 
 	o.MemoryBytes = 10_000 // it is behind from the beginning.
@@ -154,7 +167,8 @@ func TestOthersFillTheDisk(t *testing.T) {
 	count := 0
 	require.NoError(t, s.ScanKeys("k", "", func(string) bool { count++; return true }))
 	require.Equal(t, 50, count)
-	require.ErrorIs(t, s.Apply([]node.Change{put("refused", "")}), badgerstore.ErrDiskFull)
+	require.ErrorIs(t, full(), badgerstore.ErrDiskFull)
+	require.ErrorIs(t, s.Apply([]node.Change{put("refused", strings.Repeat("v", 500))}), badgerstore.ErrDiskFull)
 	free.Store(1 << 40)
 	require.Eventually(t, func() bool { return s.Apply([]node.Change{put("taken", "")}) == nil }, patience, tick)
 	require.Eventually(t, func() bool { return s.journal.State().Released >= 50 }, patience, tick)

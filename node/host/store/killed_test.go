@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childVariable); dir != "" {
 		writeUntilKilled(dir)
 	}
+	if dir := os.Getenv(fillVariable); dir != "" {
+		writeUntilFull(dir)
+	}
 	os.Exit(m.Run())
 }
 
@@ -55,10 +58,10 @@ type writerProcess struct {
 	acked int // the last number that it has said.
 }
 
-func startWriter(t *testing.T, dir string) *writerProcess {
+func startWriter(t *testing.T, variable, dir string) *writerProcess {
 	t.Helper()
 	w := &writerProcess{Cmd: exec.Command(os.Args[0])}
-	w.Env = append(os.Environ(), childVariable+"="+dir)
+	w.Env = append(os.Environ(), variable+"="+dir)
 	out, err := w.StdoutPipe()
 	require.NoError(t, err)
 	w.lines = bufio.NewScanner(out)
@@ -113,7 +116,7 @@ func checkWritten(t *testing.T, dir string, acked int) {
 func TestKilledProcess(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 6 {
-		w := startWriter(t, dir)
+		w := startWriter(t, childVariable, dir)
 		w.read(t, 100+300*round)
 		w.kill(t)
 		checkWritten(t, dir, w.acked)
@@ -133,40 +136,51 @@ func noMount(t *testing.T, why string) {
 	t.Skip("NO MOUNT: " + why)
 }
 
-// The power fails under a real process on a real file system: ext4 on a loop device forgets all that was not synced.
-func TestFileSystemShutDown(t *testing.T) {
+// loopDisk is an ext4 file system of its own, on a loop device.
+type loopDisk struct{ image, mnt string }
+
+// mountExt4 makes and mounts one of so many bytes.
+func mountExt4(t *testing.T, bytes int64) loopDisk {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		noMount(t, "only root may mount a file system")
 	}
-	image, mnt := filepath.Join(t.TempDir(), "image"), t.TempDir()
-	require.NoError(t, os.WriteFile(image, nil, 0o600))
-	require.NoError(t, os.Truncate(image, 256<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", image).CombinedOutput(); err != nil {
+	d := loopDisk{filepath.Join(t.TempDir(), "image"), t.TempDir()}
+	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
+	require.NoError(t, os.Truncate(d.image, bytes))
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", d.image).CombinedOutput(); err != nil {
 		noMount(t, fmt.Sprintf("no ext4 can be made here: %v %s", err, out))
 	}
-	mount := func() error {
-		out, err := exec.Command("mount", "-o", "loop", image, mnt).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	}
-	if err := mount(); err != nil {
+	if err := d.mount(); err != nil {
 		noMount(t, fmt.Sprintf("nothing can be mounted here: %v", err))
 	}
-	unmount := func() error { return exec.Command("umount", mnt).Run() }
-	t.Cleanup(func() { _ = unmount() })
-	dir := filepath.Join(mnt, "data")
+	t.Cleanup(func() { _ = exec.Command("umount", "--lazy", d.mnt).Run() }) // a killed process may hold files yet.
+	return d
+}
+
+func (d loopDisk) mount() error {
+	if out, err := exec.Command("mount", "-o", "loop", d.image, d.mnt).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+func (d loopDisk) unmount() error { return exec.Command("umount", d.mnt).Run() }
+
+// The power fails under a real process on a real file system: ext4 on a loop device forgets all that was not synced.
+func TestFileSystemShutDown(t *testing.T) {
+	disk := mountExt4(t, 256<<20)
+	dir := filepath.Join(disk.mnt, "data")
 	for round := range 4 {
-		w := startWriter(t, dir)
+		w := startWriter(t, childVariable, dir)
 		w.read(t, 200+700*round)
-		root, err := os.Open(mnt)
+		root, err := os.Open(disk.mnt)
 		require.NoError(t, err)
 		require.NoError(t, unix.IoctlSetPointerInt(int(root.Fd()), ext4Shutdown, ext4NoLogFlush))
 		require.NoError(t, root.Close())
 		w.kill(t)
-		require.Eventually(t, func() bool { return unmount() == nil }, patience, tick)
-		require.NoError(t, mount())
+		require.Eventually(t, func() bool { return disk.unmount() == nil }, patience, tick)
+		require.NoError(t, disk.mount())
 		checkWritten(t, dir, w.acked)
 	}
 }

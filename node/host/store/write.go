@@ -27,7 +27,11 @@ func (s *Store) Write(changes []node.Change) error {
 	if err := s.waitForRoom(); err != nil {
 		return err
 	}
-	if err := s.base.Admit(changes); err != nil {
+	err := s.base.Admit(changes)
+	if errors.Is(err, badgerstore.ErrDiskFull) && s.journal.Fits(batchBytesMost(changes)) {
+		err = nil // it goes into files that have their blocks; Badger gets it when there is room.
+	}
+	if err != nil {
 		return err
 	}
 	seq, err := s.journal.Append(func(b []byte) []byte { return appendBatch(b, changes) })

@@ -1,0 +1,138 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
+)
+
+// A disk may be so full that Badger cannot be opened: it would write what its logs hold into a new table at once,
+// and dies of a write to a mapped file for which there is no room. Then the store is opened to be read: Badger
+// opens its files read-only, starts no goroutine that writes, and makes no file. Load refuses until there is room,
+// and opens Badger as usual then. What is written meanwhile waits in the journal (node/host/store), as far as that
+// has room.
+
+// noRoom is what a store needs that is open to be read alone. The store's mu guards it.
+type noRoom struct {
+	why    error
+	whole  *wholeness
+	marker folderMarker
+	lock   *os.File // the folder, locked: Badger's own lock lets other readers in.
+}
+
+// openToRead opens a store on a disk without room.
+func openToRead(o *Options, b *ballast, whole *wholeness, marker *folderMarker, why error) (s *Store, err error) {
+	if !marker.current() { // there is nothing to read yet, or the folder has to become one of the current format.
+		return nil, why
+	}
+	if err := endLogs(o.Dir); err != nil {
+		return nil, err
+	}
+	lock, err := os.Open(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(lockedError(o.Dir), lock.Close())
+	}
+	options := o.badger()
+	options.ReadOnly, options.BypassLockGuard = true, true
+	db, err := badger.OpenManaged(options)
+	if err != nil {
+		return nil, errors.Join(Damage(o.Dir, err), lock.Close())
+	}
+	s = &Store{opts: *o, log: o.Logger, db: db, ballast: b, end: make(chan struct{})}
+	s.noRoom = &noRoom{why: why, whole: whole, marker: *marker, lock: lock}
+	if err := s.readable(); err != nil {
+		return nil, errors.Join(err, db.Close(), lock.Close())
+	}
+	s.scrub = newTableScrub(s, whole.checked)
+	s.beside.Go(func() { b.guard(s.end) })
+	o.Logger.Warn("the disk is full: the store is opened to be read, and takes writes when there is room", "dir", o.Dir,
+		"error", why)
+	return s, nil
+}
+
+// readable checks that the store is what the marker promises. A batch that a crash had cut short is gone: the logs
+// were cut off behind the last transaction of which the mark says that it is complete.
+func (s *Store) readable() error {
+	last := s.db.MaxVersion()
+	if _, err := s.noRoom.whole.mark(last); err != nil {
+		return Damage(s.opts.Dir, err)
+	}
+	s.durable.Store(last)
+	s.discard.Store(last)
+	_, err := s.checkFormat(last, &s.noRoom.marker)
+	return err
+}
+
+// openFully opens Badger as usual once there is room.
+func (s *Store) openFully() error {
+	if err := s.ballast.roomToOpen(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.noRoom == nil:
+		return nil
+	}
+	n := s.noRoom
+	err := errors.Join(s.db.Close(), n.lock.Close())
+	if err == nil {
+		err = s.openBadger(n.whole, &n.marker)
+	}
+	if err != nil { // there is nothing left to read from.
+		s.closed = true
+		close(s.end)
+		return fmt.Errorf("open the store in %s now that there is room: %w", s.opts.Dir, err)
+	}
+	s.noRoom = nil
+	s.beside.Go(func() { s.scrub.run(s.end) })
+	s.log.Info("the disk has room again: the store takes writes", "dir", s.opts.Dir)
+	return nil
+}
+
+// endLogs cuts off what Badger's logs reserve behind their last transaction: Badger reads nothing but whole logs
+// when it may not write. They are never written to again.
+func endLogs(dir string) error {
+	names, err := logNames(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		l, err := mapLog(filepath.Join(dir, name))
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		at := 0
+		if l.whole() {
+			at = logHeaderBytes
+			for {
+				_, _, end := l.transaction(at)
+				if end == 0 {
+					break
+				}
+				at = end
+			}
+		}
+		if err := l.close(); err != nil {
+			return err
+		}
+		if at <= logHeaderBytes {
+			err = os.Remove(filepath.Join(dir, name)) // it holds nothing.
+		} else if at < len(l.data) {
+			err = os.Truncate(filepath.Join(dir, name), int64(at))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncLogs(dir)
+}
