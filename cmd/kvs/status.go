@@ -185,7 +185,7 @@ func shownMode(r daemon.Report) string {
 	return r.Health.Mode
 }
 
-// shownMembers is "alive/all", those that left not counted.
+// shownMembers is "alive/all", those that left or were removed not counted.
 func shownMembers(r daemon.Report) string {
 	if !r.Answers {
 		return "-"
@@ -193,7 +193,7 @@ func shownMembers(r daemon.Report) string {
 	alive, all := 0, 0
 	for _, m := range r.Health.Members {
 		switch m.State {
-		case "left":
+		case "left", "removed":
 			continue
 		case "alive":
 			alive++

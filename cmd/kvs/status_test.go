@@ -26,7 +26,8 @@ func reportsOfEveryKind() []daemon.Report {
 	normal := running("node1", 4242, 76*time.Hour)
 	normal.Answers = true
 	normal.Health = daemon.Health{Ready: true, Mode: "normal", Members: []daemon.Member{{Name: "node1", State: "alive"},
-		{Name: "node2", State: "suspect"}, {Name: "node3", State: "left"}}}
+		{Name: "node2", State: "suspect"}, {Name: "node3", State: "left"},
+		{Name: "node4", State: "removed"}}}
 	offset := int64(-12)
 	normal.Health.ClockOffsetMillis = &offset
 	syncing := running("node2", 4243, 65*time.Minute)
