@@ -176,7 +176,7 @@ func (n *Node) wake() time.Duration {
 	if due := n.lost.due(); due != 0 {
 		at = min(at, due)
 	}
-	if n.vouch.awaited {
+	if n.Unvouched {
 		at = min(at, n.vouch.until)
 	}
 	return max(at, 1) // zero would mean "unchanged".

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node/contract"
+	"kvs/node/slot"
+	"kvs/node/wire"
 )
 
 // A member that returns after its removal acknowledges nothing, from its first moment on: it asks before it serves.
@@ -66,5 +68,36 @@ func TestAnOlderCopyIsFoundOut(t *testing.T) {
 		require.Equal(t, contract.CodeFailed, b.do(2, contract.OpGet, "a", "").Code)
 		require.Contains(t, b.machine[2].node.Status().ModeReasons[0], "is an older copy: it is in its 2. run, and "+
 			"the other members remember another one, "+remembered)
+		b.run(time.Second, nil)
+		for range 2 { // it stays an older copy, however often it is started.
+			b.crash(2)
+			b.start(2)
+			b.run(10*time.Second, nil)
+			require.Equal(t, contract.ModeFailed, b.machine[2].node.Mode())
+		}
 	}
+}
+
+// Until another member has vouched for it, a voter that has started promises nothing: it may be on an older copy of its
+// data folder, which has forgotten what it had promised.
+func TestUnvouchedHasNoVoice(t *testing.T) {
+	b := founded(t, 3)
+	b.run(5*time.Second, nil)
+	b.crash(2)
+	b.start(2)
+	n, other := b.machine[2].node, b.machine[0].node
+	promised := func() bool {
+		b.step(2, &contract.Frame{Data: other.Frame(wire.KindPrepare, &wire.Question{
+			Round: 1, Epoch: n.Epoch(), Path: "p",
+			Ballot: slot.Ballot{Epoch: n.Epoch(), TS: other.HLC.Last() + 1, Member: other.Self},
+		})})
+		_, s, err := n.CurrentSlot("p")
+		require.NoError(t, err)
+		return s.Consensus != nil
+	}
+	require.False(t, n.HasVoice())
+	require.False(t, promised())
+	b.run(vouchWait, func() bool { return b.machine[2].node.Mode() == contract.ModeNormal })
+	require.True(t, n.HasVoice())
+	require.True(t, promised())
 }

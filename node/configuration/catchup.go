@@ -148,7 +148,7 @@ func (m *Machine) scanSlots(r wire.KeyRange, keysMax int, fn func(path string, v
 
 // HandleCatchRange answers a voter that catches up, once this member has sealed the old epoch.
 func (m *Machine) HandleCatchRange(from *step.Peer, in *wire.CatchRange) error {
-	if !m.EpochAgrees(from, in.Epoch) || m.Durable < m.InForceAfter {
+	if !m.EpochAgrees(from, in.Epoch) || m.Durable < m.InForceAfter || m.Unvouched {
 		return nil // it asks again.
 	}
 	reply := wire.CatchKeys{Round: in.Round, KeyRange: in.KeyRange}
@@ -210,6 +210,9 @@ func (m *Machine) pullWanted(p *step.Peer) {
 
 // HandleCatchPull sends slots, as many as the bound allows.
 func (m *Machine) HandleCatchPull(from *step.Peer, in *wire.CatchPull) error {
+	if m.Unvouched {
+		return nil // it asks again.
+	}
 	reply := wire.CatchSlots{Round: in.Round}
 	bytes := 0
 	for _, path := range in.Paths {

@@ -26,6 +26,7 @@ const (
 //	m/identity  id u64, born u64, cluster string     written once
 //	m/boot      boots u64, clock bound u64           at each start and whenever the clock needs a higher bound
 //	m/uptime    see node/expiry                      while values expire
+//	m/older     run u64                              when another member has told that the data folder is an older copy
 //	m/mode      see node/modes                       while the operator wants the node to be read-only
 //	m/stamps    see node/tombstones                  when tombstones are dropped
 //	m/config    see node/voting                      the configuration in force
@@ -40,6 +41,7 @@ const (
 	KeyBootstrap = PrefixMeta + "bootstrap" // progress of a newcomer; absent: it is none.
 	KeyConfig    = PrefixMeta + "config"
 	KeyPassed    = PrefixMeta + "passed" // the last epoch with which this voter has caught up.
+	KeyOlder     = PrefixMeta + "older"  // this data folder is an older copy: the run that others remember.
 	KeyWord      = PrefixMeta + "word"   // to which founder this member has given its word.
 	KeyLost      = PrefixMeta + "lost"   // this member replaces one whose store lost data: see node/lost.go.
 

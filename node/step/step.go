@@ -59,12 +59,15 @@ type Shared struct {
 	// BoundAfter is the persist of the clock's bound: a timestamp that travels alone waits for it.
 	BoundAfter contract.PersistID
 
-	Exchanges  uint64 // the number before the exchanges of this run.
-	exchanged  uint64 // numbers that NextExchange has given out in this run.
-	Sealed     uint64 // envelopes of this run.
-	sealed     sealedRing
-	InStamp    wire.Stamp // of the frame that is being taken in.
-	ClockWrong bool       // this node knows its own clock to be wrong. The clock guard writes it.
+	Exchanges uint64 // the number before the exchanges of this run.
+	exchanged uint64 // numbers that NextExchange has given out in this run.
+	Sealed    uint64 // envelopes of this run.
+	sealed    sealedRing
+	InStamp   wire.Stamp // of the frame that is being taken in.
+	// Unvouched: no other member has said in this run that this one is a member still, and that its data folder is not
+	// an older copy. The node writes it, see node/vouch.go.
+	Unvouched  bool
+	ClockWrong bool // this node knows its own clock to be wrong. The clock guard writes it.
 
 	// InForce is the configuration in force; nil: the cluster is not founded yet. The configuration's machine writes
 	// it, with InForceAfter: a message that relies on InForce waits for that persist.

@@ -25,8 +25,8 @@ func (s *Shared) VotersAlive() int {
 	return count
 }
 
-// HasVoice reports whether this member takes part as a voter of the configuration in force: after a recovery, once it
-// holds what all chosen voters hold.
+// HasVoice reports whether this member takes part as a voter of the configuration in force: after a start, once another
+// member has vouched for it; after a recovery, once it holds what all chosen voters hold.
 func (s *Shared) HasVoice() bool {
-	return s.InForce.Votes(s.Self) && (s.CaughtUp >= s.InForce.Epoch || !s.InForce.Recovered())
+	return s.InForce.Votes(s.Self) && !s.Unvouched && (s.CaughtUp >= s.InForce.Epoch || !s.InForce.Recovered())
 }
