@@ -92,11 +92,11 @@ var rooms = []room{
 	{dir: "linearize/foreign", pure: true, local: []string{"linearize"}},
 	{dir: "scenarios", pure: true, local: []string{"chaos", "node", "node/slot", "sim/scenario"}, allow: []string{"import embed"}}, // the files it ships.
 	{dir: "sim/scenario", pure: true, local: []string{"chaos"}, allow: []string{"import io/fs", "import os"}},                      // the folder of a library, and LoadFile.
-	{dir: "sim", pure: true, local: []string{"machine", "chaos", "linearize", "sim/clock", "sim/disk", "sim/memstore", "sim/pool", "sim/scenario"}, // it knows no store.
+	{dir: "sim", pure: true, local: []string{"machine", "chaos", "linearize", "sim/clock", "sim/disk", "sim/memstore", "sim/pool", "sim/scenario", "sim/wiretap"}, // it knows no store.
 		allow: []string{"import runtime/debug"}}, // a panic of a machine is a finding, shown with its stack.
 	{dir: "sim/kvs", pure: true, local: []string{"sim", "sim/kvs/checks", "sim/kvs/world"}},
 	{dir: "sim/kvs/world", pure: true, local: []string{"node", "node/*", "node/host/seal", "chaos", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario"}},
-	{dir: "sim/kvs/checks", pure: true, local: []string{"node", "node/*", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario"}},
+	{dir: "sim/kvs/checks", pure: true, local: []string{"chaos", "node", "node/*", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario"}},
 	{dir: "sim/kvs/ledger", pure: true, local: []string{"node", "linearize", "scenarios"}},
 	{dir: "sim/kvs/member", pure: true, local: []string{"node", "node/host/seal", "node/wire", "chaos", "sim"}}, // seal is cryptography on values.
 	{dir: "sim/kvs/outsider", pure: true, local: []string{"node", "node/*"}},
@@ -111,7 +111,7 @@ var rooms = []room{
 	{dir: "sim/simtest", local: []string{"sim", "sim/scenario", "sim/shrink", "sim/simcmd"}},
 	{dir: "sim/simcmd/process"}, {dir: "sim/simcmd/progress"},
 	{dir: "sim/simcmd", local: []string{"linearize", "linearize/foreign", "sim", "sim/explore", "sim/mutants", "sim/report", "sim/scenario", "sim/shrink", "sim/simcmd/*"}, others: []string{"github.com/spf13/cobra"}},
-	{dir: "sim/clock", pure: true}, {dir: "sim/pool", pure: true},
+	{dir: "sim/clock", pure: true}, {dir: "sim/pool", pure: true}, {dir: "sim/wiretap", pure: true},
 	{dir: "sim/disk", pure: true, local: []string{"chaos", "machine", "sim/memstore"}},
 	{dir: "sim/memstore", pure: true, local: []string{"machine"}},
 	{dir: "cmd/reference", others: []string{"github.com/spf13/cobra"}}, // pages of documentation, for tests alone.

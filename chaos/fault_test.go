@@ -48,6 +48,8 @@ var faults = []struct {
 	{"resume n1", Fault{Kind: Resume, Nodes: []int{1}}},
 	{"wipe n1", Fault{Kind: Wipe, Nodes: []int{1}}},
 	{"lose-tail n2", Fault{Kind: LoseTail, Nodes: []int{2}}},
+	{"copy-disk n2", Fault{Kind: CopyDisk, Nodes: []int{2}}},
+	{"put-back n2", Fault{Kind: PutBack, Nodes: []int{2}}},
 	{"swap-disks n1,n3", Fault{Kind: SwapDisks, Nodes: []int{1, 3}}},
 	{"rot n2,n3", Fault{Kind: Rot, Nodes: []int{2, 3}}},
 	{"disk-slow n1 20ms", Fault{Kind: DiskSlow, Nodes: []int{1}, Amount: 20 * time.Millisecond}},

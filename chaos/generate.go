@@ -196,8 +196,12 @@ func (g *generator) offset() time.Duration {
 func (g *generator) sign() int64 { return 1 - 2*g.rng.Int64N(2) }
 
 func (g *generator) processFault(k Kind) {
-	if k == SwapDisks {
+	switch k {
+	case SwapDisks:
 		g.swap()
+		return
+	case CopyDisk:
+		g.putBack()
 		return
 	}
 	nodes := g.crowd()
@@ -248,6 +252,27 @@ func (g *generator) swap() {
 	g.at(min(middle+roundMillis(DrawDuration(g.rng, 0, g.end-middle)), g.end),
 		Fault{Kind: Restart, Nodes: nodes[first : first+1]})
 	g.at(g.end, Fault{Kind: Restart, Nodes: nodes[1-first : 2-first]})
+}
+
+// copyAgeMin is how old a copy is at least when its node starts anew: a node needs a while to be heard of.
+const copyAgeMin = time.Second
+
+// putBack copies the disk of a node, starts it anew, and puts it back on the copy later.
+func (g *generator) putBack() {
+	n, ok := g.node(&g.process)
+	if !ok || g.end-g.now < 2*copyAgeMin || !g.claim([]int{n}) {
+		return
+	}
+	g.process[n] = g.end
+	nodes := []int{n}
+	anew := g.now + copyAgeMin + roundMillis(DrawDuration(g.rng, 0, g.end-g.now-2*copyAgeMin))
+	down := min(anew+roundMillis(DrawDuration(g.rng, 0, g.end-anew)), g.end)
+	g.at(g.now, Fault{Kind: CopyDisk, Nodes: nodes})
+	g.at(anew, Fault{Kind: Crash, Nodes: nodes})
+	g.at(anew, Fault{Kind: Restart, Nodes: nodes})
+	g.at(down, Fault{Kind: Crash, Nodes: nodes})
+	g.at(g.end, Fault{Kind: PutBack, Nodes: nodes})
+	g.at(g.end, Fault{Kind: Restart, Nodes: nodes})
 }
 
 // crowd draws the nodes of a process fault: mostly one, now and then several at once, as when a rack loses its power.

@@ -33,8 +33,8 @@ const (
 	Delay
 	Corrupt
 	// Forge makes an outsider, who cannot read the messages between nodes, send a forged message in the name of a node,
-	// or a recorded one again, beside a share of the messages. It is drawn only where a plan or a list of kinds names
-	// it.
+	// or a recorded one again, or an altered copy of it, beside a share of the messages. It is drawn only where a plan
+	// or a list of kinds names it.
 	Forge
 	// Heal ends all network faults.
 	Heal
@@ -63,6 +63,12 @@ const (
 	// LoseTail removes the last part of the data on the disk of a node that is down, which the node notices at its next
 	// start: then it does not trust that disk any more. It is drawn only where a plan or a list of kinds names it.
 	LoseTail
+	// CopyDisk makes a copy of the disk of a node, which goes on. PutBack puts a node that is down back on the copy
+	// that was made of its disk last: what it has stored since then is lost, and its peers remember it. The copy has
+	// to be older than the last start of the node: a copy of the running life differs in nothing from a node that has
+	// been down. They happen only where a plan names them; a list of kinds names CopyDisk for both.
+	CopyDisk
+	PutBack
 
 	// DiskSlow adds to the duration of every sync, DiskError lets a share of the writes fail, DiskReadError a share of
 	// the reads, DiskFull all writes for lack of space. HealDisks ends all of this at the nodes named, or at all; a
@@ -156,6 +162,8 @@ var specs = [kindEnd]spec{
 	Resume:        {name: "resume", class: Process, nodes: required, ending: true},
 	Wipe:          {name: "wipe", class: Process, nodes: required},
 	LoseTail:      {name: "lose-tail", class: Process, nodes: required, named: true},
+	CopyDisk:      {name: "copy-disk", class: Process, nodes: required, named: true},
+	PutBack:       {name: "put-back", class: Process, nodes: required, ending: true},
 	SwapDisks:     {name: "swap-disks", class: Process, nodes: required, pair: true},
 	DiskSlow:      {name: "disk-slow", class: Disk, nodes: required, value: valueLength},
 	DiskError:     {name: "disk-error", class: Disk, nodes: required, value: valueRatio},

@@ -34,6 +34,7 @@ func Validate(p Plan, nodes int) error {
 type condition struct {
 	nodes                int
 	down, paused, frozen [NodesMax + 1]bool
+	copied, older        [NodesMax + 1]bool // there is a copy of its disk; it is older than its last start.
 }
 
 func (c *condition) apply(f Fault) error {
@@ -72,7 +73,17 @@ func (c *condition) applyNode(k Kind, n int) error {
 		if !c.down[n] {
 			return refuse("up", "crash it before")
 		}
-		c.down[n] = false
+		c.down[n], c.older[n] = false, c.copied[n]
+	case CopyDisk:
+		c.copied[n], c.older[n] = true, false
+	case PutBack:
+		switch {
+		case !c.down[n]:
+			return refuse("up", "crash it before its disk is replaced")
+		case !c.older[n]:
+			return refuse("without a copy of its disk from before its last start",
+				"copy it, crash it and restart it before")
+		}
 	case Wipe:
 		if !c.down[n] {
 			return refuse("up", "crash it before its disk is wiped")

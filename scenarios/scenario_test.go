@@ -78,7 +78,7 @@ clients  10
 duration 20s
 settle   1m
 workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256 ` +
-	`core=0% retry=0% level=quorum attach=own ttl=0s timeout=2s
+	`core=0% retry=0% conditions=0% level=quorum attach=own ttl=0s timeout=2s
 network  delay=1ms..10ms loss=0.5% duplicate=1% reorder=2% corrupt=0.0001%
 clocks   skew=0s..500ms drift=0ppm..100ppm
 disk     sync=1ms..5ms walk=no busy=no
@@ -98,7 +98,7 @@ clients  5
 duration 20s
 settle   1m
 workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=0s value=16 ` +
-	`core=0% retry=0% level=eventual attach=any ttl=0s timeout=2s
+	`core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s timeout=2s
 network  delay=0s loss=0% duplicate=0% reorder=0% corrupt=0%
 clocks   skew=0s drift=0ppm
 disk     sync=1ms walk=no busy=no
@@ -207,8 +207,6 @@ func TestValidateRefuses(t *testing.T) {
 		"duration 0s":                           "duration 0s: use more than 0s",
 		"settle 25h":                            "settle 25h: use more than 0s and at most 24h",
 		"core 25h":                              "core 25h: use 0s to 24h",
-		"core 1m\nvoters operator=1s":           "leave it out where voters change",
-		"core 1m\nplan\nat 1s wipe n1":          "leave it out where voters change",
 		"workload keys=0":                       "keys=0: use 1 to",
 		"workload get=0 put=0 delete=0 list=0":  "no operation has a weight",
 		"workload get=2000000":                  "weight 2000000: use 0 to",

@@ -106,9 +106,6 @@ func (o *Sections) Promises() []scenario.Promise { return promises }
 
 // Check implements scenario.Sections.
 func (o *Sections) Check(s *scenario.Scenario) error {
-	if err := o.checkCore(s); err != nil {
-		return err
-	}
 	if err := o.Workload.check(); err != nil {
 		return fmt.Errorf("workload: %w", err)
 	}
@@ -123,14 +120,6 @@ func (o *Sections) Check(s *scenario.Scenario) error {
 	}
 	if err := o.Gossip.check(s); err != nil {
 		return fmt.Errorf("gossip: %w", err)
-	}
-	return nil
-}
-
-// checkCore requires fixed voters: a core with a majority of former voters has no promises.
-func (o *Sections) checkCore(s *scenario.Scenario) error {
-	if s.Core > 0 && (o.Voters.Operator > 0 || has(s, chaos.Wipe)) {
-		return fmt.Errorf("core: leave it out where voters change: wipe and voters operator are among them")
 	}
 	return nil
 }

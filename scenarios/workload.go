@@ -22,6 +22,8 @@ type Workload struct {
 	// share of the puts and compare-and-sets that carry an idempotency key and are tried again when their outcome
 	// is unknown; level=linearizable only.
 	Retry int64
+	// share of the compare-and-sets that name several versions, or want to find any value at all.
+	Conditions int64
 	// share of the eventual reads that go through the node's loop instead of around it.
 	Core            int64
 	Think, ThinkMax time.Duration // pause of a client before each operation.
@@ -58,6 +60,7 @@ func (w *Workload) options() []scenario.Option {
 		scenario.DurationRange("think", &w.Think, &w.ThinkMax),
 		scenario.IntRange("value", &w.Value, &w.ValueMax),
 		scenario.Ratio("core", &w.Core), scenario.Ratio("retry", &w.Retry),
+		scenario.Ratio("conditions", &w.Conditions),
 		{Key: "level", Print: func() string {
 			if w.Mixed {
 				return levelMixed
@@ -99,6 +102,8 @@ func (w *Workload) check() error {
 			w.CASDelete)
 	case w.Retry < 0 || w.Retry > chaos.PPMAll || w.Retry > 0 && w.Level != node.Linearizable:
 		return fmt.Errorf("retry: use 0%% to 100%%, and level=linearizable")
+	case w.Conditions < 0 || w.Conditions > chaos.PPMAll || w.Conditions > 0 && w.CAS+w.CASDelete == 0:
+		return fmt.Errorf("conditions: use 0%% to 100%%, and cas or cas-delete")
 	case w.Keys < 1 || w.Keys > KeysMax:
 		return fmt.Errorf("keys=%d: use 1 to %d", w.Keys, KeysMax)
 	case w.Hot < 0 || w.Hot > chaos.PPMAll:
@@ -134,6 +139,9 @@ func (w *Workload) draw(rng *rand.Rand) {
 		default:
 			*weight = 1 + rng.IntN(100)
 		}
+	}
+	if w.CAS+w.CASDelete == 0 {
+		w.Conditions = 0
 	}
 	w.Put = max(w.Put, 1+rng.IntN(20))
 	w.Hot = scenario.DrawShare(rng, w.Hot)

@@ -44,6 +44,7 @@ const (
 	EventPaused   // Replica: its process is paused.
 	EventResumed  // Replica: it goes on.
 	EventWiped    // Replica: its disk, still there, is about to be lost.
+	EventPutBack  // Replica: after EventWiped, an older copy of the disk is in its place.
 	EventSwapped  // Replica, Other: their disks have been exchanged.
 	EventRotten   // Replica, Key: the value under the key is about to be damaged.
 	EventFault    // Fault: it is about to begin.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"kvs/chaos"
@@ -52,7 +51,7 @@ func (w *World) beginCore() bool {
 			w.repair(&w.replicas[n])
 			continue
 		}
-		others := without(w.nodes, n)
+		others := slices.Delete(all(w.nodes), n-1, n)
 		switch fateOfOthers(rng.IntN(int(otherFates))) {
 		case otherCrashed:
 			if w.replicas[n].machine != nil {
@@ -73,19 +72,9 @@ func (w *World) beginCore() bool {
 	return true
 }
 
-func namesOf(nodes []int) string {
-	var out []string
-	for _, n := range nodes {
-		out = append(out, NodeName(n))
-	}
-	return strings.Join(out, ",")
-}
-
-func without(nodes, n int) (out []int) {
-	for k := 1; k <= nodes; k++ {
-		if k != n {
-			out = append(out, k)
-		}
+func all(nodes int) (out []int) {
+	for n := range nodes {
+		out = append(out, n+1)
 	}
 	return out
 }
@@ -140,7 +129,7 @@ func (w *World) verifyCore() {
 	if left != "" {
 		w.Violate(Violation{Promise: scenario.Finished.String(),
 			Detail: fmt.Sprintf("%s after the faults ended for %s, a majority, it is not over there: %s\n  %s",
-				chaos.FormatDuration(w.sc.Core), namesOf(w.core.nodes), left, w.holdup(w.core.nodes))})
+				chaos.FormatDuration(w.sc.Core), chaos.FormatNodes(w.core.nodes), left, w.holdup(w.core.nodes))})
 	}
 	w.core = nil
 	w.beginLiveness()

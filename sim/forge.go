@@ -4,37 +4,36 @@ import (
 	"slices"
 
 	"kvs/chaos"
+	"kvs/sim/wiretap"
 )
 
-// overheard is the messages that the outsider of the fault forge has recorded. The outsider cannot read them, but can
-// send them again.
-type overheard struct {
-	ring []packet
-	next int
-}
+// One in repeatOneIn of what he sends is recorded; one in alterings of that has turned bits, one another receiver.
+const repeatOneIn, alterings = 3, 4
 
-const overheardMax, repeatOneIn = 512, 3 // one in three of its messages is a recorded one.
-
-func (o *overheard) put(p packet) {
-	if len(o.ring) < overheardMax {
-		o.ring = append(o.ring, p)
-	} else {
-		o.ring[o.next] = p
-		o.next = (o.next + 1) % overheardMax
+// alter makes an altered copy of something recorded: with some bits turned, or for another receiver than it was meant
+// for. Most are sent again as they were.
+func (w *World) alter(p *packet) {
+	switch rng := w.net.rng; rng.IntN(alterings) {
+	case 0:
+		p.data = wiretap.TurnBits(rng, p.data)
+	case 1:
+		p.to = uint8(1 + rng.IntN(w.nodes))
 	}
 }
 
 // outsider records a message in flight, and sends a forged one when it is the outsider's turn.
 func (w *World) outsider(from, to int, s *Send, link *chaos.Link) {
 	net := &w.net
-	net.overheard.put(packet{data: slices.Clone(s.Data), from: uint8(from), to: uint8(to), transport: s.Transport})
+	net.overheard.Put(packet{data: slices.Clone(s.Data), from: uint8(from), to: uint8(to), transport: s.Transport})
 	if !chaos.Chance(net.rng, link.Forge) {
 		return
 	}
-	p := net.overheard.ring[net.rng.IntN(len(net.overheard.ring))]
+	p := net.overheard.Draw(net.rng)
 	if net.rng.IntN(repeatOneIn) > 0 && w.hooks.forger != nil {
 		p = packet{from: uint8(from), to: uint8(to)}
 		p.transport, p.data = w.hooks.forger.Forge(net.rng, &w.replicas[from], &w.replicas[to])
+	} else {
+		w.alter(&p)
 	}
 	if len(p.data) == 0 || p.transport == TransportDatagram && len(p.data) > DatagramBytesMax {
 		return

@@ -62,10 +62,11 @@ func (t *Hash) Text(s string) {
 
 // String prints the hash as 32 hexadecimal digits.
 func (t Hash) String() string {
-	final := func(x uint64) uint64 {
-		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-		x = (x ^ x>>27) * 0x94d049bb133111eb
-		return x ^ x>>31
-	}
-	return fmt.Sprintf("%016x%016x", final(t.a), final(t.b^t.a))
+	return fmt.Sprintf("%016x%016x", finish(t.a), finish(t.b^t.a))
+}
+
+func finish(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }

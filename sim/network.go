@@ -7,6 +7,7 @@ import (
 
 	"kvs/chaos"
 	"kvs/sim/pool"
+	"kvs/sim/wiretap"
 )
 
 // packet is a message in flight.
@@ -34,7 +35,7 @@ type network struct {
 	clogged    []entry // messages that wait at clogged links, in the order of arrival.
 	connection [chaos.NodesMax + 1][chaos.NodesMax + 1]uint32
 	lastFrame  [chaos.NodesMax + 1][chaos.NodesMax + 1]time.Duration // arrival of the latest frame in order.
-	overheard  overheard
+	overheard  wiretap.Tape[packet]
 	scratch    [DatagramBytesMax + 64]byte                            // datagrams are only lent to the machine.
 	last       [2][chaos.NodesMax + 1][chaos.NodesMax + 1]lastMessage // by transport, sender and receiver.
 }

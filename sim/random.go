@@ -21,12 +21,7 @@ func (w *World) derive(stream uint64) *rand.Rand {
 }
 
 // splitMix is SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
-func splitMix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
+func splitMix(x uint64) uint64 { return finish(x + hashPrimeA) }
 
 // Rand is the stream of operators, replicas, disks and crashes.
 func (w *World) Rand() *rand.Rand { return w.rng }

@@ -193,6 +193,18 @@ func (w *World) wipeSpared(r *Replica, noticed bool) {
 	w.wipe(r)
 }
 
+// putBack puts a replica that is down back on an older copy of its disk: see Sparer.
+func (w *World) putBack(r *Replica) {
+	if s := w.hooks.sparer; r.disk.Copy == nil || s != nil && (!s.MayWipe(r) || !s.MayPutBack(r, r.disk.Copy)) {
+		w.Mark(r.Number, MarkLog, "the disk is spared: no older copy takes its place")
+		return
+	}
+	r.disk.Lost = false
+	w.bus.tell(w.bus.event(EventWiped, r))
+	r.disk.PutBack()
+	w.bus.tell(w.bus.event(EventPutBack, r))
+}
+
 // wipe loses the disk of a replica that is down.
 func (w *World) wipe(r *Replica) {
 	w.bus.tell(w.bus.event(EventWiped, r))

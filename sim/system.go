@@ -162,6 +162,7 @@ type (
 	// Sparer protects disks: a wipe that MayWipe forbids does not happen.
 	Sparer interface {
 		MayWipe(r *Replica) bool
+		MayPutBack(r *Replica, copied Reader) bool // an older copy of the disk, in its place.
 	}
 
 	// Rotter returns the keys on a disk of which one may rot. Without it no key rots.

@@ -47,9 +47,7 @@ func (w *World) Apply(f chaos.Fault) error {
 		return nil
 	}
 	if len(nodes) == 0 { // heal-clocks and heal-disks without nodes mean all.
-		for n := 1; n <= w.nodes; n++ {
-			nodes = append(nodes, n)
-		}
+		nodes = all(w.nodes)
 	}
 	for _, n := range nodes {
 		if err := w.applyTo(&w.replicas[n], f); err != nil {
@@ -91,6 +89,10 @@ func (w *World) applyTo(r *Replica, f chaos.Fault) error {
 		w.wipeSpared(r, false)
 	case chaos.LoseTail:
 		w.wipeSpared(r, true)
+	case chaos.CopyDisk:
+		d.Copy = d.Store.Clone()
+	case chaos.PutBack:
+		w.putBack(r)
 	case chaos.DiskSlow:
 		d.Slow = f.Amount
 	case chaos.DiskError:

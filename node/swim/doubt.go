@@ -60,15 +60,19 @@ func FirstIncarnation(run uint64, salt uint32) uint64 {
 	return run<<runShift | uint64(salt)<<lifeShift&(1<<runShift-1)
 }
 
-func runOf(incarnation uint64) uint64 { return incarnation >> runShift }
+// RunOf is the number of the run of a member in one of its incarnations.
+func RunOf(incarnation uint64) uint64 { return incarnation >> runShift }
 
 // lifeOf names a run: its number and its salt.
 func lifeOf(incarnation uint64) uint64 { return incarnation >> lifeShift }
 
+// SameLife reports whether two incarnations are of the same run of a member.
+func SameLife(a, b uint64) bool { return lifeOf(a) == lifeOf(b) }
+
 // absurd reports whether no member can have claimed r about a member whose known incarnation is held.
 func absurd(r *rumour, held uint64) bool {
 	accused := r.state == Suspect || r.state == Dead
-	return runOf(r.incarnation) > runOf(held)+runsAheadMax ||
+	return RunOf(r.incarnation) > RunOf(held)+runsAheadMax ||
 		accused && r.incarnation > held && r.incarnation&(1<<lifeShift-1) >= refutesMax
 }
 
@@ -299,9 +303,9 @@ func (m *Machine) solicited(in *packet) bool {
 func (m *Machine) testify(now time.Duration, r *rumour) {
 	switch {
 	case m.vouched || m.outdated != 0 || r.state.Gone() || absurd(r, m.self.Incarnation):
-	case runOf(r.incarnation) > runOf(m.self.Incarnation),
-		runOf(r.incarnation) == runOf(m.self.Incarnation) && lifeOf(r.incarnation) != lifeOf(m.self.Incarnation):
-		m.outdated = runOf(r.incarnation)
+	case RunOf(r.incarnation) > RunOf(m.self.Incarnation),
+		RunOf(r.incarnation) == RunOf(m.self.Incarnation) && lifeOf(r.incarnation) != lifeOf(m.self.Incarnation):
+		m.outdated = RunOf(r.incarnation)
 	default:
 		m.vouched = true
 	}

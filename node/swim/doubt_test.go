@@ -74,7 +74,7 @@ func TestForgedClaims(t *testing.T) {
 				w.until(30*time.Second, func() bool { return w.agree(Alive) })
 				for _, n := range w.nodes {
 					require.Equal(t, Alive, n.m.Self().State)
-					require.Equal(t, n.boots, runOf(n.m.Self().Incarnation),
+					require.Equal(t, n.boots, RunOf(n.m.Self().Incarnation),
 						"it makes no run of its own out of what it hears")
 					known := n.m.Members()
 					n.boots += 1
@@ -134,7 +134,7 @@ func TestOlderCopy(t *testing.T) {
 			w.until(10*time.Second, func() bool { ok, other := c.m.Vouched(); return ok && other == 0 })
 			w.until(10*time.Second, func() bool {
 				held, _ := w.node("a").m.Lookup(c.id)
-				return w.agree(Alive) && runOf(held.Incarnation) == c.boots
+				return w.agree(Alive) && RunOf(held.Incarnation) == c.boots
 			})
 		}
 		c.boots -= since
@@ -175,7 +175,7 @@ func TestForger(t *testing.T) {
 		w.until(time.Minute, func() bool { return w.agree(Alive) })
 		for _, n := range w.nodes {
 			require.Len(t, n.m.Members(), 4)
-			require.Equal(t, n.boots, runOf(n.m.Self().Incarnation))
+			require.Equal(t, n.boots, RunOf(n.m.Self().Incarnation))
 		}
 	}
 }

@@ -73,7 +73,7 @@ func New(o Options) (*Machine, error) {
 		dialAt:  o.Now,
 	}
 	m.exchangeAt = o.Now + m.jitter(o.Config.PushPullInterval)
-	m.vouched = runOf(m.self.Incarnation) <= 1 // no run was before the first.
+	m.vouched = RunOf(m.self.Incarnation) <= 1 // no run was before the first.
 	for _, a := range o.Seeds {
 		m.addContact(a, 0)
 	}

@@ -333,7 +333,7 @@ func (w *mesh) describe(p *packet) string {
 
 // rumour prints run.refutes for the incarnation.
 func (w *mesh) rumour(r *rumour) string {
-	s := fmt.Sprintf(" [%s %s %d.%d", r.name, r.state, runOf(r.incarnation), r.incarnation&(1<<lifeShift-1))
+	s := fmt.Sprintf(" [%s %s %d.%d", r.name, r.state, RunOf(r.incarnation), r.incarnation&(1<<lifeShift-1))
 	if r.state == Suspect {
 		s += " says " + w.nodes[(r.accuser-1)%100].name
 	}

@@ -125,6 +125,19 @@ func (p *packet) decodeStreamProbe(data []byte) error {
 	return p.decodeProbe(data, kindStreamPing, kindStreamAck)
 }
 
+// Rumours are what a probe says of members by the way: nothing, if data is no probe. It is for those who look at
+// messages from outside.
+func Rumours(data []byte) (out []Member) {
+	var p packet
+	if p.decodeProbe(data, kindPing, kindStreamAck) != nil {
+		return nil
+	}
+	for i := range p.rumours {
+		out = append(out, p.rumours[i].member())
+	}
+	return out
+}
+
 // decodeLine reads a question or an answer about one member.
 func (p *packet) decodeLine(data []byte) error {
 	if err := p.decodeProbe(data, kindAsk, kindAnswer); err != nil {

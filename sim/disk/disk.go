@@ -21,7 +21,8 @@ type Disk struct {
 	Waiting []machine.Persist
 	Syncing int // how many of them the running fsync covers; zero: none is running.
 	Broken  bool
-	Lost    bool // the store is an empty one that replaces one that lost its tail.
+	Lost    bool            // the store is an empty one that replaces one that lost its tail.
+	Copy    *memstore.Store // of what was durable once; nil: none was made.
 
 	sync, syncMax time.Duration // how long an fsync takes.
 	Slow          time.Duration // added by a fault.
@@ -75,6 +76,15 @@ func (r Reader) Scan(prefix, from string, fn func(key string, value []byte) bool
 		return left >= 0 && fn(key, value)
 	})
 	return errors.Join(errDisk, err)
+}
+
+// PutBack replaces what is durable by the copy that was made last, and reports whether there is one.
+func (d *Disk) PutBack() bool {
+	if d.Copy == nil {
+		return false
+	}
+	d.Store = d.Copy.Clone()
+	return true
 }
 
 // Queue takes a persist in.

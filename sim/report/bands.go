@@ -46,7 +46,8 @@ func bands(nodes int, faults []chaos.Event, end time.Duration) []band {
 		t.end(e)
 		switch {
 		case e.Kind == chaos.Jump || e.Kind == chaos.Wipe || e.Kind == chaos.Reset || e.Kind == chaos.Rot ||
-			e.Kind == chaos.SwapDisks || e.Kind == chaos.LoseTail:
+			e.Kind == chaos.SwapDisks || e.Kind == chaos.LoseTail ||
+			e.Kind == chaos.CopyDisk || e.Kind == chaos.PutBack:
 			// over at once.
 			t.out = append(t.out, band{micros(e.At), micros(e.At), concerned(&e.Fault), int(e.Kind.Class()),
 				e.Fault.String()})

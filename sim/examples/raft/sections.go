@@ -155,7 +155,7 @@ func (o *Sections) Check(s *scenario.Scenario) error {
 func checkFaults(s *scenario.Scenario) error {
 	refused := func(k chaos.Kind) bool {
 		return k == chaos.Wipe || k == chaos.LoseTail || k == chaos.SwapDisks || k == chaos.Rot ||
-			k == chaos.DiskReadError
+			k == chaos.DiskReadError || k == chaos.CopyDisk || k == chaos.PutBack
 	}
 	if s.Random != nil {
 		for _, k := range s.Random.Kinds {

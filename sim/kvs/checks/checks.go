@@ -27,7 +27,11 @@ const (
 	promiseExpiry    = "expiry"     // a value ends after its time to live, not before.
 	promiseEnds      = "ends-known" // only tombstones that every member has had are dropped.
 	promiseListing   = "listing"    // a listing shows exactly what is there.
-	promiseSealed    = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
+	promiseHeard     = "heard"      // a member does not forget deaths and votes that it has been told of.
+	// a member that drops a tombstone stores what it refuses from then on, and refuses it.
+	promiseFloors = "floors"
+	promiseOlder  = "older-copy" // a member on an older copy of its data folder detects that, and takes no part.
+	promiseSealed = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
 )
 
 // check is the common part of checkers: the promise, and its events.
@@ -85,6 +89,7 @@ func New(w *world.World) *Set {
 	always(newPersistCheck(w), s.conflict, newDeliveryCheck(w))
 	expected(scenarios.HLCMonotone, newHLCCheck(w))
 	always(newEpochCheck(w), newListingCheck(w), newBoundsCheck(w))
+	always(newFloorCheck(w), newDeathCheck(w), newVoteCheck(w), newOlderCheck(w))
 	expected(scenarios.QuorumRecency, newRecencyCheck(w))
 	if w.Own.Gossip.Sealed {
 		always(newSealedCheck(w))

@@ -101,3 +101,13 @@ func (c *detectionCheck) believed(viewer, of *world.Replica, state swim.State) {
 		bad("sees n%d %s, which another member has known to be dead for %s", of.Number, state, w.Now()-p.deadSeen)
 	}
 }
+
+// membershipCheck judges the final state of a run.
+type membershipCheck struct{ check }
+
+func newMembershipCheck(w *world.World) *membershipCheck {
+	return &membershipCheck{check{w: w, name: scenarios.MembershipAgreed.String()}}
+}
+
+// Finish implements sim.Checker.
+func (c *membershipCheck) Finish() { c.w.Violate(world.Disagreements(c.w.Evidence().Nodes)...) }

@@ -136,8 +136,8 @@ func checkLives(e *world.Evidence) []sim.Violation {
 // while running, for its time to live, and expiry.Patience longer if another member made it. Each crash may cost
 // expiry.ClockInterval of its running time. The check counts only time in which the member was certainly able to work.
 //
-// It judges values that a member can end alone: values without rivals that no linearizable operation wrote. A run waits
-// for the others to end as well: see world/settled.go.
+// It judges values that a member can end alone: those that no linearizable operation wrote, and that have no rivals or
+// have won for good. A run waits for the others to end as well: see world/settled.go.
 type overdueCheck struct {
 	check
 	members []heldValues // by number of the replica.
@@ -195,12 +195,13 @@ func (c *overdueCheck) Observe(e *sim.Event) {
 			return // nothing to enter, and nothing to forget.
 		}
 		shown := r.Electorate.Visible(&s.Slot)
-		c.stored(r.Number, s.Path, &s.Slot, &shown)
+		settled := !s.Slot.Conflict() || r.Electorate.Winner(&s.Slot).Final
+		c.stored(r.Number, s.Path, &s.Slot, &shown, settled)
 	case world.PathErased:
 		c.forget(r.Number, e.Own.(*world.ErasedPath).Path)
 	case world.MemberLooked:
 		if c.w.AbleTo(r) {
-			c.w.Violate(c.look(r.Number, sim.WatchEvery)...)
+			c.w.Violate(c.look(r.Number, sim.WatchEvery, func(path string) node.Version { return c.shows(r, path) })...)
 		}
 	}
 }
@@ -215,10 +216,21 @@ func expires(s *node.Slot) bool {
 	return s.Consensus != nil && s.Consensus.Record.Expires != 0
 }
 
-// stored records a slot that has become durable on replica n, which shows rec of it.
-func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record) {
+// shows is what a replica shows at a path, if it has settled what that is.
+func (c *overdueCheck) shows(r *world.Replica, path string) (v node.Version) {
+	s, held := c.w.Disks.At(r.Number, path)
+	if !held || s.Conflict() && !r.Electorate.Winner(&s).Final {
+		return v
+	}
+	rec := r.Electorate.Visible(&s)
+	return rec.Version()
+}
+
+// stored takes note of a slot that has become durable on replica n, which shows rec of it, settled: for good.
+func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record, settled bool) {
 	m := &c.members[n]
-	eventual := len(s.Candidates) == 1 && s.Candidates[0].UUID == rec.UUID && s.TS == rec.TS
+	_, candidate := s.Find(rec.UUID)
+	eventual := candidate && s.TS == rec.TS && settled
 	// by an operation that read it: it needs a majority to end.
 	chosen := s.Consensus != nil && s.Consensus.Record.Version() == rec.Version()
 	if !eventual || chosen || !rec.Live() || rec.Expires == 0 {
@@ -241,12 +253,16 @@ func (c *overdueCheck) wiped(n int) { clear(c.members[n].values) }
 func (c *overdueCheck) swapped(a, b int) { c.members[a], c.members[b] = c.members[b], c.members[a] }
 
 // look counts the time since the last look for a replica that has been able to work, and finds values that it should
-// have ended.
-func (c *overdueCheck) look(n int, since time.Duration) (out []sim.Violation) {
+// have ended. Members that come and go may change the winner of a conflict: the time runs for what the path shows.
+func (c *overdueCheck) look(n int, since time.Duration, shows func(path string) node.Version) (out []sim.Violation) {
 	m := &c.members[n]
 	m.ran += since
 	for _, path := range slices.Sorted(maps.Keys(m.values)) {
 		v := m.values[path]
+		if shows(path) != v.version {
+			delete(m.values, path)
+			continue
+		}
 		most := v.life + v.life/1000 + overduePatience + overdueSlack + time.Duration(m.starts-v.starts)*overdueAtCrash
 		if held := m.ran - v.since; held > most {
 			delete(m.values, path) // reported once.

@@ -145,17 +145,25 @@ func valueOf(ts uint64) (node.Slot, node.Record) {
 func TestOverdueFires(t *testing.T) {
 	c := newOverdueCheck(bare(t))
 	s, rec := valueOf(1)
+	shows := func(string) node.Version { return rec.Version() }
 	c.started(1)
-	c.stored(1, "a", &s, &rec)
-	require.Empty(t, c.look(1, 18*time.Second), "another member's value waits for that one a while")
-	c.stored(1, "a", &s, &rec)
-	requireBroken(t, c.look(1, 2*time.Second), promiseExpiry, "lives for 10s")
-	require.Empty(t, c.look(1, time.Hour), "said once")
+	c.stored(1, "a", &s, &rec, true)
+	require.Empty(t, c.look(1, 18*time.Second, shows), "another member's value waits for that one a while")
+	c.stored(1, "a", &s, &rec, true)
+	requireBroken(t, c.look(1, 2*time.Second, shows), promiseExpiry, "lives for 10s")
+	require.Empty(t, c.look(1, time.Hour, shows), "said once")
 
-	c.stored(1, "a", &s, &rec)
+	c.stored(1, "a", &s, &rec, true)
 	c.started(1)
-	require.Empty(t, c.look(1, 29*time.Second), "a crash costs running time")
-	requireBroken(t, c.look(1, 2*time.Second), promiseExpiry, "started 1 times")
+	require.Empty(t, c.look(1, 29*time.Second, shows), "a crash costs running time")
+	requireBroken(t, c.look(1, 2*time.Second, shows), promiseExpiry, "started 1 times")
+
+	s.Candidates = append(s.Candidates, node.Candidate{UUID: node.UUID{0xff}, Origin: 8})
+	c.stored(1, "a", &s, &rec, true)
+	requireBroken(t, c.look(1, time.Hour, shows), promiseExpiry, "lives for 10s")
+	c.stored(1, "a", &s, &rec, true)
+	other := func(string) node.Version { return node.Version{TS: rec.TS, UUID: node.UUID{0xff}} }
+	require.Empty(t, c.look(1, time.Hour, other), "another candidate shows since")
 }
 
 func TestOverdueWantsOnlyWhatCanBeDone(t *testing.T) {
@@ -163,25 +171,27 @@ func TestOverdueWantsOnlyWhatCanBeDone(t *testing.T) {
 		"replaced": func(c *overdueCheck, _ *node.Slot, rec *node.Record) {
 			now := node.Record{TS: rec.TS + 1, Tombstone: true}
 			s := slot.Of(&now)
-			c.stored(1, "a", &s, &now)
+			c.stored(1, "a", &s, &now, true)
 		},
 		"unreadable": func(c *overdueCheck, _ *node.Slot, _ *node.Record) { c.forget(1, "a") },
 		"wiped":      func(c *overdueCheck, _ *node.Slot, _ *node.Record) { c.wiped(1) },
 		"elsewhere":  func(c *overdueCheck, _ *node.Slot, _ *node.Record) { c.swapped(1, 2) },
-		"a conflict": func(c *overdueCheck, s *node.Slot, rec *node.Record) {
+		"an open conflict": func(c *overdueCheck, s *node.Slot, rec *node.Record) {
 			s.Candidates = append(s.Candidates, node.Candidate{UUID: node.UUID{0xff}, Origin: 8})
-			c.stored(1, "a", s, rec)
+			c.stored(1, "a", s, rec, false)
 		},
 	} {
 		c := newOverdueCheck(bare(t))
 		s, rec := valueOf(1)
-		c.stored(1, "a", &s, &rec)
+		shows := func(string) node.Version { return rec.Version() }
+		c.stored(1, "a", &s, &rec, true)
 		ends(c, &s, &rec)
-		require.Empty(t, c.look(1, time.Hour), what)
+		require.Empty(t, c.look(1, time.Hour, shows), what)
 	}
 	c := newOverdueCheck(bare(t))
 	s, rec := valueOf(1)
+	shows := func(string) node.Version { return rec.Version() }
 	rec.Expires, s.Candidates[0].Expires = 0, 0
-	c.stored(1, "a", &s, &rec)
-	require.Empty(t, c.look(1, time.Hour), "for ever")
+	c.stored(1, "a", &s, &rec, true)
+	require.Empty(t, c.look(1, time.Hour, shows), "for ever")
 }

@@ -1,9 +1,12 @@
 package checks
 
 import (
+	"time"
+
 	"kvs/node"
 	"kvs/node/schema"
 	"kvs/node/slot"
+	"kvs/node/wire"
 	"kvs/sim"
 	"kvs/sim/kvs/member"
 	"kvs/sim/kvs/world"
@@ -179,4 +182,68 @@ func topOf(r *world.Replica, path string) node.Timestamp {
 		return 0
 	}
 	return slot.Top()
+}
+
+// olderCheck watches members that were put back on an older copy of their data folder. Such a member has forgotten
+// promises, votes and acknowledged writes, and knows nothing of it: the others do. Until it has heard from them it
+// serves no client and takes no part in an agreement, and when it has it says what is wrong, and fails.
+type olderCheck struct {
+	check
+	looks []int // by number of the replica: in this run, while another member could have told it.
+}
+
+// olderMax is how long a member may take to find out.
+const olderMax = 15 * time.Second
+
+func newOlderCheck(w *world.World) *olderCheck {
+	return &olderCheck{check{w, promiseOlder, sim.Events(sim.EventStarted, sim.EventSent, sim.EventReplied,
+		world.MemberLooked)}, make([]int, w.Nodes()+1)}
+}
+
+// answersOfVoters are the kinds of messages in which a member gives its word for what it holds.
+var answersOfVoters = map[wire.Kind]bool{
+	wire.KindFetched: true, wire.KindPromised: true, wire.KindAccepted: true, wire.KindCollectAnswer: true,
+	wire.KindCatchSlots: true, wire.KindPassedIs: true,
+}
+
+// Observe implements sim.Checker.
+func (c *olderCheck) Observe(e *sim.Event) {
+	r := c.w.Of(e.Replica)
+	if e.Kind == sim.EventStarted {
+		c.looks[r.Number] = 0
+	}
+	if !r.Older {
+		return
+	}
+	switch e.Kind {
+	case sim.EventSent:
+		if kind, _, _, ok := openFrame(e.Send.Data); ok && answersOfVoters[kind] {
+			c.bad(r.Number, "", "is on an older copy of its disk, and gives its word: %s", kind)
+		}
+	case sim.EventReplied:
+		switch resp := &e.Reply.Body.(*member.Answered).Response; resp.Code {
+		case node.CodeOK, node.CodeCreated, node.CodeNotFound, node.CodePrecondition:
+			c.bad(r.Number, e.Call.State.(*world.Call).Request.Path, "is on an older copy of its disk, and answers %s",
+				resp.Code)
+		}
+	case world.MemberLooked:
+		c.look(r)
+	}
+}
+
+// look counts the time in which the member could have found out.
+func (c *olderCheck) look(r *world.Replica) {
+	others := 0
+	for n := 1; n <= c.w.Nodes(); n++ {
+		if o := &c.w.Replicas[n]; n != r.Number && !o.Older && c.w.AbleTo(o) {
+			others++
+		}
+	}
+	if r.Paused() || others == 0 || c.w.NetSince() > 0 || r.Node.Mode() == node.ModeFailed {
+		return
+	}
+	c.looks[r.Number]++
+	if time.Duration(c.looks[r.Number])*sim.WatchEvery == olderMax {
+		c.bad(r.Number, "", "is on an older copy of its disk, and has not found out in %s", olderMax)
+	}
 }

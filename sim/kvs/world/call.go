@@ -19,6 +19,7 @@ type Call struct {
 	Request scenarios.Op
 	Write   int32
 	expect  known
+	names   names
 	Key     node.UUID
 
 	AskedAt time.Duration // when the node's loop got it,
@@ -67,7 +68,7 @@ func (w *World) ask(r *Replica, c *Call) *node.Request {
 	c.AskedAt, c.Mode = w.Now(), r.Node.Mode()
 	req := &node.Request{Op: coreOps[c.Request.Kind], Level: w.AskedLevel(c), Path: c.Request.Path}
 	if c.Request.Kind.Conditional() {
-		req.Condition = c.expect.condition()
+		req.Condition = c.names.condition(&c.expect)
 	}
 	req.Key = c.Key
 	if req.Op == node.OpPut {

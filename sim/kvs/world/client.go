@@ -29,11 +29,14 @@ type Client struct {
 	ended     bool             // if there was one.
 	write     int32            // of the open operation, in the ledger; none if it is no write.
 	known     map[string]known
-	expect    known          // of an open compare-and-set.
-	key       node.UUID      // of an open write that is tried again after an unknown outcome; zero: it is not.
-	attempts  int            // of it, so far.
-	doubt     bool           // the outcome of one of them is unknown.
-	Floor     node.Timestamp // the highest answered timestamp of the path before the operation began.
+	expect    known // of an open compare-and-set.
+	names     names // how its condition says so.
+	// by path: versions that the client knows to be over.
+	past     map[string][]node.Version
+	key      node.UUID      // of an open write that is tried again when its outcome is unknown; zero: it is not.
+	attempts int            // of it, so far.
+	doubt    bool           // the outcome of one of them is unknown.
+	Floor    node.Timestamp // what was answered on the path before the operation began.
 }
 
 const NoWrite = -1
@@ -49,15 +52,7 @@ type known struct {
 	version node.Version
 }
 
-// condition of a put that requires k.
-func (k *known) condition() node.Condition {
-	if !k.found {
-		return node.Condition{Kind: node.IfNoneMatch, Any: true}
-	}
-	return node.Condition{Kind: node.IfMatch, Versions: []node.Version{k.version}}
-}
-
-// Answer is kvs' part of an answer.
+// Answer is what kvs adds to an answer.
 type Answer struct {
 	hidden  bool // an earlier attempt under the same key was refused: the value at that time is not in the answer.
 	Refused bool // a compare-and-set whose condition was false: found and the value are what was there.
@@ -182,11 +177,12 @@ func (c *Client) Begin() sim.Operation {
 		c.Op.Kind != scenarios.OpList {
 		c.Op.Kind = scenarios.OpGet
 	}
-	c.expect = known{}
+	c.expect, c.names = known{}, names{}
 	if c.Op.Kind.Conditional() {
 		c.expect = c.known[c.Op.Path]
+		c.drawNames()
 	}
-	if c.Op.Kind == scenarios.OpCASDelete && !c.expect.found {
+	if c.Op.Kind == scenarios.OpCASDelete && !c.expect.found && !c.names.any {
 		c.Op.Kind = scenarios.OpDelete
 	}
 	label := c.beginWrite()
@@ -194,7 +190,10 @@ func (c *Client) Begin() sim.Operation {
 	if c.role != sim.RoleProbe && c.Op.Kind != scenarios.OpList {
 		c.history = linearize.Op{Node: sim.NodeName(c.Op.Node), Kind: historyKinds[c.Op.Kind], Path: c.Op.Path,
 			Level: c.Op.Level.String(), Input: label}
-		if c.Op.Kind.Conditional() {
+		switch {
+		case c.names.any:
+			c.history.Kind = c.names.kind(c.Op.Kind)
+		case c.Op.Kind.Conditional():
 			c.history.Expect, c.history.ExpectAbsent = c.expect.label, !c.expect.found
 		}
 		op.History = &c.history
@@ -212,10 +211,10 @@ func (c *Client) beginWrite() (label string) {
 		label = scenarios.Label(c.Op.Value)
 		c.write = l.Begin(c.Op.Path, false, label, c.Op.Value, c.Op.Node, c.number)
 		l.Writes[c.write].TTL, l.Writes[c.write].Begun = c.Op.TTL, c.w.Now()
-		l.Writes[c.write].Named = c.Op.Kind.Conditional() && c.expect.found
+		l.Writes[c.write].Named = c.Op.Kind.Conditional() && c.expect.found && !c.names.any
 	case scenarios.OpDelete, scenarios.OpCASDelete:
 		c.write = l.Begin(c.Op.Path, true, "", nil, c.Op.Node, c.number)
-		l.Writes[c.write].Named = c.Op.Kind.Conditional()
+		l.Writes[c.write].Named = c.Op.Kind.Conditional() && !c.names.any
 	}
 	return label
 }
@@ -228,7 +227,7 @@ func (c *Client) drawKey() {
 		return
 	}
 	// The answer to a compare-and-set that names a version says when the key may have been dropped.
-	named := c.Op.Kind.Conditional() && c.expect.found
+	named := c.Op.Kind.Conditional() && c.expect.found && !c.names.any
 	mayBegin := func() bool { return (named || w.keysOutliveRetries()) && w.keyed.MayBegin(c.Op.Path, w.Now()) }
 	if c.role != sim.RoleProbe && c.Op.Level == node.Linearizable &&
 		chaos.Chance(w.ClientRand(), w.Own.Workload.Retry) && mayBegin() {
@@ -256,7 +255,7 @@ func (c *Client) attempt(op *sim.Operation) {
 	}
 	k := &c.w.calls[0]
 	c.w.calls = c.w.calls[1:]
-	*k = Call{number: c.count, Request: c.Op, Write: c.write, expect: c.expect, Key: c.key}
+	*k = Call{number: c.count, Request: c.Op, Write: c.write, expect: c.expect, names: c.names, Key: c.key}
 	op.Body = k
 }
 
@@ -306,6 +305,9 @@ func (c *Client) End(op *sim.Operation, a *sim.Answer) (again bool) {
 		a.Output = scenarios.Label(a.Value)
 	}
 	a.History = c.historyOf(a, k)
+	if c.names.any && k.Refused {
+		c.refused(a, k)
+	}
 	return false
 }
 
@@ -314,7 +316,7 @@ func (c *Client) historyOf(a *sim.Answer, k *Answer) (out linearize.Answer) {
 	if c.Op.Kind == scenarios.OpGet || k.Refused && !k.hidden {
 		out.Found, out.Output = k.Found, a.Output
 	}
-	if c.Op.Kind.Conditional() {
+	if c.Op.Kind.Conditional() && !c.names.any {
 		out.Applied, out.Shown = !k.Refused, k.Refused && !k.hidden
 	}
 	if k.Version.TS != 0 {
@@ -334,6 +336,9 @@ func (c *Client) learn(a *sim.Answer, k *Answer) {
 	to := known{found: k.Found, version: k.Version}
 	if k.Found {
 		to.label = scenarios.Label(a.Value)
+	}
+	if before := c.known[c.Op.Path]; before.found && before.version != to.version {
+		c.over(c.Op.Path, before.version)
 	}
 	c.known[c.Op.Path] = to
 }

@@ -14,7 +14,7 @@ func (w *World) Forge(rng *rand.Rand, from, to *sim.Replica) (sim.Transport, []b
 		return sim.TransportFrame, nil
 	}
 	data, datagram := outsider.Forge(rng, &outsider.Target{
-		As: as.Status(), To: target.Status(), Cluster: clusterName, Wall: to.Time().Wall, Now: to.Time().Mono,
+		As: as.Status(), To: target.Status(), Cluster: ClusterName, Wall: to.Time().Wall, Now: to.Time().Mono,
 	})
 	if datagram {
 		return sim.TransportDatagram, data

@@ -7,6 +7,8 @@ import (
 
 	"kvs/node"
 	"kvs/node/schema"
+	"kvs/node/swim"
+	"kvs/sim"
 	"kvs/sim/kvs/ledger"
 )
 
@@ -164,7 +166,35 @@ func (w *World) mayWipe(r *Replica) bool {
 	return true
 }
 
-// unknowing counts the replicas that know no configuration, counting `soon` among them.
+// MayPutBack implements sim.Sparer: where nobody remembers a run of the member that its copy does not know of, nobody
+// can tell it from one that has been down; and one that has never met anybody asks nobody. All others run, so that none
+// comes back meanwhile who remembers less.
+func (w *World) MayPutBack(of *sim.Replica, copied sim.Reader) bool {
+	id, known, err := node.StoredIdentity(copied)
+	boot, found, err2 := copied.Get(schema.KeyBoot)
+	if err != nil || err2 != nil || !found || id != w.Replicas[of.Number].ID || len(known) == 0 {
+		return false
+	}
+	fields, err := schema.Open(schema.KeyBoot, boot)
+	if err != nil {
+		return false
+	}
+	next := fields.U64() + 1
+	for n := 1; n <= w.Nodes(); n++ {
+		r := &w.Replicas[n]
+		if n == of.Number {
+			continue
+		}
+		if r.Node == nil || r.Paused() || !slices.ContainsFunc(r.Node.Status().Members, func(m swim.Member) bool {
+			return m.ID == id && swim.RunOf(m.Incarnation) >= next
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// unknowing counts the replicas that know no configuration, and one that is about to be so.
 func (w *World) unknowing(soon *Replica) (count int) {
 	for n := 1; n <= w.Nodes(); n++ {
 		if r := &w.Replicas[n]; r == soon || r.KnownConfig() == nil {
@@ -189,7 +219,7 @@ func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 	left, before, caughtUp := 0, 0, true
 	for n := 1; n <= w.Nodes(); n++ {
 		r := &w.Replicas[n]
-		if r == without || !w.speaksFor(r, path) || w.departing.told && w.departing.number == n {
+		if r == without || r.Older || !w.speaksFor(r, path) || w.departing.told && w.departing.number == n {
 			continue // a member that is leaving will not be asked any more.
 		}
 		if c.Votes(r.ID) {

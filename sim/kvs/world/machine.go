@@ -11,8 +11,8 @@ import (
 	"kvs/sim/kvs/member"
 )
 
-// clusterName is the name of every simulated cluster.
-const clusterName = "sim"
+// ClusterName is the name of every simulated cluster.
+const ClusterName = "sim"
 
 // Fail implements sim.Failer.
 func (w *World) Fail(reply *sim.Reply, detail string) { reply.Body.(*member.Answered).Fail(detail) }
@@ -22,7 +22,7 @@ func (w *World) Start(of *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mach
 	r := &w.Replicas[of.Number]
 	r.Node = nil
 	opts := node.Options{
-		Name: of.Name(), Addr: of.Address(), Cluster: clusterName, Store: of.Reader(), Rand: of.Rand(),
+		Name: of.Name(), Addr: of.Address(), Cluster: ClusterName, Store: of.Reader(), Rand: of.Rand(),
 		Seeds: w.seeds(of.Number), LogLevel: w.LogLevel(),
 		ExpectedMembers: w.firstVoters(), Founder: w.Founders,
 		Tuning: w.Tuning(),

@@ -6,6 +6,7 @@ import (
 
 	"kvs/chaos"
 	"kvs/node"
+	"kvs/sim"
 )
 
 // firstVoters is how many members found the cluster.
@@ -24,7 +25,10 @@ func (w *World) OperateEvery() time.Duration { return w.Own.Voters.Operator }
 // that until the operator promotes it. The request goes to a replica drawn at random, which may be down, cut off or
 // behind.
 func (w *World) Operate() {
-	if w.Own.Voters.Depart > 0 && w.depart() {
+	if w.Phase() == sim.PhaseCore {
+		return // a core gets everything done alone.
+	}
+	if w.renewOlder() || w.Own.Voters.Depart > 0 && w.depart() {
 		return
 	}
 	r := &w.Replicas[1+w.Rand().IntN(w.Nodes())]
@@ -58,6 +62,18 @@ func (w *World) Operate() {
 		id := living[w.Rand().IntN(len(living))]
 		w.demote(r, id, id%3 == 0)
 	}
+}
+
+// renewOlder gives a member that has found out that its data folder is an older copy an empty one, as its log says.
+func (w *World) renewOlder() bool {
+	for n := 1; n <= w.Nodes(); n++ {
+		r := &w.Replicas[n]
+		if r.Older && r.Node != nil && !r.Paused() && r.Node.Mode() == node.ModeFailed {
+			w.Renew(r.Replica)
+			return true
+		}
+	}
+	return false
 }
 
 func (w *World) demote(r *Replica, id node.ID, hold bool) { w.changeVoters(r, node.OpDemote, id, hold) }

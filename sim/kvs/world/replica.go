@@ -19,6 +19,7 @@ type Replica struct {
 	ID         node.ID    // of the latest run; zero after a wipe.
 	former     []node.ID  // of the disk that lost its tail, and of earlier ones that did.
 	identified bool       // that identity is on its disk.
+	Older      bool       // its disk is an older copy of what it was: it must serve nobody.
 	View       *node.View
 
 	// Electorate is the last one in the node's effects.
@@ -71,7 +72,7 @@ type ShownVersion struct {
 // Events are those from which the world updates its state.
 func (w *World) Events() sim.EventSet {
 	return sim.Events(sim.EventStarted, sim.EventNoted, sim.EventDurable, sim.EventReplied,
-		sim.EventCrashed, sim.EventWiped, sim.EventSwapped,
+		sim.EventCrashed, sim.EventWiped, sim.EventPutBack, sim.EventSwapped,
 		sim.EventRotten, sim.EventWatch)
 }
 
@@ -92,6 +93,8 @@ func (w *World) Observe(e *sim.Event) {
 		r.Node, r.Since = nil, w.Now()
 	case sim.EventWiped:
 		w.wiped(w.Of(e.Replica))
+	case sim.EventPutBack:
+		w.putBack(w.Of(e.Replica))
 	case sim.EventSwapped:
 		w.swapped(w.Of(e.Replica), w.Of(e.Other))
 	case sim.EventRotten:
@@ -202,12 +205,25 @@ func (w *World) wiped(r *Replica) {
 	case r.identified:
 		r.former = append(r.former, r.ID)
 	}
-	r.ID, r.identified, r.Config = 0, false, nil
+	r.ID, r.identified, r.Config, r.Older = 0, false, nil, false
 	clear(r.Rotten)
 	w.Disks.Wiped(r.Number)
 }
 
-// swapped handles the exchange of two members' data folders. The identities move with them.
+// putBack takes in what is on a disk that is an older copy.
+func (w *World) putBack(r *Replica) {
+	r.Older, r.digestAt = true, 0
+	scan(r, schema.PrefixRecord, func(key string, value []byte) bool {
+		path, _ := CutRecordPrefix(key)
+		if s, err := slot.Decode(path, value); err == nil {
+			w.Disks.Stored(r.Number, path, &s)
+		}
+		return true
+	})
+}
+
+// swapped takes note that two members have got each other's data folders. An identity is there, and all that goes
+// with it.
 func (w *World) swapped(a, b *Replica) {
 	a.ID, b.ID = b.ID, a.ID
 	a.former, b.former = b.former, a.former
@@ -215,6 +231,7 @@ func (w *World) swapped(a, b *Replica) {
 	a.digest, b.digest = b.digest, a.digest
 	a.digestAt, b.digestAt = b.digestAt, a.digestAt
 	a.Rotten, b.Rotten = b.Rotten, a.Rotten
+	a.Older, b.Older = b.Older, a.Older
 	a.Config, b.Config = b.Config, a.Config
 	w.Disks.swapped(a.Number, b.Number)
 	switch w.departing.number {

@@ -29,7 +29,7 @@ func (w *World) Unsettled(nodes []int) string {
 	if detail := w.digestsDiffer(); detail != "" {
 		return detail
 	}
-	if left := w.expiringLeft(); left != "" {
+	if left := w.expiringLeft(1); left != "" {
 		return left
 	}
 	if w.Scenario().Expects(scenarios.TombstonesEnd) {
@@ -72,7 +72,7 @@ func (w *World) coreUnsettled(members []int) string {
 			return fmt.Sprintf("n%d takes %d of the %d for alive", n, alive, len(members))
 		}
 	}
-	return ""
+	return w.expiringLeft(members[0]) // whoever made the values: they hold the same.
 }
 
 // tombstonesNoted counts the paths that replica n lists as perhaps having a tombstone, except those where a tombstone
@@ -123,58 +123,52 @@ func (w *World) open(r *Replica, path string) bool {
 	return ok && slot.Conflict() && !r.Electorate.Winner(&slot).Final
 }
 
-// decidable reports whether linearizable operations are possible on a path: a majority of the voters knows its promises
-// there. A member that was blind on a path before it became a voter may leave too few; then a value that such an
-// operation wrote does not end.
-func (w *World) decidable(path string) bool {
-	if slot, ok := w.copyOf(1, path); !ok || slot.Consensus == nil {
-		return true // no linearizable operation wrote it: a member ends the value by itself.
+// decidable reports whether linearizable operations can be had on a path: a majority of the voters knows what it
+// promised there, and can be asked. A member that was blind on a path before it became a voter may leave too few; then
+// a value that such an operation wrote does not end. n is a replica that holds the path.
+func (w *World) decidable(n int, path string) bool {
+	if slot, ok := w.copyOf(n, path); !ok || slot.Consensus == nil {
+		return true // no such operation has been here: a member ends the value by itself.
 	}
 	c := w.configInForce()
 	if c == nil {
 		return false
 	}
-	speak := 0
+	speak, core := 0, w.Core()
 	for n := 1; n <= w.Nodes(); n++ {
-		if r := &w.Replicas[n]; c.Votes(r.ID) && w.speaksFor(r, path) {
+		r := &w.Replicas[n]
+		if c.Votes(r.ID) && w.speaksFor(r, path) && (core == nil || slices.Contains(core, n)) {
 			speak++
 		}
 	}
 	return speak >= c.Majority()
 }
 
-// expiringLeft names a value that should have ended by now, or will.
-func (w *World) expiringLeft() string {
+// expiringLeft names a value that replica n should have ended by now, or will. It lists all that will end, and
+// everything that shows and ends is on the list.
+func (w *World) expiringLeft(n int) string {
 	if w.Own.Workload.TTLMax == 0 {
 		return ""
 	}
-	left := ""
-	var listed []string
-	err := w.Replicas[1].Store().Scan(schema.PrefixExpiry, "", func(key string, _ []byte) bool {
-		listed = append(listed, key[len(schema.PrefixExpiry):])
-		return true
-	})
-	if err != nil {
-		panic("sim: the memory store cannot be scanned: " + err.Error())
-	}
-	for _, path := range listed {
-		if !w.open(&w.Replicas[1], path) && w.decidable(path) {
-			return fmt.Sprintf("n1 waits for the end of %q", path)
+	r, left := &w.Replicas[n], ""
+	scan(r, schema.PrefixExpiry, func(key string, _ []byte) bool {
+		if path := key[len(schema.PrefixExpiry):]; !w.open(r, path) && w.decidable(n, path) {
+			left = fmt.Sprintf("n%d waits for the end of %q", n, path)
 		}
+		return left == ""
+	})
+	if left != "" {
+		return left
 	}
-	r := &w.Replicas[1] // it lists all values that expire, and every visible one is on the list.
-	err = r.Store().Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
+	scan(r, schema.PrefixRecord, func(key string, value []byte) bool {
 		path, _ := CutRecordPrefix(key)
 		if slot, err := slot.Decode(path, value); err == nil {
 			if rec := r.Electorate.Visible(&slot); rec.Live() && rec.Expires != 0 && !w.open(r, path) &&
-				w.decidable(path) {
-				left = fmt.Sprintf("n1 shows %s at %q, which ends, and does not wait for it", Text(rec), path)
+				w.decidable(n, path) {
+				left = fmt.Sprintf("n%d shows %s at %q, which ends, and does not wait for it", n, Text(rec), path)
 			}
 		}
 		return left == ""
 	})
-	if err != nil {
-		panic("sim: the memory store cannot be scanned: " + err.Error())
-	}
 	return left
 }

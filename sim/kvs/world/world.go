@@ -33,6 +33,7 @@ type World struct {
 	Disks    Disks
 	answered map[string]node.Timestamp // by path: the highest timestamp in an answer to a client.
 	lineage  lineage
+	refusals map[anyRefused]bool // those that say what was there.
 
 	Founders bool // nodes with empty disks begin a cluster instead of looking for one: for tests of other parts.
 
@@ -136,6 +137,7 @@ func (w *World) digest(n int) uint64 {
 
 // Complete implements sim.Historian.
 func (w *World) Complete(h *linearize.History) {
+	w.withRefusals(h)
 	w.withEnds(h)
 	for i := range h.Promises { // the others are judged without the history.
 		if p := &h.Promises[i]; p.Name == linearize.PromiseLinearizable || p.Name == linearize.PromiseNotLinearizable {
@@ -164,36 +166,6 @@ func (w *World) membersInto(out []NodeEvidence) []NodeEvidence {
 		if e.Up {
 			r.Node.StatusInto(&status)
 			e.Members, e.Status = status.Members, status
-		}
-	}
-	return out
-}
-
-// MayBegin implements sim.CoreChooser: where operations need voters, a majority of the nodes must know the
-// configuration: the others can learn it only from them.
-func (w *World) MayBegin() bool {
-	return w.Own.Workload.Level == node.Eventual || len(w.configs()) > w.Nodes()/2
-}
-
-// MayBeCore implements sim.CoreChooser: a core is a majority of the voters, too, of every configuration that is
-// known anywhere.
-func (w *World) MayBeCore(nodes []int) bool {
-	return !slices.ContainsFunc(w.configs(), func(c *node.Config) bool {
-		voters := 0
-		for _, n := range nodes {
-			if slices.Contains(c.Voters, w.Replicas[n].ID) {
-				voters++
-			}
-		}
-		return voters < c.Majority()
-	})
-}
-
-// configs are those that running members know.
-func (w *World) configs() (out []*node.Config) {
-	for n := 1; n <= w.Nodes(); n++ {
-		if r := &w.Replicas[n]; r.Node != nil && r.Node.Config() != nil {
-			out = append(out, r.Node.Config())
 		}
 	}
 	return out
