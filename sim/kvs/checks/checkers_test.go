@@ -175,7 +175,7 @@ func TestKnownValuesFire(t *testing.T) {
 	k := newValuesCheck(w.World)
 	get := &world.Client{Op: scenarios.Op{Kind: scenarios.OpGet, Path: e.Nodes[0].Records[0].Path, Node: 1}}
 	k.read(get, []byte("nobody"))
-	requireBroken(t, w.Violations(), promiseKnownValues, "nobody ever wrote")
+	requireBroken(t, w.Violations(), promiseKnownValues, "no client ever wrote")
 
 	var put *ledger.Write
 	for i := range w.Ledger.Writes {
