@@ -131,7 +131,7 @@ func f(err error) error {
 var shortFlag = regexp.MustCompile(`(?m)\b(?:kvs|kvsim) [^|;&#\n]*?(?:^|\s)(-[a-zA-Z])\b`)
 
 // hardWords are words of which a reader does not see the noun. docs/style.md has the rule, and quotes some.
-var hardWords = regexp.MustCompile(`(?i)\b(whoever|takes note of|took note of|nobody's|anybody's|lives it)\b`)
+var hardWords = regexp.MustCompile(`(?i)\b(whoever|whomever|takes? note of|took note of|nobody|nobody's|anybody's|lives it)\b`)
 
 // Commands on pages have long flags, which say what they mean, and sentences name their subjects.
 func TestPagesArePlain(t *testing.T) {
@@ -147,6 +147,22 @@ func TestPagesArePlain(t *testing.T) {
 	}
 	require.Len(t, checkPlain("```sh\nkvs get a -c quorum\nkvs put PATH -- -5\n```\nWhoever got one asks.\n"), 2)
 	require.Empty(t, checkPlain("```sh\nkvs get a --consistency quorum | head -n 1\n```\n"))
+}
+
+// The source has plain words too, in comments and in the texts that it prints.
+func TestSourceIsPlain(t *testing.T) {
+	for _, p := range load(t, ".") {
+		for _, f := range p.files {
+			name := p.fset.Position(f.Pos()).Filename
+			b, err := os.ReadFile(name)
+			require.NoError(t, err)
+			for i, line := range strings.Split(string(b), "\n") {
+				if word := hardWords.FindString(line); word != "" {
+					t.Errorf("%s:%d: %q: name the subject", name, i+1, word)
+				}
+			}
+		}
+	}
 }
 
 func checkPlain(page string) (violations []string) {

@@ -15,29 +15,31 @@ import (
 
 // A member whose store has lost data.
 //
-// A store that forgot the last of what was on its disk has forgotten promises, accepted values, acknowledged copies
-// and deletes, and it cannot say which. No question to others brings them back: a promise may be known to no member but
-// who got it, and a record that shows again may be one whose tombstone all members have dropped since. So the
-// identity ends with the store. The world sets the store aside (nothing of it is removed), and starts the node on an
-// empty one with Options.Lost: it takes a new identity, which has promised nothing, and
+// Such a store has forgotten promises, accepted values, acknowledged copies and deletes, and it cannot tell which. The
+// other members cannot tell either: a promise may be known only to the member that received it, and a record that shows
+// again may be one whose tombstone all members have dropped since. So the identity ends with the store. The host sets
+// the store aside (and removes nothing of it), and starts the node on an empty one with Options.Lost. The node takes a
+// new identity, which has promised nothing, and
 //
-//   - it is syncing until it has pulled everything from a member in step. It never takes the cluster for a new one,
-//     does not found one or give its word to a founder, and does not serve what it has after a while: others know
-//     better;
-//   - then it is a member that does not vote, as any newcomer, and is promoted as one: after it has caught up with a
+//   - it is syncing until it has pulled everything from a member in step. It never considers the cluster a new one,
+//     founds none, gives no promise to a founder, and does not begin to serve without a member in step: other members
+//     have newer records;
+//   - then it is a member that does not vote, as every newcomer, and is promoted as one: after it has caught up with a
 //     majority of the voters (catchup.go);
-//   - then it removes the identity that ended. No other member can know that it never comes back; this one does.
+//   - then it removes the identity that ended: only this member knows that it never comes back.
 //
-// The record m/lost says so from the first persist until all that is done, so restarts go on there. It holds a 16-bit
-// count, and the identities that ended.
+// The record m/lost exists from the first persist until all that is done, so that a restart continues there. It holds a
+// 16-bit count, and the identities that ended.
+//
+// This file is part of package node, and no room of its own: it joins bootstrap, configuration and membership.
 
-// Lost is what the world knows of the member in whose place this one is.
+// Lost is what the host knows of the member that this one replaces.
 type Lost struct {
 	Former []slot.ID // the identities that ended; none: they could not be read.
 	Addrs  []string  // where the other members were, beside the seeds.
 }
 
-// lostFormerMax bounds the identities that are remembered: a disk that loses more in a row needs a person.
+// lostFormerMax bounds the identities that are remembered: a disk that loses more in a row needs an operator.
 const lostFormerMax = 16
 
 const lostInterval = time.Second

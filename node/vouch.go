@@ -13,7 +13,8 @@ import (
 // is older than tombstones that were not kept for it; or its data folder may be an older copy, which has forgotten
 // promises and acknowledged writes. So it serves no client and has no voice among the voters before another member has
 // told it, in an answer to its own question, that it is a member still (swim.Vouched). The others remember the number
-// of its latest run, which says whether the folder is an older copy.
+// of its latest run, which shows whether the folder is an older copy. It joins what membership, modes and bootstrap know,
+// so it is part of package node, and no room of its own.
 //
 // When no member can be asked within vouchWait it serves all the same: after a power cut one has to be first, and an
 // eventual store does not wait for the dead. A node in its first run, and one that has never met another, has no member
@@ -53,7 +54,7 @@ func (n *Node) watchVouch() {
 		n.failOlder(other)
 	case n.Now.Mono >= n.vouch.until:
 		n.Log(contract.LogWarn,
-			"no other member answers: this node serves without knowing whether it is a member still", "waited",
+			"no other member answers: this node serves without knowing whether it is still a member", "waited",
 			vouchWait)
 	default:
 		return
@@ -67,7 +68,7 @@ func (n *Node) failOlder(other uint64) {
 	n.modes.Fail(fmt.Sprintf("the data folder of this node is an older copy: it is in its %d. run, "+
 		"and the other members remember another one, its %d. "+
 		"What it has acknowledged since the copy was made is not in it, "+
-		"so it serves nobody. Stop it and put the newest folder back; if that one is lost, remove this member "+
+		"so it serves no client. Stop it and put the newest folder back; if that one is lost, remove this member "+
 		"(kvs members remove %s, on another node), set the folder aside, and start the node with an empty one",
 		n.Boots, other, n.Self))
 	n.Log(contract.LogError, n.modes.Failure())

@@ -55,13 +55,13 @@ const (
 	fateOnItsWay messageFate = iota
 	fateBlocked
 	fateLost
-	fateNobody
+	fateAbsent
 	fateArrived
 )
 
 var messageFateWords = [...]string{
 	fateOnItsWay: "on its way", fateBlocked: "lost, the link is cut", fateLost: "lost",
-	fateNobody: "lost, nobody was there", fateArrived: "arrived",
+	fateAbsent: "lost, no node was there", fateArrived: "arrived",
 }
 
 // note records a message that is being sent.
@@ -237,7 +237,7 @@ func (w *World) arrives(slot int32) (packet, bool) {
 		w.stats.lost++
 		return p, false
 	case w.replicas[p.to].machine == nil:
-		w.net.end(&p, fateNobody, w.now)
+		w.net.end(&p, fateAbsent, w.now)
 	default:
 		w.net.end(&p, fateArrived, w.now)
 	}

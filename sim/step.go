@@ -37,7 +37,7 @@ func (w *World) dropInput(e entry) {
 	case entryPacket:
 		p := w.net.packets.Take(e.slot)
 		w.recordEnd(&p, false)
-		w.net.end(&p, fateNobody, w.now)
+		w.net.end(&p, fateAbsent, w.now)
 		w.lose(int(p.from), int(p.to), p.transport)
 	case entryRequest:
 		w.calls.Drop(e.slot)

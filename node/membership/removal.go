@@ -95,7 +95,7 @@ func (m *Machine) Retirement() string {
 		verb = "was removed"
 	}
 	at := time.UnixMilli(int64(self.GoneAt)).UTC().Format("2006-01-02 15:04:05 UTC")
-	return fmt.Sprintf("this member %s on %s, and serves nobody any more: stop it; to join again as a new member, "+
+	return fmt.Sprintf("this member %s on %s, and no longer serves clients: stop it; to join again as a new member, "+
 		"set its data folder aside (it may hold the last copy of something) and start it with an empty one; "+
 		"if its membership should not have ended, see kvs recover --not-removed",
 		verb, at)

@@ -121,7 +121,7 @@ func (m *Machine) board(w *operation, b slot.Ballot, d *draft, found *Joined) bo
 			*d = kept // it stands before all others in the batch.
 			return true
 		case found.Current.TS >= w.First || m.mayHaveEnded(w):
-			return false // it leads a round of its own, and is told that nobody knows.
+			return false // it leads a round of its own, and ends as unknown.
 		}
 	}
 	fresh := Attempt{Request: w.Request, UUID: w.UUID, Ballot: b}

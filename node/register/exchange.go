@@ -45,9 +45,8 @@ func (m *Machine) beginExchange(o *operation, p phase) {
 		m.ownVote(o)
 	}
 	if p == phaseAccept && len(o.against) > 0 {
-		// Another proposer's PREPARE has come here since. Nobody has heard of the record yet, so nothing has happened,
-		// and the operation can begin anew with nothing to be found out about. Had it been sent, it could be chosen or
-		// not.
+		// Another proposer's PREPARE has come here since. No other member has the record yet, so it cannot have
+		// been chosen, and the operation begins anew. Had it been sent, it might have been chosen.
 		m.backOff(o)
 		return
 	}

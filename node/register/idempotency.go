@@ -29,8 +29,8 @@ func (j *Joined) Carry(ballot slot.Timestamp) []slot.Applied {
 }
 
 // forgotten reports whether a write under an idempotency key finds another version than it wants, and an earlier
-// attempt may be the reason that nobody remembers: the version that is wanted is older than the list. Of a condition
-// that names no version nothing of the kind can be said.
+// attempt may be the reason, which no voter remembers: the version that is wanted is older than the list. For a
+// condition that names no version this cannot be told.
 func forgotten(r *contract.Request, j *Joined) bool {
 	if r.Key.IsZero() || r.Condition.Kind != contract.IfMatch || len(r.Condition.Versions) == 0 ||
 		r.Condition.Holds(&j.Current) {

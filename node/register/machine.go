@@ -19,7 +19,7 @@ type Owner interface {
 
 	// Write puts an encoded slot in the running step's persist, and in every index that lists it.
 	Write(path string, stored slot.Stored) contract.PersistID
-	// Chosen takes note of a slot in which a linearizable operation has made a candidate the value of the path.
+	// Chosen records a slot in which a linearizable operation has made a candidate the value of the path.
 	Chosen(path string, s *slot.Slot)
 	// ListTombstone lists a path whose slot has to end as a tombstone does; UnlistTombstone takes it from the list.
 	ListTombstone(path string)
@@ -32,7 +32,7 @@ type Owner interface {
 }
 
 // Machine runs the rounds of this member, and votes in those of others. Its operations are sorted by round. Those of
-// one path run one after the other, so that a member does not compete with itself; looks disturb nobody and do not
+// one path run one after the other, so that a member does not compete with itself; looks change nothing and do not
 // queue. It is not safe for concurrent use: the goroutine of its node owns it.
 type Machine struct {
 	*step.Shared

@@ -213,7 +213,7 @@ func (m *Machine) endRound(o *operation, after contract.PersistID, resp contract
 	m.endTurn(o)
 }
 
-// endUnknown ends a write of which nobody can tell whether it got in.
+// endUnknown ends a write that may or may not have been applied.
 func (m *Machine) endUnknown(o *operation, detail string) {
 	m.Counters.RoundsUnknown++
 	m.endRound(o, 0, contract.Response{
@@ -235,8 +235,7 @@ func (m *Machine) refuseRound(o *operation, code contract.Code, detail string) {
 	m.endRound(o, 0, resp)
 }
 
-// late ends an operation whose time is up before anything of it was sent to be accepted: whoever asked for it does not
-// want it any more. It reports whether it has. After a pause of this process, messages may come before the Tick that
+// late ends an operation whose time is up before an ACCEPT of it was sent: its client no longer waits. It reports whether it has. After a pause of this process, messages may come before the Tick that
 // gives up.
 func (m *Machine) late(o *operation) bool {
 	if m.Now.Mono < o.deadline || o.First != 0 {

@@ -62,7 +62,7 @@ type operation struct {
 	first   bool         // and whether nothing showed before that.
 
 	firstAt  time.Duration
-	internal bool               // nobody waits for the answer.
+	internal bool               // of the node itself: no client waits for the answer.
 	created  bool               // of that version: nothing showed before it.
 	writes   bool               // next is the operation's own version, not what was there before.
 	next     *slot.Consensus    // what ACCEPT carries; shared, never written to.
@@ -98,7 +98,7 @@ func (m *Machine) Begin(r *contract.Request) {
 		m.Refuse(r, contract.CodeOverloaded, fmt.Sprintf("%d operations wait for other members already", opsMax))
 	default:
 		o := &operation{Attempt: Attempt{Request: r}, deadline: m.Now.Mono + timeout}
-		if r.Deadline != 0 { // the honest answer shall come before nobody waits for it any more.
+		if r.Deadline != 0 { // so that "unknown" reaches the client while it still waits.
 			o.deadline = m.Now.Mono + (r.Deadline-m.Now.Mono)/10*9
 		}
 		if r.Op != contract.OpGet {
@@ -119,8 +119,8 @@ func (m *Machine) Absorb(path string) {
 	}
 }
 
-// End begins a linearizable delete of just this version, which nobody waits for, and reports whether it has begun: not
-// while there is no majority to be had, nor while many operations are under way.
+// End begins a linearizable delete of just this version, for which no client waits, and reports whether it has begun:
+// not without a majority of the voters, nor while many operations are under way.
 func (m *Machine) End(path string, v slot.Version) bool {
 	if !m.mayBeginInternal() {
 		return false
@@ -146,7 +146,7 @@ func (m *Machine) mayBeginInternal() bool {
 	return m.InForce != nil && m.VotersAlive() >= m.InForce.Majority() && m.open < internalMax
 }
 
-// beginInternal begins an operation of the node itself: nobody waits for its answer.
+// beginInternal begins an operation of the node itself: no client waits for its answer.
 func (m *Machine) beginInternal(a Attempt) {
 	m.beginOp(&operation{Attempt: a, internal: true, deadline: m.Now.Mono + timeout})
 }

@@ -36,8 +36,8 @@ func Join(answers []Seen, epoch uint64, e *slot.Electorate) Joined {
 	return j
 }
 
-// joinEventual is the union of the eventual halves, with the votes of those who answered: each holds its own slot, and
-// has voted for what was alone in it. Nobody casts a vote here: the result is stored nowhere.
+// joinEventual is the union of the eventual halves, with the votes of the members that answered: each holds its own
+// slot, and has voted for what was alone in it. The union casts no vote, because it is not stored.
 func joinEventual(answers []Seen) (out slot.Slot) {
 	top := &slot.Slot{}
 	for i := range answers {

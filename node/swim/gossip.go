@@ -71,7 +71,7 @@ func (m *Machine) appendRumours(b []byte, to *peer, room int) ([]byte, int) {
 	for i := range m.rumours {
 		r := &m.rumours[i]
 		line, accuser := m.line(r.id)
-		invariant(line != nil, "rumour about nobody", int(r.id))
+		invariant(line != nil, "rumour about no member", int(r.id))
 		if to != nil && r.id == to.ID { // the recipient knows itself best, ...
 			if m.size() <= 2 {
 				r.times++ // ... and there is no other member to receive it.

@@ -174,7 +174,7 @@ func (m *Machine) Datagram(now time.Duration, from string, data []byte, out *Out
 		return err
 	}
 	m.now = now
-	if in.sender == m.self.ID { // a member never writes to itself: another process has this ID, or the sender is forged.
+	if in.sender == m.self.ID { // another process has this ID, or the sender is forged.
 		m.doubtClash(now, from, out)
 		return nil
 	}
@@ -253,8 +253,8 @@ func (m *Machine) Count(s State) int {
 // Counters returns a copy of the counters.
 func (m *Machine) Counters() Counters { return m.counters }
 
-// Clash returns the last other process that has confirmed that it has this member's ID, which happens when a data folder
-// was copied. The cluster then sees only one of the two at a time: the operator has to stop one and give it an empty
+// Clash returns the last other process that has confirmed that it has this member's ID. This happens when a data
+// folder was copied. The cluster then sees only one of the two at a time: the operator has to stop one and give it an empty
 // folder.
 func (m *Machine) Clash() (Member, bool) { return m.clash, m.clash.ID != 0 }
 

@@ -11,7 +11,7 @@ import (
 // The messages of a bootstrap. Strings, counts and slots are as in records_codec.go.
 //
 //	hello      standing u8 (1 ready, 2 serving, 3 pulling, 4 empty), asks u64 (0: nothing; else: tell me yours,
-//	           and repeat this), answers u64 (0: nobody has asked; else: what is repeated)
+//	           and repeat this), answers u64 (0: no question; else: what is repeated)
 //	plan-ask   seq u64
 //	plan       ready u8, keys u64, bytes u64, count, {bound u64}      not ready: so far, no bounds yet
 //	page-ask   seq u64, lo u64, hi u64, from, bytes u32

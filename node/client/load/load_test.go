@@ -294,7 +294,8 @@ func TestReportIsStableJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"op":"","consistency":"","clients":0,"keys":0,
 		"value_bytes":0,"seconds":0,"interrupted":false,
-		"operations":0,"operations_per_second":0,"errors":0,"latency_ms":{"min":0,"mean":0,"p50":0,"p90":0,"p99":0,"p99_9":0,"max":0},
+		"operations":0,"operations_per_second":0,"errors":0,
+		"latency_ms":{"min":0,"mean":0,"p50":0,"p90":0,"p99":0,"p99_9":0,"max":0},
 		"errors_latency_ms":{"min":0,"mean":0,"p50":0,"p90":0,"p99":0,"p99_9":0,"max":0},
 		"errors_by_code":{"no_quorum":1}}`, string(b))
 }

@@ -6,7 +6,7 @@
 //
 // All files are in one folder.
 //
-//	MARK                       the last acknowledged record, and the last one that the store behind has on its disk: mark.go
+//	MARK                       the last acknowledged record, and the last one on the disk of the store behind: mark.go
 //	0000000000000007.segment   the records, in the order of the numbers of the segments
 //
 // A segment is full of zeros on real blocks before the first record goes into it, so that a record needs neither new

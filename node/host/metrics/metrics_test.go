@@ -92,7 +92,7 @@ func TestNamesAreDocumented(t *testing.T) {
 	require.NoError(t, err)
 	documented := map[string]string{}
 	for _, row := range regexp.MustCompile(
-		`(?m)^\t\| (kvs_\w+) +\| (\w+) +\| ([a-z, ]*?) +\| .+ \|$`).FindAllStringSubmatch(f.Doc.Text(), -1) {
+		`(?m)^\t\| (kvs_\w+) +\| (\w+) +\| ([a-z, ]*?) ?\| .+ \|$`).FindAllStringSubmatch(f.Doc.Text(), -1) {
 		documented[row[1]] = row[2] + " " + row[3]
 	}
 	m := newMetrics(t, Options{})

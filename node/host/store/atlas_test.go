@@ -239,18 +239,20 @@ func atlasOfRot(t *testing.T) tally {
 
 const atlasHead = `# Faults of the disk
 
-What the store of a node loses when the disk fails it, by counting. A test makes this page: ` +
-	"`go test ./node/host/store -run TestAtlas -update`" + `. Journal
-and tables in memory are those of production, over a folder in memory with the faults of a disk; Badger is replaced by something that promises what
-` + "`node/host/badgerstore`" + ` promises. ` + "`TestPowerLoss`" + ` there holds Badger to that. The run has %d batches of one to six changes, with a segment
-of 8 KiB and a table of 6 KiB, so that everything happens often. ` + "`make disk RUNS=n`" + ` crashes and fails n longer runs.
-` + "`TestFileSystemShutDown`" + ` lets the power fail under a real process on a real ext4, where it can mount one.
+What the store of a node loses when the disk fails it, by counting. A test makes this page:
+` + "`go test ./node/host/store -run TestAtlas -update`" + `. Journal and tables in memory are those of
+production, over a folder in memory with the faults of a disk; a stand-in for Badger promises what
+` + "`node/host/badgerstore`" + ` promises. ` + "`TestPowerLoss`" + ` there holds Badger to that. The run has
+%d batches of one to six changes, with a segment of 8 KiB and a table of 6 KiB, so that everything happens
+often. ` + "`make disk RUNS=n`" + ` crashes and fails n longer runs. ` + "`TestFileSystemShutDown`" + ` lets the
+power fail under a real process on a real ext4, where it can mount one.
 
 ## A crash
 
-A crash comes before each event of the run, and keeps nothing of what was not synced, all of it, or any part: each sector of 512 bytes as it was at
-any moment since its last sync, and the changes of names up to any moment. Then the store is opened. *The last batches too*: batches that were not
-acknowledged yet are there, whole. *Lost*: an acknowledged batch is missing, or a part of a batch is there.
+A crash comes before each event of the run, and keeps nothing of what was not synced, all of it, or any part:
+each sector of 512 bytes as it was at any moment since its last sync, and the changes of names up to any moment.
+Then the store is opened. *The last batches too*: batches that were not acknowledged yet are there, whole.
+*Lost*: an acknowledged batch is missing, or a part of a batch is there.
 
 `
 
@@ -261,24 +263,26 @@ func TestAtlas(t *testing.T) {
 	atlasOfCrashes(t).table(&b, "a crash before", "what was acknowledged", "the last batches too", "lost")
 	b.WriteString(`## An error
 
-Each event fails, once, or from then on for ever. *Writes end*: the next batch is refused, and so are all others; readers see what was durable, and
-the node stops with the reason. *It goes on*: nothing depended on it, or the run was over. In no case is a batch acknowledged that the next start
-does not have.
+Each event fails, once, or from then on for ever. *Writes end*: the next batch is refused, and so are all
+others; readers see what was durable, and the node stops with the reason. *It goes on*: nothing depended on it,
+or the run was over. In no case is a batch acknowledged that the next start does not have.
 
 `)
 	atlasOfErrors(t).table(&b, "what fails", "once: writes end", "it goes on", "for ever: writes end", "it goes on")
 	b.WriteString(`## A full disk
 
-Each event that needs room finds none, once. A segment is full of blocks before it is used, so a write to it needs no room.
+Each event that needs room finds none, once. A segment is full of blocks before it is used, so a write to it
+needs no room.
 
 `)
 	atlasOfFullDisks(t).table(&b, "no room for", "a batch was refused, and taken later", "nothing was refused")
 	b.WriteString(`## Rot
 
-Every 61st bit of each file is inverted, one at a time, after the process was killed and after a loss of power that kept nothing of what was
-not synced. *No effect*: the bit is in what Badger has already, in a slot of the mark that does not count, or in no use. *Unnoticed*: acknowledged
-batches are missing, and the start does not say so. That is the end of the journal after a loss of power: the mark was synced up to a second before
-it, and no later record says that the rotten one was on the disk. It looks like a torn end.
+Every 61st bit of each file is inverted, one at a time, after the process was killed and after a loss of power
+that kept nothing of what was not synced. *No effect*: the bit is in what Badger has already, in a slot of the
+mark that does not count, or in no use. *Unnoticed*: acknowledged batches are missing, and the start does not
+say so. That is the end of the journal after a loss of power: the mark was synced up to a second before it, and
+no later record says that the rotten one was on the disk. It looks like a torn end.
 
 `)
 	rot := atlasOfRot(t)

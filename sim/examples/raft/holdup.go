@@ -35,7 +35,7 @@ func (c *cluster) Explain(h *sim.Holdup) {
 
 func nodeName(id uint64) string {
 	if id == raft.None {
-		return "nobody"
+		return "no node"
 	}
 	return fmt.Sprintf("n%d", id)
 }

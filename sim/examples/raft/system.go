@@ -72,7 +72,7 @@ func (c *cluster) leader(nodes []int) (leader *Machine) {
 func (c *cluster) Unsettled(nodes []int) string {
 	leader := c.leader(nodes)
 	if leader == nil {
-		return "nobody leads"
+		return "no leader"
 	}
 	if c.w.Phase() == sim.PhaseLiveness {
 		if missing := c.missing(leader); len(missing) > 0 {

@@ -10,7 +10,7 @@ import (
 // departure is a member that is leaving. There is one at a time, and the next begins only when the cluster is whole
 // again: an operator that takes out a majority has no cluster left.
 type departure struct {
-	number int // zero: nobody is.
+	number int // zero: no member is leaving.
 	leaves bool
 	told   bool          // the request to leave, or to remove it, has been made.
 	since  time.Duration // when it began; of the last one, when it ended.
