@@ -47,8 +47,7 @@ var longFunctions = map[string]int{}
 
 // wideLines are how many lines of a folder, those below it included, are wider than columnsMax.
 var wideLines = map[string]int{
-	".":    45,
-	"node": 52,
+	".": 45,
 }
 
 // slack is by how much an entry may be above what there is.

@@ -42,8 +42,8 @@ to begin with. Metrics whose names begin with ` + "`go_` and `process_`" + ` are
 		rows++
 	}
 	require.Equal(t, strings.Count(string(doc), "//\t| kvs_"), rows, "a row of the table was not understood")
-	b.WriteString("\nThe results of `kvs_datagrams_total` are `in`, `in_oversize`, `in_dropped`, `in_refused`, `in_replayed`,\n" +
-		"`out`, `out_oversize`, `unresolved` and `error`. The limits of `kvs_refusals_total` are\n" +
+	b.WriteString("\nThe results of `kvs_datagrams_total` are `in`, `in_oversize`, `in_dropped`, `in_refused`, " +
+		"`in_replayed`,\n`out`, `out_oversize`, `unresolved` and `error`. The limits of `kvs_refusals_total` are\n" +
 		"`connections_per_address`, `requests_per_second`, `body_bytes_max` and `connections`.\n")
 	return b.String()
 }

@@ -83,8 +83,8 @@ func (o *operation) repeated(j *Joined) contract.Response {
 }
 
 // gather takes into o's batch what waits behind it on the path. found is what o's PREPARE showed. An operation of the
-// member itself goes alone: of a batch only the last record is stored, and the end of a value has to leave its tombstone
-// for all who look for it (the collection of tombstones, and checkers).
+// member itself goes alone: of a batch only the last record is stored, and the end of a value has to leave its
+// tombstone for the collection of tombstones, and for checkers.
 func (m *Machine) gather(o *operation, d *draft, found *Joined) {
 	if o.internal || schema.IsConfigPath(o.Request.Path) {
 		return

@@ -12,8 +12,8 @@ import (
 	"kvs/node/step/steptest"
 )
 
-// What an operation is told is about the attempt that was sent. One that was made since, and not sent, because this member
-// itself had promised somebody else more by then, has a version that nobody will ever see.
+// The answer to an operation is about the attempt that was sent. An attempt that was made since, and not sent, because
+// this member had made a higher promise by then, has a version that no member ever stores.
 func TestTheAnswerIsOfTheAttemptThatWasSent(t *testing.T) {
 	m := New(&step.Shared{Self: 1}, nil)
 	o := &operation{Attempt: Attempt{Request: &contract.Request{Op: contract.OpPut, Path: "a"}, UUID: slot.UUID{1}}}

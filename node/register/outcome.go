@@ -44,7 +44,8 @@ func (m *Machine) evaluate(o *operation) {
 			"whether it got in first cannot be told: read the path before you write again")
 	case VerdictForgotten:
 		m.endUnknown(o, fmt.Sprintf("since the version that the condition wants, the path has had %d writes under "+
-			"idempotency keys, or was deleted longer than tombstone_grace ago: whether an earlier attempt was applied is "+
+			"idempotency keys, or was deleted longer than tombstone_grace ago: whether an earlier attempt was "+
+			"applied is "+
 			"not known any more; read the path", slot.AppliedMax))
 	default:
 		d := draft{top: j.Top}
@@ -235,8 +236,8 @@ func (m *Machine) refuseRound(o *operation, code contract.Code, detail string) {
 	m.endRound(o, 0, resp)
 }
 
-// late ends an operation whose time is up before an ACCEPT of it was sent: its client no longer waits. It reports whether it has. After a pause of this process, messages may come before the Tick that
-// gives up.
+// late ends an operation whose time is up before an ACCEPT of it was sent: its client no longer waits. It reports
+// whether it has. After a pause of this process, messages may come before the Tick that gives up.
 func (m *Machine) late(o *operation) bool {
 	if m.Now.Mono < o.deadline || o.First != 0 {
 		return false

@@ -12,10 +12,10 @@ import (
 // The linearizable level: the proposer. Every path is a register of its own, agreed on by the voters of the
 // configuration in force; any member proposes, there is no leader.
 //
-//	read   look at a majority; if all hold the same record for certain, answer (one round trip, nothing written). Otherwise a
-//	       full round that repeats what is there.
-//	write  PREPARE under a ballot above everything seen; a majority promises and shows what it holds; evaluate the condition;
-//	       ACCEPT the new record; a majority has it on disk: done.
+//	read   look at a majority; if all hold the same record for certain, answer (one round trip, nothing written).
+//	       Otherwise a full round that repeats what is there.
+//	write  PREPARE under a ballot above everything seen; a majority promises and shows what it holds; evaluate the
+//	       condition; ACCEPT the new record; a majority has it on disk: done.
 //
 // The rounds are those of Paxos (Lamport, "Paxos Made Simple", 2001, section 2), with a register's value changing from
 // ballot to ballot as in CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs", 2018, section 2.2). A

@@ -15,7 +15,8 @@ type Seen struct {
 
 // Joined is what a majority's slots amount to.
 type Joined struct {
-	Current   slot.Record     // what shows: of the consensus half the record with the highest ballot, of the eventual halves the union.
+	// What shows: of the consensus half the record with the highest ballot, of the eventual halves the union.
+	Current   slot.Record
 	Top       slot.Timestamp  // the highest version in any of them; a write has to be above.
 	Consensus *slot.Consensus // the one with the highest ballot; nil: there is none.
 	Before    slot.Version    // what was written under the operation's idempotency key before,
@@ -27,7 +28,8 @@ type Joined struct {
 func Join(answers []Seen, epoch uint64, e *slot.Electorate) Joined {
 	all := joinEventual(answers)
 	for i := range answers {
-		if c := answers[i].Slot.Consensus; c.Accepted() && (!all.Consensus.Accepted() || c.Ballot.Compare(all.Consensus.Ballot) > 0) {
+		c := answers[i].Slot.Consensus
+		if c.Accepted() && (!all.Consensus.Accepted() || c.Ballot.Compare(all.Consensus.Ballot) > 0) {
 			all.Consensus = c
 		}
 	}
@@ -86,11 +88,12 @@ const (
 	VerdictApplied                      // the same: it is what an earlier attempt of this operation wrote.
 	VerdictAppliedBefore                // the same: an earlier request with this idempotency key wrote what it wanted.
 	VerdictReused                       // the same: another request had this idempotency key.
-	VerdictVoid                         // write that there is nothing, so that an earlier attempt that may linger cannot get in.
-	VerdictWrite                        // make the new value chosen.
-	VerdictHigher                       // begin anew under a higher ballot: this one is not above what is there.
-	VerdictUnknown                      // whether an earlier attempt got in cannot be told.
-	VerdictForgotten                    // the same: what was decided under idempotency keys then is not known any more.
+	// write that there is nothing, so that an earlier attempt that may linger cannot get in.
+	VerdictVoid
+	VerdictWrite     // make the new value chosen.
+	VerdictHigher    // begin anew under a higher ballot: this one is not above what is there.
+	VerdictUnknown   // whether an earlier attempt got in cannot be told.
+	VerdictForgotten // the same: what was decided under idempotency keys then is not known any more.
 )
 
 // Attempt is what the decision about an operation rests on, besides what a majority showed.

@@ -19,8 +19,8 @@ import (
 //	       each candidate: flags u8 (bit 0 tombstone, bit 1 expires), uuid, origin u64, content type length u16, value
 //	       length u32, with bit 1 the wall time in milliseconds at which it expires u64, content type, value
 //	       each vote: member u64, uuid
-//	       format 2 only: flags u8 (bit 0 weak, bit 1 blind, bit 2 there is an accepted record), promised ballot, and if
-//	       there is one, the ballot of the accepted record, its version u64, the record as a candidate, and the writes
+//	       format 2 only: flags u8 (bit 0 weak, bit 1 blind, bit 2 an accepted record), promised ballot, and if there
+//	       is one, the ballot of the accepted record, its version u64, the record as a candidate, and the writes
 //	       applied under idempotency keys: count u8, {key 16 bytes, version}
 //	last 4 CRC-32C over the path and everything before
 //

@@ -254,8 +254,8 @@ func (m *Machine) Count(s State) int {
 func (m *Machine) Counters() Counters { return m.counters }
 
 // Clash returns the last other process that has confirmed that it has this member's ID. This happens when a data
-// folder was copied. The cluster then sees only one of the two at a time: the operator has to stop one and give it an empty
-// folder.
+// folder was copied. The cluster then sees only one of the two at a time: the operator has to stop one and give it an
+// empty folder.
 func (m *Machine) Clash() (Member, bool) { return m.clash, m.clash.ID != 0 }
 
 // forgive discards the evidence of silence after this member was itself paused: the answers to its probes may still

@@ -43,8 +43,9 @@ type Options struct {
 	// Scrub reads the tables while the store is open.
 	Scrub Scrub
 
-	// Damaged is called, once, when damage was found after Open, with the error that the next Open will return. The store
-	// is to be closed then. A goroutine of the store calls it, and it must not call the store. Default: a log line.
+	// Damaged is called, once, when damage was found after Open, with the error that the next Open will return. The
+	// store is to be closed then. A goroutine of the store calls it, and it must not call the store. Default: a log
+	// line.
 	Damaged func(error)
 
 	// Progress is called while Open checks the tables, with how many are done, from several goroutines. Default: no
