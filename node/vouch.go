@@ -13,8 +13,8 @@ import (
 // is older than tombstones that were not kept for it; or its data folder may be an older copy, which has forgotten
 // promises and acknowledged writes. So it serves no client and has no voice among the voters before another member has
 // told it, in an answer to its own question, that it is a member still (swim.Vouched). The others remember the number
-// of its latest run, which shows whether the folder is an older copy. It joins what membership, modes and bootstrap know,
-// so it is part of package node, and no room of its own.
+// of its latest run, which shows whether the folder is an older copy. The code joins what membership, modes and
+// bootstrap know, so it is part of package node, and no room of its own.
 //
 // When no member can be asked within vouchWait it serves all the same: after a power cut one has to be first, and an
 // eventual store does not wait for the dead. A node in its first run, and one that has never met another, has no member

@@ -26,7 +26,7 @@ const (
 //	m/identity  id u64, born u64, cluster string     written once
 //	m/boot      boots u64, clock bound u64           at each start and whenever the clock needs a higher bound
 //	m/uptime    see node/expiry                      while values expire
-//	m/older     run u64                              when another member has told that the data folder is an older copy
+//	m/older     run u64                              another member has told that the data folder is an older copy
 //	m/mode      see node/modes                       while the operator wants the node to be read-only
 //	m/stamps    see node/tombstones                  when tombstones are dropped
 //	m/config    see node/voting                      the configuration in force

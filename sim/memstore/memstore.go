@@ -56,7 +56,7 @@ func (s *Store) Scan(prefix, from string, fn func(key string, value []byte) bool
 // reuse its buffers.
 func (s *Store) Apply(changes []machine.Change) error { return s.apply(changes, s.keep) }
 
-// Take is Apply of values that are the store's from then on: nobody writes to them any more.
+// Take is Apply of values that are the store's from then on: the caller must not change them any more.
 func (s *Store) Take(changes []machine.Change) error {
 	return s.apply(changes, func(value []byte) []byte { return value })
 }

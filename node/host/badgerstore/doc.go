@@ -39,7 +39,7 @@
 // programs get an error. Apply therefore looks at the free space first, and Gauge lets the host stop taking writes
 // earlier. Against others who fill the disk at once there are the blocks of the logs, which are reserved when they are
 // made, and the ballast, which is given up within milliseconds. What is left is a table that Badger writes just
-// then, to a mapped file whose blocks nobody can reserve before: v4 has no other way to write one. The process ends
+// then, to a mapped file whose blocks cannot be reserved before: v4 has no other way to write one. The process ends
 // then; nothing that was acknowledged is lost, and it starts again on the full disk, to be read (noroom.go).
 //
 // Begin with Open and Options.

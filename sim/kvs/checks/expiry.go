@@ -226,7 +226,7 @@ func (c *overdueCheck) shows(r *world.Replica, path string) (v node.Version) {
 	return rec.Version()
 }
 
-// stored takes note of a slot that has become durable on replica n, which shows rec of it, settled: for good.
+// stored records a slot that has become durable on replica n, which shows rec of it, settled: for good.
 func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record, settled bool) {
 	m := &c.members[n]
 	_, candidate := s.Find(rec.UUID)

@@ -204,7 +204,7 @@ func wordsIn(e *sim.Event) (out []wire.Collected) {
 
 func bodyOf(frame []byte) []byte { return frame[envelopeHeader : len(frame)-envelopeSeal] }
 
-// answered takes note of what a member acknowledges: everything that it had sealed before is too old then.
+// answered records what a member acknowledges: everything that it had sealed before is too old then.
 func (c *floorCheck) answered(r *world.Replica, sends []sim.Send) {
 	m := &c.members[r.Number]
 	last := m.sealed

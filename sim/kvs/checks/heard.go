@@ -13,7 +13,7 @@ import (
 )
 
 // deathCheck reads what members tell each other of deaths, and looks at the member table of the one that hears it,
-// when the step is over: a member that has heard of a death takes nobody for alive at that incarnation or a lower one.
+// when the step is over: a member that has heard of a death considers it alive at no incarnation up to that one.
 // If the news were dropped, a late rumour from between the two would bring the dead member back.
 type deathCheck struct {
 	check

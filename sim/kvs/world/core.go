@@ -11,7 +11,7 @@ import (
 // was promised may lie with either; then there is no core, and the phase is left out.
 
 // MayBegin implements sim.CoreChooser: where operations need voters, the configuration must be known to a majority
-// of the nodes: nobody else could teach it to the rest.
+// of the nodes: no other node could teach it to the rest.
 func (w *World) MayBegin() bool {
 	if w.Own.Workload.Level == node.Eventual {
 		return true

@@ -166,8 +166,8 @@ func (w *World) mayWipe(r *Replica) bool {
 	return true
 }
 
-// MayPutBack implements sim.Sparer: where nobody remembers a run of the member that its copy does not know of, nobody
-// can tell it from one that has been down; and one that has never met anybody asks nobody. All others run, so that none
+// MayPutBack implements sim.Sparer: where no member remembers a run of the member that its copy does not have,
+// none can tell it from one that has been down; and one that has never met a member asks none. All others run, so none
 // comes back meanwhile who remembers less.
 func (w *World) MayPutBack(of *sim.Replica, copied sim.Reader) bool {
 	id, known, err := node.StoredIdentity(copied)

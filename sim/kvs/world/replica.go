@@ -19,7 +19,7 @@ type Replica struct {
 	ID         node.ID    // of the latest run; zero after a wipe.
 	former     []node.ID  // of the disk that lost its tail, and of earlier ones that did.
 	identified bool       // that identity is on its disk.
-	Older      bool       // its disk is an older copy of what it was: it must serve nobody.
+	Older      bool       // its disk is an older copy of what it was: it must serve no client.
 	View       *node.View
 
 	// Electorate is the last one in the node's effects.

@@ -72,7 +72,7 @@ func (w *World) coreUnsettled(members []int) string {
 			return fmt.Sprintf("n%d takes %d of the %d for alive", n, alive, len(members))
 		}
 	}
-	return w.expiringLeft(members[0]) // whoever made the values: they hold the same.
+	return w.expiringLeft(members[0]) // all hold the same.
 }
 
 // tombstonesNoted counts the paths that replica n lists as perhaps having a tombstone, except those where a tombstone
