@@ -19,6 +19,8 @@ import (
 //   - An eventual operation needs no other member: a member in mode normal does it, if its disk can be read.
 //   - Operations of the other levels may be refused at once for want of a majority only when no majority of the voters
 //     is alive as far as the member itself knows.
+//   - A write that reaches the member's loop after its client has given up, as after a pause of the process, is refused
+//     and not begun. An operation that comes in time is not refused for that reason.
 
 // availableCheck checks the answers of members, with the mode that each had when it was asked.
 type availableCheck struct{ check }
@@ -29,10 +31,12 @@ func newAvailableCheck(w *world.World) *availableCheck {
 
 // Observe implements sim.Checker.
 func (k *availableCheck) Observe(e *sim.Event) {
-	k.replied(k.w.Of(e.Replica), e.Call.State.(*world.Call), &e.Reply.Body.(*member.Answered).Response)
+	c := e.Call.State.(*world.Call)
+	k.replied(k.w.Of(e.Replica), c, c.AskedAt > e.Call.Deadline, &e.Reply.Body.(*member.Answered).Response)
 }
 
-func (k *availableCheck) replied(r *world.Replica, c *world.Call, resp *node.Response) {
+// replied checks one answer. late says that the member's loop got the operation after its deadline.
+func (k *availableCheck) replied(r *world.Replica, c *world.Call, late bool, resp *node.Response) {
 	w := k.w
 	if c.Mode != node.ModeNormal || r.Node == nil {
 		return
@@ -40,6 +44,12 @@ func (k *availableCheck) replied(r *world.Replica, c *world.Call, resp *node.Res
 	path := c.Request.Path
 	bad := func(format string, args ...any) { k.bad(r.Number, path, format, args...) }
 	write := c.Write != world.NoWrite
+	if late {
+		if write && (resp.Code != node.CodeOverloaded || resp.Outcome != node.OutcomeNotApplied) {
+			bad("answers a write that came after its deadline with %s (%s)", resp.Code, resp.Detail)
+		}
+		return
+	}
 	if w.AskedLevel(c) == node.Eventual && !(write && strong(r.Node.Config(), w.Own, path)) {
 		if !eventualMay(resp.Code, r.Rotten[path]) && (resp.Code != node.CodeStorage || !r.DiskState().ReadErrors) {
 			bad("answers an eventual operation with %s (%s), in mode normal", resp.Code, resp.Detail)

@@ -15,12 +15,13 @@ import (
 func TestAvailableFires(t *testing.T) {
 	w, _ := lived(t)
 	r := &w.Replicas[1]
+	late := false
 	answer := func(level node.Level, mode node.Mode, code node.Code, outcome node.Outcome,
 		after time.Duration) []sim.Violation {
 		w.TakeViolations()
 		c := world.Call{Mode: mode, AskedAt: w.Now() - after, Write: 1,
 			Request: scenarios.Op{Kind: scenarios.OpPut, Path: "a", Level: level}}
-		newAvailableCheck(w.World).replied(r, &c, &node.Response{Code: code, Outcome: outcome, Detail: "because"})
+		newAvailableCheck(w.World).replied(r, &c, late, &node.Response{Code: code, Outcome: outcome, Detail: "because"})
 		return w.Violations()
 	}
 	requireBroken(t, answer(node.Eventual, node.ModeNormal, node.CodeNoQuorum, node.OutcomeNotApplied, time.Second),
@@ -41,6 +42,16 @@ func TestAvailableFires(t *testing.T) {
 			"it has waited for them")
 		require.Empty(t, answer(level, node.ModeNormal, node.CodeNoQuorum, node.OutcomeUnknown, 0))
 		require.Empty(t, answer(level, node.ModeSyncing, node.CodeNoQuorum, node.OutcomeNotApplied, 0))
+	}
+	requireBroken(t, answer(node.Eventual, node.ModeNormal, node.CodeOverloaded, node.OutcomeNotApplied, 0),
+		promiseAvailable, "overloaded")
+	late = true
+	require.Empty(t, answer(node.Eventual, node.ModeNormal, node.CodeOverloaded, node.OutcomeNotApplied, 0))
+	for _, level := range []node.Level{node.Eventual, node.Quorum, node.Linearizable} {
+		requireBroken(t, answer(level, node.ModeNormal, node.CodeCreated, node.OutcomeApplied, 0),
+			promiseAvailable, "after its deadline with created")
+		requireBroken(t, answer(level, node.ModeNormal, node.CodeOverloaded, node.OutcomeUnknown, 0),
+			promiseAvailable, "after its deadline with overloaded")
 	}
 	require.True(t, strong(&node.Config{Strong: []string{"a/"}}, w.Own, "a/b"))
 	require.True(t, strong(&node.Config{Strong: []string{"/"}}, w.Own, "b"))
