@@ -51,7 +51,7 @@ func TestVerifyShowsWhereRunsPart(t *testing.T) {
 		}
 	}
 	require.Regexp(t,
-		`they part at event \d+ of the trace:\n  both:  .*\n  both:  .*\n  both:  .*\n  one:   .*\n  other: `, found)
+		`differ from event \d+ of the trace on:\n  both:  .*\n  both:  .*\n  both:  .*\n  one:   .*\n  other: `, found)
 	lines := strings.Split(found, "\n")
 	one, other := strings.TrimPrefix(lines[len(lines)-2], "  one:   "),
 		strings.TrimPrefix(lines[len(lines)-1], "  other: ")
@@ -79,9 +79,9 @@ func TestFirstDifference(t *testing.T) {
 	}
 	where, err := firstDifference(runs("a b c", "a b c", "a b c d", "a b x d"))
 	require.NoError(t, err)
-	require.Equal(t, "they part at event 3 of the trace:\n  both:  a\n  both:  b\n  one:   c\n  other: x", where)
+	require.Equal(t, "they differ from event 3 of the trace on:\n  both:  a\n  both:  b\n  one:   c\n  other: x", where)
 	where, _ = firstDifference(runs("a", "a b"))
-	require.Contains(t, where, "event 2 of the trace:\n  both:  a\n  one:   (it has ended)\n  other: b")
+	require.Contains(t, where, "event 2 of the trace on:\n  both:  a\n  one:   (it has ended)\n  other: b")
 	where, _ = firstDifference(runs("a b", "a"))
 	require.Contains(t, where, "one:   b\n  other: (it has ended)")
 	where, err = firstDifference(runs("a", "a", "a", "a", "a", "a"))
