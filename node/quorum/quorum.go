@@ -112,8 +112,9 @@ func (m *Machine) writeQuorum(r *contract.Request) {
 }
 
 // stampAnew makes the version of a write once more, above all that was heard of. Answers about the former one do not
-// count any more.
-func (m *Machine) stampAnew(o *operation) {
+// count any more. A write that is above all that a majority held is not stamped again; one that is only above what
+// this member holds may be.
+func (m *Machine) stampAnew(o *operation, aboveMajority bool) {
 	w, _, err := m.version(o.request)
 	if err != nil {
 		m.giveUp(o)
@@ -126,20 +127,17 @@ func (m *Machine) stampAnew(o *operation) {
 	m.last++
 	o.id = m.ExchangeID(m.last)
 	m.ops = append(m.ops, o)
-	o.made, o.covered, o.same = 0, nil, nil
+	o.made, o.covered, o.same = w.record.TS, nil, nil
+	if aboveMajority {
+		o.made = 0
+	}
 	o.response.Record = w.record
 	m.storeOnMajority(o, w.stored.Record, w.after)
 }
 
-// hidden reports whether the write is to be stamped anew, now that its answers have had their time: a majority has
-// stored it or something higher, or this member itself holds something higher, which is what it would send.
-func (m *Machine) hidden(o *operation) bool {
-	if o.made == 0 {
-		return false
-	}
-	if len(o.covered) > 0 && m.have(o)+len(o.covered) >= m.InForce.Majority() {
-		return true
-	}
+// covers reports whether this member itself holds something higher than the version of a write: that is what it would
+// send.
+func (m *Machine) covers(o *operation) bool {
 	_, held, err := m.CurrentSlot(o.request.Path)
 	return err == nil && held.Top() > o.made
 }
@@ -206,11 +204,16 @@ func (m *Machine) ask(o *operation) {
 
 // askAgain asks those that have not answered in time.
 func (m *Machine) askAgain(o *operation) {
-	if m.hidden(o) {
-		m.stampAnew(o)
-		return
+	switch {
+	case o.made == 0:
+		m.ask(o)
+	case len(o.covered) > 0 && m.have(o)+len(o.covered) >= m.InForce.Majority():
+		m.stampAnew(o, true) // the answers have had their time: a majority has stored it or something higher.
+	case m.covers(o):
+		m.stampAnew(o, false)
+	default:
+		m.ask(o)
 	}
-	m.ask(o)
 }
 
 // encodeQuestion returns the message to ask with, and the persist it waits for. What is to be stored is what this
@@ -246,7 +249,7 @@ func (m *Machine) advance(o *operation) {
 	}
 	if m.have(o) < m.InForce.Majority() {
 		if len(o.covered) > 0 && m.hopes(o) < m.InForce.Majority() {
-			m.stampAnew(o)
+			m.stampAnew(o, true)
 		}
 		return
 	}
