@@ -89,7 +89,7 @@ func TestHuntRefusesEditsThatDoNotFit(t *testing.T) {
 func TestMutantOfALibrary(t *testing.T) {
 	app := *kvs
 	app.Systems = []System{kvs.Systems[0]}
-	app.Systems[0].Mutants = &Mutants{List: list.Files, Module: "kvs", Package: "./sim/memstore",
+	app.Systems[0].Mutants = &Mutants{List: list.Files, Module: "kvs", Package: "./node/host/store",
 		Edits: "github.com/tidwall/btree"}
 	all, err := newTools(&app, IO{})
 	require.NoError(t, err)
