@@ -163,8 +163,13 @@ func signed(d time.Duration) string {
 	return fmt.Sprintf("+%dms", d.Milliseconds())
 }
 
-// fillDisk takes all that is free on the disk of a node, at once, as another program would.
+// fillDisk takes all that is free on the disk of a node, at once, as another program would. A new member makes its data
+// folder first: it does not start in a folder that holds the file of another program, and has nothing to lose yet.
 func (s *storm) fillDisk(i int) error {
+	if s.fresh[i] && !s.answers(i) {
+		return errNotNow
+	}
+	delete(s.fresh, i)
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(s.disks[i-1], &st); err != nil {
 		return err
@@ -180,6 +185,21 @@ func (s *storm) fillDisk(i int) error {
 		}
 	}
 	return nil
+}
+
+// answers reports whether a node answers at the moment: then its store is open.
+func (s *storm) answers(i int) bool {
+	o := client.DefaultOptions(s.cluster.Endpoints()[i-1])
+	o.AttemptTimeout = time.Second
+	c, err := client.New(o)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), o.AttemptTimeout)
+	defer cancel()
+	_, err = c.Status(ctx)
+	return err == nil
 }
 
 func (s *storm) filler(i int) string { return filepath.Join(s.disks[i-1], "filler") }
@@ -293,6 +313,7 @@ func (s *storm) replace(i int) error {
 			return err
 		}
 	}
+	s.fresh[i] = true
 	return s.apply(fmt.Sprintf("restart n%d", i))
 }
 

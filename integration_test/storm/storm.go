@@ -78,6 +78,7 @@ type storm struct {
 	watch   *watch
 	disks   []string       // mounted file systems.
 	crowds  map[int]*conns // by node: what a fault keeps open.
+	fresh   map[int]bool   // by node: it was given an empty folder, and has not answered since.
 }
 
 // Run starts the nodes, lets the storm rage, and looks at what is left. An error means that the storm could not be
@@ -92,6 +93,7 @@ func Run(ctx context.Context, o Options) (f *Figures, err error) {
 	}
 	s := &storm{
 		o: o, draw: rand.New(rand.NewPCG(o.Seed, 0)), crowds: map[int]*conns{},
+		fresh:   map[int]bool{},
 		figures: &Figures{Seed: o.Seed, Nodes: o.Nodes, Faults: map[string]int{}},
 	}
 	defer func() { err = errors.Join(err, s.close()) }()

@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -54,6 +55,9 @@ func showLogs(t *testing.T, dir string) {
 	for _, name := range logs {
 		b, err := os.ReadFile(name)
 		require.NoError(t, err)
+		if at := bytes.Index(b, []byte("\nfatal error: ")); at >= 0 { // with what the runtime says before it.
+			t.Logf("%s, where it ends:\n%s", filepath.Base(name), b[max(0, at-shown/4):min(len(b), at+shown)])
+		}
 		t.Logf("%s:\n%s", filepath.Base(name), b[max(0, len(b)-shown):])
 	}
 }
