@@ -52,7 +52,7 @@ stop: ## Stop what `make run` started.
 	@if test -e $(CLUSTER)/node1.yaml; then $(BIN)/kvs stop $(NODES); else echo "nothing to stop: make run has not been used here"; fi
 
 test: check ## Everything: format, vet, race tests, the daemon by shell, simulator seeds.
-	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vE '$(REALTIME)|^kvs$$')
+	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -vE '$(REALTIME)|^kvs$$')
 	$(GO) test -count=1 -race -timeout 20m -p 1 $$($(GO) list ./... | grep -E '$(REALTIME)')
 	@$(MAKE) --no-print-directory build
 	$(MAKE) --no-print-directory -C sim/examples/raft test
