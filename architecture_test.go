@@ -76,8 +76,10 @@ var rooms = []room{
 	{dir: "node/host/config", local: []string{"node", "node/host/access", "node/slot", "node/swim"}, others: []string{"go.yaml.in/yaml/v3"}},
 	{dir: "node/host/logging", local: []string{"node"}, others: []string{"gopkg.in/natefinch/lumberjack.v2"}}, // sets log files aside.
 	{dir: "node/host/metrics", local: []string{"node", "node/swim"}, others: []string{"github.com/prometheus"}},
+	{dir: "node/host/connections"}, // places and file descriptors: the standard library alone.
+	{dir: "node/host/listing", local: []string{"node", "node/host/access"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
-		"node/host/access", "node/host/budget"},
+		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
 	{dir: "node/host/seal"}, // cryptography of the standard library, and nothing else.

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"kvs/node/host/rest"
+	"kvs/node/host/connections"
 )
 
 // The number of open files and connections of a process is limited. Clients must not use up the limit: the store opens
@@ -52,8 +52,8 @@ func openDescriptors() (int, error) {
 
 // fitConnections is how many connections may be open when the process may open limit files, of which others are used
 // otherwise.
-func fitConnections(limit, others int) (rest.Bounds, error) {
-	b := rest.DefaultBounds
+func fitConnections(limit, others int) (connections.Bounds, error) {
+	b := connections.DefaultBounds
 	b.Spares = min(max(limit/16, 4), b.Spares)
 	b.Members = min(max(limit/8, 8), b.Members)
 	kept := min(max(limit/8, 32), 512) // for the store's files, and for connections to members.
@@ -72,18 +72,18 @@ type descriptorWatch struct {
 	limit  int
 	count  func() (int, error)
 	open   func() int // connections.
-	resize func(rest.Bounds)
-	last   rest.Bounds
+	resize func(connections.Bounds)
+	last   connections.Bounds
 }
 
 // look counts once. If counting fails, the bounds stay.
 func (w *descriptorWatch) look() error {
-	connections := w.open()
+	ours := w.open()
 	all, err := w.count()
 	if err != nil {
 		return nil
 	}
-	b, err := fitConnections(w.limit, max(all-connections, 0))
+	b, err := fitConnections(w.limit, max(all-ours, 0))
 	if b != w.last {
 		w.last = b
 		w.resize(b)
@@ -102,7 +102,7 @@ func (h *Host) fitDescriptors() (*descriptorWatch, error) {
 	if err := w.look(); err != nil {
 		return nil, err
 	}
-	if w.last != (rest.Bounds{}) && w.last.Clients < rest.DefaultBounds.Clients {
+	if w.last != (connections.Bounds{}) && w.last.Clients < connections.DefaultBounds.Clients {
 		h.logger.Warn(
 			"the limit of open files allows few connections: raise it (ulimit -n, or LimitNOFILE= in the service)",
 			"limit", limit, "connections", w.last.Clients)

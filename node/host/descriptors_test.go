@@ -6,22 +6,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"kvs/node/host/rest"
+	"kvs/node/host/connections"
 )
 
 func TestFitConnections(t *testing.T) {
 	for _, test := range []struct {
 		limit, others int
-		want          rest.Bounds
+		want          connections.Bounds
 		few           bool
 	}{
-		{1 << 20, 40, rest.DefaultBounds, false},
-		{20000, 40, rest.DefaultBounds, false},
-		{1024, 40, rest.Bounds{Clients: 1024 - 40 - 128 - 128 - 64, Members: 128, Spares: 64}, false},
-		{128, 25, rest.Bounds{Clients: 47, Members: 16, Spares: 8}, false},
-		{128, 64, rest.Bounds{Clients: 8, Members: 16, Spares: 8}, false},
-		{128, 65, rest.Bounds{Clients: 7, Members: 16, Spares: 8}, true},
-		{64, 60, rest.Bounds{Clients: 1, Members: 8, Spares: 4}, true},
+		{1 << 20, 40, connections.DefaultBounds, false},
+		{20000, 40, connections.DefaultBounds, false},
+		{1024, 40, connections.Bounds{Clients: 1024 - 40 - 128 - 128 - 64, Members: 128, Spares: 64}, false},
+		{128, 25, connections.Bounds{Clients: 47, Members: 16, Spares: 8}, false},
+		{128, 64, connections.Bounds{Clients: 8, Members: 16, Spares: 8}, false},
+		{128, 65, connections.Bounds{Clients: 7, Members: 16, Spares: 8}, true},
+		{64, 60, connections.Bounds{Clients: 1, Members: 8, Spares: 4}, true},
 	} {
 		got, err := fitConnections(test.limit, test.others)
 		require.Equal(t, test.want, got, "%d %d", test.limit, test.others)
@@ -36,14 +36,14 @@ func TestFitConnections(t *testing.T) {
 
 // The bounds follow what else is open, and connections do not count against themselves.
 func TestDescriptorWatch(t *testing.T) {
-	all, connections := 25, 0
+	all, ours := 25, 0
 	var told []int
 	w := &descriptorWatch{
-		limit: 128, count: func() (int, error) { return all, nil }, open: func() int { return connections },
-		resize: func(b rest.Bounds) { told = append(told, b.Clients) },
+		limit: 128, count: func() (int, error) { return all, nil }, open: func() int { return ours },
+		resize: func(b connections.Bounds) { told = append(told, b.Clients) },
 	}
 	require.NoError(t, w.look())
-	all, connections = 65, 40
+	all, ours = 65, 40
 	require.NoError(t, w.look())
 	all = 75 // the store has opened ten more files.
 	require.NoError(t, w.look())

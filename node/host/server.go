@@ -12,6 +12,7 @@ import (
 	"kvs/node"
 	"kvs/node/host/budget"
 	"kvs/node/host/config"
+	"kvs/node/host/connections"
 	"kvs/node/host/rest"
 	"kvs/node/host/transport"
 )
@@ -25,7 +26,7 @@ type server interface {
 	Shutdown(ctx context.Context) error
 
 	// Resize bounds the connections that may be open at once; Open is how many are.
-	Resize(b rest.Bounds)
+	Resize(b connections.Bounds)
 	Open() int
 
 	// ServeAdmin serves monitoring on l, which it owns.

@@ -10,6 +10,7 @@ import (
 
 	"kvs/node/api"
 	"kvs/node/host/budget"
+	"kvs/node/host/connections"
 )
 
 // This file reads bodies. fasthttp would allocate what Content-Length announces before the first byte has come, so that
@@ -35,10 +36,8 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 	if bytes.HasPrefix(originForm(target), []byte(api.PathFrames)) {
 		room = &s.batches
 	}
-	if conn, ok := c.Context().Conn().(*conn); ok {
-		// if the connection ends from now on, the request is cut short, also after "100 Continue".
-		conn.unanswered.Store(true)
-	}
+	// if the connection ends from now on, the request is cut short, also after "100 Continue".
+	connections.Of(c.Context().Conn()).Begun()
 	body, held, err := budget.Read(stream, c.Request().Header.ContentLength(), s.bodyLimit(target), room)
 	defer func() { room.Give(held) }()
 	if err != nil {
@@ -51,9 +50,7 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 // bodyProblem is the answer for a body that was not taken. The connection is closed with a linger, because the rest of
 // the body may still come.
 func (s *Server) bodyProblem(c *fiber.Ctx, err error, room *budget.Bytes) error {
-	if conn, ok := c.Context().Conn().(*conn); ok {
-		conn.linger.Store(true)
-	}
+	connections.Of(c.Context().Conn()).Linger()
 	c.Context().SetConnectionClose()
 	switch {
 	case errors.Is(err, budget.ErrTooLarge):

@@ -11,6 +11,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/access"
+	"kvs/node/host/connections"
 )
 
 // This file authorizes requests. A route that it does not name is for administrators only: a new route is closed until
@@ -120,9 +121,7 @@ func (s *Server) authorize(c *fiber.Ctx) error {
 	}
 	if err != nil {
 		if c.Request().Header.ContentLength() != 0 { // a body may be in flight, and is not read.
-			if conn, ok := c.Context().Conn().(*conn); ok {
-				conn.linger.Store(true)
-			}
+			connections.Of(c.Context().Conn()).Linger()
 			c.Context().SetConnectionClose()
 		}
 		return err

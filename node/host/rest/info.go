@@ -11,6 +11,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/connections"
 	"kvs/node/swim"
 )
 
@@ -202,9 +203,7 @@ func (s *Server) onlyStarted(c *fiber.Ctx) error {
 		(c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead) {
 		return s.sendJSON(c, fiber.StatusOK, api.Live{Live: true, Starting: starting})
 	}
-	if conn, ok := c.Context().Conn().(*conn); ok {
-		conn.linger.Store(true) // a body may be in flight.
-	}
+	connections.Of(c.Context().Conn()).Linger() // a body may be in flight.
 	c.Context().SetConnectionClose()
 	return refuse(api.NotStarted, "this node is starting (%v): try again, or ask another member", starting)
 }

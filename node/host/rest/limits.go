@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"net"
 	"sync/atomic"
 
 	"kvs/node/api"
@@ -23,13 +22,17 @@ type Refusals struct {
 	Address, Rate, Bodies, Connections uint64
 }
 
-type refusalCounters struct{ address, rate, bodies, connections atomic.Uint64 }
+type refusalCounters struct{ rate, bodies atomic.Uint64 }
 
 // Refusals returns the counters.
 func (s *Server) Refusals() Refusals {
-	r := &s.refusals
-	return Refusals{Address: r.address.Load(), Rate: r.rate.Load(), Bodies: r.bodies.Load(),
-		Connections: r.connections.Load()}
+	out := Refusals{Rate: s.refusals.rate.Load(), Bodies: s.refusals.bodies.Load()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != nil {
+		out.Address, out.Connections = s.listener.Refused()
+	}
+	return out
 }
 
 // withinRate refuses a request when its token has made too many. It does not count members and administrators.
@@ -45,12 +48,4 @@ func (s *Server) withinRate(w *who) error {
 	return &problem{code: api.Overloaded, retryAfter: wait,
 		detail: "this token makes more requests a second than limits.requests_per_second allows: wait, or " +
 			"ask for fewer"}
-}
-
-// ipOf is the address that connections are counted by.
-func ipOf(c net.Conn) string {
-	if t, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return t.IP.String()
-	}
-	return ""
 }

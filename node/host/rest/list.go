@@ -2,15 +2,13 @@ package rest
 
 import (
 	"encoding/json"
-	"slices"
-	"sort"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/access"
+	"kvs/node/host/listing"
 )
 
 // list serves one page of a directory. Listings are eventual, whatever the node's default.
@@ -37,14 +35,14 @@ func (s *Server) list(c *fiber.Ctx, dir string) error {
 	if req.After, err = p.after(dir); err != nil {
 		return err
 	}
-	page, err := newSieve(s.opts.View(), whoIs(c)).list(req)
+	page, err := s.sieve(c).List(req)
 	if err != nil {
 		return s.viewError(dir, err)
 	}
-	return s.sendJSON(c, fiber.StatusOK, listing(dir, &page))
+	return s.sendJSON(c, fiber.StatusOK, listed(dir, &page))
 }
 
-func listing(dir string, page *node.Listing) api.Listing {
+func listed(dir string, page *node.Listing) api.Listing {
 	out := api.Listing{Directory: dir, Entries: make([]api.Entry, 0, len(page.Entries)), More: page.More,
 		Next: page.Next}
 	for _, e := range page.Entries {
@@ -74,104 +72,11 @@ func (s *Server) sendJSON(c *fiber.Ctx, status int, doc any) error {
 	return nil
 }
 
-// sieve lists a directory for a sender that may not list all of it: page and next do not reveal hidden paths.
-type sieve struct {
-	view    *node.View
-	who     *who
-	borders []string // see access.Rules.Borders.
-}
-
-func newSieve(view *node.View, w *who) *sieve {
-	s := &sieve{view: view, who: w,
-		borders: access.Rules{{Prefix: reserved, Deny: []access.Right{access.List}}}.Borders(access.List)}
-	if w != nil {
-		s.borders = append(s.borders, w.rules.Borders(access.List)...)
-		slices.Sort(s.borders)
+// sieve lists what the sender of a request may list.
+func (s *Server) sieve(c *fiber.Ctx) *listing.Sieve {
+	o := listing.Options{View: s.opts.View(), Reserved: reserved, Right: access.List}
+	if w := whoIs(c); w != nil {
+		o.Rules = w.rules
 	}
-	return s
-}
-
-func (s *sieve) shows(path string) bool {
-	return !isReserved(path) && path != reserved+"/" && s.who.may(access.List, path)
-}
-
-// list is View.List of the visible paths.
-func (s *sieve) list(req node.ListRequest) (node.Listing, error) {
-	if req.Directory != "" && (s.who == nil || s.who.rules == nil) {
-		return s.view.List(req)
-	}
-	limit, began := req.Limit, req.After
-	var out node.Listing
-	for {
-		page, err := s.view.List(req)
-		if err != nil {
-			return out, err
-		}
-		hidden := ""
-		for _, e := range page.Entries {
-			visible := s.shows(e.Path)
-			if hidden = ""; !visible {
-				hidden = e.Path
-			}
-			switch {
-			case visible && len(out.Entries) == limit:
-				out.More, out.Next = true, behind(out.Entries, began)
-				return out, nil
-			case visible:
-				out.Entries = append(out.Entries, e)
-			}
-			if !visible && req.Recursive {
-				break
-			}
-		}
-		seen, stopped := strings.CutSuffix(page.Next, "\x00") // the page has reached its bound of records read.
-		switch {
-		case hidden == "" && stopped && s.shows(seen):
-			out.More, out.Next = true, page.Next
-			return out, nil
-		case hidden == "" && stopped:
-			hidden = seen
-		}
-		req.After = page.Next
-		if hidden != "" && req.Recursive { // paths before the next border are hidden too: they are skipped.
-			border, ok := s.borderAfter(hidden)
-			if !ok {
-				return out, nil
-			}
-			req.After = justBefore(border)
-		} else if !page.More {
-			return out, nil
-		}
-		if len(out.Entries) == limit {
-			req.Limit = 1 // is there one more?
-		}
-	}
-}
-
-// behind is the After of the next page. It comes after that of this one, also when this one began in the middle of the
-// directory that is its last entry.
-func behind(entries []node.Entry, began string) string {
-	last := entries[len(entries)-1].Path
-	if last <= began {
-		return strings.TrimSuffix(began, "\x00") + "\x01"
-	}
-	return last
-}
-
-// borderAfter is the next path from which on paths may be visible.
-func (s *sieve) borderAfter(path string) (string, bool) {
-	i := sort.SearchStrings(s.borders, path+"\x00")
-	if i == len(s.borders) {
-		return "", false
-	}
-	return s.borders[i], true
-}
-
-// justBefore is a text before a border, with no path in between: no path holds the byte 0xff, nor a byte zero.
-func justBefore(border string) string {
-	last := border[len(border)-1]
-	if last == 0 {
-		return border[:len(border)-1]
-	}
-	return border[:len(border)-1] + string([]byte{last - 1, 0xff})
+	return listing.New(o)
 }

@@ -11,6 +11,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/connections"
 	"kvs/node/slot"
 )
 
@@ -29,10 +30,10 @@ type Options struct {
 	RequestTimeout time.Duration
 	MaxClockOffset time.Duration // by which clocks may differ.
 
-	ReadTimeout  time.Duration // for a whole request to arrive. Default: 30 s.
-	WriteTimeout time.Duration // for the client to take the whole answer. Default: 1 min.
-	IdleTimeout  time.Duration // between requests of a connection. Default: 2 min.
-	Connections  Bounds        // Default: DefaultBounds.
+	ReadTimeout  time.Duration      // for a whole request to arrive. Default: 30 s.
+	WriteTimeout time.Duration      // for the client to take the whole answer. Default: 1 min.
+	IdleTimeout  time.Duration      // between requests of a connection. Default: 2 min.
+	Connections  connections.Bounds // Default: connections.DefaultBounds.
 
 	// TLS secures connections; nil: they are not secured. PlainToo: plain connections are accepted as well. Peer
 	// returns the proved identity of the other end of a secured connection; required with TLS.
@@ -79,7 +80,7 @@ func (o *Options) check() error {
 	case o.Limits != (Limits{}) && (o.Limits.ConnectionsPerAddress < 0 || o.Limits.RequestsPerSecond < 0 ||
 		o.Limits.BodyBytesMax < 1 || o.Limits.HeaderBytesMax < headerBytesMin):
 		return errors.New("rest: a limit makes no sense")
-	case o.Connections != (Bounds{}) && (o.Connections.Clients < 1 || o.Connections.Members < 0 ||
+	case o.Connections != (connections.Bounds{}) && (o.Connections.Clients < 1 || o.Connections.Members < 0 ||
 		o.Connections.Spares < 0):
 		return errors.New("rest: at least one connection must be allowed, and no bound be below zero")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/connections"
 	"kvs/node/slot"
 )
 
@@ -124,9 +125,7 @@ func (s *Server) translate(c *fiber.Ctx, err error) *problem {
 // tooLarge is the problem of a body that fasthttp stopped reading. The connection is closed with a linger, so that the
 // answer arrives.
 func (s *Server) tooLarge(c *fiber.Ctx) *problem {
-	if conn, ok := c.Context().Conn().(*conn); ok {
-		conn.linger.Store(true)
-	}
+	connections.Of(c.Context().Conn()).Linger()
 	limit := s.bodyLimit(c.Request().Header.RequestURI())
 	if isUnread(c) || isWrite(c) && limit == s.opts.ValueBytesMax {
 		return s.valueTooLarge() // only a value can be so large.

@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"kvs/node/api"
+	"kvs/node/host/connections"
 )
 
 // Peer is the identity that the other end of a connection has proved by a certificate. The zero Peer is none.
@@ -107,7 +108,7 @@ func (s *Server) Distrust(trusted func(*tls.ConnectionState) bool) (closed int) 
 // tellPlain answers a client that uses plain HTTP, and reads the rest of its request, because otherwise the answer
 // would be lost.
 func tellPlain(c *prefixed) {
-	if c.SetDeadline(time.Now().Add(lingerTimeout)) != nil {
+	if c.SetDeadline(time.Now().Add(connections.LingerTimeout)) != nil {
 		return
 	}
 	if _, err := c.Write(plainAnswer); err != nil || c.CloseWrite() != nil {
@@ -204,8 +205,8 @@ func (s *Server) HandshakesFailed() uint64 { return s.failedHandshakes.Load() }
 
 // peerOf is the proved identity of the other end of a request's connection.
 func peerOf(c *fiber.Ctx) (p Peer, isSecure bool) {
-	conn, ok := c.Context().Conn().(*conn)
-	if !ok {
+	conn := connections.Of(c.Context().Conn())
+	if conn == nil {
 		return Peer{}, false
 	}
 	s, ok := conn.Conn.(*secured)
@@ -223,9 +224,7 @@ func (s *Server) onlyMembers(c *fiber.Ctx) error {
 	if c.Path() != api.PathFrames || s.fromMember(c) {
 		return c.Next()
 	}
-	if conn, ok := c.Context().Conn().(*conn); ok {
-		conn.linger.Store(true) // a body may be in flight.
-	}
+	connections.Of(c.Context().Conn()).Linger() // a body may be in flight.
 	c.Context().SetConnectionClose()
 	return refuse(api.NotAllowed,
 		"this route is for members of the cluster, which prove themselves by a certificate: this connection has "+

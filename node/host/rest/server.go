@@ -19,6 +19,7 @@ import (
 	"kvs/node/api"
 	"kvs/node/host/access"
 	"kvs/node/host/budget"
+	"kvs/node/host/connections"
 )
 
 // Core is the running node, as far as this package needs it. It is safe for concurrent use.
@@ -122,10 +123,10 @@ type Server struct {
 	failedHandshakes atomic.Uint64
 	complained       atomic.Int64 // when a failed handshake was logged last, in seconds.
 
-	mu          sync.Mutex
-	listener    *listener // once Serve has begun.
-	connections Bounds
-	stopping    bool
+	mu       sync.Mutex
+	listener *connections.Listener // once Serve has begun.
+	bounds   connections.Bounds
+	stopping bool
 }
 
 // Bounds of the data that is read before the route is known.
@@ -157,11 +158,11 @@ func New(o Options) (*Server, error) {
 	if o.Limits == (Limits{}) {
 		o.Limits = DefaultLimits
 	}
-	if o.Connections == (Bounds{}) {
-		o.Connections = DefaultBounds
+	if o.Connections == (connections.Bounds{}) {
+		o.Connections = connections.DefaultBounds
 	}
 	s := &Server{
-		opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: newForwarder(o.Dial), connections: o.Connections,
+		opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: newForwarder(o.Dial), bounds: o.Connections,
 		bodies: budget.Bytes{Max: o.Limits.BodyBytesMax}, batches: budget.Bytes{Max: batchesBytesMax},
 	}
 	s.rates.PerSecond, s.rates.Now = o.Limits.RequestsPerSecond, time.Now
@@ -174,7 +175,7 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:   o.WriteTimeout,
 		IdleTimeout:    o.IdleTimeout,
 		// the limit is kept in listener.go; fasthttp counts a little longer.
-		Concurrency:       2 * max(o.Connections.total(), DefaultBounds.total()),
+		Concurrency:       2 * max(o.Connections.Total(), connections.DefaultBounds.Total()),
 		StreamRequestBody: true, // body.go reads them.
 		// a form is a value like any other.
 		DisablePreParseMultipartForm: true,
@@ -285,11 +286,12 @@ func (s *Server) Serve(l net.Listener) error {
 		s.mu.Unlock()
 		return l.Close()
 	}
-	s.listener = newListener(l, s.connections, s.refusedConnection(), s.acceptTrouble)
-	s.listener.perAddress, s.listener.refusals = s.opts.Limits.ConnectionsPerAddress, &s.refusals
+	o := connections.Options{Bounds: s.bounds, PerAddress: s.opts.Limits.ConnectionsPerAddress,
+		Refusal: s.refusedConnection(), Report: s.acceptTrouble}
 	if s.opts.TLS != nil {
-		s.listener.secure = s.secure
+		o.Secure = s.secure
 	}
+	s.listener = connections.New(l, o)
 	s.mu.Unlock()
 	err := s.app.Listener(s.listener)
 	s.mu.Lock()
@@ -301,13 +303,13 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Resize changes how many connections may be open. Open connections stay.
-func (s *Server) Resize(b Bounds) {
+func (s *Server) Resize(b connections.Bounds) {
 	s.mu.Lock()
-	s.connections = b
+	s.bounds = b
 	l := s.listener
 	s.mu.Unlock()
 	if l != nil {
-		l.resize(b)
+		l.Resize(b)
 	}
 }
 
@@ -319,13 +321,13 @@ func (s *Server) Open() int {
 	if l == nil {
 		return 0
 	}
-	return l.open()
+	return l.Open()
 }
 
-func (s *Server) bounds() Bounds {
+func (s *Server) boundsNow() connections.Bounds {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.connections
+	return s.bounds
 }
 
 // acceptTrouble logs that connections cannot be accepted, and that they can again.

@@ -18,6 +18,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/connections"
 	"kvs/node/slot"
 	"kvs/sim/memstore"
 )
@@ -122,7 +123,7 @@ func get(target string) string { return "GET " + target + " HTTP/1.1\r\nHost: x\
 
 // Clients that take all connections neither silence the node to those who watch it nor cut it off from its peers.
 func TestTooManyConnections(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Connections = Bounds{Clients: 2, Members: 1, Spares: 2} })
+	s := newSite(t, func(o *Options) { o.Connections = connections.Bounds{Clients: 2, Members: 1, Spares: 2} })
 	first, second := s.dial(), s.dial()
 	require.Equal(t, http.StatusNotFound, ask(t, first, get("/kv/a")).status)
 	require.Equal(t, http.StatusNotFound, ask(t, second, get("/kv/a")).status)
@@ -161,7 +162,7 @@ func TestTooManyConnections(t *testing.T) {
 
 // Whoever is silent on a spare connection gives way to those who come later, and is told so.
 func TestSilentSpareConnectionsGiveWay(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Connections = Bounds{Clients: 1, Spares: 2} })
+	s := newSite(t, func(o *Options) { o.Connections = connections.Bounds{Clients: 1, Spares: 2} })
 	require.Equal(t, http.StatusOK, ask(t, s.dial(), get("/livez")).status)
 	silent := []net.Conn{s.dial(), s.dial()}
 	for range 2 {

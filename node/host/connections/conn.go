@@ -1,4 +1,4 @@
-package rest
+package connections
 
 import (
 	"io"
@@ -18,10 +18,10 @@ const (
 	placeNowhere // it has been closed, or is about to be.
 )
 
-// conn is one connection. Its first Close counts.
-type conn struct {
+// Conn is one connection. Its first Close counts.
+type Conn struct {
 	net.Conn
-	l        *listener
+	l        *Listener
 	opened   time.Time
 	wasSpare bool // when it was accepted.
 	once     sync.Once
@@ -32,9 +32,36 @@ type conn struct {
 	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
 }
 
+// Of is a connection that a Listener has accepted; nil: it is none of them.
+func Of(c net.Conn) *Conn {
+	out, _ := c.(*Conn)
+	return out
+}
+
+// Linger makes Close wait for what the other end is still sending, so that it gets the answer. A nil Conn does nothing.
+func (c *Conn) Linger() {
+	if c != nil {
+		c.linger.Store(true)
+	}
+}
+
+// Begun says that a request has begun: if the connection ends from now on, the request is cut short. A nil Conn does
+// nothing.
+func (c *Conn) Begun() {
+	if c != nil {
+		c.unanswered.Store(true)
+	}
+}
+
+// Spare reports whether the connection is beyond the bound of clients, and its request is not known yet.
+func (c *Conn) Spare() bool { return c != nil && c.wasSpare && c.l.placeOf(c) == placeSpare }
+
+// Promote makes a spare connection that of a member. False: members have too many.
+func (c *Conn) Promote() bool { return c.l.promote(c) }
+
 // Read reads from the connection. fasthttp takes any io.EOF for a client that has gone, and sends no answer; between
 // two chunks of a body this is wrong, because the client may still wait for the answer to its truncated request.
-func (c *conn) Read(b []byte) (int, error) {
+func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.unanswered.Store(true)
@@ -46,13 +73,13 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 // Write writes to the connection: only answers are written.
-func (c *conn) Write(b []byte) (int, error) {
+func (c *Conn) Write(b []byte) (int, error) {
 	c.unanswered.Store(false)
 	return c.Conn.Write(b)
 }
 
 // SetReadDeadline is that of the connection, shortened for a spare one.
-func (c *conn) SetReadDeadline(t time.Time) error {
+func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.wasSpare {
 		if end := c.opened.Add(spareTimeout); c.l.placeOf(c) == placeSpare && t.After(end) {
 			t = end
@@ -63,14 +90,14 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 
 // Bounds of a lingering close. A client that sends more, or more slowly, loses the answer.
 const (
-	lingerTimeout  = time.Second
+	LingerTimeout  = time.Second
 	lingerBytesMax = 64 << 20
 )
 
 // Close closes the connection. When a refused body may still be in flight it first reads and discards it: the kernel
 // resets a connection that is closed with unread data, and the reset overtakes the answer with the reason (RFC 9112
 // section 9.6).
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		defer func() {
@@ -83,7 +110,7 @@ func (c *conn) Close() error {
 		}()
 		half, ok := c.Conn.(interface{ CloseWrite() error })
 		if ok && c.linger.Load() && half.CloseWrite() == nil &&
-			c.Conn.SetReadDeadline(time.Now().Add(lingerTimeout)) == nil {
+			c.Conn.SetReadDeadline(time.Now().Add(LingerTimeout)) == nil {
 			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytesMax) // it ends with EOF, the deadline or the bound.
 		}
 		err = c.Conn.Close()

@@ -1,20 +1,18 @@
-package rest
+// Package connections bounds the connections that are open at once, goes on when the process has used up its file
+// descriptors, and lingers on closing connections whose answer was sent before the whole request was read.
+//
+// It reads no requests. Begin with Listener.
+package connections
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/gofiber/fiber/v2"
-
-	"kvs/node/api"
 )
 
 // Bounds are how many connections may be open at once. Connections beyond Clients are spare ones: a request for the
@@ -29,7 +27,8 @@ type Bounds struct {
 // DefaultBounds fit a process that may open many files.
 var DefaultBounds = Bounds{Clients: 4096, Members: 256, Spares: 64}
 
-func (b *Bounds) total() int { return b.Clients + b.Members + b.Spares }
+// Total is how many connections may be open at once.
+func (b *Bounds) Total() int { return b.Clients + b.Members + b.Spares }
 
 // spareTimeout is how long a spare connection may take to send its request.
 const spareTimeout = 2 * time.Second
@@ -40,51 +39,63 @@ const (
 	acceptPauseMax = time.Second
 )
 
-// listener bounds the connections that are open at once, goes on when the process has used up its file descriptors, and
-// lingers on closing connections whose answer was sent before the whole request was read.
-type listener struct {
+// Options of New.
+type Options struct {
+	Bounds     Bounds
+	PerAddress int    // connections of one address; 0: no limit.
+	Refusal    []byte // the answer for a connection beyond the bounds.
+	// Report is called when a connection could not be accepted for want of a file descriptor; nil error: they can
+	// again.
+	Report func(shed error)
+	Secure func(net.Conn) net.Conn // puts TLS around a connection; nil: there is none.
+}
+
+// Listener is a net.Listener whose connections are Conns.
+type Listener struct {
 	net.Listener
-	refusal []byte // the answer for a connection beyond the bounds.
-	// called when a connection could not be accepted for want of a file descriptor; nil error: they can again.
-	report  func(shed error)
-	secure  func(net.Conn) net.Conn // puts TLS around a connection; nil: there is none.
-	ended   chan struct{}           // closed by Close.
+	o       Options
+	ended   chan struct{} // closed by Close.
 	endOnce sync.Once
 
-	perAddress int // connections of one address; 0: no limit.
-	refusals   *refusalCounters
+	refusedAddress, refusedConnections atomic.Uint64
 
 	mu      sync.Mutex
 	byIP    map[string]int
 	bounds  Bounds
 	clients int
 	members int
-	spares  []*conn  // the oldest first.
+	spares  []*Conn  // the oldest first.
 	reserve *os.File // a descriptor reserved for the moment when no other is left; nil: in use, or not available.
 }
 
-func newListener(l net.Listener, bounds Bounds, refusal []byte, report func(error)) *listener {
-	out := &listener{Listener: l, bounds: bounds, refusal: refusal, report: report, ended: make(chan struct{})}
+// New returns a Listener around l, which it owns.
+func New(l net.Listener, o Options) *Listener {
+	out := &Listener{Listener: l, o: o, bounds: o.Bounds, ended: make(chan struct{})}
 	out.reserve, _ = os.Open(os.DevNull) // without it connections wait where they would be refused.
 	return out
 }
 
-// resize changes the bounds. Connections that are open stay.
-func (l *listener) resize(b Bounds) {
+// Refused counts connections that were refused: of addresses that have too many, and because all places are taken.
+func (l *Listener) Refused() (address, connections uint64) {
+	return l.refusedAddress.Load(), l.refusedConnections.Load()
+}
+
+// Resize changes the bounds. Connections that are open stay.
+func (l *Listener) Resize(b Bounds) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bounds = b
 }
 
-// open is the number of open connections.
-func (l *listener) open() int {
+// Open is the number of open connections.
+func (l *Listener) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.clients + l.members + len(l.spares)
 }
 
 // Close stops listening.
-func (l *listener) Close() error {
+func (l *Listener) Close() error {
 	l.endOnce.Do(func() { close(l.ended) })
 	l.mu.Lock()
 	if l.reserve != nil {
@@ -97,14 +108,14 @@ func (l *listener) Close() error {
 
 // Accept returns the next connection within the bounds. It survives a lack of file descriptors, which would end
 // fasthttp.
-func (l *listener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	pause := time.Duration(0)
 	for {
 		c, err := l.Listener.Accept()
 		if err == nil {
 			if pause > 0 {
 				pause = 0
-				l.report(nil)
+				l.o.Report(nil)
 			}
 			if admitted := l.admit(c); admitted != nil {
 				return admitted, nil
@@ -115,7 +126,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if pause == 0 {
-			l.report(err)
+			l.o.Report(err)
 		}
 		pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
 		if l.shed() {
@@ -145,7 +156,7 @@ func exhausted(err error) bool {
 const shedWait = 5 * time.Millisecond
 
 // shed refuses one waiting connection, with the reserved descriptor. False: none waits, or it failed.
-func (l *listener) shed() bool {
+func (l *Listener) shed() bool {
 	timed, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
 	if !ok || !l.letGo() {
 		return false
@@ -164,7 +175,7 @@ func (l *listener) shed() bool {
 }
 
 // letGo closes the reserved descriptor. False: there is none, and keep should be tried.
-func (l *listener) letGo() bool {
+func (l *Listener) letGo() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reserve == nil {
@@ -177,7 +188,7 @@ func (l *listener) letGo() bool {
 }
 
 // keep takes a descriptor for shed, unless the listener has been closed.
-func (l *listener) keep() {
+func (l *Listener) keep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -190,33 +201,33 @@ func (l *listener) keep() {
 // refusalTimeout bounds the writing of a refusal. It goes into the kernel's empty buffer: this is for the worst case.
 const refusalTimeout = 100 * time.Millisecond
 
-func (l *listener) refuse(c net.Conn) {
-	if l.secure != nil { // a refusal would take a handshake, for which there is no time; the client tries again.
+func (l *Listener) refuse(c net.Conn) {
+	if l.o.Secure != nil { // a refusal would take a handshake, for which there is no time; the client tries again.
 		_ = c.Close()
 		return
 	}
 	if c.SetWriteDeadline(time.Now().Add(refusalTimeout)) == nil {
-		_, _ = c.Write(l.refusal) // a client that has gone needs no answer.
+		_, _ = c.Write(l.o.Refusal) // a client that has gone needs no answer.
 	}
 	_ = c.Close()
 }
 
 // admit gives a connection its place, or refuses it and returns nil. When all spare places are taken the connection
 // that has been silent for longest is closed: a request for the node's health comes at once.
-func (l *listener) admit(c net.Conn) *conn {
+func (l *Listener) admit(c net.Conn) *Conn {
 	ip := ipOf(c)
 	l.mu.Lock()
-	if l.perAddress > 0 && l.byIP[ip] >= l.perAddress {
+	if l.o.PerAddress > 0 && l.byIP[ip] >= l.o.PerAddress {
 		l.mu.Unlock()
-		l.refusals.address.Add(1)
+		l.refusedAddress.Add(1)
 		l.refuse(c)
 		return nil
 	}
-	out := &conn{Conn: c, l: l, opened: time.Now()}
-	if l.secure != nil {
-		out.Conn = l.secure(c)
+	out := &Conn{Conn: c, l: l, opened: time.Now()}
+	if l.o.Secure != nil {
+		out.Conn = l.o.Secure(c)
 	}
-	var silent *conn
+	var silent *Conn
 	switch {
 	case l.clients < l.bounds.Clients:
 		l.clients++
@@ -224,12 +235,10 @@ func (l *listener) admit(c net.Conn) *conn {
 		out.place, out.wasSpare = placeSpare, true
 		l.spares = append(l.spares, out)
 	default:
-		i := slices.IndexFunc(l.spares, func(s *conn) bool { return !s.unanswered.Load() })
+		i := slices.IndexFunc(l.spares, func(s *Conn) bool { return !s.unanswered.Load() })
 		if i < 0 {
 			l.mu.Unlock()
-			if l.refusals != nil {
-				l.refusals.connections.Add(1)
-			}
+			l.refusedConnections.Add(1)
 			l.refuse(c)
 			return nil
 		}
@@ -250,7 +259,7 @@ func (l *listener) admit(c net.Conn) *conn {
 }
 
 // promote makes a spare connection that of a member. False: members have too many.
-func (l *listener) promote(c *conn) bool {
+func (l *Listener) promote(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.place != placeSpare || l.members >= l.bounds.Members {
@@ -263,73 +272,29 @@ func (l *listener) promote(c *conn) bool {
 }
 
 // forget takes a connection out of the count of its place. The caller holds mu.
-func (l *listener) forget(c *conn) {
+func (l *Listener) forget(c *Conn) {
 	switch c.place {
 	case placeClient:
 		l.clients--
 	case placeMember:
 		l.members--
 	case placeSpare:
-		l.spares = slices.DeleteFunc(l.spares, func(s *conn) bool { return s == c })
+		l.spares = slices.DeleteFunc(l.spares, func(s *Conn) bool { return s == c })
 	}
 	c.place = placeNowhere
 }
 
 // placeOf is the place of a connection.
-func (l *listener) placeOf(c *conn) place {
+func (l *Listener) placeOf(c *Conn) place {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return c.place
 }
 
-// health are the routes that a node answers when all ordinary connections are taken.
-var health = []string{"/livez", "/readyz", "/status", "/metrics"}
-
-// onlyHealth lets a spare connection ask for the node's health, or bring a member's messages, and nothing else.
-func (s *Server) onlyHealth(c *fiber.Ctx) error {
-	conn, ok := c.Context().Conn().(*conn)
-	if !ok || !conn.wasSpare || conn.l.placeOf(conn) != placeSpare {
-		return c.Next()
+// ipOf is the address that connections are counted by.
+func ipOf(c net.Conn) string {
+	if t, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return t.IP.String()
 	}
-	path := string(c.Request().URI().PathOriginal())
-	if path == api.PathFrames && conn.l.promote(conn) {
-		if err := conn.SetReadDeadline(time.Now().Add(s.opts.ReadTimeout)); err != nil {
-			return err
-		}
-		return c.Next()
-	}
-	c.Context().SetConnectionClose()
-	if slices.Contains(health, path) && c.Method() != fiber.MethodPost {
-		return c.Next()
-	}
-	conn.linger.Store(true)
-	return &problem{code: api.Overloaded, status: fiber.StatusServiceUnavailable, detail: s.tooManyConnections()}
-}
-
-func (s *Server) tooManyConnections() string {
-	return fmt.Sprintf("%d connections are open, which is the limit: close idle ones, or ask another member",
-		s.bounds().Clients)
-}
-
-// refusedConnection is a whole answer, made beforehand, so that a refusal costs little.
-func (s *Server) refusedConnection() []byte {
-	kind, err := api.Describe(api.Overloaded)
-	if err != nil {
-		panic("kvs: broken invariant: " + err.Error())
-	}
-	const status = 503 // not the 429 of api.Overloaded: the load is not this client's.
-	body, err := json.Marshal(api.Problem{
-		Type: problemType, Title: kind.Title, Status: status, Code: api.Overloaded, Retryable: true,
-		Outcome:    api.NotApplied,
-		RetryAfter: 1, Node: s.opts.Name,
-		Detail: "too many connections are open: close idle ones, or ask another member",
-	})
-	if err != nil {
-		panic("kvs: broken invariant: " + err.Error())
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n%s: %s\r\n",
-		api.HeaderNode, s.nodeHeader)
-	fmt.Fprintf(&b, "Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s", api.ContentTypeProblem, len(body), body)
-	return b.Bytes()
+	return ""
 }
