@@ -112,6 +112,7 @@ var rooms = []room{
 	{dir: "sim/examples/lease/leasesim", local: []string{"sim/examples/lease", "sim/simcmd"}},
 	{dir: "sim/simtest", local: []string{"sim", "sim/scenario", "sim/shrink", "sim/simcmd"}},
 	{dir: "sim/simcmd/process"}, {dir: "sim/simcmd/progress"},
+	{dir: "sim/simcmd/document", local: []string{"linearize", "sim", "sim/scenario"}},
 	{dir: "sim/simcmd", local: []string{"linearize", "linearize/foreign", "sim", "sim/explore", "sim/mutants", "sim/report", "sim/scenario", "sim/shrink", "sim/simcmd/*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "sim/clock", pure: true}, {dir: "sim/pool", pure: true}, {dir: "sim/wiretap", pure: true},
 	{dir: "sim/disk", pure: true, local: []string{"chaos", "machine", "sim/memstore"}},
