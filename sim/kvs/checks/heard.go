@@ -131,7 +131,7 @@ func (c *voteCheck) Observe(e *sim.Event) {
 	for i := range e.Effects.Persist.Changes {
 		change := &e.Effects.Persist.Changes[i]
 		path, is := world.CutRecordPrefix(change.Key)
-		if !is || change.Value == nil {
+		if !is || !slot.InConflict(change.Value) {
 			continue
 		}
 		if s, err := slot.Decode(path, change.Value); err == nil && s.Conflict() {
