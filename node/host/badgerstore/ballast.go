@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,35 +147,4 @@ func (b *ballast) guard(end <-chan struct{}) {
 			return
 		}
 	}
-}
-
-// reserveLogs allocates the blocks of Badger's logs: they are sparse, mapped files, and a write to a block for which
-// the disk has no room ends the process. A log is complete before the next one is made, so only the newest one matters.
-func (w *writer) reserveLogs() {
-	for {
-		f, err := os.OpenFile(filepath.Join(w.store.opts.Dir, fmt.Sprintf("%05d.mem", w.nextLog)), os.O_RDWR, 0)
-		if err != nil {
-			return // it does not exist yet; Badger reports other errors.
-		}
-		info, err := f.Stat()
-		if err == nil {
-			// where the file system cannot do this, the log stays sparse.
-			_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, info.Size())
-		}
-		_ = f.Close()
-		w.nextLog++
-	}
-}
-
-// firstLog is the number of the oldest log in dir; if there is none, of the first one to be made.
-func firstLog(dir string) int {
-	logs, _ := filepath.Glob(filepath.Join(dir, "*.mem")) // in the order of their numbers.
-	if len(logs) == 0 {
-		return 1
-	}
-	n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(logs[0]), ".mem"))
-	if err != nil {
-		return 1
-	}
-	return n
 }

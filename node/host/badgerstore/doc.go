@@ -35,12 +35,11 @@
 // beyond all bounds. After any other error the store refuses to write for good, as node.Store says; readers still see
 // what was durable before.
 //
-// A full disk kills a process that uses Badger: its files are sparse and mapped, so the kernel sends SIGBUS where other
-// programs get an error. Apply therefore looks at the free space first, and Gauge lets the host stop taking writes
-// earlier. Against others who fill the disk at once there are the blocks of the logs, which are reserved when they are
-// made, and the ballast, which is given up within milliseconds. What is left is a table that Badger writes just
-// then, to a mapped file whose blocks cannot be reserved before: v4 has no other way to write one. The process ends
-// then; nothing that was acknowledged is lost, and it starts again on the full disk, to be read (noroom.go).
+// A full disk kills a process that uses Badger as it is: its files are sparse and mapped, so the kernel sends SIGBUS
+// where other programs get an error. Here they have their blocks before anything is written to them (reserve.go), and
+// Badger gets an error. It tries again every second, and Close waits for it. So Apply looks at the free space first,
+// Gauge lets the host stop taking writes earlier, and the ballast is given up within milliseconds when others fill the
+// disk. A full disk can be opened to be read (noroom.go).
 //
 // Begin with Open and Options.
 package badgerstore

@@ -95,9 +95,12 @@ func (w *wholeness) mark(last uint64) (*mark, error) {
 	return &mark{last: last, since: w.marked.since, slot: w.marked.slot}, nil
 }
 
-// Damage is the error for a folder that cannot be opened. It distinguishes a disk that cannot be read from one with
-// damaged content.
+// Damage is the error for a folder that cannot be opened. It distinguishes a disk without room and one that cannot be
+// read from one with damaged content.
 func Damage(dir string, err error) error {
+	if noSpace(err) {
+		return fmt.Errorf("%w: open %s: %w: make room on that disk, and start again", ErrDiskFull, dir, err)
+	}
 	if unreadable(err) {
 		return fmt.Errorf("%w: %s cannot be read: %w: check the disk, and start again", ErrUnusable, dir, err)
 	}

@@ -80,11 +80,9 @@ func (s *Store) openBadger(whole *wholeness, marker *folderMarker) error {
 	}
 	s.db = db
 	s.writer.init(s, m, s.writer.commit)
-	s.writer.nextLog = firstLog(o.Dir)
 	if err := s.start(marker); err != nil {
 		return errors.Join(err, m.close(), db.Close())
 	}
-	s.writer.reserveLogs()
 	return nil
 }
 

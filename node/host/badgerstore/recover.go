@@ -34,6 +34,9 @@ func (s *Store) recoverIntent() error {
 		return fmt.Errorf("%w: %s: undo the batch after transaction %d: %w: %s", ErrDamaged, s.opts.Dir, base, err,
 			whatToDo)
 	}
+	if err := s.writer.reserve(restored); err != nil {
+		return err
+	}
 	torn := s.writer.version
 	if err := s.writer.commitAll(endIntent(s.writer.split(restored))); err != nil {
 		return fmt.Errorf("%w: %s: undo the batch after transaction %d: %w", ErrUnusable, s.opts.Dir, base, err)

@@ -167,27 +167,6 @@ func TestBallast(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// The logs that Badger writes to have all their blocks, also those that it makes while the store is written to: a write
-// to a block that a full disk has no room for ends the process.
-func TestLogsAreReserved(t *testing.T) {
-	dir := t.TempDir()
-	s := openT(t, dir)
-	made := map[string]bool{}
-	for i := range 60 { // three logs.
-		require.NoError(t, s.Apply([]node.Change{put(strings.Repeat("k", i+1), strings.Repeat("v", 400<<10))}))
-		logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
-		require.NoError(t, err)
-		for _, log := range logs {
-			var st unix.Stat_t
-			if unix.Stat(log, &st) == nil { // else it has been written out, and is gone.
-				require.GreaterOrEqual(t, st.Blocks*512, st.Size, log)
-				made[log] = true
-			}
-		}
-	}
-	require.Greater(t, len(made), 1)
-}
-
 // The ballast is given up without anybody writing or asking.
 func TestBallastIsGivenUpByItself(t *testing.T) {
 	o := testOptions(t.TempDir())

@@ -227,7 +227,7 @@ func (s *Store) Close() error {
 	if n := s.noRoom; n != nil {
 		return errors.Join(s.db.Close(), n.lock.Close())
 	}
-	err := errors.Join(s.writer.mark.close(), s.db.Close())
+	err := errors.Join(s.writer.dropReserve(), s.writer.mark.close(), s.db.Close())
 	if !s.sick.Load() {
 		s.scrub.write(err == nil)
 	}

@@ -29,7 +29,6 @@ type writer struct {
 	last    map[string]int    // of a batch: the last operation on each key. Kept between batches.
 	failed  error
 	mark    *mark
-	nextLog int  // the number of the first of Badger's logs whose blocks have not been reserved.
 	dirty   bool // something was written since the last sync.
 
 	bytesMax int64 // of one transaction.
@@ -92,14 +91,16 @@ func (s *Store) Load(changes []node.Change) error {
 	if err := s.Admit(changes); err != nil {
 		return err
 	}
+	entries := w.entries(changes)
+	if err := w.reserve(entries); err != nil {
+		return err
+	}
 	s.ballast.wrote.Store(time.Now().UnixNano())
-	groups := w.split(w.entries(changes))
+	groups := w.split(entries)
 	if len(groups) > 1 {
 		groups = w.withIntent(groups)
 	}
-	err := w.commitAll(groups)
-	w.reserveLogs()
-	if err != nil {
+	if err := w.commitAll(groups); err != nil {
 		w.failed = err
 		return err
 	}

@@ -154,6 +154,7 @@ func (s *Store) keeping() {
 			s.prepareNext()
 		case <-tick.C:
 			s.syncMark()
+			s.changed.Broadcast()
 		case <-s.end:
 			return
 		}

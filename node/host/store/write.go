@@ -104,7 +104,8 @@ func (s *Store) tooFarBehind() bool {
 		(s.active.bytes >= s.opts.MemoryBytes || s.journal.State().UsedBytes >= 2*s.opts.JournalBytes)
 }
 
-// waitForRoom waits until the flushing has caught up. It refuses when the flushing waits for room on the disk.
+// waitForRoom waits until the flushing has caught up. It refuses when the flushing waits for room on the disk, which
+// may happen while it waits: keeping lets it look again every second.
 func (s *Store) waitForRoom() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,6 +117,9 @@ func (s *Store) waitForRoom() error {
 			return nil
 		case s.full != nil:
 			return s.full
+		}
+		if err := s.base.Admit(nil); err != nil { // the flushing waits for room, inside of Badger.
+			return err
 		}
 		s.changed.Wait()
 	}
