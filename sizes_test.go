@@ -46,7 +46,9 @@ var tooLong = map[string]int{
 var longFunctions = map[string]int{}
 
 // wideLines are how many lines of a folder, those below it included, are wider than columnsMax.
-var wideLines = map[string]int{}
+var wideLines = map[string]int{
+	".": 45,
+}
 
 // slack is by how much an entry may be above what there is.
 func slack(entry int) int { return max(entry/8, 2) }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"kvs/node"
+	"kvs/node/client"
 	"kvs/node/slot"
 )
 
@@ -18,6 +20,8 @@ type listOptions struct {
 	recursive bool
 	limit     int
 	after     string
+	values    bool
+	count     bool
 }
 
 func newList(a *app) *cobra.Command {
@@ -27,9 +31,15 @@ func newList(a *app) *cobra.Command {
 		Aliases: []string{"list"},
 		Short:   "List what is below a directory",
 		Long: `List the values and directories directly below a directory, or with --recursive all values below
-it, one path a line in byte order. Without DIRECTORY: from the root.`,
+it, one path a line in byte order. Without DIRECTORY: from the root.
+
+With --values each line is a JSON document of an entry and its value, as they come. With --count only
+the numbers of values, bytes and directories are printed.`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.count && !cmd.Flags().Changed("timeout") {
+				o.client.timeout = countTimeout
+			}
 			return a.list(cmd.Context(), strings.Join(args, ""), o)
 		},
 	}
@@ -38,6 +48,8 @@ it, one path a line in byte order. Without DIRECTORY: from the root.`,
 	cmd.Flags().BoolVarP(&o.recursive, "recursive", "r", false, "all values below, instead of the direct children")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after so many entries (0: show all)")
 	cmd.Flags().StringVar(&o.after, "after", "", "begin after this path")
+	cmd.Flags().BoolVar(&o.values, "values", false, "with the values, one JSON document a line")
+	cmd.Flags().BoolVar(&o.count, "count", false, "count instead of listing")
 	return cmd
 }
 
@@ -45,15 +57,24 @@ func (a *app) list(ctx context.Context, dir string, o listOptions) error {
 	if err := o.output.check(); err != nil {
 		return err
 	}
-	if o.limit < 0 {
+	switch {
+	case o.limit < 0:
 		return usageError("--limit %d: want 0 or more", o.limit)
+	case o.count && (o.values || o.limit > 0 || o.after != ""):
+		return usageError("--count counts all: omit --values, --limit and --after")
 	}
-	dir = strings.TrimPrefix(dir, "/")
-	if dir != "" && !strings.HasSuffix(dir, "/") {
-		dir += "/"
+	dir, err := directory(dir)
+	if err != nil {
+		return err
 	}
-	if err := slot.CheckDirectory(dir); err != nil {
-		return &exitError{exitUsage, err}
+	if o.count || o.values {
+		return a.askReal(ctx, &o.client, func(ctx context.Context, c *client.Client, _ node.Level) error {
+			if o.count {
+				return a.bulk().Count(ctx, c, dir, o.recursive, o.output.is("json"))
+			}
+			req := node.ListRequest{Directory: dir, Recursive: o.recursive, After: o.after}
+			return a.bulk().Values(ctx, c, req, o.limit)
+		})
 	}
 	out := entryWriter{w: a.out, json: o.output.is("json")}
 	return a.ask(ctx, &o.client, func(ctx context.Context, c cluster, _ node.Level) error {
@@ -81,6 +102,21 @@ func (a *app) list(ctx context.Context, dir string, o listOptions) error {
 			req.After = p.Next
 		}
 	})
+}
+
+// countTimeout is how long a command may take that goes through everything.
+const countTimeout = 24 * time.Hour
+
+// directory is what an argument names: with or without slashes around it.
+func directory(arg string) (string, error) {
+	dir := strings.TrimPrefix(arg, "/")
+	if dir != "" && !strings.HasSuffix(dir, "/") {
+		dir += "/"
+	}
+	if err := slot.CheckDirectory(dir); err != nil {
+		return "", &exitError{exitUsage, err}
+	}
+	return dir, nil
 }
 
 // entryWriter prints pages as they come: lines, or one JSON array at the end, when it is complete.

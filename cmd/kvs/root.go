@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvs/cmd/kvs/bulk"
 	"kvs/cmd/version"
 	"kvs/node/daemon"
 )
@@ -66,7 +67,7 @@ func newRoot(a *app) *cobra.Command {
 	for _, c := range []*cobra.Command{
 		newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a),
 		newConflicts(a), newKeyring(a), newToken(a),
-		newBenchCommand(a),
+		newBenchCommand(a), bulk.NewBatch(a.bulk()),
 	} {
 		c.GroupID = "data"
 		root.AddCommand(c)

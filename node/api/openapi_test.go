@@ -40,7 +40,8 @@ func TestOpenAPISchemasAreTheTypes(t *testing.T) {
 	types := []any{Problem{}, Version{}, Entry{}, Listing{}, Member{}, Members{}, Join{}, Keyring{}, KeyringKey{},
 		KeyringChange{}, Tokens{}, Token{}, TokenRule{}, WantedToken{}, NewToken{}, Conflicts{}, Conflict{},
 		Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Policy{},
-		WantedPolicy{}, Ready{}, Live{}, Starting{}}
+		WantedPolicy{}, Count{}, Deletion{}, BatchOperation{}, BatchResult{}, BatchResults{}, Ready{}, Live{},
+		Starting{}}
 	schemas := document(t)["components"].(map[string]any)["schemas"].(map[string]any)
 	require.Len(t, schemas, len(types)+1, "a schema without a type; Timestamp is the only one")
 	for _, v := range types {

@@ -60,13 +60,16 @@ type Version struct {
 
 // Entry is one line of a listing. Directories end in "/" and have only a path and a name.
 type Entry struct {
-	Path        string `json:"path"` // from the root.
-	Name        string `json:"name"` // from the listed directory.
-	Directory   bool   `json:"directory,omitempty"`
-	ETag        string `json:"etag,omitempty"`
-	Timestamp   string `json:"timestamp,omitempty"`
-	ContentType string `json:"content_type,omitempty"`
-	Bytes       *int   `json:"bytes,omitempty"` // nil for a directory.
+	Path        string  `json:"path"` // from the root.
+	Name        string  `json:"name"` // from the listed directory.
+	Directory   bool    `json:"directory,omitempty"`
+	ETag        string  `json:"etag,omitempty"`
+	Timestamp   string  `json:"timestamp,omitempty"`
+	ContentType string  `json:"content_type,omitempty"`
+	Bytes       *int    `json:"bytes,omitempty"`        // nil for a directory.
+	Expires     string  `json:"expires,omitempty"`      // about when the value ends, RFC 3339; empty: never.
+	Text        *string `json:"value,omitempty"`        // of a listing with values: the value, if it is UTF-8,
+	Base64      []byte  `json:"value_base64,omitempty"` // and otherwise in base64.
 }
 
 // Listing is one page of a directory.

@@ -26,6 +26,7 @@ type request struct {
 	name        string // for people: "a/b".
 	write       bool   // a PUT or DELETE: it has an outcome.
 	once        bool   // a question to a node about itself: one attempt.
+	harmless    bool   // a write that may be repeated whatever became of it.
 	body        []byte
 	contentType string
 	ttl         time.Duration // zero: for ever.
@@ -92,7 +93,8 @@ func tellingMost(last, told *Error) *Error {
 }
 
 func (c *Client) mayRepeat(r *request, err *Error) bool {
-	return err.Retryable && (!r.write || err.Outcome == api.NotApplied || c.opts.RetryUnknown || r.condition.key != "")
+	return err.Retryable && (!r.write || err.Outcome == api.NotApplied || c.opts.RetryUnknown || r.harmless ||
+		r.condition.key != "")
 }
 
 // pause waits for at least half of d, and at most d, so that many clients do not come back together. It returns false

@@ -106,9 +106,17 @@ func (c *Client) List(ctx context.Context, req node.ListRequest) (api.Listing, e
 	if err := slot.CheckDirectory(req.Directory); err != nil {
 		return api.Listing{}, refusedHere(r.operation(), false, api.BadPath, err)
 	}
-	query := url.Values{}
+	r.target = listTarget(req, url.Values{})
+	return document[api.Listing](ctx, c, r)
+}
+
+// listTarget is what asks for req, with what query has already.
+func listTarget(req node.ListRequest, query url.Values) string {
 	if req.Recursive {
 		query.Set("recursive", "true")
+	}
+	if req.Values {
+		query.Set("values", "true")
 	}
 	if req.Limit != 0 {
 		query.Set("limit", strconv.Itoa(req.Limit))
@@ -116,11 +124,11 @@ func (c *Client) List(ctx context.Context, req node.ListRequest) (api.Listing, e
 	if req.After != "" {
 		query.Set("after", req.After)
 	}
-	r.target = "/kv/" + escape(req.Directory)
+	target := "/kv/" + escape(req.Directory)
 	if len(query) > 0 {
-		r.target += "?" + query.Encode()
+		target += "?" + query.Encode()
 	}
-	return document[api.Listing](ctx, c, r)
+	return target
 }
 
 // Entries walks through all pages of a directory, from req.After on; req.Limit is the size of a page. It ends with the

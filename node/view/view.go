@@ -57,12 +57,17 @@ const (
 // that it has, perhaps none, and More set.
 var listMax = budget{keys: 20000, bytes: 32 << 20} // tests make it small.
 
+// ValuesBytesMax bounds the values of one page: a page with values ends before the value that would exceed it, unless
+// that is its first.
+const ValuesBytesMax = 4 << 20
+
 // ListRequest asks for a directory's live content in byte order of the full paths.
 type ListRequest struct {
 	Directory string // "" for the root, else it ends in "/".
 	Recursive bool   // all values below, instead of the direct children.
 	Limit     int    // 1 to ListLimitMax.
 	After     string // any text: only entries whose Path comes after it in byte order, or a Listing.Next; "": all.
+	Values    bool   // entries have their values. A page is then bounded in bytes, too: see ValuesBytesMax.
 }
 
 // Entry is one line of a listing. Directories (Path ends in "/") appear only in listings that are not recursive, once,
@@ -73,6 +78,8 @@ type Entry struct {
 	Version     slot.Version
 	ContentType string
 	Bytes       int
+	Expires     int64  // milliseconds since the Unix epoch; zero: it lives for ever.
+	Value       []byte // if it was asked for. It is not written to.
 }
 
 // Listing is one page. When More is set the next page is asked for with Next as its After. It may have no entries: see
@@ -105,11 +112,8 @@ func (v *View) List(req ListRequest) (Listing, error) {
 	}
 }
 
-// budget is what one page may still read, and the memory that it reads into.
-type budget struct {
-	keys, bytes int
-	stored      slot.Slot
-}
+// budget is what one page may still read, and the bytes of the values that it has.
+type budget struct{ keys, bytes, values int }
 
 // spend subtracts a record, and reports whether it was still allowed.
 func (b *budget) spend(bytes int) bool {
@@ -155,7 +159,8 @@ func afterDirectory(dir string) string {
 // it returns the key behind that directory, to go on from without walking through it.
 func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *budget) (next string, err error) {
 	var bad error
-	var seen string // the last path that was looked at.
+	var seen string      // the last path that was looked at.
+	var stored slot.Slot // memory that is used again.
 	scanErr := v.store.Scan(prefix, from, func(key string, value []byte) bool {
 		path := key[len(schema.PrefixRecord):]
 		if !b.spend(len(value)) {
@@ -166,14 +171,14 @@ func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *bu
 			return false
 		}
 		seen = path
-		if bad = b.stored.Decode(path, value); bad != nil {
+		if bad = stored.Decode(path, value); bad != nil {
 			return false
 		}
-		rec := v.electorate.Visible(&b.stored)
+		rec := v.electorate.Visible(&stored)
 		if !rec.Live() {
 			return true
 		}
-		if len(out.Entries) == req.Limit {
+		if len(out.Entries) == req.Limit || req.Values && b.values > 0 && b.values+len(rec.Value) > ValuesBytesMax {
 			out.More, out.Next = true, req.behind(out)
 			return false
 		}
@@ -185,9 +190,13 @@ func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *bu
 				return false
 			}
 		}
-		out.Entries = append(out.Entries, Entry{
-			Path: path, Version: rec.Version(), ContentType: rec.ContentType, Bytes: len(rec.Value),
-		})
+		entry := Entry{Path: path, Version: rec.Version(), ContentType: rec.ContentType, Bytes: len(rec.Value),
+			Expires: rec.Expires}
+		if req.Values {
+			entry.Value = append([]byte{}, rec.Value...) // not nil; the memory of the scan is used again.
+			b.values += len(rec.Value)
+		}
+		out.Entries = append(out.Entries, entry)
 		return true
 	})
 	if scanErr != nil {

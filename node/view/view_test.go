@@ -264,3 +264,40 @@ func TestAPageIsBounded(t *testing.T) {
 	require.True(t, l.More)
 	require.LessOrEqual(t, s.bytes, listMax.bytes+16<<20)
 }
+
+// A page with values ends before the value that would exceed its bytes, and a first value is always given.
+func TestListWithValues(t *testing.T) {
+	s := newMapStore()
+	big := []byte(strings.Repeat("x", ValuesBytesMax/2+1))
+	s.put("a", slot.Record{Value: big, Expires: 7})
+	s.put("b", slot.Record{Value: big})
+	s.put("c", slot.Record{Value: []byte("small")})
+	s.put("d", slot.Record{Value: []byte(strings.Repeat("y", ValuesBytesMax+1))})
+	s.put("e/f", slot.Record{Value: []byte("below")})
+	v := New(s, slot.NewElectorate(nil))
+	req := ListRequest{Limit: 10, Values: true}
+	var pages [][]string
+	values := map[string]string{}
+	for {
+		l, err := v.List(req)
+		require.NoError(t, err)
+		pages = append(pages, paths(l))
+		for _, e := range l.Entries {
+			values[e.Path] = string(e.Value)
+			require.Equal(t, len(e.Value), e.Bytes)
+		}
+		if !l.More {
+			break
+		}
+		req.After = l.Next
+	}
+	require.Equal(t, [][]string{{"a"}, {"b", "c"}, {"d"}, {"e/"}}, pages)
+	require.Equal(t, string(big), values["a"])
+	require.Equal(t, "small", values["c"])
+	require.Empty(t, values["e/"])
+	l, err := v.List(ListRequest{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, l.Entries, 5)
+	require.Equal(t, int64(7), l.Entries[0].Expires)
+	require.Nil(t, l.Entries[0].Value)
+}

@@ -3,7 +3,6 @@ package simcmd
 import (
 	"errors"
 	"fmt"
-	stdio "io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/sim"
-	"kvs/sim/simcmd/document"
 	"kvs/sim/simcmd/process"
 	"kvs/sim/simcmd/progress"
 )
@@ -28,7 +26,6 @@ type soakOptions struct {
 	brokenMax   int
 	resume      bool
 	shard       string
-	output
 
 	part        progress.Shard
 	first, last uint64
@@ -73,7 +70,6 @@ in the run without a crash, kept and lost. A seed at which nothing crashes is a 
 		"i/n: run the i-th of n equal parts of the seeds, for n machines; needs --out, for soak merge")
 	o.addFlags(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
-	o.output.addFlag(cmd)
 	cmd.AddCommand(t.newMergeCommand())
 	return cmd
 }
@@ -172,9 +168,7 @@ func (o *soakOptions) run(io IO) error {
 			fmt.Fprintf(io.Err, "%d of %d seeds are done already\n", state.Lived, o.total())
 		}
 		for _, line := range state.Lines {
-			if !o.json() {
-				fmt.Fprintln(io.Out, line)
-			}
+			fmt.Fprintln(io.Out, line)
 		}
 	}
 	if o.interrupted == nil {
@@ -182,17 +176,8 @@ func (o *soakOptions) run(io IO) error {
 		defer stop()
 		o.interrupted = ctx.Done()
 	}
-	told := io
-	if o.json() {
-		told.Out = stdio.Discard
-	}
-	sum := o.soak(told, state)
-	fmt.Fprintln(told.Out, sum.line(o))
-	if o.json() {
-		if err := document.Print(io.Out, sum.document(o)); err != nil {
-			return err
-		}
-	}
+	sum := o.soak(io, state)
+	fmt.Fprintln(io.Out, sum.line(o))
 	switch {
 	case sum.err != nil:
 		return sum.err

@@ -186,6 +186,8 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"PUT", "/kv/open/b", "x", nobody + "403 201 403 403 204 204 204 204"},
 		{"DELETE", "/kv/open/c", "", nobody + "403 204 403 403 204 204 204 204"},
 		{"PUT", "/kv/secret/b", "x", nobody + "403 403 403 403 403 201 204 204"},
+		{"POST", "/batch", `[{"op":"get","path":"open/a"}]`, nobody + "207 207 207 207 207 207 207 207"},
+		{"DELETE", "/kv/open/d/?recursive=true&confirm=open/d/", "", nobody + "403 403 403 403 200 200 200 200"},
 		{"GET", "/conflicts", "", nobody + "200 200 200 200 200 200 200 200"},
 		{"GET", "/conflicts/secret/a?uuid=00000000-0000-0000-0000-000000000001", "",
 			nobody + "403 403 403 403 403 404 404 404"},

@@ -36,7 +36,7 @@ func (s *Server) get(c *fiber.Ctx) error {
 		return err
 	}
 	stampLevel(c, level)
-	rec, level, err := s.read(path, level)
+	rec, level, err := s.read(context.Background(), path, level)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *Server) get(c *fiber.Ctx) error {
 }
 
 // read answers eventual reads beside the core's loop.
-func (s *Server) read(path string, level node.Level) (node.Record, node.Level, error) {
+func (s *Server) read(ctx context.Context, path string, level node.Level) (node.Record, node.Level, error) {
 	if level == node.Eventual {
 		rec, err := s.opts.View().Get(path)
 		if err != nil {
@@ -57,7 +57,7 @@ func (s *Server) read(path string, level node.Level) (node.Record, node.Level, e
 		}
 		return rec, level, nil
 	}
-	resp, err := s.do(&node.Request{Op: node.OpGet, Level: level, Path: path})
+	resp, err := s.do(ctx, &node.Request{Op: node.OpGet, Level: level, Path: path})
 	if err != nil {
 		return node.Record{}, level, err
 	}
@@ -108,6 +108,9 @@ func (s *Server) write(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if directory && c.Method() == fiber.MethodDelete {
+		return s.deleteBelow(c, path)
+	}
 	if directory {
 		return refuse(api.BadPath,
 			"%q is a directory: values are written one by one, under paths that do not end in a slash", path)
@@ -149,7 +152,7 @@ func (s *Server) write(c *fiber.Ctx) error {
 	if len(key) > 0 {
 		r.SetKey(key)
 	}
-	resp, err := s.do(r)
+	resp, err := s.do(context.Background(), r)
 	if err != nil {
 		return err
 	}
@@ -220,10 +223,10 @@ func (s *Server) written(c *fiber.Ctx, path string, resp *node.Response, withVer
 	return s.sendJSON(c, status, v)
 }
 
-// do asks the core, and returns a problem when there is no answer.
-func (s *Server) do(r *node.Request) (node.Response, error) {
+// do asks the core until ctx ends, for as long as a request may take, and returns a problem when there is no answer.
+func (s *Server) do(ctx context.Context, r *node.Request) (node.Response, error) {
 	write, op := r.Op != node.OpGet, r.Op // the core owns r from now on.
-	ctx, cancel := context.WithTimeout(context.Background(), s.opts.RequestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.RequestTimeout)
 	defer cancel()
 	resp, err := s.opts.Core.Do(ctx, r)
 	switch {
@@ -264,9 +267,12 @@ func stampVersion(c *fiber.Ctx, rec *node.Record) {
 		c.Context().Response.Header.SetCanonical([]byte(api.HeaderTimestamp), rec.TS.Append(text[:0]))
 	}
 	if rec.Expires != 0 {
-		setHeader(c, api.HeaderExpires, time.UnixMilli(rec.Expires).UTC().Format(time.RFC3339))
+		setHeader(c, api.HeaderExpires, endText(rec.Expires))
 	}
 }
+
+// endText is when a value ends.
+func endText(millis int64) string { return time.UnixMilli(millis).UTC().Format(time.RFC3339) }
 
 // stampETag sets the ETag of the version. It keeps the usual spelling; fasthttp would write Etag.
 func stampETag(c *fiber.Ctx, rec *node.Record) {

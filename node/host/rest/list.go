@@ -13,7 +13,7 @@ import (
 
 // list serves one page of a directory. Listings are eventual, whatever the node's default.
 func (s *Server) list(c *fiber.Ctx, dir string) error {
-	p, err := readParams(c, "consistency", "recursive", "limit", "after")
+	p, err := readParams(c, "consistency", "recursive", "limit", "after", "values", "count")
 	if err != nil {
 		return err
 	}
@@ -35,14 +35,29 @@ func (s *Server) list(c *fiber.Ctx, dir string) error {
 	if req.After, err = p.after(dir); err != nil {
 		return err
 	}
+	if req.Values, err = p.bool("values"); err != nil {
+		return err
+	}
+	if count, err := p.bool("count"); err != nil || count {
+		if err == nil {
+			err = s.count(c, req)
+		}
+		return err
+	}
 	page, err := s.sieve(c).List(req)
 	if err != nil {
 		return s.viewError(dir, err)
 	}
-	return s.sendJSON(c, fiber.StatusOK, listed(dir, &page))
+	w := whoIs(c)
+	for i := range page.Entries { // who may list a path may not always read it.
+		if e := &page.Entries[i]; e.Value != nil && !w.may(access.Read, e.Path) {
+			e.Value = nil
+		}
+	}
+	return s.sendJSON(c, fiber.StatusOK, listed(dir, &page, req.Values))
 }
 
-func listed(dir string, page *node.Listing) api.Listing {
+func listed(dir string, page *node.Listing, values bool) api.Listing {
 	out := api.Listing{Directory: dir, Entries: make([]api.Entry, 0, len(page.Entries)), More: page.More,
 		Next: page.Next}
 	for _, e := range page.Entries {
@@ -53,6 +68,12 @@ func listed(dir string, page *node.Listing) api.Listing {
 				e.ContentType, &size
 			if entry.ContentType == "" {
 				entry.ContentType = api.ContentTypeBinary // as a GET says.
+			}
+			if e.Expires != 0 {
+				entry.Expires = endText(e.Expires)
+			}
+			if values && e.Value != nil {
+				entry.Text, entry.Base64 = api.SplitValue(e.Value)
 			}
 		}
 		out.Entries = append(out.Entries, entry)

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"bytes"
-	"errors"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -28,11 +27,7 @@ func (s *Server) codeOf(c *fiber.Ctx, err error) api.Code {
 	if err == nil {
 		return ""
 	}
-	var p *problem
-	if errors.As(err, &p) {
-		return p.code
-	}
-	return s.translate(c, err).code
+	return s.problemOf(c, err).code
 }
 
 func operation(c *fiber.Ctx) Op {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (s *Server) setPolicy(c *fiber.Ctx) error {
 		return refuse(api.BadBody,
 			`%v: want {"strong_prefixes":["orders/"]}, and "epoch" to change only what was seen with it`, err)
 	}
-	resp, err := s.do(r)
+	resp, err := s.do(context.Background(), r)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/connections"
+	"kvs/node/host/rest/batches"
 	"kvs/node/slot"
 )
 
@@ -36,10 +37,7 @@ func refuse(code api.Code, format string, args ...any) error {
 
 // handleError writes an error of a handler, fiber or fasthttp as a problem document.
 func (s *Server) handleError(c *fiber.Ctx, err error) error {
-	var p *problem
-	if !errors.As(err, &p) {
-		p = s.translate(c, err)
-	}
+	p := s.problemOf(c, err)
 	// A refused request did nothing, unless the handler has set another outcome.
 	if p.outcome == "" && (isWrite(c) || isUnread(c)) {
 		p.outcome = api.NotApplied
@@ -47,18 +45,32 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	return s.sendProblem(c, p)
 }
 
+// problemOf is what is told of an error of a handler, fiber or fasthttp.
+func (s *Server) problemOf(c *fiber.Ctx, err error) *problem {
+	var p *problem
+	var refused *batches.Refusal
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &refused):
+		return &problem{code: refused.Code, detail: refused.Detail}
+	}
+	return s.translate(c, err)
+}
+
 func isWrite(c *fiber.Ctx) bool {
-	return c.Method() == fiber.MethodPut || c.Method() == fiber.MethodDelete
+	return c.Method() == fiber.MethodPut || c.Method() == fiber.MethodDelete || c.Path() == api.PathBatch
 }
 
 // isUnread reports whether the request is unknown: fasthttp drops the header when the body after it cannot be read. It
 // may have been a write.
 func isUnread(c *fiber.Ctx) bool { return c.Request().Header.Len() == 0 }
 
-func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
+// document is a problem as clients get it.
+func (s *Server) document(p *problem) (api.Problem, error) {
 	kind, err := api.Describe(p.code)
 	if err != nil {
-		return err
+		return api.Problem{}, err
 	}
 	if p.status != 0 {
 		kind.Status = p.status
@@ -70,9 +82,19 @@ func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
 	if waitHelps(kind.Status) {
 		wait := max(p.retryAfter, time.Second)
 		doc.RetryAfter = int((wait + time.Second - 1) / time.Second)
+	}
+	return doc, nil
+}
+
+func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
+	doc, err := s.document(p)
+	if err != nil {
+		return err
+	}
+	if doc.RetryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(doc.RetryAfter))
 	}
-	if kind.Status == fiber.StatusUnauthorized {
+	if doc.Status == fiber.StatusUnauthorized {
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="kvs"`)
 	}
 	body, err := json.Marshal(doc)
@@ -83,7 +105,7 @@ func (s *Server) sendProblem(c *fiber.Ctx, p *problem) error {
 	h.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader)) // again: prepare was not called for parse errors.
 	h.Set(fiber.HeaderCacheControl, "no-store")
 	h.SetContentType(api.ContentTypeProblem)
-	return c.Status(kind.Status).Send(append(body, '\n'))
+	return c.Status(doc.Status).Send(append(body, '\n'))
 }
 
 func waitHelps(status int) bool {

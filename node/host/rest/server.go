@@ -204,6 +204,7 @@ func (s *Server) routes() {
 	s.app.Get("/kv/*", s.counted(s.get))
 	s.app.Put("/kv/*", s.counted(s.write))
 	s.app.Delete("/kv/*", s.counted(s.write))
+	s.app.Post(api.PathBatch, s.batch)
 	s.app.Get("/conflicts", s.conflicts)
 	s.app.Get("/conflicts/*", s.candidate)
 	s.app.Get(votersPrefix, s.voters)
@@ -239,6 +240,8 @@ func (s *Server) bodyLimit(target []byte) int {
 		return s.opts.ValueBytesMax
 	case bytes.HasPrefix(target, []byte(api.PathFrames)):
 		return s.opts.FramesBytesMax
+	case bytes.HasPrefix(target, []byte(api.PathBatch)):
+		return api.BatchBytesMax
 	default:
 		return jsonBytesMax
 	}

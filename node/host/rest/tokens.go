@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -133,7 +134,7 @@ func (s *Server) revokeToken(c *fiber.Ctx) error {
 
 // readTable reads the table linearizably.
 func (s *Server) readTable() (*access.Table, node.Record, error) {
-	resp, err := s.do(&node.Request{Op: node.OpGet, Level: node.Linearizable, Path: TokensPath})
+	resp, err := s.do(context.Background(), &node.Request{Op: node.OpGet, Level: node.Linearizable, Path: TokensPath})
 	if err != nil {
 		return nil, node.Record{}, err
 	}
@@ -178,7 +179,7 @@ func (s *Server) changeTable(change func(*access.Table) (*access.Table, error)) 
 		if rec.Live() {
 			cond = node.Condition{Kind: node.IfMatch, Versions: []node.Version{rec.Version()}}
 		}
-		resp, err := s.do(&node.Request{
+		resp, err := s.do(context.Background(), &node.Request{
 			Op: node.OpPut, Level: node.Linearizable, Path: TokensPath, Value: content,
 			ContentType: api.ContentTypeJSON, Condition: cond,
 		})

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -64,7 +65,7 @@ func (s *Server) changeVoters(c *fiber.Ctx) error {
 	if c.Method() == fiber.MethodDelete {
 		r.Op, r.Hold = node.OpDemote, true
 	}
-	resp, err := s.do(r)
+	resp, err := s.do(context.Background(), r)
 	if err != nil {
 		return err
 	}
