@@ -54,7 +54,8 @@ func TestPackageComments(t *testing.T) {
 	for _, p := range load(t, ".") {
 		documented := slices.ContainsFunc(p.files, func(f *ast.File) bool {
 			text := f.Doc.Text()
-			return strings.HasPrefix(text, "Package "+f.Name.Name+" ") || strings.HasPrefix(text, "Command "+path.Base(p.dir)+" ")
+			return strings.HasPrefix(text, "Package "+f.Name.Name+" ") ||
+				strings.HasPrefix(text, "Command "+path.Base(p.dir)+" ")
 		})
 		if !documented {
 			t.Errorf("%s: no package comment that begins with Package or Command and its name", p.dir)
@@ -153,11 +154,15 @@ func checkImports(p *pkg, r *room) (violations []string) {
 			switch {
 			case first == module:
 				if !matches(r.local, strings.TrimPrefix(name, module+"/")) {
-					violations = append(violations, fmt.Sprintf("%s: %s may not import %s: the table of rooms does not allow it", p.at(spec), p.dir, name))
+					violations = append(violations, fmt.Sprintf(
+						"%s: %s may not import %s: the table of rooms does not allow it", p.at(spec), p.dir, name))
 				}
 			case strings.Contains(first, "."):
-				if !slices.ContainsFunc(r.others, func(m string) bool { return name == m || strings.HasPrefix(name, m+"/") }) {
-					violations = append(violations, fmt.Sprintf("%s: %s may not import %s: it is confined to the room that wraps it", p.at(spec), p.dir, name))
+				if !slices.ContainsFunc(r.others, func(m string) bool {
+					return name == m || strings.HasPrefix(name, m+"/")
+				}) {
+					violations = append(violations, fmt.Sprintf(
+						"%s: %s may not import %s: it is confined to the room that wraps it", p.at(spec), p.dir, name))
 				}
 			}
 		}
@@ -221,7 +226,8 @@ func checkNode(p *pkg, n ast.Node, sorted map[ast.Node]bool, say func(ast.Node, 
 			}
 		}
 	case *ast.SelectorExpr:
-		if obj := p.info.Uses[n.Sel]; obj != nil && obj.Pkg() != nil && !sorted[n] && obj.Parent() == obj.Pkg().Scope() {
+		obj := p.info.Uses[n.Sel]
+		if obj != nil && obj.Pkg() != nil && !sorted[n] && obj.Parent() == obj.Pkg().Scope() {
 			if slices.Contains(bannedCalls[obj.Pkg().Path()], obj.Name()) {
 				say(n, "call of "+obj.Pkg().Name()+"."+obj.Name())
 			}
@@ -295,7 +301,8 @@ func load(t *testing.T, dir string) []*pkg {
 var loaded []*pkg
 
 func newInfo() *types.Info {
-	return &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
+	return &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{},
+		Defs: map[*ast.Ident]types.Object{}}
 }
 
 // exportImporter reads the compiler's export data, which `go list` builds or finds in the build cache.
@@ -324,7 +331,8 @@ func goFiles(t *testing.T, dir string, tests bool) (names []string) {
 			return err
 		}
 		base := d.Name()
-		if d.IsDir() && name != dir && (strings.HasPrefix(base, ".") || base == "testdata" || base == "bin" || isModule(name)) {
+		apart := strings.HasPrefix(base, ".") || base == "testdata" || base == "bin"
+		if d.IsDir() && name != dir && (apart || isModule(name)) {
 			return filepath.SkipDir
 		}
 		if !d.IsDir() && strings.HasSuffix(base, ".go") && strings.HasSuffix(base, "_test.go") == tests {
@@ -335,8 +343,8 @@ func goFiles(t *testing.T, dir string, tests bool) (names []string) {
 	return names
 }
 
-// isModule reports whether a folder is a module of its own, such as an example whose dependencies are not kvs': no rule of this table is about
-// it, and the importer of sources does not find what it requires.
+// isModule reports whether a folder is a module of its own, such as an example whose dependencies are not kvs': no rule
+// of this table is about it, and the importer of sources does not find what it requires.
 func isModule(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil

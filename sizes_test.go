@@ -46,9 +46,7 @@ var tooLong = map[string]int{
 var longFunctions = map[string]int{}
 
 // wideLines are how many lines of a folder, those below it included, are wider than columnsMax.
-var wideLines = map[string]int{
-	".": 45,
-}
+var wideLines = map[string]int{}
 
 // slack is by how much an entry may be above what there is.
 func slack(entry int) int { return max(entry/8, 2) }

@@ -64,6 +64,7 @@ type PeerStatus struct {
 
 // PeerIDs appends to ids the members that this node replicates to at the moment.
 func (n *Node) PeerIDs(ids []slot.ID) []slot.ID {
+	ids = slices.Grow(ids, len(n.Peers))
 	for _, p := range n.Peers {
 		ids = append(ids, p.ID)
 	}

@@ -205,7 +205,15 @@ func (g *Generator) value() []byte {
 }
 
 // Label is the part of a generated value that distinguishes it from the others: short enough for histories.
-func Label(value []byte) string { return string(bytes.TrimRight(value, ".")) }
+func Label(value []byte) string {
+	for len(value) > len(padding) && string(value[len(value)-len(padding):]) == padding {
+		value = value[:len(value)-len(padding)]
+	}
+	return string(bytes.TrimRight(value, "."))
+}
+
+// padding is a piece of what fills a generated value up, for comparing it faster than byte by byte.
+const padding = "................................"
 
 // segments are the names of every level of the tree. "a-" and "a0" sort right before and right after what is below
 // "a/", where a careless comparison in a listing is wrong.

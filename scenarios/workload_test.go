@@ -194,3 +194,12 @@ func TestMixedWorkload(t *testing.T) {
 	w.Level, w.CAS = node.Quorum, 0
 	require.ErrorContains(t, w.check(), "mixed")
 }
+
+// The label of a value is what stands before the dots at its end, however many there are.
+func TestLabels(t *testing.T) {
+	for _, label := range []string{"", "c1.1", "a..b", "...c"} {
+		for dots := range 4*len(padding) + 3 {
+			require.Equal(t, label, Label([]byte(label+strings.Repeat(".", dots))))
+		}
+	}
+}

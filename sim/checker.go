@@ -132,3 +132,6 @@ const (
 	PromiseWorks   = "node-works" // it starts on its own disk, and answers what was asked.
 	PromiseBounded = "bounded"    // datagrams stay within their bound, and no machine spins.
 )
+
+// PromiseDeterministic is judged by tools that run a seed twice: both runs are the same.
+const PromiseDeterministic = "deterministic"

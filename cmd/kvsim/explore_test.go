@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"kvs/sim/simcmd"
+	"kvs/sim/simcmd/document"
 )
 
 func runExplore(t *testing.T, args ...string) (code int, out, err string) {
@@ -51,4 +53,16 @@ func TestExploreRefuses(t *testing.T) {
 		require.Equal(t, simcmd.ExitUsage, code)
 		require.Contains(t, err, want)
 	}
+}
+
+func TestExploreAsADocument(t *testing.T) {
+	code, out, stderr := kvsim("explore", "--ops", "put@1,create@2", "--nodes", "2", "--output", "json")
+	require.Equal(t, simcmd.ExitOK, code, stderr)
+	var found document.Explore
+	decoder := json.NewDecoder(strings.NewReader(out))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&found))
+	require.True(t, found.Complete)
+	require.Equal(t, "ok", found.Verdict)
+	require.NotZero(t, found.States)
 }

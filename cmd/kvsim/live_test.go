@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,6 +84,18 @@ expect   converged, not-linearizable
 	left, err := os.ReadDir(filepath.Join(dir, "out"))
 	require.NoError(t, err)
 	require.Empty(t, left, "only failures are kept")
+}
+
+// A member of a running cluster that does not answer is named at once: it will not start by waiting.
+func TestLiveNamesADeadTarget(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	dead := l.Addr().String()
+	require.NoError(t, l.Close())
+	code, _, stderr := kvsim("live", "--target", dead, "--out", t.TempDir())
+	require.Equal(t, simcmd.ExitUsage, code)
+	require.Contains(t, stderr, dead+" (n1) does not answer")
+	require.Contains(t, stderr, "start these members, or leave them out of the target")
 }
 
 // A cluster that is there already is driven by its endpoints, in a folder of its own, and without faults.

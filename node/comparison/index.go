@@ -3,6 +3,7 @@ package comparison
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"kvs/node/codec"
 	"kvs/node/contract"
@@ -55,6 +56,13 @@ func indexKey(path string) (key string, leaf uint32, hash uint64) {
 	leaf = merkle.Leaf(hash)
 	digits := leafDigits(leaf)
 	return schema.PrefixIndex + string(digits[:]) + path, leaf, hash
+}
+
+// isIndexKey reports whether a key below schema.PrefixIndex is that of a path.
+func isIndexKey(key, path string) bool {
+	digits := leafDigits(merkle.Leaf(merkle.Hash(path)))
+	rest, is := strings.CutPrefix(key[len(schema.PrefixIndex):], string(digits[:]))
+	return is && rest == path
 }
 
 // leafDigits are the four hexadecimal digits of a leaf.

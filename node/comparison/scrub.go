@@ -6,6 +6,7 @@ import (
 	"kvs/node/schema"
 	"kvs/node/slot"
 	"kvs/node/step"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ type scrub struct {
 	record  string   // the next path to look at; empty: from the beginning.
 	entry   string   // the next index key.
 	entries bool     // whose turn it is.
-	keys    []string // of a part: memory that is used again.
+	keys    []string // of a part, in whole: memory that is used again.
 }
 
 const (
@@ -43,19 +44,15 @@ func (m *Machine) tickScrub() {
 	bytes := 0
 	for _, key := range s.keys {
 		if bytes >= scrubBytesMax {
-			next = key
+			next = key[len(prefix):]
 			break
 		}
-		path := key
-		if prefix == schema.PrefixIndex {
-			path = path[min(4, len(path)):]
-		}
-		bytes += m.scrubPath(path)
+		bytes += m.scrubKey(key)
 	}
 	*from = next
 }
 
-// scrubPart finds the next keys below a prefix, without the prefix, and returns the key to continue from.
+// scrubPart finds the next keys below a prefix, and returns the key to continue from, without the prefix.
 func (m *Machine) scrubPart(prefix, from string) (next string) {
 	s := &m.index.scrub
 	clear(s.keys)
@@ -65,7 +62,7 @@ func (m *Machine) scrubPart(prefix, from string) (next string) {
 			next = key[len(prefix):]
 			return false
 		}
-		s.keys = append(s.keys, key[len(prefix):])
+		s.keys = append(s.keys, key)
 		return true
 	})
 	if err != nil {
@@ -74,20 +71,31 @@ func (m *Machine) scrubPart(prefix, from string) (next string) {
 	return next
 }
 
-// scrubPath compares a record with the index. A rotten record is taken out of the index, so that a comparison fetches a
-// peer's copy. It returns how many bytes of values it has read.
-func (m *Machine) scrubPath(path string) (bytes int) {
+// scrubKey compares a record with the index: key is that of the record, or that of its entry in the index. A rotten
+// record is taken out of the index, so that a comparison fetches a peer's copy. It returns how many bytes of values it
+// has read.
+func (m *Machine) scrubKey(key string) (bytes int) {
+	path, isRecord := strings.CutPrefix(key, schema.PrefixRecord)
+	if !isRecord {
+		path = key[min(len(schema.PrefixIndex)+4, len(key)):]
+	}
 	if _, busy := m.Overlay.ByPath[path]; busy || slot.CheckPath(path) != nil {
 		return 0
 	}
-	key, _, _ := indexKey(path)
+	record, entry := key, key
+	if !isRecord {
+		record = schema.RecordKey(path)
+	}
+	if isRecord || !isIndexKey(entry, path) {
+		entry = IndexKey(path)
+	}
 	slot := &m.scratch
-	err := m.StoredInto(slot, path)
+	err := m.StoredInto(slot, path, record)
 	if errors.Is(err, step.ErrRead) {
 		return 0 // the record may be intact.
 	}
 	// The content of the disk counts here.
-	if v, known := m.indexedAnew(path, key); known && v != slot.Version() {
+	if v, known := m.indexedAnew(path, entry); known && v != slot.Version() {
 		m.Counters.ScrubRepairs++
 		if err != nil {
 			m.Log(contract.LogWarn, "corrupt record found, a peer's copy will replace it", "path", path,

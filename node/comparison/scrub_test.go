@@ -69,3 +69,14 @@ func TestTheScrubIsBounded(t *testing.T) {
 	}
 	require.Greater(t, turns, values*valueBytes/scrubBytesMax)
 }
+
+// A scrub tells by the key of an entry alone whether it is the one of its path.
+func TestIsIndexKey(t *testing.T) {
+	key := IndexKey("a/b")
+	require.True(t, isIndexKey(key, "a/b"))
+	for _, other := range []string{"a/c", "b", "", "/b"} {
+		require.False(t, isIndexKey(key, other), other)
+	}
+	require.False(t, isIndexKey(schema.PrefixIndex+"zzzza/b", "a/b"))
+	require.False(t, isIndexKey(schema.PrefixIndex, "a/b"))
+}

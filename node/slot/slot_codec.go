@@ -183,6 +183,9 @@ func (s *Slot) decode(path string, b []byte, check bool) error {
 	return nil
 }
 
+// InConflict reports whether an intact slot has several candidates, without decoding it.
+func InConflict(b []byte) bool { return len(b) >= BytesMin && b[9] > 1 }
+
 // decodePlain decodes what nearly all slots are: one candidate that does not expire, and no consensus half. It reports
 // false, and leaves s as it was, for everything else, which includes whatever is wrong.
 func (s *Slot) decodePlain(body []byte) bool {
@@ -198,6 +201,9 @@ func (s *Slot) decodePlain(body []byte) bool {
 		return false
 	}
 	s.TS = ts
+	if s.Candidates == nil {
+		s.Candidates = make([]Candidate, 0, 1)
+	}
 	s.Candidates = append(s.Candidates, Candidate{UUID: UUID(c[1:17]), Origin: ID(binary.LittleEndian.Uint64(c[17:])),
 		Tombstone: flags != 0, ContentType: contentType(rest[:ctLen])})
 	if valLen > 0 {

@@ -51,6 +51,7 @@ func TestStoredSaysWhatItsRecordShows(t *testing.T) {
 			require.Equal(t, read.Version(), stored.Version)
 			require.Equal(t, c.tombstone, stored.Tombstone)
 			require.Equal(t, c.tombstone, EncodedTombstone("p", stored.Record))
+			require.Equal(t, read.Conflict(), InConflict(stored.Record))
 			shown := e.Visible(&read)
 			require.Equal(t, c.expiring, stored.Expiring == shown.Version() && stored.Life == shown.Life() &&
 				stored.Life != 0)

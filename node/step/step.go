@@ -173,10 +173,10 @@ func (s *Shared) CurrentSlot(path string) (Held, slot.Slot, error) {
 	return h, kept.slot, nil
 }
 
-// StoredInto reads a path from the disk itself, bypassing the overlay and the recent paths, into reused memory. It
-// drops an unreadable path from the recent paths too: a copy that comes in repairs it.
-func (s *Shared) StoredInto(into *slot.Slot, path string) error {
-	b, ok, err := s.Store.Get(schema.RecordKey(path))
+// StoredInto reads a path from the disk itself, bypassing the overlay and the recent paths, into reused memory. Key is
+// the path's schema.RecordKey. It drops an unreadable path from the recent paths too: a copy that comes in repairs it.
+func (s *Shared) StoredInto(into *slot.Slot, path, key string) error {
+	b, ok, err := s.Store.Get(key)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrRead, err)
 	}

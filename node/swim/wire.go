@@ -125,15 +125,21 @@ func (p *packet) decodeStreamProbe(data []byte) error {
 	return p.decodeProbe(data, kindStreamPing, kindStreamAck)
 }
 
-// Rumours are what a probe says of members by the way: nothing, if data is no probe. It is for those who look at
+// Deaths are the members that a probe calls dead by the way: none, if data is no probe. It is for those who look at
 // messages from outside.
-func Rumours(data []byte) (out []Member) {
-	var p packet
-	if p.decodeProbe(data, kindPing, kindStreamAck) != nil {
-		return nil
+func Deaths(data []byte) (out []Member) {
+	r := reader{b: data}
+	r.kind(kindPing, kindStreamAck)
+	r.id()
+	r.id()
+	r.uvarint()
+	for range r.u8() {
+		if told := r.entry(); told.state == Dead {
+			out = append(out, told.member())
+		}
 	}
-	for i := range p.rumours {
-		out = append(out, p.rumours[i].member())
+	if r.why != "" || len(r.b) > 0 {
+		return nil
 	}
 	return out
 }

@@ -112,8 +112,12 @@ func (v *View) List(req ListRequest) (Listing, error) {
 	}
 }
 
-// budget is what one page may still read, and the bytes of the values that it has.
-type budget struct{ keys, bytes, values int }
+// budget is what one page may still read, the memory that it reads into, and the bytes of the values that it has.
+type budget struct {
+	keys, bytes int
+	stored      slot.Slot
+	values      int
+}
 
 // spend subtracts a record, and reports whether it was still allowed.
 func (b *budget) spend(bytes int) bool {
@@ -159,8 +163,7 @@ func afterDirectory(dir string) string {
 // it returns the key behind that directory, to go on from without walking through it.
 func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *budget) (next string, err error) {
 	var bad error
-	var seen string      // the last path that was looked at.
-	var stored slot.Slot // memory that is used again.
+	var seen string // the last path that was looked at.
 	scanErr := v.store.Scan(prefix, from, func(key string, value []byte) bool {
 		path := key[len(schema.PrefixRecord):]
 		if !b.spend(len(value)) {
@@ -171,10 +174,10 @@ func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *bu
 			return false
 		}
 		seen = path
-		if bad = stored.Decode(path, value); bad != nil {
+		if bad = b.stored.Decode(path, value); bad != nil {
 			return false
 		}
-		rec := v.electorate.Visible(&stored)
+		rec := v.electorate.Visible(&b.stored)
 		if !rec.Live() {
 			return true
 		}

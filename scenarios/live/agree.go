@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"kvs/chaos"
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/client"
 )
 
 const lookEvery = 100 * time.Millisecond
@@ -44,6 +46,29 @@ func (r *runner) await(ctx context.Context, patience time.Duration, known error)
 			return nil, fmt.Errorf("after %s: %w", chaos.FormatDuration(patience), last)
 		}
 	}
+}
+
+// answerPatience bounds how long a member that runs already may take for its first answer.
+const answerPatience = time.Second
+
+// answer returns an error that names the endpoints that do not answer.
+func (r *runner) answer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	silent := make([]error, len(r.clients)-1)
+	var asking sync.WaitGroup
+	for n, endpoint := range r.o.Target.Endpoints() {
+		asking.Go(func() {
+			if err := r.clients[n+1].Live(ctx); client.CodeOf(err) == client.Unreachable {
+				silent[n] = fmt.Errorf("%s (n%d) does not answer: %w", endpoint, n+1, err)
+			}
+		})
+	}
+	asking.Wait()
+	if err := errors.Join(silent...); err != nil {
+		return fmt.Errorf("%w\nstart these members, or leave them out of the target", err)
+	}
+	return nil
 }
 
 func (r *runner) look(ctx context.Context) (map[string]api.Entry, error) {

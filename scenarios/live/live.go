@@ -111,6 +111,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.clients = append(r.clients, c)
 		header.Nodes = append(header.Nodes, fmt.Sprintf("n%d", i+1))
 	}
+	if o.Prefix != "" { // members that ran before this run: one that does not answer now is not starting.
+		if err := r.answer(ctx); err != nil {
+			return nil, err
+		}
+	}
 	o.Progress("waiting for the members to find each other")
 	if _, err := r.await(ctx, startPatience, nil); err != nil {
 		return nil, fmt.Errorf("the cluster did not come together: %w; look into the nodes' logs", err)

@@ -5,7 +5,7 @@
 // it stand what broke, the drawn scenario, the command that repeats the run, and porcupine's picture of the offending
 // key.
 //
-// It makes no judgement. Begin with Write; page.html has the drawing.
+// It makes no judgement. Begin with Write; the folder page has the drawing.
 package report
 
 import (
@@ -22,19 +22,40 @@ import (
 	"kvs/sim/scenario"
 )
 
-//go:embed page.html
+//go:embed page/page.html
 var page string
 
-// marker is the place of the data in the page.
-const marker = "/*DATA*/"
+//go:embed page/page.css
+var style string
 
-// Run is the content of a page. All but Picture is required.
+//go:embed page/page.js
+var drawing string
+
+// The places of the parts in the page, in their order.
+const (
+	styleMarker   = "/*STYLE*/"
+	dataMarker    = "/*DATA*/"
+	drawingMarker = "/*DRAWING*/"
+)
+
+// Run is the content of a page. Scenario, Result, Recording and Replay are required.
 type Run struct {
 	Scenario  *scenario.Scenario // drawn.
 	Result    *sim.Result
 	Recording *sim.Recording
 	Replay    string // the command that repeats the run.
 	Picture   []byte // porcupine's page; empty: there is none.
+
+	// Meaning says in one sentence what is wrong when a promise is broken: see document.Meaning. Nil: it is not said.
+	Meaning func(promise string) string
+
+	Other Link // to another page of the same failure. The zero Link: there is none.
+}
+
+// Link leads to a page in the same folder.
+type Link struct {
+	File string `json:"file"`
+	Text string `json:"text"`
 }
 
 // data is what page.html reads. Times are microseconds since the beginning.
@@ -56,6 +77,7 @@ type data struct {
 	Operations []operation `json:"operations"`
 	Violations []violation `json:"violations"`
 	Picture    string      `json:"picture"`
+	Other      Link        `json:"other"`
 }
 
 type mark struct {
@@ -78,31 +100,37 @@ type operation struct {
 }
 
 type violation struct {
-	At   int64  `json:"at"`
-	Node int    `json:"node"`
-	Path string `json:"path"`
-	Text string `json:"text"`
-	Ops  []int  `json:"ops"` // operations to highlight, by index.
+	At      int64  `json:"at"`
+	Node    int    `json:"node"`
+	Path    string `json:"path"`
+	Promise string `json:"promise"`
+	Meaning string `json:"meaning"`
+	Text    string `json:"text"`
+	Ops     []int  `json:"ops"` // operations to highlight, by index.
 }
 
 // Write writes the page.
 func Write(w io.Writer, r *Run) error {
-	before, after, ok := strings.Cut(page, marker)
-	if !ok {
-		return fmt.Errorf("report: the page has no %s", marker)
-	}
-	d := collect(r)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b) // it writes < as \u003c, so that no text can end the script.
-	if err := enc.Encode(d); err != nil {
+	if err := enc.Encode(collect(r)); err != nil {
 		return err
 	}
-	for _, part := range []string{before, b.String(), after} {
-		if _, err := io.WriteString(w, part); err != nil {
+	rest := page
+	for _, part := range []struct{ marker, text string }{
+		{styleMarker, style}, {dataMarker, b.String()}, {drawingMarker, drawing},
+	} {
+		before, after, ok := strings.Cut(rest, part.marker)
+		if !ok {
+			return fmt.Errorf("report: the page has no %s", part.marker)
+		}
+		if _, err := io.WriteString(w, before+part.text); err != nil {
 			return err
 		}
+		rest = after
 	}
-	return nil
+	_, err := io.WriteString(w, rest)
+	return err
 }
 
 func collect(r *Run) *data {
@@ -112,7 +140,7 @@ func collect(r *Run) *data {
 		Replay:   r.Replay,
 		Scenario: r.Scenario.String(), Nodes: r.Scenario.Nodes,
 		End: micros(res.Simulated), Recovered: micros(r.Scenario.Duration),
-		Left: r.Recording.Left, Picture: string(r.Picture), Kinds: []string{}, Details: []string{},
+		Left: r.Recording.Left, Picture: string(r.Picture), Other: r.Other, Kinds: []string{}, Details: []string{},
 		Messages: [][8]int64{}, Marks: []mark{}, Bands: bands(r.Scenario.Nodes, r.Recording.Faults, res.Simulated),
 		Operations: []operation{}, Violations: []violation{},
 	}
@@ -137,7 +165,11 @@ func collect(r *Run) *data {
 		d.Operations = append(d.Operations, operationOf(&res.History.Ops[i], res.Simulated))
 	}
 	for _, v := range res.Violations {
-		shown := violation{micros(v.At), v.Node, v.Path, v.String(), []int{}}
+		shown := violation{At: micros(v.At), Node: v.Node, Path: v.Path, Promise: v.Promise, Text: v.String(),
+			Ops: []int{}}
+		if r.Meaning != nil {
+			shown.Meaning = r.Meaning(v.Promise)
+		}
 		if lin := res.Linearized; lin != nil && v.Promise == scenario.Linearizable.String() && lin.Offending >= 0 {
 			evidence := &lin.Keys[lin.Offending].Evidence
 			shown.Ops = append(shown.Ops, evidence.Ops...)

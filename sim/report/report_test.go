@@ -15,6 +15,7 @@ import (
 	"kvs/sim"
 	"kvs/sim/kvs"
 	"kvs/sim/scenario"
+	"kvs/sim/simcmd/document"
 )
 
 func lived(t *testing.T, name string, change func(s *scenario.Scenario)) *Run {
@@ -26,7 +27,8 @@ func lived(t *testing.T, name string, change func(s *scenario.Scenario)) *Run {
 	rec := &sim.Recording{}
 	res, err := sim.Run(sim.Options{System: kvs.System{}, Seed: 2, Scenario: &s, Record: rec})
 	require.NoError(t, err)
-	return &Run{Scenario: &s, Result: res, Recording: rec, Replay: "make sim SEED=2"}
+	return &Run{Scenario: &s, Result: res, Recording: rec, Replay: "make sim SEED=2",
+		Meaning: func(promise string) string { return document.Meaning(kvs.System{}, promise) }}
 }
 
 // dataOf reads the page's data back.
@@ -43,7 +45,10 @@ func TestPageHoldsTheRun(t *testing.T) {
 	r.Picture = []byte("<html></script><script>picture</script></html>")
 	var b bytes.Buffer
 	require.NoError(t, Write(&b, r))
-	require.NotRegexp(t, `(?i)(src|href)=|https?://|@import|url\(`, page, "it needs nothing from elsewhere")
+	require.NotRegexp(t, `(?i)(src|href)=|https?://|@import|url\(`, page+style+drawing,
+		"it needs nothing from elsewhere")
+	require.NotContains(t, b.String(), styleMarker)
+	require.NotContains(t, b.String(), drawingMarker)
 	d := dataOf(t, b.String())
 	require.Equal(t, string(r.Picture), d.Picture, "and its end of a script did not end the page's")
 	require.Equal(t, 3, strings.Count(b.String(), "</script>")+1, "data and drawing")
@@ -77,6 +82,8 @@ func TestPageShowsWhatBroke(t *testing.T) {
 	require.Equal(t, "linearizable", d.Verdict)
 	require.Len(t, d.Violations, 1)
 	require.NotEmpty(t, d.Violations[0].Path)
+	require.Equal(t, "linearizable", d.Violations[0].Promise)
+	require.Contains(t, d.Violations[0].Meaning, "fit no order")
 	require.NotEmpty(t, d.Violations[0].Ops)
 	for _, i := range d.Violations[0].Ops {
 		require.Equal(t, d.Violations[0].Path, d.Operations[i].Path)

@@ -13,6 +13,7 @@ import (
 
 	"kvs/linearize"
 	"kvs/linearize/foreign"
+	"kvs/sim/simcmd/document"
 )
 
 type checkOptions struct {
@@ -21,6 +22,7 @@ type checkOptions struct {
 	from, failedCAS      string
 	memory               int64 // MiB.
 	timeout              time.Duration
+	output
 }
 
 func (t *Tools) newCheckCommand() *cobra.Command {
@@ -63,6 +65,7 @@ judge.`,
 	f.StringSliceVar(&o.Levels, "level", nil, "judge only these consistency levels; default: all")
 	f.StringVar(&o.Prefix, "prefix", "", "judge only paths that begin with it; default: that of the header")
 	f.StringVar(&o.html, "html", "", "write a page with the operations of the key that matters to this file")
+	o.output.addFlag(cmd)
 	return cmd
 }
 
@@ -94,7 +97,7 @@ func (o *checkOptions) run(stdio IO, path string, prefixGiven bool) error {
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	p := newJudging(stdio)
+	p := newJudging(stdio, o.json())
 	o.Stop = func() bool { p.tick(); return ctx.Err() != nil }
 	o.Judged = p.judged
 	res := linearize.Check(h, o.Options)
@@ -198,10 +201,18 @@ func ofPaths(prefix string) string {
 func (o *checkOptions) report(
 	stdio IO, h *linearize.History, res *linearize.Result, want linearize.Expectation,
 ) error {
+	met := want.Met(res.Verdict)
+	tags := linearize.Tags(h, o.Prefix)
+	if o.json() {
+		if err := document.Print(stdio.Out, document.NewCheck(res, tags, want, met)); err != nil {
+			return err
+		}
+		stdio.Out = io.Discard
+	}
 	if err := res.WriteReport(stdio.Out); err != nil {
 		return err
 	}
-	for _, ev := range linearize.Tags(h, o.Prefix) {
+	for _, ev := range tags {
 		fmt.Fprintf(stdio.Out, "contradicting versions, which are no part of the verdict: %s\n", ev.Text)
 	}
 	if o.html != "" {
@@ -214,7 +225,7 @@ func (o *checkOptions) report(
 		}
 	}
 	switch {
-	case want.Met(res.Verdict):
+	case met:
 		if want == linearize.ExpectViolation {
 			fmt.Fprintln(stdio.Out, "ok: a violation was promised")
 		}

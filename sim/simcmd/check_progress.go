@@ -25,8 +25,12 @@ type judging struct {
 	shown                      bool // the terminal shows a line of progress.
 }
 
-func newJudging(stdio IO) *judging {
+// newJudging tells violations at once, unless the report is a document that has them.
+func newJudging(stdio IO, document bool) *judging {
 	p := &judging{out: stdio.Out, err: stdio.Err, begin: time.Now()}
+	if document {
+		p.out = io.Discard
+	}
 	p.last = p.begin
 	if f, ok := stdio.Err.(*os.File); ok {
 		info, err := f.Stat()

@@ -161,7 +161,7 @@ func TestCheckInterrupted(t *testing.T) {
 // Progress is told seldom, and where there is no terminal, in whole lines.
 func TestCheckProgress(t *testing.T) {
 	var out, errs bytes.Buffer
-	p := newJudging(IO{Out: &out, Err: &errs})
+	p := newJudging(IO{Out: &out, Err: &errs}, false)
 	p.judged(&linearize.KeyResult{Path: "a", Verdict: linearize.Undecided}, 7)
 	require.Empty(t, errs.String(), "it is too early")
 	p.last = p.last.Add(-time.Hour)

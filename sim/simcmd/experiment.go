@@ -23,6 +23,7 @@ type Experiment struct {
 	Duration time.Duration // of the safety phase; zero: as the scenario says.
 	Verify   bool
 	Out      string // folder for the files of a failure; empty: none are kept.
+	mutant   string // that this program has planted; empty: none.
 
 	tools *Tools
 }
@@ -91,6 +92,9 @@ func (e *Experiment) Run(s scenario.Scenario, seed uint64, trace func(string), r
 
 // replayCommand is the one command that repeats a run.
 func (e *Experiment) replayCommand(seed uint64) string {
+	if e.mutant != "" {
+		return e.tools.replayOf(e.mutant, e.Scenario, seed)
+	}
 	if e.tools.App.Replay != nil {
 		return e.tools.App.Replay(e, seed)
 	}

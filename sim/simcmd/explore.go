@@ -3,6 +3,7 @@ package simcmd
 import (
 	"errors"
 	"fmt"
+	stdio "io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/sim/explore"
+	"kvs/sim/simcmd/document"
 )
 
 type exploreOptions struct {
@@ -27,6 +29,7 @@ type exploreOptions struct {
 	depth          int
 	limit          time.Duration
 	replay         string
+	output
 }
 
 func (t *Tools) newExploreCommand() *cobra.Command {
@@ -67,6 +70,17 @@ of its own instead, such as put and get.`, t.App.program()),
 	f.IntVar(&o.depth, "depth", 0, "most events of one execution; 0: no bound")
 	f.DurationVar(&o.limit, "limit", time.Minute, "real time after which the search ends unfinished; 0: never")
 	f.StringVar(&o.replay, "replay", "", "run this schedule, and print each step")
+	t.completeScenarios(cmd, "scenario")
+	_ = cmd.RegisterFlagCompletionFunc("scope",
+		func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+			if space, err := o.space(); err == nil {
+				for _, s := range space.Scopes {
+					names = append(names, s.Name)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		})
+	o.output.addFlag(cmd)
 	return cmd
 }
 
@@ -138,16 +152,47 @@ func (o *exploreOptions) run(ownOps bool) error {
 	if err != nil {
 		return err
 	}
-	took := time.Since(begin)
-	fmt.Fprintf(io.Out, "scope=%s verdict=%s complete=%t states=%d ends=%d depth=%d executions=%d steps=%d "+
-		"wall=%.1fs states_per_second=%.0f\n", s.Name, res.Verdict(), res.Complete, res.States, res.Ends, res.Depth,
-		res.Executions, res.Steps, took.Seconds(), float64(res.States)/took.Seconds())
-	if res.Violation == "" {
-		return nil
+	return o.tell(space, &s, res, time.Since(begin), ownOps)
+}
+
+// tell prints what the search has found, and shows a violation step by step.
+func (o *exploreOptions) tell(
+	space *explore.Space, s *explore.Scope, res *explore.Result, took time.Duration, ownOps bool,
+) error {
+	io := o.tools.IO
+	found := document.Explore{Scope: s.Name, Verdict: res.Verdict(), Complete: res.Complete, States: res.States,
+		Ends: res.Ends, Depth: res.Depth, Executions: res.Executions, Steps: res.Steps, WallSeconds: took.Seconds(),
+		Violation: res.Violation, Schedule: res.Schedule}
+	if !o.json() {
+		fmt.Fprintf(io.Out, "scope=%s verdict=%s complete=%t states=%d ends=%d depth=%d executions=%d steps=%d "+
+			"wall=%.1fs states_per_second=%.0f\n", s.Name, res.Verdict(), res.Complete, res.States, res.Ends, res.Depth,
+			res.Executions, res.Steps, took.Seconds(), float64(res.States)/took.Seconds())
 	}
-	if err := replaySchedule(io, space, &s, res.Schedule); !errors.Is(err, ErrBroken) {
-		return fmt.Errorf("the schedule does not break it again (%s): %s", fmt.Sprint(err), res.Violation)
+	if res.Violation != "" {
+		steps := io
+		if o.json() {
+			steps.Out = stdio.Discard
+		}
+		if err := replaySchedule(steps, space, s, res.Schedule); !errors.Is(err, ErrBroken) {
+			return fmt.Errorf("the schedule does not break it again (%s): %s", fmt.Sprint(err), res.Violation)
+		}
+		found.Replay = o.replayLine(s, res.Schedule, ownOps)
 	}
+	if o.json() {
+		if err := document.Print(io.Out, found); err != nil {
+			return err
+		}
+	} else if found.Replay != "" {
+		fmt.Fprintln(io.Out, "replay:", found.Replay)
+	}
+	if res.Violation != "" {
+		return ErrBroken
+	}
+	return nil
+}
+
+// replayLine is the command that runs a schedule again.
+func (o *exploreOptions) replayLine(s *explore.Scope, schedule string, ownOps bool) string {
 	args := o.tools.arguments("explore")
 	if o.scenario != "" {
 		args = append(args, "--scenario", o.scenario)
@@ -157,8 +202,7 @@ func (o *exploreOptions) run(ownOps bool) error {
 	} else {
 		args = append(args, "--scope", s.Name)
 	}
-	fmt.Fprintf(io.Out, "replay: %s %s --replay '%s'\n", o.tools.App.program(), strings.Join(args, " "), res.Schedule)
-	return ErrBroken
+	return fmt.Sprintf("%s %s --replay '%s'", o.tools.App.program(), strings.Join(args, " "), schedule)
 }
 
 // ownFlags are those that make a scope of one's own.

@@ -89,7 +89,8 @@ func (o *huntOptions) hunt(ctx context.Context, m *mutants.Mutant) (h hunted) {
 	}
 	var packs []pack
 	for _, name := range o.grounds(m) {
-		packs = append(packs, pack{tools: o.tools, program: program, scenario: name, timeout: o.seedTimeout})
+		packs = append(packs, pack{tools: o.tools, program: program, scenario: name, mutant: m.Name,
+			timeout: o.seedTimeout})
 	}
 	for h.runs < o.runs && h.caught == "" && h.err == nil && ctx.Err() == nil {
 		p := &packs[0]
@@ -167,6 +168,7 @@ func (o *huntOptions) shrinkWith(ctx context.Context, program, dir string, h *hu
 type pack struct {
 	tools             *Tools
 	program, scenario string
+	mutant            string
 	timeout           time.Duration
 	worker            *seedProcess
 	seed              uint64 // of the last run.
@@ -175,7 +177,7 @@ type pack struct {
 // run runs the next seed and returns the promises that broke.
 func (p *pack) run() (caught, explained string, err error) {
 	if p.worker == nil {
-		args := p.tools.arguments("worker", "--scenario", p.scenario)
+		args := p.tools.arguments("worker", "--scenario", p.scenario, "--mutant", p.mutant)
 		if p.worker, err = startSeeds(p.program, args, []string{"GOMAXPROCS=1", "GOGC=400"}, p.timeout); err != nil {
 			return "", "", err
 		}

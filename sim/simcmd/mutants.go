@@ -13,6 +13,7 @@ import (
 
 	"kvs/sim/mutants"
 	"kvs/sim/scenario"
+	"kvs/sim/simcmd/document"
 )
 
 type mutantsOptions struct {
@@ -21,6 +22,9 @@ type mutantsOptions struct {
 	hunt     huntOptions
 	only     []string
 	jobs     int
+	seed     uint64 // run one mutant once, with this seed; zero: hunt.
+	page     string // with seed: folder for the page that shows the run; empty: none.
+	output
 }
 
 func (t *Tools) newMutantsCommand() *cobra.Command {
@@ -34,6 +38,9 @@ is of the first scenario, the others take turns: without --scenario, those that 
 first, then comes the usual one, then all others. For a few mutants the file names a scope of explore; it is explored
 first, and has neither seed nor runs. The table says which promises broke, where, after how many runs and how much CPU
 time.
+
+With --seed it builds one mutant (--only) and runs one seed of one scenario with it, as run does. So the failure that a
+hunt has found is shown again, although the bug is not in the source.
 
 It needs the source and the go command. A bug that nothing finds, an edit that no longer fits the source, and a bug that
 is found although its file says that none can find it, are failures.`,
@@ -57,6 +64,18 @@ is found although its file says that none can find it, are failures.`,
 	f.Lookup("jobs").DefValue = "the number of CPUs"
 	f.StringVar(&o.hunt.root, "source", "",
 		"folder with the go.mod of this program; default: found from the working directory up")
+	f.Uint64Var(&o.seed, "seed", 0, "with one --only and one --scenario: run this seed once with the mutant; 0: hunt")
+	f.StringVar(&o.page, "report", "", "with --seed: draw the run as one HTML page in this folder")
+	t.completeScenarios(cmd, "scenario")
+	_ = cmd.RegisterFlagCompletionFunc("only",
+		func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+			all, _ := o.choose()
+			for i := range all {
+				names = append(names, all[i].Name)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		})
+	o.output.addFlag(cmd)
 	return cmd
 }
 
@@ -66,7 +85,16 @@ func (o *mutantsOptions) run(io IO) error {
 		return err
 	}
 	if o.list {
+		if o.json() {
+			return document.Print(io.Out, huntDocument(o.hunt.tools, unhunted(all)).Mutants)
+		}
 		return listMutants(io, all)
+	}
+	if o.page != "" && o.seed == 0 {
+		return errors.New("--report draws one run: name it with --only, --scenario and --seed")
+	}
+	if o.markdown && o.json() {
+		return errors.New("--markdown and --output json exclude each other")
 	}
 	if o.jobs < 1 || o.hunt.runs < 1 || o.hunt.seedTimeout <= 0 {
 		return errors.New("--jobs, --seeds and --seed-timeout must be above zero")
@@ -76,11 +104,16 @@ func (o *mutantsOptions) run(io IO) error {
 	}
 	ctx, stop := UntilSignal()
 	defer stop()
+	if o.seed != 0 {
+		return o.again(ctx, io)
+	}
 	found := o.huntAll(ctx, io, all)
 	if o.markdown {
 		printHunt(io, found, o.hunt.shrink)
 	}
-	err = reportHunt(io, found)
+	if err = o.report(io, found); err != nil && !errors.Is(err, ErrBroken) {
+		return err
+	}
 	if ctx.Err() != nil && len(found) < len(all) {
 		return fmt.Errorf("%w: %d of %d mutants were hunted", ErrInterrupted, len(found), len(all))
 	}
@@ -183,9 +216,40 @@ func (o *mutantsOptions) huntAll(ctx context.Context, io IO, all []mutants.Mutan
 		fmt.Fprintf(io.Err, "%d of %d: %s: %s\n", n+1, len(all), all[i].Name, found[i].verdict())
 		if found[i].caught != "" && len(all) == 1 {
 			fmt.Fprint(io.Err, found[i].explained)
+			if found[i].seed == 0 { // explore has no replay command of its own for a mutant.
+				fmt.Fprintln(io.Err, "replay:", found[i].replay(o.hunt.tools))
+			}
 		}
 	}
 	return slices.DeleteFunc(found, func(h hunted) bool { return errors.Is(h.err, ErrInterrupted) })
+}
+
+// report prints what the hunt has found, and returns ErrBroken if a mutant did not end as it should.
+func (o *mutantsOptions) report(io IO, found []hunted) error {
+	if !o.json() {
+		err := reportHunt(io, found)
+		if slices.ContainsFunc(found, func(h hunted) bool { return h.caught != "" }) {
+			fmt.Fprintf(io.Out, "replay one of them: %s\n", o.hunt.tools.replayPattern())
+		}
+		return err
+	}
+	hunt := huntDocument(o.hunt.tools, found)
+	if err := document.Print(io.Out, hunt); err != nil {
+		return err
+	}
+	if hunt.Wrong > 0 {
+		return ErrBroken
+	}
+	return nil
+}
+
+// unhunted is the outcome of mutants that were not hunted, for a list.
+func unhunted(all []mutants.Mutant) []hunted {
+	out := make([]hunted, len(all))
+	for i := range all {
+		out[i].mutant = &all[i]
+	}
+	return out
 }
 
 // reportHunt prints the table and returns whether every mutant had the expected outcome.

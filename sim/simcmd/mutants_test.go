@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +42,29 @@ func TestMutantIsCaught(t *testing.T) {
 		IO{Out: &out, Err: &errs})
 	require.Equal(t, ExitOK, code, "%s\n%s", out.String(), errs.String())
 	require.Regexp(t, `list-limit-overrun +listing +quiet +\d+ +\d+ `, out.String())
-	require.Contains(t, errs.String(), "replay:")
+	require.Contains(t, out.String(),
+		"replay one of them: kvsim mutants --only MUTANT --scenario SCENARIO --seed SEED\n")
+
+	// The command that it prints builds the mutant, and breaks the promise again.
+	line := regexp.MustCompile(`(?m)^replay: kvsim (.*)$`).FindStringSubmatch(errs.String())
+	require.NotNil(t, line, errs.String())
+	code, again, stderr := kvsim(append(strings.Fields(line[1]), "--report", t.TempDir())...)
+	require.Equal(t, ExitBroken, code, stderr)
+	require.Contains(t, again, "verdict=listing ")
+	require.Contains(t, again, line[0], "and so does what it runs")
+	require.Contains(t, again, "report: ")
+}
+
+func TestOneRunOfAMutantNeedsNames(t *testing.T) {
+	for want, args := range map[string][]string{
+		"name it with --only":   {"--seed", "3"},
+		"--scenario and --seed": {"--report", t.TempDir()},
+		"exclude each other":    {"--markdown", "-o", "json"},
+	} {
+		code, _, errs := kvsim(append([]string{"mutants"}, args...)...)
+		require.Equal(t, ExitUsage, code)
+		require.Contains(t, errs, want)
+	}
 }
 
 // Ctrl-C ends a hunt, and leaves nothing behind in the folder for temporary files.

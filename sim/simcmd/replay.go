@@ -31,6 +31,7 @@ func (t *Tools) newReplayCommand() *cobra.Command {
 	o.seed = 1
 	o.addFlags(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	o.output.addFlag(cmd)
 	return cmd
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"kvs/linearize"
 	"kvs/sim"
+	"kvs/sim/scenario"
+	"kvs/sim/simcmd/document"
 )
 
 type runOptions struct {
@@ -19,6 +21,7 @@ type runOptions struct {
 	trace string
 	page  string // folder for the page that shows the run; empty: none.
 	quiet bool
+	output
 }
 
 func (t *Tools) newRunCommand() *cobra.Command {
@@ -41,6 +44,7 @@ func (t *Tools) newRunCommand() *cobra.Command {
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but failures and the last line")
 	o.addFlags(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	o.output.addFlag(cmd)
 	return cmd
 }
 
@@ -52,6 +56,7 @@ func (e *Experiment) addScenarioFlag(cmd *cobra.Command) {
 	}
 	cmd.Flags().StringVar(&e.Scenario, "scenario", usual,
 		fmt.Sprintf("name of a scenario (see %s scenarios), or the path of a file", e.tools.App.program()))
+	e.tools.completeScenarios(cmd, "scenario")
 }
 
 // addFlags adds those of every command that runs seeds.
@@ -61,6 +66,8 @@ func (e *Experiment) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&e.Verify, "verify", false, "run each seed twice and compare the trace hashes")
 	f.StringVar(&e.Out, "out", "",
 		"folder for the scenario, the history and the report (soak: of failures only); default: none are kept")
+	f.StringVar(&e.mutant, "mutant", "", "the bug that was planted in this program, for the replay command")
+	_ = f.MarkHidden("mutant")
 }
 
 func (o *runOptions) run(io IO, seedGiven bool) error {
@@ -71,7 +78,7 @@ func (o *runOptions) run(io IO, seedGiven bool) error {
 	if !seedGiven && s.Seed != 0 {
 		o.seed = s.Seed
 	}
-	if !o.quiet {
+	if !o.quiet && !o.json() {
 		drawn := sim.Draw(o.seed, s)
 		fmt.Fprintln(io.Out, drawn.String()) // before the run, so that it is printed even if the run crashes.
 	}
@@ -87,32 +94,46 @@ func (o *runOptions) run(io IO, seedGiven bool) error {
 	if err := errors.Join(err, closeTrace()); err != nil {
 		return err
 	}
-	broken := len(res.Violations) > 0
-	if broken {
-		fmt.Fprint(io.Out, o.explain(res))
+	if err := o.tell(io, &drawn, res, rec); err != nil {
+		return err
 	}
-	if o.Out != "" {
-		dir, err := o.keep(drawn, res)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(io.Out, "kept in:", dir)
-	}
-	if o.page != "" {
-		path, err := o.writeReport(o.page, &drawn, res, rec)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(io.Out, "report:", path)
-	}
-	fmt.Fprintln(io.Out, res)
 	if drawn.Disk.Walk && res.Faults == 0 {
 		fmt.Fprintln(io.Err, "nothing crashed: the run ended before the persist that the seed stands for;",
 			o.tools.App.program(), "soak --seeds walk runs all that there are")
 	}
-	if broken {
+	if len(res.Violations) > 0 {
 		return ErrBroken
 	}
+	return nil
+}
+
+// tell keeps the files that were asked for, and prints the result.
+func (o *runOptions) tell(io IO, drawn *scenario.Scenario, res *sim.Result, rec *sim.Recording) (err error) {
+	if len(res.Violations) > 0 && !o.json() {
+		fmt.Fprint(io.Out, o.explain(res))
+	}
+	told := document.NewRun(o.tools.System().System, res)
+	told.Replay, told.Drawn = o.replayCommand(res.Seed), drawn.String()
+	if o.Out != "" {
+		if told.Kept, err = o.keep(*drawn, res); err != nil {
+			return err
+		}
+	}
+	if o.page != "" {
+		if told.Report, err = o.writeReport(o.page, &page{drawn: drawn, result: res, recording: rec}); err != nil {
+			return err
+		}
+	}
+	if o.json() {
+		return document.Print(io.Out, told)
+	}
+	if told.Kept != "" {
+		fmt.Fprintln(io.Out, "kept in:", told.Kept)
+	}
+	if told.Report != "" {
+		fmt.Fprintln(io.Out, "report:", told.Report)
+	}
+	fmt.Fprintln(io.Out, res)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/sim"
+	drawing "kvs/sim/report"
 	"kvs/sim/scenario"
 	"kvs/sim/shrink"
 	"kvs/sim/simcmd/process"
@@ -25,6 +26,7 @@ type shrinkOptions struct {
 	budget  time.Duration
 	timeout time.Duration
 	jobs    int
+	page    string // folder for the pages; empty: none.
 }
 
 func (t *Tools) newShrinkCommand() *cobra.Command {
@@ -34,6 +36,8 @@ func (t *Tools) newShrinkCommand() *cobra.Command {
 		Short: "Make a failure small",
 		Long: `shrink runs a seed that fails, and leaves out time, faults, clients, nodes, disturbances and single
 operations for as long as the same promise breaks. It writes what is left as a scenario file, which replay shows again.
+
+With --report DIR it draws both: the page of the whole run and that of the small one lead to each other.
 
 It stops when nothing more can be left out, when the budget is used up, or on Ctrl-C. The result is the smallest failure
 so far.`,
@@ -45,6 +49,7 @@ so far.`,
 	o.addScenarioFlag(cmd)
 	f.StringVar(&o.replay, "replay", "", "file or folder that --out kept, instead of a seed and a scenario")
 	f.StringVar(&o.file, "file", "", "write the scenario to this file; default: out/shrink/SCENARIO-SEED.scenario")
+	f.StringVar(&o.page, "report", "", "draw the whole run and the small one as HTML pages in this folder")
 	f.DurationVar(&o.budget, "budget", time.Minute, "how long to search")
 	f.DurationVar(&o.timeout, "seed-timeout", defaultSeedTimeout,
 		"end a run that takes longer than this; it counts as lost")
@@ -81,11 +86,47 @@ func (o *shrinkOptions) run(io IO, seedGiven bool) error {
 	defer stop()
 	t := &tryers{tools: o.tools, program: program, timeout: o.timeout, workers: make([]*process.Process, o.jobs)}
 	defer t.close()
-	small, way, first, last, err := o.search(ctx, io, t, sim.Draw(o.seed, s))
+	whole := sim.Draw(o.seed, s)
+	small, way, first, last, err := o.search(ctx, io, t, whole)
 	if err != nil {
 		return err
 	}
-	return o.tell(io, small, way, first, last)
+	if err := o.tell(io, small, way, first, last); err != nil || o.page == "" {
+		return err
+	}
+	if way == wayLost {
+		return errors.New("--report: a run that ends its process cannot be drawn")
+	}
+	return o.draw(io, &whole, &small)
+}
+
+// draw draws the whole run and the small one; each page leads to the other.
+func (o *shrinkOptions) draw(io IO, whole, small *scenario.Scenario) error {
+	const suffix = "-shrunk"
+	pages := []*page{{drawn: whole}, {drawn: small, suffix: suffix, replay: o.replayShrunk()}}
+	for _, p := range pages {
+		p.recording = &sim.Recording{}
+		var err error
+		if p.result, err = o.tools.System().Run(sim.Options{Seed: p.drawn.Seed, Scenario: p.drawn, Commit: commit(),
+			Record: p.recording}); err != nil {
+			return err
+		}
+	}
+	pages[0].other = drawing.Link{File: pages[1].file(), Text: "the same failure, made smaller"}
+	pages[1].other = drawing.Link{File: pages[0].file(), Text: "the whole run"}
+	for _, p := range pages {
+		path, err := o.writeReport(o.page, p)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(io.Out, "report:", path)
+	}
+	return nil
+}
+
+// replayShrunk is the command that runs the small scenario again.
+func (o *shrinkOptions) replayShrunk() string {
+	return fmt.Sprintf("%s replay %s", o.tools.App.program(), o.file)
 }
 
 // search shrinks a drawn scenario.
@@ -129,7 +170,7 @@ func (o *shrinkOptions) tell(io IO, small scenario.Scenario, way string, first, 
 		return fmt.Errorf("%w; choose another file with --file", err)
 	}
 	fmt.Fprint(io.Out, text)
-	fmt.Fprintf(io.Out, "\n%s %s\n%s  %s\nfails:  %s\nreplay: %s replay %s\n", beforeWord, first, afterWord, last,
-		way, o.tools.App.program(), o.file)
+	fmt.Fprintf(io.Out, "\n%s %s\n%s  %s\nfails:  %s\nreplay: %s\n", beforeWord, first, afterWord, last,
+		way, o.replayShrunk())
 	return nil
 }

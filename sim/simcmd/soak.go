@@ -3,6 +3,7 @@ package simcmd
 import (
 	"errors"
 	"fmt"
+	stdio "io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/sim"
+	"kvs/sim/simcmd/document"
 	"kvs/sim/simcmd/process"
 	"kvs/sim/simcmd/progress"
 )
@@ -26,6 +28,7 @@ type soakOptions struct {
 	brokenMax   int
 	resume      bool
 	shard       string
+	output
 
 	part        progress.Shard
 	first, last uint64
@@ -70,6 +73,7 @@ in the run without a crash, kept and lost. A seed at which nothing crashes is a 
 		"i/n: run the i-th of n equal parts of the seeds, for n machines; needs --out, for soak merge")
 	o.addFlags(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	o.output.addFlag(cmd)
 	cmd.AddCommand(t.newMergeCommand())
 	return cmd
 }
@@ -168,7 +172,9 @@ func (o *soakOptions) run(io IO) error {
 			fmt.Fprintf(io.Err, "%d of %d seeds are done already\n", state.Lived, o.total())
 		}
 		for _, line := range state.Lines {
-			fmt.Fprintln(io.Out, line)
+			if !o.json() {
+				fmt.Fprintln(io.Out, line)
+			}
 		}
 	}
 	if o.interrupted == nil {
@@ -176,8 +182,17 @@ func (o *soakOptions) run(io IO) error {
 		defer stop()
 		o.interrupted = ctx.Done()
 	}
-	sum := o.soak(io, state)
-	fmt.Fprintln(io.Out, sum.line(o))
+	told := io
+	if o.json() {
+		told.Out = stdio.Discard
+	}
+	sum := o.soak(told, state)
+	fmt.Fprintln(told.Out, sum.line(o))
+	if o.json() {
+		if err := document.Print(io.Out, sum.document(o)); err != nil {
+			return err
+		}
+	}
 	switch {
 	case sum.err != nil:
 		return sum.err

@@ -3,10 +3,13 @@ package simcmd
 import (
 	"fmt"
 	"io"
-	"kvs/sim/simcmd/progress"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+
+	"kvs/sim/simcmd/document"
+	"kvs/sim/simcmd/progress"
 )
 
 // summary is the result of a soak so far.
@@ -86,18 +89,47 @@ func (s *summary) clear(w io.Writer) {
 	}
 }
 
-// line is for scripts, as that of a single run.
-func (s *summary) line(o *soakOptions) string {
-	verdict := "ok"
+// verdict is the outcome in one word.
+func (s *summary) verdict() string {
 	switch {
 	case s.Broken > 0:
-		verdict = "broken"
+		return "broken"
 	case s.Lived < s.total:
-		verdict = "unfinished"
+		return "unfinished"
 	}
+	return "ok"
+}
+
+// line is for scripts, as that of a single run.
+func (s *summary) line(o *soakOptions) string {
+	verdict := s.verdict()
 	took := (s.Wall + time.Since(s.started)).Seconds()
 	return fmt.Sprintf("seeds=%d..%d scenario=%s verdict=%s lived=%d broken=%d operations=%d events=%d faults=%d "+
 		"simulated=%.0fs wall=%.1fs simulated_per_wall=%.0f",
 		o.first, o.last, o.Scenario, verdict, s.Lived, s.Broken, s.Operations, s.Events, s.Faults,
 		s.Simulated.Seconds(), took, s.Simulated.Seconds()/took)
+}
+
+func (s *summary) document(o *soakOptions) *document.Soak {
+	out := &document.Soak{First: o.first, Last: o.last, Scenario: o.Scenario, Verdict: s.verdict(), Seeds: s.Lived,
+		Broken: s.Broken, Operations: s.Operations, Events: s.Events, Faults: s.Faults,
+		SimulatedSeconds: s.Simulated.Seconds(), WallSeconds: (s.Wall + time.Since(s.started)).Seconds(),
+		Failures: []document.BrokenSeed{}}
+	for _, line := range s.Lines {
+		seed := seedOf(line)
+		out.Failures = append(out.Failures, document.BrokenSeed{Seed: seed, Verdict: verdictOf(line),
+			Line: line, Replay: o.replayCommand(seed)})
+	}
+	return out
+}
+
+// seedOf finds the seed in the line for scripts.
+func seedOf(line string) uint64 {
+	for field := range strings.FieldsSeq(line) {
+		if v, ok := strings.CutPrefix(field, "seed="); ok {
+			seed, _ := strconv.ParseUint(v, 10, 64) // the line is this program's own.
+			return seed
+		}
+	}
+	return 0
 }

@@ -27,7 +27,7 @@ func nondeterministic(first, second string, run func(trace func(string)) error) 
 	default:
 		detail += "; " + where
 	}
-	return sim.Violation{Promise: "deterministic", Detail: detail}
+	return sim.Violation{Promise: sim.PromiseDeterministic, Detail: detail}
 }
 
 // firstDifference runs pairs of runs until two differ, and describes the first different event. Empty: none differed.

@@ -114,12 +114,6 @@ func (c *checked) write(dir string) error {
 	return nil
 }
 
-// holds reports whether a table in this state was read in full.
-func (c *checked) holds(id uint64, s fileState) bool {
-	t, ok := c.tables[id]
-	return ok && t.file == s
-}
-
 // forgetChecked makes the next start read all tables.
 func forgetChecked(dir string) error {
 	if err := os.Remove(filepath.Join(dir, checkedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {

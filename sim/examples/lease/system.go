@@ -26,6 +26,11 @@ type System struct{}
 // Name implements sim.System.
 func (System) Name() string { return "lease" }
 
+// Meanings implements document.Meant.
+func (System) Meanings() map[string]string {
+	return map[string]string{string(Exclusive): "A member acted under a lease that was older than one already in use."}
+}
+
 // New implements sim.System.
 func (System) New(w *sim.World) sim.Cluster { return &cluster{w: w, own: w.Scenario().Own.(*Sections)} }
 

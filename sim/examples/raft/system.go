@@ -17,6 +17,17 @@ type System struct{}
 // Name implements sim.System.
 func (System) Name() string { return "raft" }
 
+// Meanings implements document.Meant.
+func (System) Meanings() map[string]string {
+	return map[string]string{
+		ElectionSafety.String():     "Two members were leaders in one term.",
+		LeaderAppendOnly.String():   "A leader changed or removed an entry of its log.",
+		LogMatching.String():        "Two logs have an entry of one index and term, and differ there or before.",
+		LeaderCompleteness.String(): "A leader lacks an entry that was committed in an earlier term.",
+		StateMachineSafety.String(): "Two members applied different entries at the same index.",
+	}
+}
+
 // New implements sim.System.
 func (System) New(w *sim.World) sim.Cluster {
 	return &cluster{w: w, own: SectionsOf(w.Scenario()), unknown: make(map[string]int)}

@@ -111,7 +111,7 @@ func TestChosenTombstonesAreKnown(t *testing.T) {
 	cas := w.Ledger.Begin(r.Path, false, "y", []byte("y"), 1, 1)
 	w.Ledger.Writes[cas].Fate = ledger.Refused
 	require.False(t, deleteIsKnown(&w.Ledger, r))
-	w.Ledger.Writes[cas].Named = true
+	w.Ledger.Writes[cas].WantsValue = true
 	require.True(t, deleteIsKnown(&w.Ledger, r))
 	require.False(t, deleteIsKnown(&w.Ledger, eventual))
 }

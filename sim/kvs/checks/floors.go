@@ -98,6 +98,9 @@ func refused(r *world.Replica) uint64 {
 // lateFrame reports whether a frame has to be refused: nil, it has not.
 func (c *floorCheck) lateFrame(r *world.Replica, data []byte) *late {
 	floors := c.members[r.Number].stamps.floors
+	if len(floors) == 0 {
+		return nil
+	}
 	kind, from, stamp, ok := openFrame(data)
 	if !ok || kind == wire.KindMemberTable || r.Node == nil || r.Node.Mode() == node.ModeFailed {
 		return nil
@@ -107,6 +110,20 @@ func (c *floorCheck) lateFrame(r *world.Replica, data []byte) *late {
 		return nil
 	}
 	return &late{from, stamp, floors[i].Stamp, kind, refused(r)}
+}
+
+// isKind reports whether a message is of a kind, if it is intact.
+func isKind(data []byte, k wire.Kind) bool {
+	return len(data) >= wire.EnvelopeBytes && wire.Kind(data[1]) == k
+}
+
+// opened is openFrame for one kind of messages: all others cost nothing.
+func opened(data []byte, k wire.Kind) (from node.ID, ok bool) {
+	if !isKind(data, k) {
+		return 0, false
+	}
+	_, from, _, ok = openFrame(data)
+	return from, ok
 }
 
 // openFrame reads the envelope of a frame.
@@ -184,11 +201,9 @@ func (s *stamps) lacks(word *wire.Collected, self node.ID) string {
 // wordsIn are the words about the end of tombstones that a step was given, or gives.
 func wordsIn(e *sim.Event) (out []wire.Collected) {
 	add := func(data []byte) {
-		if kind, _, _, ok := openFrame(data); ok && kind == wire.KindCollected {
-			var m wire.Collected
-			if m.Decode(bodyOf(data)) == nil {
-				out = append(out, m)
-			}
+		var m wire.Collected
+		if _, ok := opened(data, wire.KindCollected); ok && m.Decode(bodyOf(data)) == nil {
+			out = append(out, m)
 		}
 	}
 	if e.Input != nil && e.Input.Kind == sim.InputFrame {
@@ -209,13 +224,14 @@ func (c *floorCheck) answered(r *world.Replica, sends []sim.Send) {
 	m := &c.members[r.Number]
 	last := m.sealed
 	for i := range sends {
-		kind, from, stamp, ok := openFrame(sends[i].Data)
-		if !ok || sends[i].Transport != sim.TransportFrame || stamp <= m.sealed {
+		frame := sends[i].Data // of this member itself: it is intact.
+		if sends[i].Transport != sim.TransportFrame || wire.ReadStamp(frame) <= m.sealed {
 			continue // or what was sealed in a former step and has waited for the disk.
 		}
-		last = max(last, stamp)
+		last = max(last, wire.ReadStamp(frame))
 		var a wire.CollectAnswer
-		if kind != wire.KindCollectAnswer || a.Decode(bodyOf(sends[i].Data)) != nil {
+		from, ok := opened(frame, wire.KindCollectAnswer)
+		if !ok || a.Decode(bodyOf(frame)) != nil {
 			continue
 		}
 		if a.UpTo < m.sealed {
@@ -245,7 +261,7 @@ func (c *floorCheck) concludes(r *world.Replica, in *sim.Input, words []wire.Col
 	if in.Kind != sim.InputFrame {
 		return
 	}
-	if kind, _, _, ok := openFrame(in.Data); !ok || kind != wire.KindCollectAnswer || a.Decode(bodyOf(in.Data)) != nil {
+	if _, ok := opened(in.Data, wire.KindCollectAnswer); !ok || a.Decode(bodyOf(in.Data)) != nil {
 		return
 	}
 	for _, word := range words {

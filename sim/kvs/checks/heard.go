@@ -85,24 +85,26 @@ func (c *deathCheck) look(r *world.Replica, members []swim.Member) {
 // deathsIn are the deaths that a message tells of by the way, and who tells them. What stands in a whole table is no
 // more than a suspicion, see swim.
 func deathsIn(in *sim.Input) (out []swim.Member, by node.ID) {
-	kind, by, body, err := wire.Open(in.Data, wire.ClusterHash(world.ClusterName))
+	table := in.Kind == sim.InputFrame && isKind(in.Data, wire.KindMemberTable)
+	if !table && (in.Kind != sim.InputDatagram || !isKind(in.Data, wire.KindGossip)) {
+		return nil, 0
+	}
+	_, by, body, err := wire.Open(in.Data, wire.ClusterHash(world.ClusterName))
 	if err != nil {
 		return nil, 0
 	}
-	probe := []byte(nil)
-	switch {
-	case in.Kind == sim.InputDatagram && kind == wire.KindGossip:
-		var m wire.Gossip
-		if m.Decode(body) == nil {
-			probe = m.Swim
-		}
-	case in.Kind == sim.InputFrame && kind == wire.KindMemberTable:
+	if table {
 		var m wire.MemberTable
-		if m.Decode(body) == nil {
-			probe = m.Swim
+		if m.Decode(body) != nil {
+			return nil, 0
 		}
+		return swim.Deaths(m.Swim), by
 	}
-	return slices.DeleteFunc(swim.Rumours(probe), func(m swim.Member) bool { return m.State != swim.Dead }), by
+	var m wire.Gossip
+	if m.Decode(body) != nil {
+		return nil, 0
+	}
+	return swim.Deaths(m.Swim), by
 }
 
 // believable reports whether a death may be believed without asking: of a run that is known, and at the address that
@@ -129,7 +131,7 @@ func (c *voteCheck) Observe(e *sim.Event) {
 	for i := range e.Effects.Persist.Changes {
 		change := &e.Effects.Persist.Changes[i]
 		path, is := world.CutRecordPrefix(change.Key)
-		if !is || change.Value == nil {
+		if !is || !slot.InConflict(change.Value) {
 			continue
 		}
 		if s, err := slot.Decode(path, change.Value); err == nil && s.Conflict() {

@@ -61,7 +61,7 @@ func compareListing(store node.Reader, electorate *node.Electorate, directory st
 		if !deeper || recursive {
 			return expect(path, rec.Version())
 		}
-		if dir := directory + child + "/"; dir != lastDir {
+		if dir := path[:len(directory)+len(child)+1]; dir != lastDir {
 			lastDir = dir
 			return expect(dir, node.Version{})
 		}

@@ -88,7 +88,7 @@ func checkKnownValues(e *world.Evidence) []sim.Violation {
 	return out
 }
 
-// deleteIsKnown reports whether a delete, the end of a value, or a compare-and-set that names a version and found
+// deleteIsKnown reports whether a delete, the end of a value, or a compare-and-set that requires a value and found
 // nothing can have made a tombstone: such a compare-and-set writes a tombstone, so that an earlier attempt of its own
 // can no longer succeed.
 func deleteIsKnown(l *ledger.Ledger, r world.PathRecord) bool {
@@ -105,7 +105,7 @@ func deleteIsKnown(l *ledger.Ledger, r world.PathRecord) bool {
 			wr.Fate == ledger.Unknown || wr.Fate == ledger.Open) {
 			return true
 		}
-		if chosen && wr.Named && wr.Fate != ledger.Acknowledged {
+		if chosen && wr.WantsValue && wr.Fate != ledger.Acknowledged {
 			return true
 		}
 	}

@@ -45,8 +45,8 @@ type Write struct {
 	Lost bool
 	// Nothing: it is a delete that was answered without a version, because there was nothing to delete.
 	Nothing bool
-	// Named: it is a compare-and-set that names a version.
-	Named bool
+	// WantsValue: it is a compare-and-set that requires a value, one that it names or any.
+	WantsValue bool
 	// Seen: some client read its value.
 	Seen bool
 }

@@ -211,10 +211,10 @@ func (c *Client) beginWrite() (label string) {
 		label = scenarios.Label(c.Op.Value)
 		c.write = l.Begin(c.Op.Path, false, label, c.Op.Value, c.Op.Node, c.number)
 		l.Writes[c.write].TTL, l.Writes[c.write].Begun = c.Op.TTL, c.w.Now()
-		l.Writes[c.write].Named = c.Op.Kind.Conditional() && c.expect.found && !c.names.any
+		l.Writes[c.write].WantsValue = c.Op.Kind.Conditional() && (c.expect.found || c.names.any)
 	case scenarios.OpDelete, scenarios.OpCASDelete:
 		c.write = l.Begin(c.Op.Path, true, "", nil, c.Op.Node, c.number)
-		l.Writes[c.write].Named = c.Op.Kind.Conditional() && !c.names.any
+		l.Writes[c.write].WantsValue = c.Op.Kind.Conditional()
 	}
 	return label
 }

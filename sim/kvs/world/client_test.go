@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos"
 	"kvs/linearize"
 	"kvs/node"
 	"kvs/node/hlc"
@@ -35,4 +36,31 @@ func TestFloorsRise(t *testing.T) {
 	b.Op.Path = "b"
 	b.Begin()
 	require.Zero(t, b.Floor)
+}
+
+// A compare-and-set that requires a value may write down that there is none, whichever value it requires. Whoever looks
+// for the origin of a tombstone has to know of it (everything 1043).
+func TestWritesThatWantAValue(t *testing.T) {
+	w := unjudged(t)
+	c := w.addClient(&Client{number: 1})
+	wants := func(kind scenarios.OpKind) (any, wants bool) {
+		c.Op = scenarios.Op{Kind: kind, Path: "a", Node: 1, Level: node.Linearizable, Value: []byte("x")}
+		c.Begin()
+		return c.names.any, w.Ledger.Writes[c.write].WantsValue
+	}
+	w.Own.Workload.Conditions = 0
+	for _, kind := range []scenarios.OpKind{scenarios.OpPut, scenarios.OpCAS, scenarios.OpDelete} {
+		_, wants := wants(kind)
+		require.False(t, wants, kind)
+	}
+	w.Own.Workload.Conditions = chaos.PPMAll / 2
+	for _, kind := range []scenarios.OpKind{scenarios.OpCAS, scenarios.OpCASDelete} {
+		seen := map[bool]bool{}
+		for range 50 {
+			any, wants := wants(kind)
+			require.Equal(t, any, wants, "it knows no value, so that it can only want any")
+			seen[any] = true
+		}
+		require.Len(t, seen, 2, kind)
+	}
 }
