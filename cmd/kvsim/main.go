@@ -7,6 +7,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,8 +40,8 @@ Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what
 	},
 	Replay: func(e *simcmd.Experiment, seed uint64) string {
 		cmd := fmt.Sprintf("make sim SEED=%d SCENARIO=%s", seed, e.Scenario)
-		if e.Duration != 0 {
-			cmd += fmt.Sprintf(" SIMFLAGS='--duration %s'", e.Duration)
+		if flags := e.RunFlags(); len(flags) > 0 {
+			cmd += fmt.Sprintf(" SIMFLAGS='%s'", strings.Join(flags, " "))
 		}
 		return cmd
 	},

@@ -98,12 +98,20 @@ func (e *Experiment) replayCommand(seed uint64) string {
 	if e.tools.App.Replay != nil {
 		return e.tools.App.Replay(e, seed)
 	}
-	cmd := fmt.Sprintf("%s %s --seed %d --scenario %s", e.tools.App.program(),
-		strings.Join(e.tools.arguments("run"), " "), seed, e.Scenario)
+	return strings.Join(append([]string{fmt.Sprintf("%s %s --seed %d --scenario %s", e.tools.App.program(),
+		strings.Join(e.tools.arguments("run"), " "), seed, e.Scenario)}, e.RunFlags()...), " ")
+}
+
+// RunFlags are the flags of run, besides seed and scenario, without which a run of this experiment is not repeated: for
+// App.Replay.
+func (e *Experiment) RunFlags() (flags []string) {
 	if e.Duration != 0 {
-		cmd += fmt.Sprintf(" --duration %s", e.Duration)
+		flags = append(flags, "--duration "+e.Duration.String())
 	}
-	return cmd
+	if e.Verify {
+		flags = append(flags, "--verify")
+	}
+	return flags
 }
 
 // explain describes what broke, on several lines.

@@ -2,6 +2,8 @@ package simcmd
 
 import (
 	"errors"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 
 	"kvs/sim"
 	"kvs/sim/examples/lease"
+	"kvs/sim/mutants"
 )
 
 // unsteady is the lease service that proves to serve in every second run only: what an uninitialised field or a map's
@@ -89,4 +92,32 @@ func TestFirstDifference(t *testing.T) {
 	require.Empty(t, where)
 	_, err = firstDifference(runs("a", "fail"))
 	require.Error(t, err)
+}
+
+// What the rules about pure packages keep out of the core shows all the same: a node that takes the order of a map into
+// an identity. The soak finds it, and shows the first event that differs with both sides.
+func TestVerifyFindsTheOrderOfAMap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	const old = "\ta, b := s.Rand.Uint64(), s.Rand.Uint64()\n"
+	impure := mutants.Mutant{Name: "impure", Edits: []mutants.Edit{{File: "node/step/step.go", Old: old, New: old +
+		"\tfor some := range map[uint64]bool{1: true, 2: true, 4: true, 8: true} {\n\t\ta += some\n\t\tbreak\n\t}\n"}}}
+	o := huntOptions{tools: tools(t), root: "../.."}
+	program, err := o.build(t.Context(), t.TempDir(), &impure)
+	require.NoError(t, err)
+	args := []string{"soak", "--scenario", "quiet", "--seeds", "1..3", "--duration", "2s", "--jobs", "1",
+		"--broken-max", "1"}
+	out, err := exec.CommandContext(t.Context(), program, args...).Output()
+	require.NoError(t, err, "without --verify nothing shows: %s", out)
+	out, err = exec.CommandContext(t.Context(), program, append(args, "--verify")...).Output()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", out)
+	require.Equal(t, ExitBroken, exit.ExitCode())
+	both := regexp.MustCompile(`deterministic: the second run of the same seed has another trace: \w+, then \w+; ` +
+		`they differ from event \d+ of the trace on:\n(?:  both:  .*\n)*  one:   (.*)\n  other: (.*)\n`)
+	sides := both.FindStringSubmatch(string(out))
+	require.NotNil(t, sides, "%s", out)
+	require.NotEqual(t, sides[1], sides[2])
+	require.Contains(t, string(out), "replay: make sim SEED=1 SCENARIO=quiet SIMFLAGS='--duration 2s --verify'\n")
 }

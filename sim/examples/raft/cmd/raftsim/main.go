@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	raft "kvs/sim/examples/raft"
 	"kvs/sim/simcmd"
@@ -14,7 +15,11 @@ func main() {
 		Short:   "Simulated lifetimes of clusters of etcd's raft library",
 		Systems: []simcmd.System{raft.Tools()},
 		Replay: func(e *simcmd.Experiment, seed uint64) string {
-			return fmt.Sprintf("make -C sim/examples/raft sim SEED=%d SCENARIO=%s", seed, e.Scenario)
+			cmd := fmt.Sprintf("make -C sim/examples/raft sim SEED=%d SCENARIO=%s", seed, e.Scenario)
+			if flags := e.RunFlags(); len(flags) > 0 {
+				cmd += fmt.Sprintf(" SIMFLAGS='%s'", strings.Join(flags, " "))
+			}
+			return cmd
 		},
 	}
 	app.Main()
