@@ -281,7 +281,7 @@ func (c *conflictCheck) decided(n int, r *node.ConflictRecord, before, after []v
 // shows decides again the conflict that an eventual read shows.
 func (c *conflictCheck) shows(r *world.Replica, path string, shown *node.Record) {
 	b, found, err := r.Store().Get(schema.PrefixRecord + path)
-	if err != nil || !found {
+	if err != nil || !found || !slot.InConflict(b) {
 		return
 	}
 	slot, err := slot.Decode(path, b)

@@ -151,6 +151,8 @@ func (c *deliveryCheck) idle(r *world.Replica, s *node.Status) {
 				}
 			}
 		}
-		delete(c.owed, key)
+		if paid, owes := c.owed[key]; owes {
+			c.owed[key] = paid[:0]
+		}
 	}
 }

@@ -166,10 +166,10 @@ var brings = map[wire.Kind]bool{
 
 // before is what a member held under a path before the running step, on its way to the disk or there.
 func (c *voteCheck) before(r *world.Replica, path string) (s node.Slot, known bool) {
-	queued := r.Queued()
+	key, queued := schema.PrefixRecord+path, r.Queued()
 	for i := len(queued) - 1; i >= 0; i-- {
 		for k := len(queued[i].Changes) - 1; k >= 0; k-- {
-			if change := &queued[i].Changes[k]; change.Key == schema.PrefixRecord+path {
+			if change := &queued[i].Changes[k]; change.Key == key {
 				s, err := slot.Decode(path, change.Value)
 				return s, err == nil
 			}

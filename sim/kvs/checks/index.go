@@ -6,7 +6,6 @@ import (
 
 	"kvs/node"
 	"kvs/node/schema"
-	"kvs/node/slot"
 	"kvs/sim"
 	"kvs/sim/kvs/world"
 )
@@ -48,9 +47,10 @@ func (c *indexCheck) compare(r *world.Replica) (out []sim.Violation) {
 			Detail: fmt.Sprintf(format, args...)})
 	}
 	records := 0
+	var slot node.Slot // memory that is used again.
 	_ = r.Store().Scan(schema.PrefixRecord, schema.PrefixRecord, func(key string, value []byte) bool {
 		path, _ := world.CutRecordPrefix(key)
-		slot, err := slot.Decode(path, value)
+		err := slot.Decode(path, value)
 		got, indexed := index[path]
 		switch want := slot.Version(); {
 		case err != nil:

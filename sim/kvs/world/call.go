@@ -141,17 +141,17 @@ func (c *Call) Shows(resp *node.Response) bool {
 // be read.
 func (r *Replica) ShowsAt(path string) (live, known bool) {
 	encoded, found := []byte(nil), false
-	queued := r.Queued()
+	key, queued := schema.PrefixRecord+path, r.Queued()
 	for i := len(queued) - 1; i >= 0 && !found; i-- {
 		changes := queued[i].Changes
 		for k := len(changes) - 1; k >= 0 && !found; k-- {
-			if changes[k].Key == schema.PrefixRecord+path {
+			if changes[k].Key == key {
 				encoded, found = changes[k].Value, true
 			}
 		}
 	}
 	if !found {
-		b, _, err := r.Store().Get(schema.PrefixRecord + path)
+		b, _, err := r.Store().Get(key)
 		if err != nil {
 			return false, false
 		}

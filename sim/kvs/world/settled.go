@@ -94,8 +94,9 @@ func (w *World) tombstonesNoted(n int) (count int) {
 
 // promisesLeft counts the paths of which a node's disk holds nothing but a promise.
 func (w *World) promisesLeft(n int) (count int) {
+	var slot slot.Slot // memory that is used again.
 	err := w.Replicas[n].Store().Scan(schema.PrefixRecord, "", func(key string, value []byte) bool {
-		if slot, err := slot.Decode(key[len(schema.PrefixRecord):], value); err == nil && !slot.Exists() {
+		if err := slot.Decode(key[len(schema.PrefixRecord):], value); err == nil && !slot.Exists() {
 			count++
 		}
 		return true
@@ -160,9 +161,10 @@ func (w *World) expiringLeft(n int) string {
 	if left != "" {
 		return left
 	}
+	var slot slot.Slot // memory that is used again.
 	scan(r, schema.PrefixRecord, func(key string, value []byte) bool {
 		path, _ := CutRecordPrefix(key)
-		if slot, err := slot.Decode(path, value); err == nil {
+		if err := slot.Decode(path, value); err == nil {
 			if rec := r.Electorate.Visible(&slot); rec.Live() && rec.Expires != 0 && !w.open(r, path) &&
 				w.decidable(n, path) {
 				left = fmt.Sprintf("n%d shows %s at %q, which ends, and does not wait for it", n, Text(rec), path)
