@@ -105,9 +105,11 @@ var rooms = []room{
 	{dir: "node/host/metrics", local: []string{"node", "node/swim"}, others: []string{"github.com/prometheus"}},
 	{dir: "node/host/connections"}, // places and file descriptors: the standard library alone.
 	{dir: "node/host/listing", local: []string{"node", "node/host/access"}},
+	{dir: "node/host/rest/documents", local: []string{"node", "node/api", "node/swim"}},
 	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/host/access"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
-		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing", "node/host/rest/batches"},
+		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing",
+		"node/host/rest/batches", "node/host/rest/documents"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
 	{dir: "node/host/seal"}, // cryptography of the standard library, and nothing else.

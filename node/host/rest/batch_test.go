@@ -82,7 +82,7 @@ func TestBatchWithCredentials(t *testing.T) {
 	var log []string
 	g := newGuarded(t, func(o *Options) {
 		o.Limits = DefaultLimits
-		o.Limits.RequestsPerSecond = 100
+		o.Limits.RequestsPerSecond = 10
 		o.Audit = func(a Audited) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -13,6 +12,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/access"
+	"kvs/node/host/rest/documents"
 	"kvs/node/slot"
 )
 
@@ -52,7 +52,7 @@ func (s *Server) conflicts(c *fiber.Ctx) error {
 	snap := s.opts.Core.Snapshot()
 	doc := api.Conflicts{Conflicts: make([]api.Conflict, 0, len(list))}
 	for i := range list {
-		doc.Conflicts = append(doc.Conflicts, conflict(&list[i], &snap.Status))
+		doc.Conflicts = append(doc.Conflicts, documents.Conflict(&list[i], &snap.Status))
 	}
 	return s.sendJSON(c, fiber.StatusOK, doc)
 }
@@ -77,37 +77,6 @@ func (s *Server) unanswered(err error) error {
 			" (request_timeout)"}
 	}
 	return &problem{code: api.Internal, detail: err.Error()}
-}
-
-func conflict(r *node.ConflictRecord, st *node.Status) api.Conflict {
-	d := &r.Decision
-	out := api.Conflict{
-		Path: r.Path, Timestamp: r.Slot.TS.String(), Winner: d.Winner.String(), Rule: d.Rule.String(), Settled: d.Final,
-		Reason: d.Reason(), Voters: d.Voters, Seen: time.UnixMilli(r.Seen).UTC(),
-		Candidates: []api.Candidate{}, Votes: []api.Vote{},
-	}
-	for i := range r.Slot.Candidates {
-		c := &r.Slot.Candidates[i]
-		out.Candidates = append(out.Candidates, api.Candidate{
-			UUID: c.UUID.String(), Origin: memberName(st, c.Origin), OriginID: c.Origin.String(), Deleted: c.Tombstone,
-			ContentType: c.ContentType, Bytes: r.Bytes[i],
-		})
-	}
-	for _, v := range r.Slot.Votes {
-		out.Votes = append(out.Votes, api.Vote{Member: memberName(st, v.Member), MemberID: v.Member.String(),
-			UUID: v.UUID.String()})
-	}
-	return out
-}
-
-// memberName is a member's name, or its ID when this node no longer knows the name.
-func memberName(st *node.Status, id node.ID) string {
-	for i := range st.Members {
-		if m := &st.Members[i]; m.ID == id && m.Name != "" {
-			return m.Name
-		}
-	}
-	return id.String()
 }
 
 // candidate serves a write that took part in a conflict: also one that lost, for as long as it is kept.

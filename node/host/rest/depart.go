@@ -8,6 +8,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/rest/documents"
 	"kvs/node/slot"
 	"kvs/node/swim"
 )
@@ -51,7 +52,7 @@ func (s *Server) remove(c *fiber.Ctx) error {
 }
 
 func (s *Server) sendMember(c *fiber.Ctx, snap *Snapshot, id node.ID) error {
-	for _, m := range memberTable(snap) {
+	for _, m := range documents.Members(snap) {
 		if m.ID == id.String() {
 			return s.sendJSON(c, fiber.StatusOK, m)
 		}

@@ -20,6 +20,7 @@ import (
 	"kvs/node/host/access"
 	"kvs/node/host/budget"
 	"kvs/node/host/connections"
+	"kvs/node/host/rest/documents"
 )
 
 // Core is the running node, as far as this package needs it. It is safe for concurrent use.
@@ -94,15 +95,7 @@ const (
 )
 
 // Snapshot is the node's status with the state of its host.
-type Snapshot struct {
-	node.Status
-	Ready       bool
-	Reasons     []string      // why it is not ready, or not in normal mode.
-	Warnings    []string      // problems that do not keep it from serving.
-	CertExpires time.Time     // when the node's certificate ends; zero: it has none.
-	Started     time.Time     // wall time of Status.Started,
-	Uptime      time.Duration // and the monotonic time since.
-}
+type Snapshot = documents.Snapshot
 
 // Server is the HTTP side of a node.
 type Server struct {

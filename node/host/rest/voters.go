@@ -8,6 +8,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/rest/documents"
 	"kvs/node/slot"
 )
 
@@ -19,37 +20,7 @@ func (s *Server) voters(c *fiber.Ctx) error {
 		return err
 	}
 	snap := s.opts.Core.Snapshot()
-	return s.sendJSON(c, fiber.StatusOK, votersDocument(&snap.Status))
-}
-
-func votersDocument(st *node.Status) api.Voters {
-	out := api.Voters{Voters: []api.Voter{}}
-	if st.Config == nil {
-		return out
-	}
-	out.Epoch, out.CaughtUp = st.Config.Epoch, st.CaughtUp >= st.Config.Epoch
-	out.Recoveries = len(st.Config.Former)
-	out.Founding = st.Config.Founding.String()
-	for _, f := range st.Config.Former {
-		out.Former = append(out.Former, f.String())
-	}
-	out.Voters = append(out.Voters, voterList(st, st.Config.Voters)...)
-	out.Held = voterList(st, st.Config.Held)
-	return out
-}
-
-// voterList describes these members.
-func voterList(st *node.Status, ids []node.ID) (out []api.Voter) {
-	for _, id := range ids {
-		v := api.Voter{ID: id.String()}
-		for _, m := range st.Members {
-			if m.ID == id {
-				v.Name, v.State = m.Name, m.State.String()
-			}
-		}
-		out = append(out, v)
-	}
-	return out
+	return s.sendJSON(c, fiber.StatusOK, documents.Voters(&snap.Status))
 }
 
 // changeVoters serves PUT (promote) and DELETE (demote) of one voter.
@@ -73,7 +44,7 @@ func (s *Server) changeVoters(c *fiber.Ctx) error {
 		return err
 	}
 	snap := s.opts.Core.Snapshot()
-	doc := votersDocument(&snap.Status)
+	doc := documents.Voters(&snap.Status)
 	doc.Note = resp.Detail
 	return s.sendJSON(c, fiber.StatusOK, doc)
 }

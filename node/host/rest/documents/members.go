@@ -1,4 +1,4 @@
-package rest
+package documents
 
 import (
 	"cmp"
@@ -11,8 +11,8 @@ import (
 	"kvs/node/swim"
 )
 
-// memberTable is the member table for clients.
-func memberTable(snap *Snapshot) []api.Member {
+// Members is the member table for clients.
+func Members(snap *Snapshot) []api.Member {
 	out := make([]api.Member, 0, len(snap.Members))
 	joined := joinOrder(snap.Members)
 	for i, m := range snap.Members {
