@@ -182,6 +182,9 @@ var rooms = []room{
 	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client"},
 		others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
+	{dir: "cmd/kvs/exit", pure: true},
+	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "node/daemon", "node/host/config"},
+		others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvsim", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"kvs/cmd/kvs/ops"
 	"kvs/cmd/version"
 	"kvs/node/client/load"
 	"kvs/node/daemon"
@@ -163,4 +164,9 @@ func each[T any](instances []daemon.Instance, do func(daemon.Instance) T) []T {
 	}
 	wg.Wait()
 	return results
+}
+
+// opsEnv is what the commands of package ops need.
+func (a *app) opsEnv() *ops.Env {
+	return &ops.Env{Out: a.out, Err: a.err, Environ: os.Environ, Resolve: a.resolve, Complete: a.completeNodes}
 }

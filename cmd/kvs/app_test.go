@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/cmd/kvs/exit"
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/client"
@@ -284,11 +285,11 @@ func TestExitCodesAreListed(t *testing.T) {
 	b := newBench(t)
 	require.Zero(t, execute(b.app, []string{"help", "exit-codes"}))
 	seen := map[exitCode]bool{}
-	for i, c := range exitCodes {
-		require.False(t, seen[c.code])
-		seen[c.code] = true
-		require.Contains(t, b.out.String(), c.meaning)
-		require.True(t, i == 0 || exitCodes[i-1].code < c.code)
+	for i, c := range exit.Meanings {
+		require.False(t, seen[c.Code])
+		seen[c.Code] = true
+		require.Contains(t, b.out.String(), c.Meaning)
+		require.True(t, i == 0 || exit.Meanings[i-1].Code < c.Code)
 	}
 	for _, c := range []exitCode{exitOK, exitFailed, exitUsage, exitNotRunning, exitNotFound, exitRefused, exitUnknown,
 		exitUnavailable, exitInterrupted} {
@@ -296,6 +297,9 @@ func TestExitCodesAreListed(t *testing.T) {
 	}
 	code, silent := codeOf(&exitError{exitNotRunning, nil})
 	require.Equal(t, exitNotRunning, code)
+	require.True(t, silent)
+	code, silent = codeOf(fmt.Errorf("wrapped: %w", exit.With(exit.Refused, nil)))
+	require.Equal(t, exitRefused, code)
 	require.True(t, silent)
 	code, silent = codeOf(errors.New("x"))
 	require.Equal(t, exitFailed, code)

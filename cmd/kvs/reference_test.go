@@ -22,6 +22,11 @@ Every setting may be left out. An unknown one is an error that names the line an
 		"`${NAME}`"+` in a value is what the environment says; a variable that is not set is an error, and `+
 		"`$${`"+` stands for `+"`${`"+` itself.
 
+A variable of the environment that is named after a key has precedence over the file: `+"`KVS_LISTEN`"+`
+for `+"`listen`, `KVS_LOG_LEVEL` for `log.level`"+`; a list has commas between its values.
+`+"`kvs config show CONFIG`"+` tells where each setting comes from, and `+"`kvs config check CONFIG`"+`
+what is wrong.
+
 `+"```yaml\n"+string(config.Render(config.Default()))+"```\n")
 	requirePage(t, "exit-codes.md", "# The exit codes of kvs\n\n```\n"+exitCodesText()+"```\n")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kvs/cmd/kvs/bulk"
+	"kvs/cmd/kvs/ops"
 	"kvs/cmd/version"
 	"kvs/node/daemon"
 )
@@ -70,6 +71,10 @@ func newRoot(a *app) *cobra.Command {
 		newBenchCommand(a), bulk.NewBatch(a.bulk()),
 	} {
 		c.GroupID = "data"
+		root.AddCommand(c)
+	}
+	for _, c := range ops.Commands(a.opsEnv()) {
+		c.GroupID = "node"
 		root.AddCommand(c)
 	}
 	root.AddCommand(newVersion(a), &cobra.Command{

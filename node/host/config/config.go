@@ -1,7 +1,8 @@
 // Package config is the YAML file of a node: its keys, their defaults, and the checks of their values.
 //
-// It reads and writes that one file, and replaces ${NAME} in a value by a variable of the environment. It does not
-// apply settings (node/host does), and does not read flags.
+// It reads and writes that one file, replaces ${NAME} in a value by a variable of the environment, and takes each key
+// that a variable sets (KVS_LISTEN for listen) from there. It does not apply settings (node/host does), and does not
+// read flags.
 //
 // Begin with Config and Load. keys.go holds the description of every key, parse.go reads a file, write.go writes one
 // with the descriptions as comments, check.go checks the values, and values.go has the spelling of sizes and durations.

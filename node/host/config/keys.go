@@ -8,7 +8,8 @@ type keyDoc struct {
 
 const fileHeader = `The configuration of one kvs node. Every key is shown with its default or chosen value; a key that
 is left out has its default. Durations are written 500ms, 10s or 1m; sizes 512B, 64KiB, 1MiB or 2GiB. An unknown key is
-an error. In a value, ${NAME} is what the environment says; $${ stands for the two characters.`
+an error. In a value, ${NAME} is what the environment says; $${ stands for the two characters. A variable named after a
+key, KVS_LISTEN or KVS_LOG_LEVEL, has precedence over the file.`
 
 var keyDocs = []keyDoc{
 	{"name", `Name of this node, unique in the cluster, 1 to 255 bytes without slashes. Empty: this file's name

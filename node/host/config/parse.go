@@ -42,36 +42,49 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Parse reads a configuration file's content over the defaults, fills in what follows from the rest, and checks it.
-// name is the file's path: errors have it, and relative paths begin at its folder. All problems are reported at once.
+// Parse reads a configuration file's content over the defaults, and the environment over both (VariableOf), fills in
+// what follows from the rest, and checks it. name is the file's path: errors have it, and relative paths begin at its
+// folder. All problems are reported at once.
 func Parse(name string, content []byte) (*Config, error) {
-	p := parser{file: name, lines: map[string]int{}, unread: map[string]bool{}}
+	c, _, err := parse(name, content)
+	return c, err
+}
+
+func parse(name string, content []byte) (*Config, *parser, error) {
+	p := &parser{file: name, lines: map[string]int{}, variables: map[string]bool{}, unread: map[string]bool{}}
 	c := Default()
 	root, err := p.document(content)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if root != nil {
 		p.section(reflect.ValueOf(&c).Elem(), "", root)
 	}
+	p.environment(reflect.ValueOf(&c).Elem(), "")
 	c.Resolve(name)
 	p.check(&c)
 	if len(p.problems) > 0 {
-		return nil, errors.Join(p.problems...)
+		return nil, nil, errors.Join(p.problems...)
 	}
-	return &c, nil
+	return &c, p, nil
 }
 
 type parser struct {
 	file     string
 	lines    map[string]int // the line of each key.
 	problems []error
+	// keys that variables of the environment have set.
+	variables map[string]bool
 	// keys whose values could not be read: they have their defaults, which need no check.
 	unread map[string]bool
 }
 
 func (p *parser) say(line int, key, format string, args ...any) {
-	p.problems = append(p.problems, &Problem{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+	said := &Problem{File: p.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)}
+	if p.variables[key] {
+		said.File, said.Line, said.Key = environmentFile, 0, VariableOf(key)
+	}
+	p.problems = append(p.problems, said)
 }
 
 // unreadable reports what is wrong with a value that cannot be read.

@@ -89,15 +89,22 @@ func Load(path string) (c *Config, created bool, err error) {
 
 // Read reads the file at path. An error that wraps os.ErrNotExist: there is none.
 func Read(path string) (*Config, error) {
-	path, err := filepath.Abs(path)
+	path, content, err := contentOf(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	content, err := readFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w; give the path of a file that may be read", err)
+		return nil, err
 	}
 	return Parse(path, content)
+}
+
+// contentOf returns the absolute path of the file and its content.
+func contentOf(path string) (absolute string, content []byte, err error) {
+	if absolute, err = filepath.Abs(path); err != nil {
+		return "", nil, fmt.Errorf("configuration: %w", err)
+	}
+	if content, err = readFile(absolute); err != nil {
+		return "", nil, fmt.Errorf("read configuration: %w; give the path of a file that may be read", err)
+	}
+	return absolute, content, nil
 }
 
 // readFile reads at most one byte more than a configuration may have.
