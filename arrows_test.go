@@ -1,9 +1,13 @@
 package kvs_test
 
 import (
+	"go/ast"
+	"os"
 	"path"
+	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -105,4 +109,63 @@ func TestPlantedArrows(t *testing.T) {
 	require.Empty(t, ladder.upward())
 	ladder["c.go"] = map[string]bool{"b.go": true}
 	require.Len(t, ladder.upward(), 1)
+}
+
+// What ARCHITECTURE.md says of the sizes of the core is so, give or take a tenth.
+func TestTheMapTellsSizes(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	require.NoError(t, err)
+	sentence := regexp.MustCompile("The core has (\\d+) packages; the largest, `(\\S+)`, has (\\d+) files and " +
+		"([\\d,]+) lines\\. `Node` has (\\d+) methods of its own\\. .* " +
+		"Within `node`, (\\d+) of (\\d+) arrows run back up")
+	said := sentence.FindStringSubmatch(strings.ReplaceAll(string(text), "\n", " "))
+	require.NotNil(t, said, "the sentence that this test reads")
+	packages, files, lines, methods, largest, up, all := 0, 0, 0, 0, "", 0, 0
+	for _, p := range load(t, ".") {
+		if r := roomOf(p.dir); r == nil || !r.pure || p.dir != "machine" && p.dir != "node" &&
+			!strings.HasPrefix(p.dir, "node/") {
+			continue
+		}
+		packages++
+		if p.dir == "node" {
+			a := arrowsOf(p)
+			for _, to := range a {
+				all += len(to)
+			}
+			up = len(a.upward())
+		}
+		n := 0
+		for _, f := range p.files {
+			n += p.fset.Position(f.End()).Line
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && p.dir == "node" && receiver(fn) == "Node" {
+					methods++
+				}
+			}
+		}
+		if n > lines {
+			largest, files, lines = p.dir, len(p.files), n
+		}
+	}
+	require.Equal(t, largest, said[2])
+	for i, is := range map[int]int{1: packages, 3: files, 4: lines, 5: methods, 6: up, 7: all} {
+		n, err := strconv.Atoi(strings.ReplaceAll(said[i], ",", ""))
+		require.NoError(t, err)
+		require.InDelta(t, is, n, max(float64(is)/10, 1), "%d: %s", i, said[0])
+	}
+}
+
+// receiver is the name of the type that a method belongs to; empty: fn is a function.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return ""
+	}
+	of := fn.Recv.List[0].Type
+	if star, is := of.(*ast.StarExpr); is {
+		of = star.X
+	}
+	if name, is := of.(*ast.Ident); is {
+		return name.Name
+	}
+	return ""
 }

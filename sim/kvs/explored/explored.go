@@ -11,6 +11,7 @@ import (
 
 	"kvs/linearize"
 	"kvs/node"
+	"kvs/node/schema"
 	"kvs/node/swim"
 	"kvs/node/wire"
 	"kvs/sim"
@@ -108,7 +109,7 @@ func (c *cluster) Upkeep(t sim.Transport, data []byte) bool {
 func (c *cluster) Content(data []byte) []byte { return wire.FrameContent(data) }
 
 // Disk implements explore.Guide: the records.
-func (c *cluster) Disk() string { return "r/" }
+func (c *cluster) Disk() string { return schema.PrefixRecord }
 
 // OwnClocks implements explore.Guide: no promise of the nodes depends on their clocks.
 func (c *cluster) OwnClocks() bool { return true }
