@@ -56,7 +56,7 @@ is found although its file says that none can find it, are failures.`,
 	f.IntVar(&o.hunt.runs, "seeds", 2000,
 		"seeds run with one mutant, over all scenarios, before it counts as a survivor")
 	f.DurationVar(&o.hunt.seedTimeout, "seed-timeout", defaultSeedTimeout,
-		"end a run that takes longer than this, as a failure")
+		"end a run that takes more CPU time than this, as a failure")
 	f.DurationVar(&o.hunt.explore, "explore", 2*time.Minute, "how long to explore the scope that a mutant's file names")
 	f.DurationVar(&o.hunt.shrink, "shrink", 0,
 		"make each failure smaller, for so long at most, and show its size; 0: do not")

@@ -66,7 +66,8 @@ in the run without a crash, kept and lost. A seed at which nothing crashes is a 
 	o.addScenarioFlag(cmd)
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes at once")
 	f.Lookup("jobs").DefValue = "the number of CPUs"
-	f.DurationVar(&o.seedTimeout, "seed-timeout", 2*time.Minute, "real time after which a seed counts as hanging")
+	f.DurationVar(&o.seedTimeout, "seed-timeout", 2*time.Minute,
+		"CPU time after which a seed counts as hanging; ten times as long if it gets little of the CPU")
 	f.IntVar(&o.brokenMax, "broken-max", 20, "stop after so many broken seeds")
 	f.BoolVar(&o.resume, "resume", false, "continue the soak with this --out")
 	f.StringVar(&o.shard, "shard", "",

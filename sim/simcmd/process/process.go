@@ -37,7 +37,8 @@ type Process struct {
 	timeout time.Duration
 }
 
-// Start runs a program. Env comes on top of the environment. Timeout bounds each answer.
+// Start runs a program. Env comes on top of the environment. Timeout bounds the CPU time of each answer: on a busy
+// machine an answer may take patience times as long.
 func Start(program string, args, env []string, timeout time.Duration) (*Process, error) {
 	p := &Process{Cmd: exec.Command(program, args...), timeout: timeout}
 	p.Cmd.Env = append(os.Environ(), env...)
@@ -59,13 +60,13 @@ func Start(program string, args, env []string, timeout time.Duration) (*Process,
 
 // Ask sends a line and returns the one that comes back. After an error the process is gone.
 func (p *Process) Ask(question string) ([]byte, error) {
-	overdue := time.AfterFunc(p.timeout, func() { _ = p.Cmd.Process.Kill() })
+	inTime := p.watch()
 	_, err := fmt.Fprintln(p.in, question)
 	var line []byte
 	if err == nil {
 		line, err = p.out.ReadBytes('\n')
 	}
-	if inTime := overdue.Stop(); !inTime {
+	if !inTime() {
 		_ = p.Cmd.Wait()
 		return nil, fmt.Errorf("it was not done after %s and was ended", p.timeout)
 	}
