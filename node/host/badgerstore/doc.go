@@ -36,10 +36,10 @@
 // what was durable before.
 //
 // A full disk kills a process that uses Badger as it is: its files are sparse and mapped, so the kernel sends SIGBUS
-// where other programs get an error. Here they have their blocks before anything is written to them (reserve.go), and
-// Badger gets an error. It tries again every second, and Close waits for it. So Apply looks at the free space first,
-// Gauge lets the host stop taking writes earlier, and the ballast is given up within milliseconds when others fill the
-// disk. A full disk can be opened to be read (noroom.go).
+// where other programs get an error. Here they have their blocks before anything is written to them (reserve.go). Nor
+// may Badger get an error when it makes a table: it loses data over that. So a table is tried again until it can be
+// made (stuck.go). Apply looks at the free space first, Gauge lets the host stop taking writes earlier, and the ballast
+// is given up within milliseconds when others fill the disk. A full disk can be opened to be read (noroom.go).
 //
 // Begin with Open and Options.
 package badgerstore

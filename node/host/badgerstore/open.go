@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -64,6 +66,8 @@ func (s *Store) openBadger(whole *wholeness, marker *folderMarker) error {
 	if err := s.scrub.checked.write(o.Dir); err != nil { // what is not on the list is read again.
 		o.Logger.Warn("the next start reads all tables", "error", err)
 	}
+	s.stuck.tables = map[string]time.Time{}
+	stores.Store(filepath.Clean(o.Dir), s) // Badger makes tables from now on.
 	db, err := badger.OpenManaged(o.badger())
 	if err != nil {
 		if locked := checkUnlocked(o.Dir); errors.Is(locked, ErrLocked) {

@@ -35,7 +35,8 @@ type Store struct {
 	end     chan struct{} // closed by Close.
 	beside  sync.WaitGroup
 
-	sick atomic.Bool // damage was reported.
+	sick  atomic.Bool // damage was reported.
+	stuck stuck
 }
 
 var _ node.Store = (*Store)(nil)
@@ -227,7 +228,7 @@ func (s *Store) Close() error {
 	if n := s.noRoom; n != nil {
 		return errors.Join(s.db.Close(), n.lock.Close())
 	}
-	err := errors.Join(s.writer.dropReserve(), s.writer.mark.close(), s.db.Close())
+	err := errors.Join(s.writer.dropReserve(), s.writer.mark.close(), s.closeBadger())
 	if !s.sick.Load() {
 		s.scrub.write(err == nil)
 	}

@@ -88,6 +88,9 @@ func (s *Store) Load(changes []node.Change) error {
 	case len(changes) == 0:
 		return nil
 	}
+	if w.failed = s.stuck.failure(); w.failed != nil {
+		return w.unwritable()
+	}
 	if err := s.Admit(changes); err != nil {
 		return err
 	}
@@ -122,7 +125,11 @@ func (s *Store) Sync() error {
 	case w.failed != nil:
 		return w.unwritable()
 	}
-	if err := w.sync(); err != nil {
+	err := w.store.stuck.failure()
+	if err == nil {
+		err = w.sync()
+	}
+	if err != nil {
 		w.failed = err
 		return err
 	}
@@ -173,6 +180,9 @@ func (s *Store) Admit(changes []node.Change) error {
 	}
 	if size > o.BatchBytesMax {
 		return fmt.Errorf("%w: %d bytes, at most %d are possible", ErrBatchTooBig, size, o.BatchBytesMax)
+	}
+	if err := s.stuck.refuses(); err != nil {
+		return err
 	}
 	err := checkSpace(o, o.FreeBytesMin+uint64(size))
 	if errors.Is(err, ErrDiskFull) { // the disk is full: Badger's own writes need room, too.

@@ -45,7 +45,7 @@ func writeUntilFull(dir string) {
 		if errors.Is(err, badgerstore.ErrDiskFull) {
 			fmt.Println("full")
 			err = s.Close()
-			if err == nil {
+			if err == nil || errors.Is(err, badgerstore.ErrNotClosed) { // others have all of the disk.
 				os.Exit(0)
 			}
 		}

@@ -65,6 +65,9 @@ func OpenMmapFileUsing(fd *os.File, sz int, writable bool) (*MmapFile, error) {
 // returned.
 func OpenMmapFile(filename string, flag int, maxSz int) (*MmapFile, error) {
 	// fmt.Printf("opening file %s with flag: %v\n", filename, flag)
+	if flag&os.O_EXCL != 0 {
+		return insist(filename, flag, maxSz)
+	}
 	fd, err := os.OpenFile(filename, flag, 0666)
 	if err != nil {
 		return nil, errors.Join(err, fmt.Errorf("unable to open: %s", filename))

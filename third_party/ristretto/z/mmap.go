@@ -29,5 +29,8 @@ func Madvise(b []byte, readahead bool) error {
 
 // Msync would call sync on the mmapped data.
 func Msync(b []byte) error {
-	return msync(b)
+	if err := msync(b); err != nil {
+		failed(err)
+	}
+	return nil
 }
