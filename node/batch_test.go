@@ -25,8 +25,9 @@ func TestWritesOfOnePathGoTogether(t *testing.T) {
 	}
 	b.run(time.Second, func() bool { return len(b.machine[0].replies) >= writes+1 })
 	after := b.machine[0].node.Counters
-	require.EqualValues(t, 2, after.RoundAccepts-before.RoundAccepts, "two batches")
-	require.EqualValues(t, writes-2, after.RoundsCombined-before.RoundsCombined)
+	require.EqualValues(t, 3, after.RoundAccepts-before.RoundAccepts, "the first one at once, then two batches")
+	require.EqualValues(t, writes-3, after.RoundsCombined-before.RoundsCombined)
+	require.EqualValues(t, 3, after.RoundsDirect-before.RoundsDirect)
 	versions, highest, last := map[slot.Version]bool{}, slot.Version{}, ""
 	for k, id := range ids {
 		r := b.machine[0].replies[id]
@@ -80,7 +81,7 @@ func TestABatchFindsOutThatItGotIn(t *testing.T) {
 	}
 	deaf := false
 	b.lose = func(from string, s contract.Send) bool { return deaf && s.To == "n1" }
-	b.run(time.Second, func() bool { return b.machine[0].node.Counters.RoundsCombined >= 5 })
+	b.run(time.Second, func() bool { return b.machine[0].node.Counters.RoundsCombined >= 4 })
 	deaf = true // the batch is on its way, and nothing that the voters say to it arrives.
 	b.run(20*time.Millisecond, nil)
 	_, s, err := b.machine[1].node.CurrentSlot("a")

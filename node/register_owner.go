@@ -29,4 +29,6 @@ func (o registerOwner) UnlistTombstone(path string) { o.tombstones.Unlist(path) 
 
 func (o registerOwner) Fence() slot.Timestamp { return o.tombstones.Fence() }
 
+func (o registerOwner) Strong(path string) bool { return o.configuration.Strong(path) }
+
 func (o registerOwner) Enqueue(to *step.Peer, e wire.Entry) { o.replication.Enqueue(to, e) }

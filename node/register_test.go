@@ -117,6 +117,47 @@ func TestTranscriptUnfinishedWriteIsFinished(t *testing.T) {
 	transcript(t, b, "linearizable-unfinished.txt")
 }
 
+// A member that stays alone on a path prepares once. A rival ends that, and so does an eventual write that a voter has.
+func TestTranscriptWithoutPrepare(t *testing.T) {
+	b := founded(t, 3)
+	require.Equal(t, contract.CodeCreated, b.doLinear(0, contract.OpPut, "b", "all have answered n1 once", always).Code)
+	b.run(100*time.Millisecond, nil)
+	b.say = &strings.Builder{}
+	put := func(i int, value string) {
+		t.Helper()
+		r := b.doLinear(i, contract.OpPut, "a", value, always)
+		require.Contains(t, []contract.Code{contract.CodeOK, contract.CodeCreated}, r.Code, r.Detail)
+		b.run(100*time.Millisecond, nil)
+	}
+	b.note("-- the first write prepares; the voters promise the next ballot as they accept")
+	put(0, "one")
+	b.note("-- so the second does not")
+	put(0, "two")
+	b.note("-- another member writes, and its prepare ends the ballot that stands")
+	put(1, "three")
+	put(0, "four")
+	b.note("-- n3 has an eventual write of which n1 does not know: n3 refuses, and the others suffice")
+	b.lose = func(from string, s contract.Send) bool {
+		return from == "n3" && wire.Kind(s.Data[1]) == wire.KindReplicate
+	}
+	require.Equal(t, contract.CodeOK, b.do(2, contract.OpPut, "a", "eventual").Code)
+	put(0, "five")
+	b.note("-- that refusal ends the ballot too, and the prepare shows what n3 has")
+	put(0, "six")
+	transcript(t, b, "linearizable-direct.txt")
+	b.lose = nil
+	b.run(time.Minute, b.same)
+	for i := range b.machine {
+		require.Equal(t, "six", b.shows(i, "a"))
+	}
+}
+
+// accepts reports whether a message asks a voter to accept a record.
+func accepts(s contract.Send) bool {
+	kind := wire.Kind(s.Data[1])
+	return s.Transport == contract.TransportFrame && (kind == wire.KindAccept || kind == wire.KindAcceptDirect)
+}
+
 // accepted reports whether machine i has an accepted record on disk.
 func (b *bench) accepted(i int, path string) bool {
 	raw, ok, _ := b.machine[i].store.Get(schema.PrefixRecord + path)

@@ -9,6 +9,7 @@ import (
 
 	"kvs/node/contract"
 	"kvs/node/hlc"
+	"kvs/node/register"
 	"kvs/node/schema"
 	"kvs/node/slot"
 )
@@ -32,10 +33,13 @@ var (
 	costFastRead     = cost{looks: 1, latency: tripRead}
 	costIdentityRead = cost{looks: 1, prepares: 1, accepts: 1, persists: 2, latency: tripRead + 2*tripWrite}
 	costWrite        = cost{prepares: 1, accepts: 1, persists: 2, latency: 2 * tripWrite}
-	costRefused      = cost{prepares: 1, persists: 1, latency: tripWrite}
+	// the next of the same member, if no other has written meanwhile: the ballot stands.
+	costDirect  = cost{accepts: 1, persists: 1, latency: tripWrite}
+	costRefused = cost{prepares: 1, persists: 1, latency: tripWrite}
 	// A ballot travels alone, so the clock's bound has to be on disk before it: the first write in a second waits for
 	// that as well.
-	costWriteAfterPause = cost{prepares: 1, accepts: 1, persists: 2, latency: persistTime + 2*tripWrite}
+	costWriteAfterPause  = cost{prepares: 1, accepts: 1, persists: 2, latency: persistTime + 2*tripWrite}
+	costDirectAfterPause = cost{accepts: 1, persists: 1, latency: persistTime + tripWrite}
 )
 
 // costs runs one operation on member i, whose clock's bound is well ahead, and wants its answer and its price, on every
@@ -100,6 +104,17 @@ func TestRoundCosts(t *testing.T) {
 	b.costs(2, contract.OpPut, contract.Condition{Kind: contract.IfMatch, Versions: []slot.Version{version}},
 		contract.CodePrecondition, costRefused)
 
+	b.costs(0, contract.OpPut, always, contract.CodeOK, costWrite)
+	for range 3 { // alone since: the ballot stands.
+		b.costs(0, contract.OpPut, always, contract.CodeOK, costDirect)
+	}
+	b.costs(0, contract.OpDelete, always, contract.CodeOK, costDirect)
+	b.costs(0, contract.OpPut, always, contract.CodeCreated, costDirect)
+	last := b.costs(0, contract.OpGet, always, contract.CodeOK, costFastRead).Record // it looks, and the ballot stands.
+	// a condition is evaluated on what a majority shows, because "a" is under no strong prefix.
+	b.costs(0, contract.OpPut, contract.Condition{Kind: contract.IfMatch, Versions: []slot.Version{last.Version()}},
+		contract.CodeOK, costWrite)
+
 	require.Equal(t, contract.CodeOK, b.do(2, contract.OpPut, "a", "eventual").Code)
 	b.run(time.Minute, b.same)
 	b.costs(0, contract.OpGet, always, contract.CodeOK, costIdentityRead) // it makes chosen what no round has chosen.
@@ -113,8 +128,12 @@ func TestRoundCosts(t *testing.T) {
 	b.costs(2, contract.OpGet, always, contract.CodeNotFound, costFastRead)
 
 	b.run(2*hlc.BoundWindowMillis*time.Millisecond, nil)
-	b.costsNow(0, contract.OpPut, always, contract.CodeCreated, costWriteAfterPause)
-	b.costsNow(0, contract.OpPut, always, contract.CodeOK, costWrite)
+	b.costsNow(0, contract.OpPut, always, contract.CodeCreated, costDirectAfterPause)
+	b.costsNow(0, contract.OpPut, always, contract.CodeOK, costDirect)
+
+	b.run(2*register.StandingAgeMax, nil)
+	// a version is nearly as young as its write: an old ballot stands no more.
+	b.costsNow(0, contract.OpPut, always, contract.CodeOK, costWriteAfterPause)
 }
 
 // A member that has just died costs the others nothing, whoever it was: there is no leader, all voters are asked at

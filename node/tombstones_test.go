@@ -204,7 +204,7 @@ func TestPromiseOutlivesItsTombstone(t *testing.T) {
 	create := contract.Condition{Kind: contract.IfNoneMatch, Any: true}
 	b.lose = func(from string, s contract.Send) bool {
 		late := kind(s, wire.KindReplicate) || kind(s, wire.KindLeafAnswer) // copies that travel in the background.
-		return kind(s, wire.KindAccept) || kind(s, wire.KindPrepare) && s.To != "n2" || kind(s, wire.KindCollected) ||
+		return accepts(s) || kind(s, wire.KindPrepare) && s.To != "n2" || kind(s, wire.KindCollected) ||
 			late
 	}
 	one := b.linear(0, contract.OpPut, "a", "first", create)
@@ -222,10 +222,10 @@ func TestPromiseOutlivesItsTombstone(t *testing.T) {
 	require.GreaterOrEqual(t, b.machine[1].node.tombstones.Fence(), promised.TS)
 
 	b.lose = func(from string, s contract.Send) bool {
-		return kind(s, wire.KindAccept) && (from != "n1" || s.To != "n2")
+		return accepts(s) && (from != "n1" || s.To != "n2")
 	}
 	b.run(3*time.Second, func() bool { _, ok := b.machine[0].replies[one]; return ok })
-	b.lose = func(from string, s contract.Send) bool { return kind(s, wire.KindAccept) && from == "n1" }
+	b.lose = func(from string, s contract.Send) bool { return accepts(s) && from == "n1" }
 	b.run(3*time.Second, func() bool { _, ok := b.machine[2].replies[two]; return ok })
 	created := 0
 	for _, r := range []contract.Response{b.machine[0].replies[one], b.machine[2].replies[two]} {

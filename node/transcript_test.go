@@ -110,6 +110,12 @@ func (b *bench) describeRound(kind wire.Kind, body wire.Body) string {
 			what = b.voters(voting.Read(codec.Read(rec.Value)))
 		}
 		return fmt.Sprintf("accept %s ballot %s: %s", b.path(m.Path), b.ballot(m.Ballot), what)
+	case *wire.AcceptDirect:
+		what := b.describeRound(wire.KindAccept, &m.Accept) + "; then promise " + b.ballot(m.Consensus.Promised)
+		if m.Seen != 0 {
+			what += fmt.Sprintf("; unless something is above %s", m.Seen)
+		}
+		return what
 	case *wire.Promised:
 		switch {
 		case !m.OK:

@@ -98,6 +98,13 @@ func sampleMessages() map[string][]byte {
 			&wire.Collected{Fence: r.TS, Floors: []wire.Floor{{Member: 1, Stamp: 2}, {Member: 3, Stamp: 4}},
 				Paths: []wire.HeldVersion{{Path: "a/b", Version: r.Version()}}}),
 		"covered": n.Frame(wire.KindCovered, &wire.Covered{Op: 7, Epoch: 2, Above: r.TS}),
+		"accept-direct": n.Frame(wire.KindAcceptDirect,
+			&wire.AcceptDirect{Seen: r.TS - 1, Accept: wire.Accept{Question: q, Consensus: &slot.Consensus{
+				Promised: slot.Ballot{Epoch: 2, TS: r.TS + 2, Member: 3}, Ballot: q.Ballot, Record: r}}}),
+		"named": n.Frame(wire.KindPromised,
+			&wire.Promised{Answer: wire.Answer{Round: q.Round, Epoch: q.Epoch, OK: true, Promised: q.Ballot}}),
+		"accepted-named": n.Frame(wire.KindAccepted, &wire.Accepted{Answer: wire.Answer{
+			Round: q.Round, Epoch: q.Epoch, OK: true, Promised: slot.Ballot{Epoch: 2, TS: r.TS + 2, Member: 3}}}),
 	}
 }
 
@@ -110,7 +117,7 @@ func TestMessagesGolden(t *testing.T) {
 		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal",
 		"catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip",
 		"collect-ask", "collect-answer", "collected",
-		"confirm-ask", "confirm-is", "covered"} {
+		"confirm-ask", "confirm-is", "covered", "accept-direct", "named", "accepted-named"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
 	golden(t, "messages-v2.hex", []byte(b.String()))

@@ -26,6 +26,7 @@ type Counters struct {
 	// linearizable operations: rounds begun, answered by a look alone, restarted, ended unknown.
 	Rounds, RoundsFast, RoundsRetried, RoundsUnknown uint64
 	RoundsCombined                                   uint64 // operations carried by the round of another one.
+	RoundsDirect                                     uint64 // rounds under a standing ballot, without a PREPARE.
 	// questions that this node has put to all voters, by phase: one round trip each.
 	RoundLooks, RoundPrepares, RoundAccepts                      uint64
 	OtherFounding                                                uint64

@@ -16,7 +16,7 @@ type vote struct {
 	ok       bool
 	slot     slot.Slot   // of a promise or a look: all this voter holds.
 	record   []byte      // the same, encoded; nil: nothing.
-	promised slot.Ballot // of a refusal: what stands against it.
+	promised slot.Ballot // of a refusal: what stands against it; of a yes to PREPARE or ACCEPT: what is promised.
 	after    contract.PersistID
 }
 
@@ -54,7 +54,7 @@ func (m *Machine) promise(path string, b slot.Ballot) (v vote, ok bool) {
 	m.HLC.Observe(v.slot.Top()) // a restart forgets what others made, and here it is stored again.
 	if held := m.bar(&v.slot); b.Compare(held) < 0 {
 		return vote{promised: held, after: v.after}, true
-	} else if b == held {
+	} else if v.promised = b; b == held {
 		return v, true
 	}
 	if !v.slot.Exists() && !schema.IsConfigPath(path) {
@@ -79,21 +79,29 @@ func (m *Machine) bar(s *slot.Slot) slot.Ballot {
 	return held
 }
 
-// accept answers ACCEPT: what c holds is this voter's now, unless it has promised a higher ballot. c is shared and
-// stays as it is.
-func (m *Machine) accept(path string, c *slot.Consensus) (v vote, ok bool) {
-	b := c.Ballot
+// accept answers ACCEPT: what c holds is this voter's now, its promise included, unless it has promised a higher
+// ballot. If no PREPARE came before, seen is the version that c's record follows, and this voter refuses as well when
+// an eventual record shows that the proposer has not seen. c is shared and stays as it is.
+func (m *Machine) accept(path string, c *slot.Consensus, seen slot.Timestamp) (v vote, ok bool) {
 	v, ok = m.sees(path)
 	if !ok {
 		return v, false
 	}
-	m.HLC.Observe(b.TS)
+	m.HLC.Observe(c.Promised.TS)
 	held := v.slot.Consensus
-	switch {
-	case b.Compare(m.bar(&v.slot)) < 0:
-		return vote{promised: m.bar(&v.slot), after: v.after}, true
-	case held.Accepted() && held.Ballot == b && !held.Weak:
-		return vote{ok: true, after: v.after}, true
+	same := held.Accepted() && held.Ballot == c.Ballot && !held.Weak
+	switch bar := m.bar(&v.slot); {
+	case same && bar == c.Promised: // the same question again.
+		return vote{ok: true, promised: c.Promised, after: v.after}, true
+	case c.Ballot.Compare(bar) < 0:
+		return vote{promised: bar, after: v.after}, true
+	case seen != 0 && v.slot.TS > seen:
+		return vote{promised: slot.Ballot{Epoch: m.Epoch(), TS: v.slot.TS}, after: v.after}, true
+	case same: // it came in as a copy.
+		v.slot.Consensus = held.Clone()
+		v.slot.Consensus.Promised = c.Promised
+		after := m.WriteRecord(path, slot.Encode(path, &v.slot))
+		return vote{ok: true, promised: c.Promised, after: after}, true
 	}
 	fresh := !v.slot.Exists()
 	v.slot.Consensus = c
@@ -102,7 +110,7 @@ func (m *Machine) accept(path string, c *slot.Consensus) (v vote, ok bool) {
 	if fresh && !c.Record.Tombstone && !schema.IsConfigPath(path) { // it is no mere promise any more.
 		m.owner.UnlistTombstone(path)
 	}
-	return vote{ok: true, after: after}, true
+	return vote{ok: true, promised: c.Promised, after: after}, true
 }
 
 // HandlePrepare promises to another member's round.
@@ -132,15 +140,24 @@ func (m *Machine) HandleLook(from *step.Peer, q *wire.Question) error {
 
 // HandleAccept accepts what another member's round has decided on.
 func (m *Machine) HandleAccept(from *step.Peer, a *wire.Accept) error {
+	return m.takeAccept(from, a, 0)
+}
+
+// HandleAcceptDirect does the same, and promises the proposer its next ballot.
+func (m *Machine) HandleAcceptDirect(from *step.Peer, a *wire.AcceptDirect) error {
+	return m.takeAccept(from, &a.Accept, a.Seen)
+}
+
+func (m *Machine) takeAccept(from *step.Peer, a *wire.Accept, seen slot.Timestamp) error {
 	if !m.owner.TakesPart(from, a.Epoch) {
 		return nil
 	}
 	c := a.Consensus
-	if err := m.Hearsay.Believes(from, max(c.Record.TS, c.Ballot.TS)); err != nil {
+	if err := m.Hearsay.Believes(from, max(c.Record.TS, c.Promised.TS)); err != nil {
 		return err
 	}
 	m.HLC.Observe(c.Record.TS)
-	if v, ok := m.accept(a.Path, c); ok {
+	if v, ok := m.accept(a.Path, c, seen); ok {
 		m.sendVote(from, v.after, wire.KindAccepted, v.acceptedTo(&a.Question))
 	}
 	return nil

@@ -22,6 +22,19 @@ type draft struct {
 	record  slot.Record // what stands after all that are in it.
 	applied []slot.Applied
 	top     slot.Timestamp // no version below or at it is made any more.
+	// of a batch under a standing ballot: the last of the timestamps that go with the ballot; else zero.
+	last slot.Timestamp
+}
+
+// stamp is the timestamp of the next version in a batch, if there is one. In a batch under a standing ballot
+// the versions are next to the ballot's timestamp, not of today: a rival whose ballot comes between the two could make
+// a version below one that a minority already shows.
+func (m *Machine) stamp(d *draft) (ts slot.Timestamp, ok bool) {
+	if d.last != 0 {
+		return d.top + 1, d.top < d.last
+	}
+	ts, err := m.Stamp(d.top)
+	return ts, err == nil
 }
 
 // extend puts one operation more into a batch: v is the verdict over j, which is what it finds. A version that it makes
@@ -93,7 +106,8 @@ func (m *Machine) gather(o *operation, d *draft, found *Joined) {
 	stay := t.waiting[:0]
 	for _, w := range t.waiting {
 		late := m.Now.Mono >= w.deadline && w.First == 0
-		if w.internal || late || len(o.riders) == ridersMax || !m.board(w, o.Ballot, d, found) {
+		if w.internal || late || len(o.riders) == ridersMax || o.seen != 0 && !m.mayGoDirect(w) ||
+			!m.board(w, o.Ballot, d, found) {
 			stay = append(stay, w)
 			continue
 		}
@@ -107,8 +121,8 @@ func (m *Machine) gather(o *operation, d *draft, found *Joined) {
 // board puts a waiting operation into a batch under ballot b, if it may be in it: then every record that a majority has
 // chosen before shows in what was found, or is not chosen at all.
 func (m *Machine) board(w *operation, b slot.Ballot, d *draft, found *Joined) bool {
-	ts, err := m.Stamp(d.top)
-	if err != nil {
+	ts, ok := m.stamp(d)
+	if !ok {
 		return false
 	}
 	j := Joined{Current: d.record, Consensus: &slot.Consensus{Ballot: b, Record: d.record, Applied: d.applied}}

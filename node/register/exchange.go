@@ -39,7 +39,7 @@ func (m *Machine) beginExchange(o *operation, p phase) {
 		after = max(after, o.local)
 	}
 	m.file(o, p)
-	o.answers, o.oks, o.against, o.after, o.local, o.began = nil, nil, nil, after, 0, m.Now.Mono
+	o.answers, o.oks, o.against, o.stands, o.after, o.local, o.began = nil, nil, nil, nil, after, 0, m.Now.Mono
 	o.delay = m.Tuning.AckTimeout / 4
 	if m.HasVoice() {
 		m.ownVote(o)
@@ -74,7 +74,7 @@ func (m *Machine) ownVote(o *operation) {
 	case phasePrepare:
 		v, ok = m.promise(path, o.Ballot)
 	case phaseAccept:
-		v, ok = m.accept(path, o.next)
+		v, ok = m.accept(path, o.next, o.seen)
 	}
 	if ok {
 		o.local = v.after
@@ -86,20 +86,25 @@ func (m *Machine) ownVote(o *operation) {
 func (m *Machine) ask(o *operation) {
 	o.retryAt = min(m.Now.Mono+o.delay, o.deadline)
 	m.wakeAt(o.retryAt)
-	var frame []byte
+	var frames [2][]byte
 	for _, id := range m.InForce.Voters {
 		p := m.Peer(id)
-		if p == nil || p.Dead() || o.answered(id) {
+		if p == nil || p.Dead() || o.answered(id) || !m.mayAsk(o, p) {
 			continue
 		}
-		if frame == nil {
-			frame = m.encodeRound(o)
+		form := 0
+		if o.phase == phaseAccept && o.next.Promised != o.next.Ballot && *m.knows.Of(p) {
+			form = 1
 		}
-		m.Send(contract.TransportFrame, p.Addr, o.after, frame)
+		if frames[form] == nil {
+			frames[form] = m.encodeRound(o, form == 1)
+		}
+		m.Send(contract.TransportFrame, p.Addr, o.after, frames[form])
 	}
 }
 
-func (m *Machine) encodeRound(o *operation) []byte {
+// encodeRound is the question of the exchange. Direct: for voters that take a wire.AcceptDirect.
+func (m *Machine) encodeRound(o *operation, direct bool) []byte {
 	q := wire.Question{Round: o.round, Epoch: m.Epoch(), Path: o.Request.Path, Ballot: o.Ballot}
 	switch o.phase {
 	case phaseLook:
@@ -108,7 +113,18 @@ func (m *Machine) encodeRound(o *operation) []byte {
 	case phasePrepare:
 		return m.Frame(wire.KindPrepare, &q)
 	}
-	return m.Frame(wire.KindAccept, &wire.Accept{Question: q, Consensus: o.next})
+	if direct {
+		accept := wire.Accept{Question: q, Consensus: o.next}
+		return m.Frame(wire.KindAcceptDirect, &wire.AcceptDirect{Accept: accept, Seen: o.seen})
+	}
+	return m.Frame(wire.KindAccept, &wire.Accept{Question: q, Consensus: o.record()})
+}
+
+// record is what ACCEPT carries, without the promise of the next ballot.
+func (o *operation) record() *slot.Consensus {
+	c := o.next.Clone()
+	c.Promised = c.Ballot
+	return c
 }
 
 // answered reports whether a voter has answered the exchange under way.
@@ -137,6 +153,9 @@ func (m *Machine) count(o *operation, from slot.ID, v *vote) {
 		m.HLC.Observe(v.promised.TS)
 	case o.phase == phaseAccept || o.phase == phaseDone:
 		o.oks = slot.InsertID(o.oks, from)
+		if v.promised == o.next.Promised {
+			o.stands = slot.InsertID(o.stands, from)
+		}
 	case !known:
 		o.answers = slices.Insert(o.answers, i, Seen{Voter: from, Slot: v.slot})
 	}
@@ -154,6 +173,9 @@ func (m *Machine) HandlePromised(from *step.Peer, a *wire.Promised) error {
 	}
 	if err := m.Hearsay.Believes(from, a.Promised.TS); err != nil {
 		return err
+	}
+	if o.phase == phasePrepare {
+		m.noteKnows(from, &a.Answer)
 	}
 	v := vote{ok: a.OK, promised: a.Promised}
 	if a.Record != nil {
@@ -174,6 +196,7 @@ func (m *Machine) HandlePromised(from *step.Peer, a *wire.Promised) error {
 
 // HandleAccepted takes in a voter's answer to ACCEPT.
 func (m *Machine) HandleAccepted(from *step.Peer, a *wire.Accepted) error {
+	m.noteKnows(from, &a.Answer)
 	i, ok := m.find(a.Round)
 	if !ok || !m.InForce.Votes(from.ID) || a.Epoch != m.Epoch() {
 		return nil
@@ -195,6 +218,9 @@ func (m *Machine) advanceRound(o *operation) {
 	need := m.InForce.Majority()
 	switch o.phase {
 	case phaseDone:
+		if len(o.against) > 0 {
+			m.endStanding(o)
+		}
 		if len(o.oks) == len(m.InForce.Voters) {
 			m.forgetRound(o)
 		}
@@ -237,7 +263,7 @@ func (m *Machine) hopes(o *operation) int {
 	for _, id := range m.InForce.Voters {
 		_, against := slices.BinarySearch(o.against, id)
 		p := m.Peer(id)
-		if !against && (id == m.Self || o.answered(id) || p != nil && !p.Dead()) {
+		if !against && (id == m.Self || o.answered(id) || p != nil && !p.Dead() && m.mayAsk(o, p)) {
 			count++
 		}
 	}

@@ -58,8 +58,8 @@ func (m *Machine) describe(o *operation) contract.OpenOperation {
 	return open
 }
 
-// AppendState appends an unambiguous form of the operations under way and of whose turn it is. Left out: when timers
-// are due, and the names of exchanges to come.
+// AppendState appends an unambiguous form of the operations under way, of whose turn it is, and of the ballots that
+// stand. Left out: when timers are due, how old the ballots are, and the names of exchanges to come.
 func (m *Machine) AppendState(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.ops)))
 	for _, o := range m.ops {
@@ -75,7 +75,7 @@ func (m *Machine) AppendState(b []byte) []byte {
 			b = o.appendState(b, m.Durable)
 		}
 	}
-	return b
+	return m.appendStanding(b)
 }
 
 func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
@@ -95,18 +95,24 @@ func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
 		b = binary.LittleEndian.AppendUint64(b, uint64(o.answers[i].Voter))
 		b = appendSlotState(b, o.Request.Path, &o.answers[i].Slot)
 	}
-	b = slot.AppendIDs(slot.AppendIDs(b, o.oks), o.against)
+	b = slot.AppendIDs(slot.AppendIDs(slot.AppendIDs(b, o.oks), o.against), o.stands)
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.seen))
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.First))
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.raised))
 	b = binary.LittleEndian.AppendUint32(b, uint32(o.lost))
 	b = appendSlotState(b, o.Request.Path, &slot.Slot{Consensus: o.next})
 	for _, waits := range []contract.PersistID{o.after, o.local} {
-		if waits <= durable {
-			waits = 0
-		}
-		b = binary.LittleEndian.AppendUint64(b, uint64(waits))
+		b = appendWait(b, waits, durable)
 	}
 	return append(b, byte(o.result.Code), byte(o.result.Outcome))
+}
+
+// appendWait appends a persist that something waits for, or zero if it is durable.
+func appendWait(b []byte, waits, durable contract.PersistID) []byte {
+	if waits <= durable {
+		waits = 0
+	}
+	return binary.LittleEndian.AppendUint64(b, uint64(waits))
 }
 
 // appendSlotState appends a slot and its length, which is zero for one that holds nothing.

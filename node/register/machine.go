@@ -27,6 +27,9 @@ type Owner interface {
 	// Fence is at or above every promise and ballot that went with a tombstone that was dropped; zero: none was.
 	Fence() slot.Timestamp
 
+	// Strong reports whether all writes of a path are linearizable.
+	Strong(path string) bool
+
 	// Enqueue sends a record to a member in the background.
 	Enqueue(to *step.Peer, e wire.Entry)
 }
@@ -44,13 +47,18 @@ type Machine struct {
 	wake  time.Duration
 	turns map[string]*turn // by path.
 
+	standing *step.Recent[standing] // by path: the ballots that stand.
+	knows    step.PeerTable[bool]   // of a voter: it takes a wire.AcceptDirect.
+
 	// decided are the rounds about configurations that ended in the running step: what follows from them restarts
 	// rounds, and so waits until the step is done with them.
 	decided []decided
 }
 
 // New returns a machine without operations. What it has promised and accepted stands in the store.
-func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: shared, owner: owner} }
+func New(shared *step.Shared, owner Owner) *Machine {
+	return &Machine{Shared: shared, owner: owner, standing: step.NewRecent[standing](standingBytesMax)}
+}
 
 // Handlers are the messages that the machine takes in.
 func (m *Machine) Handlers() []step.Handler {
@@ -58,6 +66,7 @@ func (m *Machine) Handlers() []step.Handler {
 		step.On(wire.KindPrepare, m.HandlePrepare),
 		step.On(wire.KindLook, m.HandleLook),
 		step.On(wire.KindAccept, m.HandleAccept),
+		step.On(wire.KindAcceptDirect, m.HandleAcceptDirect),
 		step.On(wire.KindPromised, m.HandlePromised),
 		step.On(wire.KindAccepted, m.HandleAccepted),
 	}

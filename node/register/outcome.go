@@ -74,10 +74,10 @@ func (m *Machine) mayHaveEnded(o *operation) bool {
 	return shown.TS >= o.First
 }
 
-// propose asks the voters to accept a record under the ballot that a majority promised. The answers of all that are in
-// the batch wait until they have.
+// propose asks the voters to accept a record under the ballot that a majority promised, and for the promise of the
+// ballot after it. The answers of all that are in the batch wait until they have accepted.
 func (m *Machine) propose(o *operation, d *draft) {
-	o.next = &slot.Consensus{Promised: o.Ballot, Ballot: o.Ballot, Record: d.record, Applied: d.applied}
+	o.next = &slot.Consensus{Promised: m.nextBallot(o, d), Ballot: o.Ballot, Record: d.record, Applied: d.applied}
 	m.beginExchange(o, phaseAccept)
 }
 
@@ -133,6 +133,7 @@ func (m *Machine) chosen(o *operation) {
 	}
 	m.finishRound(o, after, o.result)
 	m.finishRiders(o, after)
+	m.stand(o)
 	o.phase = phaseDone
 	o.retryAt = m.Now.Mono + m.Tuning.AckTimeout
 	m.wakeAt(o.retryAt)
@@ -174,7 +175,7 @@ func (m *Machine) keepChosen(o *operation) {
 
 // entry is the chosen record as it travels in the background.
 func (o *operation) entry() wire.Entry {
-	stored := slot.Slot{Consensus: o.next}
+	stored := slot.Slot{Consensus: o.record()}
 	return wire.Entry{Path: o.Request.Path, Record: slot.Encode(o.Request.Path, &stored)}
 }
 

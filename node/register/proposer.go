@@ -15,7 +15,8 @@ import (
 //	read   look at a majority; if all hold the same record for certain, answer (one round trip, nothing written).
 //	       Otherwise a full round that repeats what is there.
 //	write  PREPARE under a ballot above everything seen; a majority promises and shows what it holds; evaluate the
-//	       condition; ACCEPT the new record; a majority has it on disk: done.
+//	       condition; ACCEPT the new record; a majority has it on disk: done. The next write of this member goes
+//	       without PREPARE, see standing.go.
 //
 // The rounds are those of Paxos (Lamport, "Paxos Made Simple", 2001, section 2), with a register's value changing from
 // ballot to ballot as in CASPaxos (Rystsov, "CASPaxos: Replicated State Machines without logs", 2018, section 2.2). A
@@ -54,6 +55,7 @@ type operation struct {
 	answers []Seen    // of a look or PREPARE, sorted by voter.
 	oks     []slot.ID // voters that accepted, sorted.
 	against []slot.ID // voters that refused this exchange, sorted.
+	stands  []slot.ID // voters that promised the ballot after this one as they accepted, sorted.
 
 	lead    *operation   // whose batch it is in.
 	riders  []*operation // those in its own batch, which end with its round.
@@ -66,6 +68,7 @@ type operation struct {
 	created  bool               // of that version: nothing showed before it.
 	writes   bool               // next is the operation's own version, not what was there before.
 	next     *slot.Consensus    // what ACCEPT carries; shared, never written to.
+	seen     slot.Timestamp     // the version that next follows, if there was no PREPARE; else zero.
 	result   contract.Response  // the answer once it is chosen.
 	after    contract.PersistID // the questions of this exchange wait for it.
 	local    contract.PersistID // of this member's own vote in this exchange; zero: it waits for nothing.
@@ -169,7 +172,7 @@ func (m *Machine) beginRound(o *operation) {
 // prepare begins a full round under a ballot above everything this member has issued or seen, once it is the
 // operation's turn.
 func (m *Machine) prepare(o *operation) {
-	if m.late(o) || !m.takeTurn(o) {
+	if m.late(o) || !m.takeTurn(o) || m.goDirect(o) {
 		return
 	}
 	ts, err := m.Stamp(o.raised)

@@ -25,6 +25,11 @@ func (b Ballot) Compare(c Ballot) int {
 	return CompareID(b.Member, c.Member)
 }
 
+// Follows reports whether b is a later ballot of the proposer of c in the same epoch.
+func (b Ballot) Follows(c Ballot) bool {
+	return b.Epoch == c.Epoch && b.Member == c.Member && b.TS > c.TS
+}
+
 // IsZero reports whether b is no ballot.
 func (b Ballot) IsZero() bool { return b == Ballot{} }
 

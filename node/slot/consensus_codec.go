@@ -16,7 +16,7 @@ func (c *Consensus) bytes() int {
 		return consensusBytesMin
 	}
 	r := c.Record.AsCandidate()
-	return consensusBytesMin + BallotBytes + 8 + r.bytes() + 1 + len(c.Applied)*appliedBytes
+	return consensusBytesMin + BallotBytes + 8 + r.bytes() + 1 + len(c.Applied)*AppliedBytes
 }
 
 func appendConsensus(b []byte, c *Consensus) []byte {

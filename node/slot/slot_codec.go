@@ -34,7 +34,7 @@ const (
 	flagBlind         = 2
 	flagAccepted      = 4
 	BallotBytes       = 24
-	appliedBytes      = 16 + 24
+	AppliedBytes      = 16 + 24
 	consensusBytesMin = 1 + BallotBytes
 	HeaderBytes       = 12
 	candidateOverhead = 1 + 16 + 8 + 2 + 4
@@ -49,7 +49,7 @@ const (
 const RecordBytesMax = HeaderBytes +
 	CandidatesMax*(candidateOverhead+expiresBytes+ContentTypeBytesMax+smallValueBytesMax) +
 	2*(candidateOverhead+expiresBytes+ContentTypeBytesMax+ValueBytesHardMax) + VotesMax*voteBytes + consensusBytesMin +
-	BallotBytes + 8 + 1 + AppliedMax*appliedBytes + 4
+	BallotBytes + 8 + 1 + AppliedMax*AppliedBytes + 4
 
 func (c *Candidate) bytes() int {
 	size := candidateOverhead + len(c.ContentType) + len(c.Value)

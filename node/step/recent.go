@@ -1,5 +1,10 @@
 package step
 
+import (
+	"maps"
+	"slices"
+)
+
 // Recent keeps the values of the keys that were used last, up to a total cost. The least recently used value is dropped
 // first. The zero value keeps nothing: see NewRecent.
 type Recent[V any] struct {
@@ -82,6 +87,9 @@ func (r *Recent[V]) Clear() {
 	clear(r.byKey)
 	r.ring.before, r.ring.next, r.cost = &r.ring, &r.ring, 0
 }
+
+// Keys are the keys, sorted.
+func (r *Recent[V]) Keys() []string { return slices.Sorted(maps.Keys(r.byKey)) }
 
 // Len is the number of keys.
 func (r *Recent[V]) Len() int { return len(r.byKey) }

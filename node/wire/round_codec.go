@@ -14,11 +14,16 @@ import (
 //	prepare    question
 //	look       question, the ballot zero
 //	accept     question, stored slot that holds nothing but the record under that ballot
-//	promised   round u64, epoch u64, ok u8, ballot that stands against it, slot length u32 (0: nothing is held),
-//	           stored slot
-//	accepted   round u64, epoch u64, ok u8, ballot that stands against it
+//	accept-direct
+//	           question, version followed u64 (0: a prepare came before), stored slot as in accept, but its promise is
+//	           a higher ballot of the same proposer, which the voter promises as it accepts
+//	promised   round u64, epoch u64, ok u8, ballot, slot length u32 (0: nothing is held), stored slot
+//	accepted   round u64, epoch u64, ok u8, ballot
 //
-// The path of an answer is that of the question, which the proposer knows.
+// The path of an answer is that of the question, which the proposer knows. The ballot of a refusal is the one that
+// stands against the question. The ballot of a yes to a prepare or an accept is the one that the voter has promised; it
+// is zero when the voter does not know accept-direct, as in versions before it. Such a voter must not be sent one: it
+// would be silent.
 
 const (
 	KindPrepare  Kind = 42
@@ -26,6 +31,8 @@ const (
 	KindPromised Kind = 44
 	KindAccept   Kind = 45
 	KindAccepted Kind = 46
+	// KindAcceptDirect came later: see the comment on answers.
+	KindAcceptDirect Kind = 61
 )
 
 var roundRows = []Row{
@@ -34,6 +41,7 @@ var roundRows = []Row{
 	{Kind: KindPromised, Name: "promised", About: SubjectRounds, Operation: true, body: of[Promised]},
 	{Kind: KindAccept, Name: "accept", About: SubjectRounds, Operation: true, body: of[Accept]},
 	{Kind: KindAccepted, Name: "accepted", About: SubjectRounds, Operation: true, body: of[Accepted]},
+	{Kind: KindAcceptDirect, Name: "accept-direct", About: SubjectRounds, Operation: true, body: of[AcceptDirect]},
 }
 
 // Question asks the voters for a promise, or, with a ballot of zero, for what they hold.
@@ -89,17 +97,22 @@ func (m *Accept) Append(b []byte) []byte {
 func (m *Accept) Decode(body []byte) error {
 	r := codec.Read(body)
 	m.read(r)
-	if r.Failed() {
+	m.readRecord(r)
+	if r.Failed() || m.Consensus.Promised != m.Ballot {
 		return codec.ErrBadMessage
+	}
+	return nil
+}
+
+// readRecord reads the record, whatever promise is beside it.
+func (m *Accept) readRecord(r *codec.Reader) {
+	if r.Failed() {
+		return
 	}
 	stored, err := slot.Decode(m.Path, r.Rest())
 	c := stored.Consensus
-	if err != nil || stored.TS != 0 || !c.Accepted() || c.Ballot != m.Ballot || c.Promised != m.Ballot || c.Weak ||
-		c.Blind {
-		return codec.ErrBadMessage
-	}
+	r.FailIf(err != nil || stored.TS != 0 || !c.Accepted() || c.Ballot != m.Ballot || c.Weak || c.Blind)
 	m.Consensus = c
-	return nil
 }
 
 func (m *Accept) Describe() string {
@@ -108,12 +121,43 @@ func (m *Accept) Describe() string {
 		m.Ballot)
 }
 
+// AcceptDirect asks the voters to accept a record under a ballot, and to promise the ballot beside it.
+type AcceptDirect struct {
+	Accept
+	// the version that the record follows, as far as the proposer knows: no prepare has asked for what there is. Zero:
+	// a prepare came before.
+	Seen slot.Timestamp
+}
+
+func (m *AcceptDirect) Room() int { return 8 + m.Accept.Room() }
+
+func (m *AcceptDirect) Append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(m.Question.Append(b), uint64(m.Seen))
+	stored := slot.Slot{Consensus: m.Consensus}
+	return append(b, slot.Encode(m.Path, &stored)...)
+}
+
+func (m *AcceptDirect) Decode(body []byte) error {
+	r := codec.Read(body)
+	m.read(r)
+	m.Seen = slot.ReadTimestamp(r)
+	m.readRecord(r)
+	if r.Failed() || !m.Consensus.Promised.Follows(m.Ballot) {
+		return codec.ErrBadMessage
+	}
+	return nil
+}
+
+func (m *AcceptDirect) Describe() string {
+	return fmt.Sprintf("%s, then %s", m.Accept.Describe(), m.Consensus.Promised)
+}
+
 // Answer is a voter's answer to a question.
 type Answer struct {
 	Round    uint64
 	Epoch    uint64
 	OK       bool
-	Promised slot.Ballot // the one that stands against the question.
+	Promised slot.Ballot // of a refusal: the one that stands against the question. Of a yes: see the layouts.
 }
 
 func (a *Answer) append(b []byte) []byte {
@@ -162,7 +206,7 @@ func (m *Promised) Describe() string {
 	return fmt.Sprintf("round %d: holds %d bytes", m.Round, len(m.Record))
 }
 
-// Accepted answers an accept.
+// Accepted answers an accept of either kind.
 type Accepted struct{ Answer }
 
 func (m *Accepted) Room() int { return answerBytes }

@@ -46,6 +46,7 @@ var counters = []counter{
 	{"RoundsRetried", "kvs_rounds_total", "result", "retried", "Rounds of linearizable operations."},
 	{"RoundsUnknown", "kvs_rounds_total", "result", "unknown", "Rounds of linearizable operations."},
 	{"RoundsCombined", "kvs_rounds_total", "result", "combined", "Rounds of linearizable operations."},
+	{"RoundsDirect", "kvs_rounds_total", "result", "direct", "Rounds of linearizable operations."},
 	{"RoundLooks", "kvs_round_trips_total", "phase", "look",
 		"Questions of linearizable operations to all voters: one round trip each."},
 	{"RoundPrepares", "kvs_round_trips_total", "phase", "prepare",

@@ -28,8 +28,9 @@ func Space() *explore.Space {
 	return &explore.Space{System: system{}, Scenario: scenario.Default(nil), Words: words[:], Scopes: Scopes()}
 }
 
-// words are those of operations; a create is a compare-and-set that requires that there is no value.
-var words = [...]string{"get", "put", "delete", "create"}
+// words are those of operations. A create is a compare-and-set that requires that there is no value, and a swap one
+// that requires the value that its script has written last at the same node.
+var words = [...]string{"get", "put", "delete", "create", "swap"}
 
 type system struct{}
 
@@ -57,6 +58,7 @@ func (c *cluster) Start(r *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mac
 	m, err := member.Start(now, node.Options{
 		Name: r.Name(), Addr: r.Address(), Cluster: "explore", Store: r.Reader(), Seeds: seeds, Rand: r.Rand(),
 		ExpectedMembers: c.w.Nodes(), Founder: true, LogLevel: c.w.LogLevel(),
+		StrongPrefixes: []string{"/"}, // so that compare-and-sets go the way of plain writes.
 	}, eff)
 	if err != nil {
 		return nil, err
@@ -155,6 +157,13 @@ type script struct {
 	ops    []request
 	begun  int
 	op     linearize.Op
+	wrote  map[int]written // by node.
+}
+
+// written is what a script has written.
+type written struct {
+	version node.Version
+	value   string
 }
 
 // Next implements sim.Client.
@@ -162,7 +171,7 @@ func (s *script) Next() (think time.Duration, more bool) { return 0, s.begun < l
 
 // kinds are the words' kinds in a history.
 var kinds = map[string]linearize.Kind{"get": linearize.Get, "put": linearize.Put, "delete": linearize.Delete,
-	"create": linearize.CAS}
+	"create": linearize.CAS, "swap": linearize.CAS}
 
 // Begin implements sim.Client.
 func (s *script) Begin() sim.Operation {
@@ -179,9 +188,13 @@ func (s *script) Begin() sim.Operation {
 		s.op.Input = fmt.Sprintf("v%d", s.number+s.begun)
 		r.Op, r.Value, r.ContentType = node.OpPut, []byte(s.op.Input), "text/plain"
 	}
-	if q.word == "create" {
+	switch last := s.wrote[q.node]; {
+	case q.word == "create" || q.word == "swap" && last.value == "":
 		s.op.ExpectAbsent = true
 		r.Condition = node.Condition{Kind: node.IfNoneMatch, Any: true}
+	case q.word == "swap":
+		s.op.Expect = last.value
+		r.Condition = node.Condition{Kind: node.IfMatch, Versions: []node.Version{last.version}}
 	}
 	s.begun++
 	return sim.Operation{Node: q.node, Body: r, Kind: q.word, Subject: q.path, Label: s.op.Input, History: &s.op}
@@ -196,6 +209,12 @@ func (s *script) Answer(_ *sim.Replica, _ *sim.Call, reply *sim.Reply) sim.Answe
 	case r.Code == node.CodePrecondition:
 	case r.Code == node.CodeOK || r.Code == node.CodeCreated || r.Code == node.CodeNotFound && kind == linearize.Get:
 		a.History.Applied = kind == linearize.CAS
+		if kind != linearize.Get && kind != linearize.Delete {
+			if s.wrote == nil {
+				s.wrote = make(map[int]written)
+			}
+			s.wrote[s.ops[s.begun-1].node] = written{r.Record.Version(), s.op.Input}
+		}
 		if kind == linearize.Get {
 			a.History.Found, a.History.Output = r.Record.Live(), string(r.Record.Value)
 		}
