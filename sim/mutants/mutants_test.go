@@ -2,8 +2,13 @@ package mutants
 
 import (
 	"errors"
+	"go/ast"
+	goparser "go/parser"
+	"go/token"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +30,9 @@ func TestEveryEditApplies(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NotEmpty(t, changed)
+		for _, f := range changed {
+			require.Empty(t, wrongIn(f.Text), "%s in %s", all[i].Name, f.Name)
+		}
 		for _, name := range all[i].Hunt {
 			_, err := scenarios.Load(name)
 			require.NoError(t, err, all[i].Name)
@@ -34,6 +42,42 @@ func TestEveryEditApplies(t *testing.T) {
 			require.NoError(t, err, all[i].Name)
 		}
 	}
+}
+
+// wrongIn says why an edited file does not compile, as far as the file alone shows: it cannot be parsed, or an edit has
+// taken out the last use of an import.
+func wrongIn(text string) string {
+	f, err := goparser.ParseFile(token.NewFileSet(), "", text, 0)
+	if err != nil {
+		return err.Error()
+	}
+	used := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if sel, is := n.(*ast.SelectorExpr); is {
+			if of, is := sel.X.(*ast.Ident); is {
+				used[of.Name] = true
+			}
+		}
+		return true
+	})
+	for _, spec := range f.Imports {
+		name := path.Base(strings.TrimSuffix(strings.Trim(spec.Path.Value, `"`), "/v2"))
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		if !used[name] && name != "_" {
+			return name + " is imported and not used"
+		}
+	}
+	return ""
+}
+
+// The alarm rings: first-name-only did not compile for a day, and a hunt for it found nothing.
+func TestWrongIn(t *testing.T) {
+	require.Empty(t, wrongIn("package p\nimport \"math/rand/v2\"\nvar x = rand.IntN(3)\n"))
+	require.Empty(t, wrongIn("package p\nimport m \"slices\"\nvar x = m.Max([]int{3})\n"))
+	require.Contains(t, wrongIn("package p\nimport \"slices\"\nvar x = 3\n"), "slices is imported and not used")
+	require.NotEmpty(t, wrongIn("package p\nvar x = (\n"))
 }
 
 const good = `# a comment
@@ -95,7 +139,8 @@ func TestParseRefuses(t *testing.T) {
 		"file a.go\n--- old\nx\n":              `"--- new" is missing`,
 		"file a.go\n--- old\nx\n--- new\n":     `"--- end" is missing`,
 		"file a.go\n--- old\n--- new\n--- end": "must not be empty",
-		"file a.go\n--- old\nx\n--- new\nx\n--- end": "must differ",
+		"file a.go\n--- old\nx\n--- new\n--- old\ny\n--- new\n--- end\n": `"--- end" is missing before "--- old"`,
+		"file a.go\n--- old\nx\n--- new\nx\n--- end":                     "must differ",
 	} {
 		_, err := Parse(text)
 		require.ErrorContains(t, err, says, text)

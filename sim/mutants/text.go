@@ -120,8 +120,11 @@ func (p *parser) until(mark string) (string, error) {
 	var b strings.Builder
 	for p.at < len(p.lines) {
 		line := p.next()
-		if strings.TrimSpace(line) == mark {
+		switch strings.TrimSpace(line) {
+		case mark:
 			return b.String(), nil
+		case markOld, markNew, markEnd: // it would be planted as source.
+			return "", fmt.Errorf("the line %q is missing before %q", mark, strings.TrimSpace(line))
 		}
 		b.WriteString(line)
 	}
