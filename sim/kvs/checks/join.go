@@ -24,7 +24,7 @@ type joinCheck struct {
 
 func newJoinCheck(w *world.World) *joinCheck {
 	return &joinCheck{check: check{w, promiseJoin, sim.Events(sim.EventStarted, sim.EventDurable, sim.EventReplied,
-		sim.EventWiped, sim.EventSwapped)}, members: make([]newcomer, w.Nodes()+1),
+		sim.EventWiped, sim.EventPutBack, sim.EventSwapped)}, members: make([]newcomer, w.Nodes()+1),
 		joined: make([]int, w.Nodes()+1)}
 }
 
@@ -36,6 +36,8 @@ func (c *joinCheck) Observe(e *sim.Event) {
 		c.started(r)
 	case sim.EventWiped:
 		c.members[r.Number] = newcomer{}
+	case sim.EventPutBack:
+		c.putBack(r)
 	case sim.EventSwapped:
 		other := e.Other.Number
 		c.members[r.Number], c.members[other] = c.members[other], c.members[r.Number]
@@ -89,6 +91,20 @@ func (c *joinCheck) started(r *world.Replica) {
 	if s != nil && of.pulled == 0 {
 		of.heldFirst = c.heldByOthers(r)
 	}
+}
+
+// putBack reads how far the member was when the copy of its disk was made: perhaps it was a newcomer. What all others
+// held when it began is not known any more.
+func (c *joinCheck) putBack(r *world.Replica) {
+	record, found, err := r.Store().Get(node.BootstrapKey)
+	if err != nil || !found {
+		return
+	}
+	keys, err := node.BootstrapProgress(record)
+	if err != nil {
+		c.bad(r.Number, "", "%s", err)
+	}
+	c.members[r.Number].pulled = keys
 }
 
 // stored records the durable progress of a bootstrap; nil: it is over.

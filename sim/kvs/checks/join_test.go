@@ -73,3 +73,24 @@ func TestJoinAlarms(t *testing.T) {
 	w.Run()
 	requireBroken(t, w.Violations(), promiseJoin, "it begins with 0 keys pulled, its disk says")
 }
+
+// A copy of a disk may have been made in the middle of a bootstrap. The member that is put back on it goes on there.
+func TestAnOlderCopyOfANewcomer(t *testing.T) {
+	sc, err := scenarios.Load("bootstrap")
+	require.NoError(t, err)
+	sc = sim.Draw(1, sc)
+	pulled := uint64(0)
+	var w *judged
+	w = judge(sim.Options{Seed: 1, Scenario: &sc, Trace: func(line string) {
+		n4 := &w.Replicas[4]
+		if pulled == 0 && strings.Contains(line, "fault restart n4") && w.joins.members[4].pulled > 0 {
+			pulled = w.joins.members[4].pulled
+			w.joins.Observe(&sim.Event{Kind: sim.EventWiped, Replica: n4.Replica})
+			require.Zero(t, w.joins.members[4].pulled)
+			w.joins.Observe(&sim.Event{Kind: sim.EventPutBack, Replica: n4.Replica})
+			require.Equal(t, pulled, w.joins.members[4].pulled)
+		}
+	}})
+	require.Empty(t, w.Run().Violations)
+	require.NotZero(t, pulled)
+}
