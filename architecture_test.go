@@ -78,6 +78,9 @@ var rooms = []room{
 	{dir: "node/storetest", local: []string{"node", "node/slot"}, others: []string{testify}},
 	{dir: "node/api", local: []string{"node"}},
 	{dir: "node/client", local: []string{"node", "node/slot", "node/api"}},
+	{dir: "node/client/clienttest", local: []string{"chaos/process"}}, // real nodes, for tests and examples.
+	// hlc: timestamps of versions become tokens.
+	{dir: "node/client/recipe", local: []string{"node", "node/api", "node/client", "node/hlc", "node/slot"}},
 	// a person's own file is YAML as a node's is.
 	{dir: "node/client/profile", others: []string{"go.yaml.in/yaml/v3"}},
 	// the histograms.
@@ -180,6 +183,9 @@ var rooms = []room{
 	{dir: "cmd/reference", others: []string{"github.com/spf13/cobra"}}, // pages of documentation, for tests alone.
 	{dir: "cmd/version"}, {dir: "deploy/image"}, // which release this is, and its image: the standard library alone.
 	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client"},
+		others: []string{"github.com/spf13/cobra"}},
+	// commands that run programs.
+	{dir: "cmd/kvs/recipes", local: []string{"cmd/kvs/exit", "node/client", "node/client/recipe", "node/slot"},
 		others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/exit", pure: true},

@@ -190,6 +190,7 @@ var shown = map[string][]string{
 	"docs/how-to/backup.md":                    {"backup/users/ann/mail.value"},
 	"docs/how-to/lost-majority.md":             {"the voters were replaced by hand"},
 	"docs/how-to/replace-a-node.md":            {"removed"},
+	"docs/how-to/coordinate.md":                {"this runs alone", "10.0.0.1:631"},
 	"docs/security.md":                         {"(seals)"},
 }
 

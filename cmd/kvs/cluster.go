@@ -102,10 +102,14 @@ type clientOptions struct {
 	consistency string
 }
 
-func (o *clientOptions) addFlags(cmd *cobra.Command, withLevel bool) {
+func (o *clientOptions) addEndpointFlag(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVarP(&o.endpoints, "endpoint", "e", nil,
 		"host:port of a node; repeat it for more nodes to try (default $"+endpointsVariable+", comma-separated, else "+
 			endpointDefault+")")
+}
+
+func (o *clientOptions) addFlags(cmd *cobra.Command, withLevel bool) {
+	o.addEndpointFlag(cmd)
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long the whole command may take")
 	o.addCredentialFlags(cmd)
 	if withLevel {

@@ -65,11 +65,11 @@ func newRoot(a *app) *cobra.Command {
 		c.GroupID = "node"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{
+	for _, c := range append([]*cobra.Command{
 		newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a),
 		newConflicts(a), newKeyring(a), newToken(a),
 		newBenchCommand(a), bulk.NewBatch(a.bulk()),
-	} {
+	}, a.recipeCommands()...) {
 		c.GroupID = "data"
 		root.AddCommand(c)
 	}

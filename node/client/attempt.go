@@ -69,6 +69,9 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 			told = err
 		}
 		if attempt == attemptsMax || ctx.Err() != nil || !c.mayRepeat(r, err) {
+			if err.Retryable { // the next operation does not begin with an endpoint that just failed.
+				c.preferred.Store(int64(at+1) % int64(len(c.endpoints)))
+			}
 			return nil, tellingMost(err, told)
 		}
 		if attempt%len(c.endpoints) == 0 {

@@ -16,6 +16,11 @@ const (
 	Refused     Code = 5
 	Unknown     Code = 6
 	Unavailable Code = 7
+	Held        Code = 124 // these four are those of timeout(1).
+	Lost        Code = 125
+	NoStart     Code = 126
+	NoFile      Code = 127
+	Signalled   Code = 128 // and the number of the signal.
 	Interrupted Code = 130
 )
 
@@ -29,11 +34,16 @@ var Meanings = []struct {
 		"the majority is lost; stop: a node ended, but not in good order; doctor: something is wrong"},
 	{Usage, "the command line or a configuration is wrong; nothing was done"},
 	{NotRunning, "status: a node does not run, or a member is unreachable (and none is dead)"},
-	{NotFound, "get: there is no value under the path"},
+	{NotFound, "get: there is no value under the path; leader: there is none"},
 	{Refused, "the node refused the request; nothing was applied"},
 	{Unknown, "a write may or may not have been applied: read before writing again"},
 	{Unavailable, "no node answered, or none can now; nothing was applied, try again"},
-	{Interrupted, "interrupted by Ctrl-C (SIGINT) while it was stopping"},
+	{Held, "lock: it was not free in time. Otherwise lock and elect end with the exit code of CMD"},
+	{Lost, "lock: the lock was lost, and CMD was stopped"},
+	{NoStart, "lock, elect: CMD cannot be started"},
+	{NoFile, "lock, elect: there is no such CMD"},
+	{Signalled, "lock, elect: with the number of a signal added, the signal has ended CMD"},
+	{Interrupted, "interrupted by Ctrl-C (SIGINT) while it was stopping; lock, elect: while it was waiting"},
 }
 
 // Error is an error with the exit code of the process. Err may be nil: it has been printed.
