@@ -29,7 +29,7 @@ func Free(count int) (base int, err error) {
 		return 0, fmt.Errorf("%d ports in a row: there are 1 to %d", count, last-first)
 	}
 	for range (last - first) / count {
-		offset := next.Add(int64(count)) % int64(last-first)
+		offset := (next.Add(int64(count)) - int64(count)) % int64(last-first) // of the first of those taken from it.
 		base = first + int(offset)
 		if base+count-1 <= last && free(base, count) {
 			return base, nil

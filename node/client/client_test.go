@@ -346,20 +346,6 @@ func TestEntriesWalksAllPages(t *testing.T) {
 	require.ErrorContains(t, last, "circles")
 }
 
-func ExampleClient() {
-	c, err := New(DefaultOptions("127.0.0.1:7001", "127.0.0.1:7002"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if _, err := c.Put(ctx, "users/ann/mail", node.DefaultLevel, []byte("ann@example.org"), "text/plain"); err != nil {
-		fmt.Println(err) // says whether something was written.
-	}
-}
-
 // A header that cannot be sent is the caller's mistake: nothing was asked, and so nothing can have happened.
 func TestHeadersThatCannotBeSent(t *testing.T) {
 	m := newMember(t, created)
