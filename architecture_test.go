@@ -16,7 +16,8 @@ var rooms = []room{
 	// what a machine asks of its world: the same for kvs' node and for every machine in the simulator.
 	{dir: "machine", pure: true},
 	{dir: "node", pure: true, local: []string{
-		"machine", "node/bootstrap", "node/clocks", "node/codec", "node/configuration", "node/comparison",
+		"machine", "node/bootstrap", "node/changelog", "node/clocks", "node/codec", "node/configuration",
+		"node/comparison",
 		"node/conflicts", "node/contract", "node/expiry", "node/hearsay", "node/hlc", "node/invariant",
 		"node/membership", "node/merkle", "node/modes", "node/quorum", "node/register", "node/replication",
 		"node/schema", "node/slot", "node/step", "node/swim", "node/tombstones", "node/view", "node/voting",
@@ -70,6 +71,8 @@ var rooms = []room{
 	{dir: "node/hearsay", pure: true,
 		local: []string{"node/contract", "node/hlc", "node/slot", "node/step", "node/wire"}},
 	{dir: "node/view", pure: true, local: []string{"node/conflicts", "node/contract", "node/schema", "node/slot"}},
+	{dir: "node/changelog", pure: true, local: []string{"node/codec", "node/contract", "node/schema", "node/step"}},
+	{dir: "node/watch", pure: true, local: []string{"node/contract", "node/slot", "node/view"}},
 	{dir: "node/tombstones", pure: true, local: []string{
 		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
 	}},
@@ -110,9 +113,10 @@ var rooms = []room{
 	{dir: "node/host/listing", local: []string{"node", "node/host/access"}},
 	{dir: "node/host/rest/documents", local: []string{"node", "node/api", "node/swim"}},
 	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/host/access"}},
+	{dir: "node/host/watching", local: []string{"node", "node/api", "node/watch"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
 		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing",
-		"node/host/rest/batches", "node/host/rest/documents"},
+		"node/host/rest/batches", "node/host/rest/documents", "node/host/watching", "node/watch"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
 	{dir: "node/host/seal"}, // cryptography of the standard library, and nothing else.
@@ -182,6 +186,8 @@ var rooms = []room{
 	{dir: "sim/memstore", pure: true, local: []string{"machine"}},
 	{dir: "cmd/reference", others: []string{"github.com/spf13/cobra"}}, // pages of documentation, for tests alone.
 	{dir: "cmd/version"}, {dir: "deploy/image"}, // which release this is, and its image: the standard library alone.
+	{dir: "cmd/kvs/watch", local: []string{"cmd/kvs/bulk", "node", "node/api", "node/client"},
+		others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client"},
 		others: []string{"github.com/spf13/cobra"}},
 	// commands that run programs.

@@ -47,6 +47,7 @@ const (
 // See node/contract.
 type (
 	Change         = contract.Change
+	Changed        = contract.Changed
 	Code           = contract.Code
 	Condition      = contract.Condition
 	ConditionKind  = contract.ConditionKind
@@ -81,6 +82,7 @@ type (
 	Time           = contract.Time
 	Transport      = contract.Transport
 	Tuning         = contract.Tuning
+	Watching       = contract.Watching
 )
 
 // See node/contract.

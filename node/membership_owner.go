@@ -33,4 +33,8 @@ func (o membershipOwner) PeerGone(id slot.ID) { o.quorum.Without(id) }
 
 func (o membershipOwner) Retiring() { o.quorum.Abandon() }
 
-func (o membershipOwner) DecideAnew() { o.conflicts.DecideAnew() }
+func (o membershipOwner) DecideAnew() {
+	for _, path := range o.conflicts.DecideAnew() {
+		o.changelog.Wrote(path)
+	}
+}

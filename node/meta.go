@@ -59,6 +59,9 @@ func (n *Node) recoverMeta() (book []swim.Member, err error) {
 	if err := n.expiry.Recover(); err != nil {
 		return nil, err
 	}
+	if err := n.changelog.Recover(); err != nil {
+		return nil, err
+	}
 	return membership.StoredBook(n.Store, n.Tuning.MembersBytesMax)
 }
 

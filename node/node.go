@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kvs/node/bootstrap"
+	"kvs/node/changelog"
 	"kvs/node/clocks"
 	"kvs/node/comparison"
 	"kvs/node/configuration"
@@ -56,6 +57,7 @@ func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	n.register = register.New(&n.Shared, registerOwner{n, n.configuration})
 	n.tombstones = tombstones.New(&n.Shared, tombstonesOwner{n})
 	n.expiry = expiry.New(&n.Shared, expiryOwner{n})
+	n.changelog = changelog.New(&n.Shared)
 	n.hearsay = hearsay.New(&n.Shared, hearsayOwner{n})
 	n.Hearsay = n.hearsay
 	n.handlers.bind(n.allHandlers())
@@ -87,6 +89,7 @@ func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	}
 	n.resumeLost()
 	n.configuration.Begin()
+	n.changelog.Begin()
 	n.Log(contract.LogInfo, "node started", "id", n.Self.String(), "name", n.name, "addr", n.Addr, "cluster", o.Cluster,
 		"boots", n.Boots)
 	n.configuration.Warn()
@@ -122,6 +125,8 @@ func (n *Node) Step(now contract.Time, in contract.Input, eff *contract.Effects)
 		n.membership.Leave()
 	case *contract.Remove:
 		n.membership.Remove(in)
+	case *contract.Watching:
+		n.changelog.Watching(in.On)
 	case *contract.SetReadOnly:
 		n.modes.Set(in)
 	default:
@@ -143,6 +148,7 @@ func (n *Node) tick() {
 	n.expiry.Tick()
 	n.comparison.Tick()
 	n.conflicts.Tick()
+	n.changelog.Tick()
 	n.clocks.Watch()
 }
 
@@ -154,6 +160,7 @@ func (n *Node) finish() {
 	n.tombstones.SendEcho()
 	n.membership.Watch()
 	n.membership.WriteBook()
+	n.changelog.Finish()
 	if len(n.Changes) > 0 {
 		n.Persists++
 		n.Eff.Persist = contract.Persist{ID: n.Persists, Changes: n.Changes}
@@ -167,7 +174,7 @@ func (n *Node) finish() {
 func (n *Node) wake() time.Duration {
 	at := min(n.membership.Due(), n.comparison.Due(), n.tombstones.Due(), n.expiry.Due())
 	for _, due := range [...]time.Duration{n.replication.Due(), n.conflicts.Due(), n.register.Due(), n.quorum.Due(),
-		n.bootstrap.Due()} {
+		n.bootstrap.Due(), n.changelog.Due()} {
 		if due != 0 {
 			at = min(at, due)
 		}
@@ -189,6 +196,7 @@ func (n *Node) persisted(in *contract.Persisted) {
 	n.Durable = in.UpTo
 	n.Overlay.Durable(in.UpTo)
 	n.comparison.BecameDurable(in.UpTo)
+	n.changelog.BecameDurable(in.UpTo)
 	if in.Err != nil {
 		n.modes.Fail(fmt.Sprintf("the disk failed to store data (%v): this node answers nothing more, because it "+
 			"cannot know what is on disk; check the disk, then restart the node", in.Err))

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"kvs/node/bootstrap"
+	"kvs/node/changelog"
 	"kvs/node/clocks"
 	"kvs/node/comparison"
 	"kvs/node/configuration"
@@ -104,6 +105,7 @@ type Node struct {
 	handlers      handlers
 	expiry        *expiry.Machine
 	quorum        *quorum.Machine
+	changelog     *changelog.Machine
 
 	clocks *clocks.Machine
 	modes  *modes.Machine

@@ -18,7 +18,9 @@ func (n *Node) write(path string, stored *slot.Stored) contract.PersistID {
 		n.tombstones.List(path)
 	}
 	n.expiry.Wrote(path, stored)
-	n.comparison.Wrote(path, stored)
+	if n.comparison.Wrote(path, stored) {
+		n.changelog.Wrote(path)
+	}
 	return id
 }
 

@@ -37,7 +37,8 @@ func TestOpenAPIReferencesExist(t *testing.T) {
 
 // Each schema has exactly the members of its type, and requires exactly those that are always there.
 func TestOpenAPISchemasAreTheTypes(t *testing.T) {
-	types := []any{Problem{}, Version{}, Entry{}, Listing{}, Member{}, Members{}, Join{}, Keyring{}, KeyringKey{},
+	types := []any{Problem{}, Version{}, Entry{}, Listing{}, WatchEvent{}, WatchPage{},
+		Member{}, Members{}, Join{}, Keyring{}, KeyringKey{},
 		KeyringChange{}, Tokens{}, Token{}, TokenRule{}, WantedToken{}, NewToken{}, Conflicts{}, Conflict{},
 		Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Policy{},
 		WantedPolicy{}, Count{}, Deletion{}, BatchOperation{}, BatchResult{}, BatchResults{}, Ready{}, Live{},

@@ -9,6 +9,7 @@ import (
 const (
 	ContentTypeProblem = "application/problem+json" // errors (RFC 9457).
 	ContentTypeJSON    = "application/json"
+	ContentTypeEvents  = "text/event-stream" // Server-Sent Events.
 	// values that were put without a Content-Type, and batches of frames.
 	ContentTypeBinary = "application/octet-stream"
 )
@@ -78,6 +79,28 @@ type Listing struct {
 	Entries   []Entry `json:"entries"`
 	More      bool    `json:"more"`
 	Next      string  `json:"next,omitempty"` // pass it as ?after= for the next page.
+}
+
+// WatchEvent is one event of a watch.
+type WatchEvent struct {
+	Event       string  `json:"event"`          // put, delete, bookmark, snapshot-begin or snapshot-end.
+	Path        string  `json:"path,omitempty"` // of a put or delete.
+	ETag        string  `json:"etag,omitempty"` // without quotes. Of a delete: that of its tombstone, if there is one.
+	Timestamp   string  `json:"timestamp,omitempty"`
+	ContentType string  `json:"content_type,omitempty"`
+	Bytes       *int    `json:"bytes,omitempty"` // of the value; nil: it is no put.
+	Expires     string  `json:"expires,omitempty"`
+	Text        *string `json:"value,omitempty"`        // with ?values=true: the value, if it is UTF-8,
+	Base64      []byte  `json:"value_base64,omitempty"` // and otherwise in base64.
+	Token       string  `json:"token,omitempty"`        // to go on after this event. Of a stream: the id of the event.
+	Reason      string  `json:"reason,omitempty"`       // of the bookmark that ends a stream.
+}
+
+// WatchPage is the answer to a long poll.
+type WatchPage struct {
+	Events []WatchEvent `json:"events"`
+	Token  string       `json:"token"` // to pass as ?since= next.
+	More   bool         `json:"more"`  // there is more already.
 }
 
 // Member is one line of the member table.

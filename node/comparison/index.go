@@ -126,18 +126,22 @@ func decodeIndexed(b []byte) (slot.Version, bool) {
 	return v, r.End() == nil
 }
 
-// Wrote puts a slot that the running step writes under a path into the index.
-func (m *Machine) Wrote(path string, stored *slot.Stored) { m.setIndexed(path, stored.Version) }
+// Wrote puts a slot that the running step writes under a path into the index. It reports whether the index had another
+// version.
+func (m *Machine) Wrote(path string, stored *slot.Stored) (changed bool) {
+	return m.setIndexed(path, stored.Version)
+}
 
 // Erased takes a path that the running step takes out of the store out of the index.
 func (m *Machine) Erased(path string) { m.setIndexed(path, slot.Version{}) }
 
-// setIndexed changes what the index has for a path, in the running step's persist. The zero Version takes it out.
-func (m *Machine) setIndexed(path string, v slot.Version) {
+// setIndexed changes what the index has for a path, in the running step's persist. The zero Version takes it out. It
+// reports whether that is a change.
+func (m *Machine) setIndexed(path string, v slot.Version) (changed bool) {
 	key, leaf, hash := indexKey(path)
 	before, known := m.indexed(path, key)
 	if known && before == v {
-		return
+		return false
 	}
 	c := indexChange{persist: m.NextPersist(), path: path, leaf: leaf}
 	c.delta = indexItem(hash, v) - indexItem(hash, before)
@@ -156,6 +160,7 @@ func (m *Machine) setIndexed(path string, v slot.Version) {
 	}
 	m.index.inflight[path] = indexNext{c.persist, v}
 	m.index.recent.Put(path, v, 0)
+	return true
 }
 
 // BecameDurable lets the tree follow what has become durable.

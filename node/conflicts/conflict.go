@@ -84,8 +84,8 @@ func (m *Machine) Chosen(path string, s *slot.Slot) {
 }
 
 // DecideAnew decides the kept conflicts again after a change of the electorate, and reports decisions that are
-// different now.
-func (m *Machine) DecideAnew() {
+// different now. It returns the paths that have another winner.
+func (m *Machine) DecideAnew() (turned []string) {
 	for i := range m.entries {
 		r := &m.entries[i]
 		was := r.Decision
@@ -93,7 +93,11 @@ func (m *Machine) DecideAnew() {
 		if was.Winner != r.Decision.Winner || was.Rule != r.Decision.Rule || was.Final != r.Decision.Final {
 			m.tellDecision(r, was.Final)
 		}
+		if was.Winner != r.Decision.Winner {
+			turned = append(turned, r.Path)
+		}
 	}
+	return turned
 }
 
 // tellDecision counts a decision, logs it, and hands it to the world; settled: the former decision was final already.

@@ -70,6 +70,8 @@ type Effects struct {
 	// change. The world need not act on them: they are for counters, pages and checkers.
 	Decisions []ConflictRecord
 
+	Changed []Changed // of the log of changes.
+
 	Wake time.Duration // monotonic time of the next Tick; zero: unchanged.
 
 	// Electorate is set when the electorate of conflicts has changed, and in the effects of New: the world's View has
@@ -84,11 +86,13 @@ func (e *Effects) Reset() {
 	clear(e.Replies)
 	clear(e.Logs)
 	clear(e.Decisions)
+	clear(e.Changed)
 	e.Persist = Persist{}
 	e.Sends = e.Sends[:0]
 	e.Replies = e.Replies[:0]
 	e.Logs = e.Logs[:0]
 	e.Decisions = e.Decisions[:0]
+	e.Changed = e.Changed[:0]
 	e.Wake = 0
 	e.Electorate = nil
 }

@@ -30,6 +30,9 @@ type Tuning struct {
 	// TombstoneGrace is the least time that a tombstone stays, up to a quarter more. A tombstone is never collected
 	// before all members have it.
 	TombstoneGrace time.Duration
+
+	ChangesMax      int // persists whose changes the log of changes holds,
+	ChangesBytesMax int // and the bytes of them, but always the last one.
 }
 
 // DefaultTuning returns what production runs with.
@@ -53,11 +56,17 @@ func DefaultTuning() Tuning {
 		BootstrapPageBytes: 256 << 10,
 		BootstrapWait:      10 * time.Second,
 		TombstoneGrace:     time.Hour,
+
+		ChangesMax:      1 << 16,
+		ChangesBytesMax: 8 << 20,
 	}
 }
 
 // minTombstoneGrace bounds the work of looking for tombstones.
 const minTombstoneGrace = 100 * time.Millisecond
+
+// ChangesHardMax bounds the entries of the log of changes.
+const ChangesHardMax = 1 << 20
 
 // SyncKeysMax bounds the keys compared in one message.
 const SyncKeysMax = 2048
@@ -92,6 +101,9 @@ func (t *Tuning) Check() error {
 		t.BootstrapWait < 0:
 		return fmt.Errorf("tuning: bootstrap rate %d and page bytes %d must be above zero, the wait %v not below it",
 			t.BootstrapRate, t.BootstrapPageBytes, t.BootstrapWait)
+	case t.ChangesMax < 1 || t.ChangesMax > ChangesHardMax || t.ChangesBytesMax < 1:
+		return fmt.Errorf("tuning: a log of %d changes and %d bytes, want 1 to %d changes, and a byte or more",
+			t.ChangesMax, t.ChangesBytesMax, ChangesHardMax)
 	}
 	return nil
 }

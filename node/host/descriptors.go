@@ -51,14 +51,15 @@ func openDescriptors() (int, error) {
 }
 
 // fitConnections is how many connections may be open when the process may open limit files, of which others are used
-// otherwise.
-func fitConnections(limit, others int) (connections.Bounds, error) {
+// otherwise, and watchers at most are wanted: they get what clients leave.
+func fitConnections(limit, others, watchers int) (connections.Bounds, error) {
 	b := connections.DefaultBounds
 	b.Spares = min(max(limit/16, 4), b.Spares)
 	b.Members = min(max(limit/8, 8), b.Members)
 	kept := min(max(limit/8, 32), 512) // for the store's files, and for connections to members.
 	room := limit - others - kept - b.Spares - b.Members
 	b.Clients = max(min(room, b.Clients), 1)
+	b.Watchers = max(min(watchers, room-b.Clients), 0)
 	if room < clientsMin {
 		return b,
 			fmt.Errorf("%w: the limit is %d, and %d are needed: raise it (ulimit -n, or LimitNOFILE= in the service)",
@@ -69,11 +70,13 @@ func fitConnections(limit, others int) (connections.Bounds, error) {
 
 // descriptorWatch adapts the bounds on connections to the number of other open files.
 type descriptorWatch struct {
-	limit  int
-	count  func() (int, error)
-	open   func() int // connections.
-	resize func(connections.Bounds)
-	last   connections.Bounds
+	limit int
+	// that may be open.
+	watchers int
+	count    func() (int, error)
+	open     func() int // connections.
+	resize   func(connections.Bounds)
+	last     connections.Bounds
 }
 
 // look counts once. If counting fails, the bounds stay.
@@ -83,7 +86,7 @@ func (w *descriptorWatch) look() error {
 	if err != nil {
 		return nil
 	}
-	b, err := fitConnections(w.limit, max(all-ours, 0))
+	b, err := fitConnections(w.limit, max(all-ours, 0), w.watchers)
 	if b != w.last {
 		w.last = b
 		w.resize(b)
@@ -98,7 +101,8 @@ func (h *Host) fitDescriptors() (*descriptorWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &descriptorWatch{limit: limit, count: openDescriptors, open: h.server.Open, resize: h.server.Resize}
+	w := &descriptorWatch{limit: limit, watchers: h.cfg.Limits.Watchers, count: openDescriptors, open: h.server.Open,
+		resize: h.server.Resize}
 	if err := w.look(); err != nil {
 		return nil, err
 	}

@@ -17,20 +17,22 @@ func TestFitConnections(t *testing.T) {
 	}{
 		{1 << 20, 40, connections.DefaultBounds, false},
 		{20000, 40, connections.DefaultBounds, false},
+		{8192, 40, connections.Bounds{Clients: 4096, Members: 256, Spares: 64,
+			Watchers: 8192 - 40 - 512 - 256 - 64 - 4096}, false},
 		{1024, 40, connections.Bounds{Clients: 1024 - 40 - 128 - 128 - 64, Members: 128, Spares: 64}, false},
 		{128, 25, connections.Bounds{Clients: 47, Members: 16, Spares: 8}, false},
 		{128, 64, connections.Bounds{Clients: 8, Members: 16, Spares: 8}, false},
 		{128, 65, connections.Bounds{Clients: 7, Members: 16, Spares: 8}, true},
 		{64, 60, connections.Bounds{Clients: 1, Members: 8, Spares: 4}, true},
 	} {
-		got, err := fitConnections(test.limit, test.others)
+		got, err := fitConnections(test.limit, test.others, connections.DefaultBounds.Watchers)
 		require.Equal(t, test.want, got, "%d %d", test.limit, test.others)
 		require.Equal(t, test.few, errors.Is(err, ErrDescriptors), "%v", err)
 		if !test.few {
-			require.LessOrEqual(t, test.others+got.Clients+got.Members+got.Spares+32, test.limit, "a reserve is left")
+			require.LessOrEqual(t, test.others+got.Total()+32, test.limit, "a reserve is left")
 		}
 	}
-	_, err := fitConnections(64, 20)
+	_, err := fitConnections(64, 20, 0)
 	require.ErrorContains(t, err, "the limit is 64, and 72 are needed")
 }
 

@@ -22,8 +22,10 @@ import (
 	"kvs/node/host/config"
 	"kvs/node/host/logging"
 	"kvs/node/host/metrics"
+	"kvs/node/host/rest"
 	"kvs/node/host/seal"
 	"kvs/node/host/transport"
+	"kvs/node/host/watching"
 )
 
 // Options of Start. All exported ones are required, except those with a default.
@@ -53,6 +55,7 @@ type Host struct {
 	admission *admission
 	places    chan struct{} // of batches from peers that wait for the loop.
 	streams   streams       // of peers.
+	watchers  *watching.Watchers
 
 	store     node.Store
 	metrics   *metrics.Metrics
@@ -105,6 +108,10 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		scrub:     o.scrub,
 		stopping:  make(chan struct{}), stopped: make(chan struct{}),
 	}
+	h.watchers = watching.New(watching.Options{Max: o.Config.Limits.Watchers, Linger: watching.LingerDefault,
+		Ask: func(ctx context.Context, on bool) error {
+			return h.loop.post(ctx, event{in: &node.Watching{On: on}})
+		}})
 	var undo cleanup
 	if err := h.start(ctx, &o, &undo); err != nil {
 		return nil, errors.Join(err, undo.run())
@@ -298,6 +305,8 @@ func (h *Host) makeLoop() error {
 		return fmt.Errorf("start the node from %s: %w", h.cfg.DataDir, err)
 	}
 	l.mode.Store(uint32(l.core.Mode()))
+	h.watchers.Begin(l.core.ID())
+	l.changed = func(parts []node.Changed) { h.watchers.Take(parts, rest.TokensPath) }
 	o := committer.DefaultOptions(h.metrics.Store(h.store), l.progress.report)
 	o.Refused = func(err error) bool { return errors.Is(err, badgerstore.ErrRefused) }
 	o.QueueChangesMax += 4 * h.cfg.RequestsMax // every request finds room, so that the loop does not wait for the disk.
@@ -326,6 +335,7 @@ func (h *Host) launch(disk *diskWatch, descriptors *descriptorWatch) {
 	h.background.Go(func() { descriptors.run(watched) })
 	h.background.Go(func() { newLookout(h).run(watched) })
 	h.background.Go(func() { (&memberWatch{h: h, interval: memberInterval}).run(watched) })
+	h.background.Go(func() { h.watchers.Run(watched) })
 	h.background.Go(func() { h.watchCerts(watched) })
 	h.background.Go(func() { h.watchTrust(watched) })
 	h.starting.Store(nil)

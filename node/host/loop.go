@@ -57,6 +57,7 @@ type loop struct {
 
 	decided  func(*node.Decision)   // a conflict was decided.
 	decideBy func(*node.Electorate) // eventual reads decide conflicts by it from now on.
+	changed  func([]node.Changed)   // parts of the log of changes; lent for the call, but for the paths.
 }
 
 // progress carries the committer's reports to the loop. Only the last report counts, so there is always room for one:
@@ -219,6 +220,9 @@ func (l *loop) effects() {
 	}
 	for i := range l.eff.Replies {
 		l.answer(l.eff.Replies[i].Response)
+	}
+	if len(l.eff.Changed) > 0 {
+		l.changed(l.eff.Changed)
 	}
 	for i := range l.eff.Decisions {
 		l.decided(&l.eff.Decisions[i].Decision)

@@ -47,6 +47,11 @@ func (h *Host) sample() (metrics.Sample, error) {
 			FrameQueueBytes: t.Frames.QueueBytes, StreamsOut: t.Frames.Streams, StreamsIn: t.StreamsIn,
 		},
 	}
+	w := h.watchers.Stats()
+	out.Watch = metrics.Watch{
+		Watchers: w.Watchers, Queued: w.Queued, Changes: w.Changes, Events: w.Events, Snapshots: w.Snapshots,
+		Resumed: w.Resumed, Full: w.RefusedFull, Behind: w.CutBehind, TooSlow: w.CutTooSlow,
+	}
 	r := h.server.Refusals()
 	out.RefusedAddress, out.RefusedRate, out.RefusedBodies, out.RefusedConnections = r.Address, r.Rate, r.Bodies,
 		r.Connections
@@ -65,7 +70,8 @@ func serves(m node.Mode) bool { return m == node.ModeNormal || m == node.ModeRea
 type counter struct{ h *Host }
 
 var ops = [...]metrics.Op{rest.OpGet: metrics.OpGet, rest.OpPut: metrics.OpPut, rest.OpDelete: metrics.OpDelete,
-	rest.OpList: metrics.OpList}
+	rest.OpList:  metrics.OpList,
+	rest.OpWatch: metrics.OpWatch}
 
 func (c counter) Request(op rest.Op, level node.Level, code api.Code, took time.Duration) {
 	word := string(code)

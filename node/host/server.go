@@ -61,6 +61,7 @@ func newServer(h *Host, version string) (server, error) {
 		Dial:           h.dialMember,
 		ReadTimeout:    h.cfg.Limits.ReadTimeout,
 		IdleTimeout:    h.cfg.Limits.IdleTimeout,
+		Watchers:       h.watchers,
 		Limits: rest.Limits{
 			ConnectionsPerAddress: h.cfg.Limits.ConnectionsPerAddress,
 			RequestsPerSecond:     h.cfg.Limits.RequestsPerSecond,

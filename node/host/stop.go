@@ -67,6 +67,7 @@ func (h *Host) shutdown(why error) error {
 	}
 	h.flushReplication(ctx, polite/2)
 	h.streams.end()
+	h.endWatchers(ctx)
 	if err := h.server.Shutdown(ctx); err != nil {
 		h.logger.Warn("connections were cut", "error", err)
 	}
@@ -91,6 +92,15 @@ func (h *Host) shutdown(why error) error {
 			h.cfg.ShutdownTimeout, h.cfg.DataDir))
 	}
 	return errors.Join(errs...)
+}
+
+// watchersTimeout bounds how long watchers may take for their last bookmark.
+const watchersTimeout = time.Second
+
+func (h *Host) endWatchers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, watchersTimeout)
+	defer cancel()
+	h.watchers.End(ctx)
 }
 
 // writeDown ends the loop and closes the store when everything is written.

@@ -18,6 +18,7 @@ const (
 	PrefixConflict  = "c/" // conflicts and their losers, for a while.
 	PrefixTombstone = "g/" // + path: there may be a tombstone under the path.
 	PrefixExpiry    = "x/" // + path: the value under the path expires.
+	PrefixChange    = "w/" // + number: an entry of the log of changes, see node/changelog.
 )
 
 // The records that a node keeps about itself. Each value is a format byte, 1, the fields, and a CRC-32C over the key
@@ -29,6 +30,7 @@ const (
 //	m/older     run u64                              another member has told that the data folder is an older copy
 //	m/mode      see node/modes                       while the operator wants the node to be read-only
 //	m/stamps    see node/tombstones                  when tombstones are dropped
+//	m/changes   log u64, run u64, places u32         see node/changelog
 //	m/config    see node/voting                      the configuration in force
 //	m/members   see node/membership/book_codec.go    the members to dial after a restart, and those gone for good
 const (
@@ -43,7 +45,8 @@ const (
 	KeyPassed    = PrefixMeta + "passed" // the last epoch with which this voter has caught up.
 	KeyOlder     = PrefixMeta + "older"  // this data folder is an older copy: the run that others remember.
 	KeyWord      = PrefixMeta + "word"   // to which founder this member has given its word.
-	KeyLost      = PrefixMeta + "lost"   // this member replaces one whose store lost data: see node/lost.go.
+	KeyChanges   = PrefixMeta + "changes"
+	KeyLost      = PrefixMeta + "lost" // this member replaces one whose store lost data: see node/lost.go.
 
 	KeyConfigVotePrefix = PrefixMeta + "vote/" // + epoch: this voter's slot of the register of the next configuration.
 	KeyConflictClock    = PrefixConflict       // no path is empty, so no entry has this key.

@@ -52,6 +52,9 @@ func (p *parser) check(c *Config) {
 	bad("limits.requests_per_second", between(c.Limits.RequestsPerSecond, 0, 1<<20))
 	bad("limits.body_bytes_max", between(c.Limits.BodyBytesMax, slot.ValueBytesHardMax, 1<<40))
 	bad("limits.header_bytes_max", between(c.Limits.HeaderBytesMax, 4<<10, 1<<20))
+	bad("limits.watchers", between(c.Limits.Watchers, 0, 1<<20))
+	bad("limits.changes_max", between(c.Limits.ChangesMax, 1, 1<<20))
+	bad("limits.changes_bytes_max", between(c.Limits.ChangesBytesMax, 64<<10, 1<<30))
 	bad("limits.read_timeout", between(c.Limits.ReadTimeout, 10*time.Millisecond, time.Hour))
 	bad("limits.idle_timeout", between(c.Limits.IdleTimeout, 10*time.Millisecond, 24*time.Hour))
 	if c.AdminListen != "" {

@@ -73,6 +73,9 @@ type Limits struct {
 	RequestsPerSecond     int           `yaml:"requests_per_second"`
 	BodyBytesMax          Size          `yaml:"body_bytes_max"`
 	HeaderBytesMax        Size          `yaml:"header_bytes_max"`
+	Watchers              int           `yaml:"watchers"`
+	ChangesMax            int           `yaml:"changes_max"`
+	ChangesBytesMax       Size          `yaml:"changes_bytes_max"`
 	ReadTimeout           time.Duration `yaml:"read_timeout"`
 	IdleTimeout           time.Duration `yaml:"idle_timeout"`
 }
@@ -165,6 +168,7 @@ func Default() Config {
 		Auth:               Auth{Mode: AuthOff},
 		Limits: Limits{
 			ConnectionsPerAddress: 1024, BodyBytesMax: 64 << 20, HeaderBytesMax: 16 << 10,
+			Watchers: 10000, ChangesMax: tuning.ChangesMax, ChangesBytesMax: Size(tuning.ChangesBytesMax),
 			ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		},
 		Audit: Audit{What: AuditAdmin},
@@ -231,6 +235,7 @@ func (c *Config) NodeTuning() node.Tuning {
 	t.MaxClockOffset = c.MaxClockOffset
 	t.BootstrapRate, t.BootstrapWait = int(r.BootstrapRate), r.BootstrapWait
 	t.TombstoneGrace = r.TombstoneGrace
+	t.ChangesMax, t.ChangesBytesMax = c.Limits.ChangesMax, int(c.Limits.ChangesBytesMax)
 	return t
 }
 

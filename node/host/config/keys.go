@@ -73,6 +73,11 @@ Retry-After. Default: 0, no limit.`},
 	{"limits.body_bytes_max", `Bytes of all bodies of clients that are on their way; a further one gets 503.
 Default: 64MiB.`},
 	{"limits.header_bytes_max", `Bytes of a URL and its headers; a longer one gets 431. Default: 16KiB.`},
+	{"limits.watchers", `Clients that may watch at once, streams and long polls together; a further one gets 503.
+Default: 10000; 0 turns watching off.`},
+	{"limits.changes_max", `Writes whose changes the log on the disk holds, for watchers that come back; with an older
+token they get a snapshot. It is kept until there has been no watcher for an hour. Default: 65536.`},
+	{"limits.changes_bytes_max", `Bytes of that log: the paths, and no values. Default: 8MiB.`},
 	{"limits.read_timeout", `A request that has not arrived by then is answered 408, and the connection closed.
 Default: 30s.`},
 	{"limits.idle_timeout", `A connection without a request for so long is closed. Default: 2m.`},

@@ -14,6 +14,7 @@ type place uint8
 const (
 	placeClient place = iota
 	placeMember
+	placeWatcher
 	placeSpare   // its request is not known yet.
 	placeNowhere // it has been closed, or is about to be.
 )
@@ -27,6 +28,7 @@ type Conn struct {
 	once     sync.Once
 	linger   atomic.Bool
 	place    place  // guarded by the listener's mutex.
+	lodges   bool   // it watches from the place of a client. Guarded likewise.
 	ip       string // by which it is counted.
 
 	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
@@ -58,6 +60,9 @@ func (c *Conn) Spare() bool { return c != nil && c.wasSpare && c.l.placeOf(c) ==
 
 // Promote makes a spare connection that of a member. False: members have too many.
 func (c *Conn) Promote() bool { return c.l.promote(c) }
+
+// Watch gives the connection of a client that watches from now on its place. False: too many watch.
+func (c *Conn) Watch() bool { return c.l.watch(c) }
 
 // Read reads from the connection. fasthttp takes any io.EOF for a client that has gone, and sends no answer; between
 // two chunks of a body this is wrong, because the client may still wait for the answer to its truncated request.

@@ -22,13 +22,15 @@ type Bounds struct {
 	Clients int // of any sender.
 	Members int // further ones, of members.
 	Spares  int // further ones whose request is not known yet.
+	// Watchers are further ones of clients that watch; more of them count as clients, up to a quarter of those.
+	Watchers int
 }
 
 // DefaultBounds fit a process that may open many files.
-var DefaultBounds = Bounds{Clients: 4096, Members: 256, Spares: 64}
+var DefaultBounds = Bounds{Clients: 4096, Members: 256, Spares: 64, Watchers: 10000}
 
 // Total is how many connections may be open at once.
-func (b *Bounds) Total() int { return b.Clients + b.Members + b.Spares }
+func (b *Bounds) Total() int { return b.Clients + b.Members + b.Spares + b.Watchers }
 
 // spareTimeout is how long a spare connection may take to send its request.
 const spareTimeout = 2 * time.Second
@@ -64,8 +66,11 @@ type Listener struct {
 	bounds  Bounds
 	clients int
 	members int
-	spares  []*Conn  // the oldest first.
-	reserve *os.File // a descriptor reserved for the moment when no other is left; nil: in use, or not available.
+	// watchers have places of their own; lodgers watch from the places of clients.
+	watchers, lodgers int
+	spares            []*Conn // the oldest first.
+	// a descriptor reserved for the moment when no other is left; nil: in use, or not available.
+	reserve *os.File
 }
 
 // New returns a Listener around l, which it owns.
@@ -91,7 +96,7 @@ func (l *Listener) Resize(b Bounds) {
 func (l *Listener) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.clients + l.members + len(l.spares)
+	return l.clients + l.members + len(l.spares) + l.watchers
 }
 
 // Close stops listening.
@@ -271,13 +276,38 @@ func (l *Listener) promote(c *Conn) bool {
 	return true
 }
 
+// watch gives a client's connection that watches from now on its place. False: too many watch.
+func (l *Listener) watch(c *Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case c.place != placeClient || c.lodges:
+		return false
+	case l.watchers < l.bounds.Watchers:
+		l.forget(c)
+		c.place = placeWatcher
+		l.watchers++
+	case l.lodgers < l.bounds.Clients/4:
+		c.lodges = true
+		l.lodgers++
+	default:
+		return false
+	}
+	return true
+}
+
 // forget takes a connection out of the count of its place. The caller holds mu.
 func (l *Listener) forget(c *Conn) {
 	switch c.place {
 	case placeClient:
 		l.clients--
+		if c.lodges {
+			l.lodgers--
+		}
 	case placeMember:
 		l.members--
+	case placeWatcher:
+		l.watchers--
 	case placeSpare:
 		l.spares = slices.DeleteFunc(l.spares, func(s *Conn) bool { return s == c })
 	}

@@ -58,6 +58,12 @@
 //	| kvs_store_tables | gauge | | sorted files of the store |
 //	| kvs_certificate_expires_timestamp_seconds | gauge | | end of the certificate or its authority, Unix time |
 //	| kvs_refusals_total | counter | limit | requests and connections refused at the edge, by the limit |
+//	| kvs_watchers | gauge | | clients that watch |
+//	| kvs_watch_queued_paths | gauge | | changes that wait for watchers |
+//	| kvs_watch_log_changes | gauge | | changes in the log for watchers that come back; 0 also while it is not kept |
+//	| kvs_watch_events_total | counter | | puts and deletes that watchers were shown |
+//	| kvs_watch_begun_total | counter | with | watches that began: snapshot, token |
+//	| kvs_watch_ended_total | counter | reason | refused: full; cut off: behind (the log), slow (to read) |
 //	| kvs_tls_handshake_failures_total | counter | | connections that did not become secure |
 //	| kvs_scrape_failures_total | counter | source | snapshot, store: did not answer; its values are old or absent |
 //	| kvs_build_info | gauge | version, go | always 1 |

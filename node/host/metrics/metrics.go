@@ -38,7 +38,15 @@ type Sample struct {
 	CertExpires      time.Time // zero: there is no certificate.
 	HandshakesFailed uint64
 
+	Watch Watch
+
 	RefusedAddress, RefusedRate, RefusedBodies, RefusedConnections uint64 // by the limits at the edge.
+}
+
+// Watch has the numbers of watchers: what there is now, and counters since the start.
+type Watch struct {
+	Watchers, Queued, Changes                         int
+	Events, Snapshots, Resumed, Full, Behind, TooSlow uint64
 }
 
 // Network has the counters of the transport since the start.
@@ -67,9 +75,10 @@ const (
 	OpPut
 	OpDelete
 	OpList
+	OpWatch
 )
 
-var opNames = [...]string{"get", "put", "delete", "list"}
+var opNames = [...]string{"get", "put", "delete", "list", "watch"}
 
 // levelsMax is the number of levels; the first one is for requests refused before their level was known.
 const levelsMax = int(node.Linearizable) + 1

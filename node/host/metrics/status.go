@@ -24,6 +24,8 @@ type status struct {
 	datagrams, frames, batches, frameBytes                      *prometheus.Desc
 	frameQueue, streams                                         *prometheus.Desc
 	certExpires, handshakes, refusals                           *prometheus.Desc
+	watchers, watchQueued, watchChanges                         *prometheus.Desc
+	watchEvents, watchStreams, watchEnded                       *prometheus.Desc
 	storeBytes, freeBytes, tables                               *prometheus.Desc
 	failures                                                    *prometheus.Desc
 
@@ -59,12 +61,18 @@ func newStatus(o Options) *status {
 		streams:     desc("kvs_frame_streams", "Streams to peers (out) and of peers (in).", "direction"),
 		certExpires: desc("kvs_certificate_expires_timestamp_seconds",
 			"When the node's certificate or its authority ends, since the Unix epoch."),
-		refusals:   desc("kvs_refusals_total", "What the limits at the edge refused.", "limit"),
-		handshakes: desc("kvs_tls_handshake_failures_total", "Connections that did not become secure."),
-		storeBytes: desc("kvs_store_bytes", "What the data folder occupies."),
-		freeBytes:  desc("kvs_store_free_bytes", "What is free on the data folder's file system."),
-		tables:     desc("kvs_store_tables", "Sorted files of the store."),
-		failures:   desc("kvs_scrape_failures_total", "Sources that could not be asked.", "source"),
+		refusals:     desc("kvs_refusals_total", "What the limits at the edge refused.", "limit"),
+		handshakes:   desc("kvs_tls_handshake_failures_total", "Connections that did not become secure."),
+		watchers:     desc("kvs_watchers", "Clients that watch."),
+		watchQueued:  desc("kvs_watch_queued_paths", "Changes that wait for watchers."),
+		watchChanges: desc("kvs_watch_log_changes", "Changes in the log for watchers that come back."),
+		watchEvents:  desc("kvs_watch_events_total", "Puts and deletes that watchers were shown."),
+		watchStreams: desc("kvs_watch_begun_total", "Watches that began, by how.", "with"),
+		watchEnded:   desc("kvs_watch_ended_total", "Watches that the node refused or cut off, by why.", "reason"),
+		storeBytes:   desc("kvs_store_bytes", "What the data folder occupies."),
+		freeBytes:    desc("kvs_store_free_bytes", "What is free on the data folder's file system."),
+		tables:       desc("kvs_store_tables", "Sorted files of the store."),
+		failures:     desc("kvs_scrape_failures_total", "Sources that could not be asked.", "source"),
 	}
 }
 
@@ -74,7 +82,8 @@ func (s *status) Describe(ch chan<- *prometheus.Desc) {
 		s.inFlight, s.ready, s.uptime, s.lead, s.epoch, s.mode, s.reason, s.members, s.queueBytes, s.queueEntries,
 		s.ackAge, s.clockOffset, s.localHealth, s.bootstrap,
 		s.datagrams, s.frames, s.batches, s.frameBytes, s.frameQueue, s.streams,
-		s.certExpires, s.handshakes, s.refusals, s.storeBytes, s.freeBytes, s.tables, s.failures,
+		s.certExpires, s.handshakes, s.refusals, s.watchers, s.watchQueued, s.watchChanges, s.watchEvents,
+		s.watchStreams, s.watchEnded, s.storeBytes, s.freeBytes, s.tables, s.failures,
 	} {
 		ch <- d
 	}
@@ -94,6 +103,18 @@ func (o out) counter(d *prometheus.Desc, v uint64, labels ...string) {
 	o <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 }
 
+func (s *status) watch(o out, w *Watch) {
+	o.gauge(s.watchers, float64(w.Watchers))
+	o.gauge(s.watchQueued, float64(w.Queued))
+	o.gauge(s.watchChanges, float64(w.Changes))
+	o.counter(s.watchEvents, w.Events)
+	o.counter(s.watchStreams, w.Snapshots, "snapshot")
+	o.counter(s.watchStreams, w.Resumed, "token")
+	o.counter(s.watchEnded, w.Full, "full")
+	o.counter(s.watchEnded, w.Behind, "behind")
+	o.counter(s.watchEnded, w.TooSlow, "slow")
+}
+
 // Collect implements prometheus.Collector.
 func (s *status) Collect(ch chan<- prometheus.Metric) {
 	o := out(ch)
@@ -105,6 +126,7 @@ func (s *status) Collect(ch chan<- prometheus.Metric) {
 	o.gauge(s.uptime, sample.Uptime.Seconds())
 	o.gauge(s.inFlight, float64(sample.InFlight))
 	s.network(o, &sample.Network)
+	s.watch(o, &sample.Watch)
 	o.counter(s.handshakes, sample.HandshakesFailed)
 	o.counter(s.refusals, sample.RefusedAddress, "connections_per_address")
 	o.counter(s.refusals, sample.RefusedRate, "requests_per_second")

@@ -85,6 +85,8 @@ func needOfValue(c *fiber.Ctx, reads bool) need {
 	switch {
 	case err != nil:
 		return need{} // the handler says what is wrong.
+	case reads && isWatch(c):
+		return need{right: access.Watch, path: path}
 	case reads && directory:
 		return need{right: access.List, path: path}
 	case reads:
@@ -141,19 +143,42 @@ func notAllowed(n need) error {
 // whoAsks finds the sender of a request: by the token that is shown, else by the certificate of the connection. A
 // member that passes a request on names the original sender.
 func (s *Server) whoAsks(c *fiber.Ctx) (*who, error) {
+	shown, err := credentialsOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.whoShows(shown)
+}
+
+// credentials are what a sender shows: a token, or else what its connection has proved.
+type credentials struct {
+	token []byte // the header; nil: none.
+	peer  Peer
+}
+
+// credentialsOf returns copies.
+func credentialsOf(c *fiber.Ctx) (credentials, error) {
 	peer, _ := peerOf(c)
 	h := &c.Request().Header
 	shown := h.PeekAll(fiber.HeaderAuthorization)
 	switch {
 	case len(shown) > 1:
-		return nil, refuse(api.NoCredentials, "there are %d Authorization headers, want one", len(shown))
+		return credentials{}, refuse(api.NoCredentials, "there are %d Authorization headers, want one", len(shown))
 	case len(shown) == 1:
-		return s.byToken(shown[0])
+		return credentials{token: bytes.Clone(shown[0])}, nil
 	case peer.Member && len(h.Peek(api.HeaderVia)) > 0:
 		role, name, _ := strings.Cut(string(h.Peek(headerAs)), "/")
 		peer = Peer{Name: decodedName([]byte(name)), Admin: role == "admin", Client: role == "client"}
 	}
+	return credentials{peer: peer}, nil
+}
+
+// whoShows finds the sender who shows credentials.
+func (s *Server) whoShows(shown credentials) (*who, error) {
+	peer := shown.peer
 	switch {
+	case shown.token != nil:
+		return s.byToken(shown.token)
 	case peer.Member:
 		return &who{id: "member:" + peer.Name}, nil
 	case peer.Admin:

@@ -21,6 +21,9 @@ func (s *Server) get(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if isWatch(c) {
+		return s.watch(c, path)
+	}
 	if done, err := s.passOn(c); done {
 		return err
 	}

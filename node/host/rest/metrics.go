@@ -37,6 +37,9 @@ func operation(c *fiber.Ctx) Op {
 	case fiber.MethodDelete:
 		return OpDelete
 	}
+	if isWatch(c) {
+		return OpWatch
+	}
 	if bytes.HasSuffix(c.Request().URI().PathOriginal(), []byte("/")) {
 		return OpList
 	}

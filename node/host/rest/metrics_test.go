@@ -27,7 +27,8 @@ func (f *fakeMetrics) Request(op Op, level node.Level, code api.Code, took time.
 	if took < 0 {
 		code = "negative"
 	}
-	f.requests = append(f.requests, fmt.Sprintf("%s %v %s", []string{"get", "put", "delete", "list"}[op], level, code))
+	f.requests = append(f.requests, fmt.Sprintf("%s %v %s",
+		[]string{"get", "put", "delete", "list", "watch"}[op], level, code))
 }
 
 func (f *fakeMetrics) Text() ([]byte, string, error) {

@@ -12,6 +12,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/connections"
+	"kvs/node/host/watching"
 	"kvs/node/slot"
 )
 
@@ -40,6 +41,9 @@ type Options struct {
 	TLS      *tls.Config
 	PlainToo bool
 	Peer     func(*tls.ConnectionState) Peer
+
+	// Watchers are the clients that watch. Default: none may.
+	Watchers *watching.Watchers
 
 	// Limits at the edge. Default: DefaultLimits.
 	Limits Limits

@@ -92,6 +92,7 @@ const (
 	OpPut
 	OpDelete
 	OpList
+	OpWatch
 )
 
 // Snapshot is the node's status with the state of its host.

@@ -22,6 +22,7 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/budget"
+	"kvs/node/host/watching"
 	"kvs/node/slot"
 	"kvs/sim/memstore"
 )
@@ -44,6 +45,9 @@ type fakeCore struct {
 	departed string // what was asked of the membership.
 	departs  error
 	frameErr error
+
+	watchers *watching.Watchers
+	changed  func(path string) // is called after a write; nil: no client has watched.
 }
 
 func (f *fakeCore) Do(ctx context.Context, r *node.Request) (node.Response, error) {
@@ -84,6 +88,9 @@ func (f *fakeCore) run(r *node.Request) (node.Response, error) {
 	}
 	stored := slot.Of(&rec)
 	err = f.store.Apply([]node.Change{{Key: "r/" + r.Path, Value: slot.Encode(r.Path, &stored)}})
+	if f.changed != nil {
+		f.changed(r.Path)
+	}
 	resp := node.Response{Level: r.Level, Record: rec}
 	if r.Op == node.OpPut && !old.Live() {
 		resp.Code = node.CodeCreated
@@ -296,13 +303,21 @@ func (r reply) problem(code api.Code) api.Problem {
 	r.t.Helper()
 	kind, err := api.Describe(code)
 	require.NoError(r.t, err)
-	require.Equal(r.t, kind.Status, r.status, r.body)
+	return r.problemWith(code, kind.Status)
+}
+
+// problemWith is problem for a code with another status than its own.
+func (r reply) problemWith(code api.Code, status int) api.Problem {
+	r.t.Helper()
+	kind, err := api.Describe(code)
+	require.NoError(r.t, err)
+	require.Equal(r.t, status, r.status, r.body)
 	require.Equal(r.t, api.ContentTypeProblem, r.header.Get("Content-Type"))
 	var p api.Problem
 	require.NoError(r.t, json.Unmarshal([]byte(r.body), &p), r.body)
 	require.Equal(r.t, code, p.Code, r.body)
 	require.Equal(r.t, kind.Title, p.Title)
-	require.Equal(r.t, kind.Status, p.Status)
+	require.Equal(r.t, status, p.Status)
 	require.Equal(r.t, kind.Retryable, p.Retryable)
 	require.Equal(r.t, "about:blank", p.Type)
 	require.Equal(r.t, "n 1", p.Node)
