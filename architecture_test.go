@@ -115,8 +115,9 @@ var rooms = []room{
 	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/host/access"}},
 	{dir: "node/host/watching", local: []string{"node", "node/api", "node/watch"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
-		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing",
-		"node/host/rest/batches", "node/host/rest/documents", "node/host/watching", "node/watch"},
+		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing", "node/host/logging",
+		"node/host/profiling", "node/host/rest/batches", "node/host/rest/documents", "node/host/watching",
+		"node/watch"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
 	{dir: "node/host/seal"}, // cryptography of the standard library, and nothing else.
@@ -195,8 +196,9 @@ var rooms = []room{
 		others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/exit", pure: true},
-	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "node/daemon", "node/host/config"},
-		others: []string{"github.com/spf13/cobra"}},
+	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "cmd/version", "node/api", "node/client", "node/daemon",
+		"node/host/certs", "node/host/config"}, others: []string{"github.com/spf13/cobra"}},
+	{dir: "node/host/profiling"},
 	{dir: "cmd/kvsim", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 }
 

@@ -31,3 +31,6 @@ func (n *Node) AppendOperationState(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(n.HLC.Last()))
 	return n.register.AppendState(b)
 }
+
+// SetLogLevel sets the level below which no lines are made, between two steps.
+func (n *Node) SetLogLevel(level contract.LogLevel) { n.LogLevel = level }

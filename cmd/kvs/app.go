@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -12,8 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"kvs/cmd/kvs/ops"
 	"kvs/cmd/version"
+	"kvs/node"
+	"kvs/node/client"
 	"kvs/node/client/load"
 	"kvs/node/daemon"
 	"kvs/node/host/config"
@@ -42,7 +45,7 @@ type app struct {
 	// identityAt is the ID of the node that answers at an address, asked as the node of cfg; empty: none does.
 	identityAt func(ctx context.Context, cfg *config.Config, address string) string
 
-	startNode func(ctx context.Context, cfg *config.Config, log *slog.Logger, listening func(addr string)) (runningNode,
+	startNode func(ctx context.Context, cfg *config.Config, log *nodeLog, listening func(addr string)) (runningNode,
 		error)
 
 	mu    sync.Mutex // guards err: commands that work on several nodes at once comment on all of them.
@@ -168,5 +171,33 @@ func each[T any](instances []daemon.Instance, do func(daemon.Instance) T) []T {
 
 // opsEnv is what the commands of package ops need.
 func (a *app) opsEnv() *ops.Env {
-	return &ops.Env{Out: a.out, Err: a.err, Environ: os.Environ, Resolve: a.resolve, Complete: a.completeNodes}
+	return &ops.Env{
+		Out: a.out, Err: a.err, Environ: os.Environ, Now: time.Now, Say: a.say, Resolve: a.resolve,
+		Complete: a.completeNodes, Daemon: a.openDaemon, Interruptible: a.interruptible,
+		Ask: func(cmd *cobra.Command) func(context.Context, func(context.Context, *client.Client) error) error {
+			o := new(clientOptions)
+			o.addFlags(cmd, false)
+			return func(ctx context.Context, do func(context.Context, *client.Client) error) error {
+				return a.askReal(ctx, o, func(ctx context.Context, c *client.Client, _ node.Level) error {
+					return do(ctx, c)
+				})
+			}
+		},
+		Dial: func(cfg *config.Config, address string, member bool) (*client.Client, error) {
+			reach := nodeAccess
+			if member {
+				reach = func(cfg *config.Config, all ...string) (access, error) { return memberAccess(cfg, all[0]) }
+			}
+			to, err := reach(cfg, address)
+			if err != nil {
+				return nil, err
+			}
+			options := to.options()
+			options.AttemptTimeout = opsPatience
+			return client.New(options)
+		},
+	}
 }
+
+// opsPatience bounds one answer of a node to a command of package ops: the longest is a profile of its CPU.
+const opsPatience = 45 * time.Second

@@ -13,7 +13,6 @@ import (
 type nodeLog struct {
 	*slog.Logger
 	level *slog.LevelVar
-	start slog.Level
 	file  *logging.File // nil: the log goes to the standard error stream.
 }
 
@@ -23,8 +22,8 @@ func (a *app) openNodeLog(cfg *config.Config) (*nodeLog, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	l := &nodeLog{level: new(slog.LevelVar), start: cfg.SlogLevel()}
-	l.level.Set(l.start)
+	l := &nodeLog{level: new(slog.LevelVar)}
+	l.level.Set(cfg.SlogLevel())
 	path := a.getenv(daemon.LogVariable)
 	if path == "" {
 		l.Logger = logging.New(a.err, l.level, format)
@@ -61,10 +60,6 @@ func (l *nodeLog) reload(running *config.Config) {
 	level := cfg.SlogLevel()
 	l.level.Set(level)
 	l.Info("reloaded", "log_level", logging.LevelName(level))
-	if level < l.start {
-		l.Warn("the level applies to the host's lines; the core uses it after a restart",
-			"core_level", logging.LevelName(l.start))
-	}
 	cfg.Log.Level = running.Log.Level
 	if !reflect.DeepEqual(cfg, running) {
 		l.Warn("the configuration has changed in more than log.level: the rest takes effect when the node is " +

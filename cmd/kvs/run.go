@@ -92,7 +92,7 @@ func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, 
 	}
 	started := make(chan outcome, 1)
 	go func() {
-		node, err := r.app.startNode(ctx, r.cfg, r.log.Logger, r.listening)
+		node, err := r.app.startNode(ctx, r.cfg, r.log, r.listening)
 		started <- outcome{node, err}
 	}()
 	var impatience <-chan time.Time

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +51,7 @@ func foreground(t *testing.T, b *bench) (n *fakeNode, pidFile string, done func(
 	path := filepath.Join(b.dir, "node1.yaml")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	n = newFakeNode()
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *nodeLog, func(string)) (runningNode, error) {
 		return n, nil
 	}
 	code := make(chan int, 1)
@@ -107,7 +106,7 @@ func TestForegroundSecondSignalAfterACalledOffStart(t *testing.T) {
 	n, release := newFakeNode(), make(chan struct{})
 	defer close(release)
 	n.stop = func(context.Context) error { <-release; return nil }
-	b.app.startNode = func(ctx context.Context, _ *config.Config, _ *slog.Logger, _ func(string)) (runningNode, error) {
+	b.app.startNode = func(ctx context.Context, _ *config.Config, _ *nodeLog, _ func(string)) (runningNode, error) {
 		<-ctx.Done()
 		return n, nil
 	}
@@ -127,7 +126,7 @@ func TestForegroundSecondSignalAfterACalledOffStart(t *testing.T) {
 func TestForegroundCalledOffInTime(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
-	b.app.startNode = func(ctx context.Context, _ *config.Config, _ *slog.Logger, _ func(string)) (runningNode, error) {
+	b.app.startNode = func(ctx context.Context, _ *config.Config, _ *nodeLog, _ func(string)) (runningNode, error) {
 		<-ctx.Done()
 		var none *fakeNode
 		return none, ctx.Err()
@@ -175,7 +174,7 @@ func TestForegroundNodeWithADamagedStoreStartsAgain(t *testing.T) {
 	b := newBench(t)
 	first, pidFile, done := foreground(t, b)
 	second := newFakeNode()
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *nodeLog, func(string)) (runningNode, error) {
 		return second, nil
 	}
 	first.ended <- fmt.Errorf("%w: a bit", host.ErrDamaged)
@@ -198,7 +197,7 @@ func TestForegroundStopFails(t *testing.T) {
 
 func TestForegroundStartFails(t *testing.T) {
 	b := newBench(t)
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *nodeLog, func(string)) (runningNode, error) {
 		return nil, errors.New("address already in use")
 	}
 	require.EqualValues(t, exitFailed, execute(b.app, []string{"./new.yaml"}))
@@ -289,7 +288,7 @@ func TestCompletionOfNodes(t *testing.T) {
 func TestForegroundFailsInTheFormatOfItsLog(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), []byte("log: {format: json}\n"), 0o600))
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *nodeLog, func(string)) (runningNode, error) {
 		return nil, errors.New("address already in use")
 	}
 	require.EqualValues(t, exitFailed, execute(b.app, []string{"node1"}))
@@ -307,7 +306,7 @@ func TestForegroundWithoutHome(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "node1.yaml"), nil, 0o600))
 	n := newFakeNode()
 	n.ended <- nil
-	b.app.startNode = func(context.Context, *config.Config, *slog.Logger, func(string)) (runningNode, error) {
+	b.app.startNode = func(context.Context, *config.Config, *nodeLog, func(string)) (runningNode, error) {
 		return n, nil
 	}
 	require.Zero(t, execute(b.app, []string{"node1.yaml"}), b.err.String())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sort"
 	"time"
@@ -38,7 +37,7 @@ type runningNode interface {
 }
 
 // startNode starts the real one. It calls listening as soon as the node answers, at first that it is starting.
-func startNode(ctx context.Context, cfg *config.Config, log *slog.Logger, listening func(addr string)) (
+func startNode(ctx context.Context, cfg *config.Config, log *nodeLog, listening func(addr string)) (
 	runningNode, error) {
 	clock := host.RealClock()
 	if cfg.TestClockFile != "" {
@@ -53,7 +52,8 @@ func startNode(ctx context.Context, cfg *config.Config, log *slog.Logger, listen
 		log.Warn("the node uses a test clock", "file", cfg.TestClockFile)
 	}
 	h, err := host.Start(ctx, host.Options{
-		Config: cfg, Logger: log, Clock: clock, Version: version.Read().String(), Listening: listening,
+		Config: cfg, Logger: log.Logger, LogLevel: log.level, Clock: clock,
+		Version: version.Read().String(), Listening: listening,
 	})
 	if err != nil {
 		return nil, err // a nil interface, not one that holds a nil host.

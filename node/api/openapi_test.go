@@ -40,7 +40,8 @@ func TestOpenAPISchemasAreTheTypes(t *testing.T) {
 	types := []any{Problem{}, Version{}, Entry{}, Listing{}, WatchEvent{}, WatchPage{},
 		Member{}, Members{}, Join{}, Keyring{}, KeyringKey{},
 		KeyringChange{}, Tokens{}, Token{}, TokenRule{}, WantedToken{}, NewToken{}, Conflicts{}, Conflict{},
-		Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{}, Policy{},
+		Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{},
+		LogLevel{}, Policy{},
 		WantedPolicy{}, Count{}, Deletion{}, BatchOperation{}, BatchResult{}, BatchResults{}, Ready{}, Live{},
 		Starting{}}
 	schemas := document(t)["components"].(map[string]any)["schemas"].(map[string]any)

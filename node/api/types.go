@@ -339,6 +339,11 @@ type WantedMode struct {
 	Mode string `json:"mode"` // normal or read-only.
 }
 
+// LogLevel is the level of a node's log, below which it makes no lines: debug, info, warn or error.
+type LogLevel struct {
+	Level string `json:"level"`
+}
+
 // Ready is the answer of /readyz when the node serves clients. When it does not, the answer is a Problem that says why.
 type Ready struct {
 	Ready   bool     `json:"ready"`

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -79,6 +80,46 @@ func (c *Client) SetMode(ctx context.Context, mode node.Mode) (api.Mode, error) 
 		contentType: api.ContentTypeJSON,
 	})
 }
+
+// LogLevel returns the level of the node's log: debug, info, warn or error. Make a Client with one endpoint for it.
+func (c *Client) LogLevel(ctx context.Context) (string, error) {
+	l, err := document[api.LogLevel](ctx, c, &request{method: http.MethodGet, name: "/log-level", target: "/log-level",
+		once: true, bytesMax: documentBytesMax})
+	return l.Level, err
+}
+
+// SetLogLevel sets the level of the node's log until the node ends, or reads its configuration again.
+func (c *Client) SetLogLevel(ctx context.Context, level string) error {
+	body, err := json.Marshal(api.LogLevel{Level: level})
+	if err != nil {
+		return err
+	}
+	_, err = document[api.LogLevel](ctx, c, &request{method: http.MethodPut, name: "/log-level", target: "/log-level",
+		once: true, bytesMax: documentBytesMax, body: body, contentType: api.ContentTypeJSON})
+	return err
+}
+
+// Metrics returns the metrics of the node, in the text format of Prometheus.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) { return c.text(ctx, "/metrics") }
+
+// Profile takes a profile of the node's process, for `go tool pprof`: cpu, heap, allocs, goroutine, threadcreate, block
+// or mutex. Seconds is how long the CPU is measured, 1 to 30; it has to fit into Options.AttemptTimeout.
+func (c *Client) Profile(ctx context.Context, kind string, seconds int) ([]byte, error) {
+	return c.text(ctx, fmt.Sprintf("/debug/profile?kind=%s&seconds=%d", url.QueryEscape(kind), seconds))
+}
+
+// text asks a node about itself, and returns the answer as it is.
+func (c *Client) text(ctx context.Context, target string) ([]byte, error) {
+	ans, err := c.do(ctx, &request{method: http.MethodGet, name: target, target: target, once: true,
+		bytesMax: textBytesMax})
+	if err != nil {
+		return nil, err
+	}
+	return ans.body, nil
+}
+
+// textBytesMax bounds an answer about a node: a profile of its memory is the largest.
+const textBytesMax = 256 << 20
 
 // Keyring lists the keys with which the node seals and opens gossip. Make a Client with one endpoint for it, as for
 // ChangeKeyring.

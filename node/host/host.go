@@ -30,8 +30,12 @@ import (
 
 // Options of Start. All exported ones are required, except those with a default.
 type Options struct {
-	Config  *config.Config // resolved and checked, as config.Load returns it.
-	Logger  *slog.Logger
+	Config *config.Config // resolved and checked, as config.Load returns it.
+	Logger *slog.Logger
+
+	// LogLevel is the level of Logger, which clients may change while the node runs. Default: one without an effect.
+	LogLevel *slog.LevelVar
+
 	Clock   Clock  // RealClock(), except in tests of clocks.
 	Version string // of the program, for /status.
 
@@ -49,6 +53,7 @@ type Options struct {
 type Host struct {
 	cfg       *config.Config
 	logger    *slog.Logger
+	level     *slog.LevelVar // nil: it cannot be changed.
 	clock     Clock
 	view      atomic.Pointer[node.View] // changes with the members.
 	loop      *loop
@@ -100,7 +105,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: o.Config, logger: o.Logger, clock: o.Clock,
+		cfg: o.Config, logger: o.Logger, level: o.LogLevel, clock: o.Clock,
 		admission: newAdmission(o.Config.RequestsMax),
 		places:    make(chan struct{}, peerBatchesMax),
 		served:    make(chan error, 1),

@@ -232,6 +232,7 @@ func (l *loop) effects() {
 	}
 	l.eff.Reset()
 	l.mode.Store(uint32(l.core.Mode()))
+	l.core.SetLogLevel(logging.NodeLevel(l.logger)) // which may have changed.
 	l.arm()
 }
 

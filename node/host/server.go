@@ -50,6 +50,7 @@ func newServer(h *Host, version string) (server, error) {
 		Starting:       h.starting.Load,
 		View:           h.View,
 		Log:            h.logger,
+		LogLevel:       h.level,
 		Name:           h.cfg.Name,
 		Version:        version,
 		DefaultLevel:   h.cfg.DefaultConsistency,

@@ -22,12 +22,13 @@ type Options struct {
 	Metrics        Metrics
 	View           func() *node.View // the current one: it changes with the members.
 	Log            *slog.Logger
-	Name           string     // of the node, for the Kvs-Node header.
-	Version        string     // of the program.
-	DefaultLevel   node.Level // of requests without a level.
-	ValueBytesMax  int        // larger values: 413.
-	FramesBytesMax int        // a peer's batch.
-	StreamProtocol string     // the Upgrade header of a peer that wants a stream.
+	LogLevel       *slog.LevelVar // of Log, which administrators may change. Default: they may not.
+	Name           string         // of the node, for the Kvs-Node header.
+	Version        string         // of the program.
+	DefaultLevel   node.Level     // of requests without a level.
+	ValueBytesMax  int            // larger values: 413.
+	FramesBytesMax int            // a peer's batch.
+	StreamProtocol string         // the Upgrade header of a peer that wants a stream.
 	RequestTimeout time.Duration
 	MaxClockOffset time.Duration // by which clocks may differ.
 
