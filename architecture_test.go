@@ -198,6 +198,7 @@ var rooms = []room{
 	{dir: "cmd/kvs/exit", pure: true},
 	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "cmd/version", "node/api", "node/client", "node/daemon",
 		"node/host/certs", "node/host/config"}, others: []string{"github.com/spf13/cobra"}},
+	{dir: "cmd/kvs/supervisor", others: []string{"github.com/coreos/go-systemd/v22/daemon"}},
 	{dir: "node/host/profiling"},
 	{dir: "cmd/kvsim", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 }

@@ -164,3 +164,32 @@ func (s *site) killNode(name string) {
 	nodes, _ := s.statusOf(name)
 	require.NoError(s.t, syscall.Kill(nodes[0].PID, syscall.SIGKILL))
 }
+
+// A node tells its supervisor when it serves and when it begins to end (Type=notify).
+func TestE2ESupervisor(t *testing.T) {
+	s := newSite(t)
+	s.init(1)
+	socket := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	require.NoError(t, err)
+	defer l.Close()
+	told := make(chan string, 100)
+	go func() {
+		for b := make([]byte, 4096); ; {
+			n, err := l.Read(b)
+			if err != nil {
+				return
+			}
+			told <- string(b[:n])
+		}
+	}()
+	cmd := s.command("node1.yaml")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
+	require.NoError(t, cmd.Start())
+	require.Contains(t, <-told, "STATUS=opens its store")
+	require.Equal(t, "STATUS=serves at "+s.endpoint(1), <-told)
+	require.Equal(t, "READY=1", <-told)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, "STOPPING=1", <-told)
+	require.NoError(t, cmd.Wait())
+}

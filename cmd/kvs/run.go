@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"kvs/cmd/kvs/supervisor"
 	"kvs/node/daemon"
 	"kvs/node/host"
 	"kvs/node/host/config"
@@ -74,10 +75,19 @@ func (r *nodeRun) run(ctx context.Context) error {
 		case calledOff:
 			return r.awaitStop(node)
 		}
+		r.tell(supervisor.Status("serves at %s", node.Addr()))
+		r.tell(supervisor.Ready())
 		if err = r.untilDone(node); !errors.Is(err, host.ErrDamaged) {
 			return err
 		}
 		r.log.Warn("the node starts again, to get from the other members what its store has lost")
+	}
+}
+
+// tell logs that the supervisor could not be told something: the node runs nevertheless.
+func (r *nodeRun) tell(err error) {
+	if err != nil {
+		r.log.Warn("the supervisor does not know how the node is doing", "err", err)
 	}
 }
 
@@ -127,6 +137,7 @@ func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, 
 
 // listening completes the PID file.
 func (r *nodeRun) listening(addr string) {
+	r.tell(supervisor.Status("opens its store, and answers at %s that it is starting", addr))
 	if err := r.reg.Serving(addr); err != nil {
 		r.log.Warn("the PID file could not be completed: kvs status will say that the node is starting", "err", err)
 	}
@@ -161,6 +172,7 @@ func (r *nodeRun) untilDone(node runningNode) error {
 
 // awaitStop stops the node, and handles signals meanwhile.
 func (r *nodeRun) awaitStop(node runningNode) error {
+	r.tell(supervisor.Stopping())
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop(node) }()
 	for {
