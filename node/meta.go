@@ -47,6 +47,12 @@ func (n *Node) recoverMeta() (book []swim.Member, err error) {
 	n.HLC = hlc.Resume(bound)
 	n.Boots++
 	n.Changes = append(n.Changes, n.BootChange(bound))
+	announced, err := announcedRun(n.Store, n.Boots-1)
+	if err != nil {
+		return nil, err
+	}
+	n.Run = announced + 1
+	n.Changes = append(n.Changes, n.runChange(announced))
 	if err := n.recoverLost(); err != nil {
 		return nil, err
 	}
@@ -84,13 +90,13 @@ func (n *Node) newIdentity() error {
 	if err != nil {
 		return err
 	}
-	n.Born, n.Boots = born, 1
+	n.Born, n.Boots, n.Run = born, 1, 1
 	b := []byte{schema.Format}
 	b = binary.LittleEndian.AppendUint64(b, uint64(n.Self))
 	b = binary.LittleEndian.AppendUint64(b, uint64(n.Born))
 	b = codec.AppendString(b, n.opts.Cluster)
 	n.Changes = append(n.Changes, contract.Change{Key: schema.KeyIdentity, Value: schema.Seal(schema.KeyIdentity, b)},
-		n.BootChange(bound))
+		n.BootChange(bound), n.runChange(n.Run))
 	if n.standIn(); n.lost.active() {
 		n.bootstrap.Begin()
 	} else if !n.opts.Founder && slices.ContainsFunc(n.opts.Seeds, func(seed string) bool { return seed != n.Addr }) {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"kvs/node/codec"
 	"kvs/node/contract"
 	"kvs/node/schema"
+	"kvs/node/step"
 )
 
 // A member that returns does not know what happened while it was away: it may have been removed, and then what it holds
@@ -19,8 +21,13 @@ import (
 // When no member can be asked within vouchWait it serves all the same: after a power cut one has to be first, and an
 // eventual store does not wait for the dead. A node in its first run, and one that has never met another, has no member
 // to ask.
+//
+// The others hear of a run only when its number is on disk as announced, and a start that ends before has its number
+// again. So however often a member is started on an older copy before another one answers, its number does not pass
+// the one that the others remember.
 type vouch struct {
-	until time.Duration // while Shared.Unvouched.
+	until    time.Duration      // while Shared.Unvouched.
+	announce contract.PersistID // the others hear of this run when it is durable; zero: they have, or must not.
 }
 
 const vouchWait = 5 * time.Second
@@ -37,17 +44,25 @@ func (n *Node) beginVouch() {
 	}
 	if n.Boots > 1 && !n.membership.Gone() && len(n.Peers) > 0 {
 		n.Unvouched, n.vouch.until = true, n.Now.Mono+vouchWait
+		return
 	}
+	n.announce()
 }
 
 // watchVouch ends the wait.
 func (n *Node) watchVouch() {
+	if n.vouch.announce != 0 && n.Durable >= n.vouch.announce {
+		n.vouch.announce = 0
+		n.membership.Announce()
+		n.membership.Drain()
+	}
 	if !n.Unvouched {
 		return
 	}
 	ok, other := n.membership.Vouched()
 	switch {
 	case ok || n.membership.Gone():
+		n.announce()
 	case other != 0:
 		b := binary.LittleEndian.AppendUint64([]byte{schema.Format}, other)
 		n.Changes = append(n.Changes, contract.Change{Key: schema.KeyOlder, Value: schema.Seal(schema.KeyOlder, b)})
@@ -56,10 +71,55 @@ func (n *Node) watchVouch() {
 		n.Log(contract.LogWarn,
 			"no other member answers: this node serves without knowing whether it is still a member", "waited",
 			vouchWait)
+		n.announce()
 	default:
 		return
 	}
 	n.Unvouched = false
+}
+
+// announce has this run announced as soon as its number is on disk.
+func (n *Node) announce() {
+	n.Changes = append(n.Changes, n.runChange(n.Run))
+	n.vouch.announce = n.NextPersist()
+}
+
+func (n *Node) runChange(announced uint64) contract.Change {
+	b := binary.LittleEndian.AppendUint64([]byte{schema.Format}, n.Boots)
+	b = binary.LittleEndian.AppendUint64(b, announced)
+	return contract.Change{Key: schema.KeyRun, Value: schema.Seal(schema.KeyRun, b)}
+}
+
+// announcedRun is the number of the last run that was announced. Older versions of kvs announced every start, and did
+// not write the record: it counts if it was written by the last of so many starts.
+func announcedRun(store contract.Reader, boots uint64) (uint64, error) {
+	n := &Node{Shared: step.Shared{Store: store}}
+	r, err := n.ReadMeta(schema.KeyRun)
+	if err != nil {
+		return 0, fmt.Errorf("recover the number of the run: %w", err)
+	}
+	if r == nil {
+		return boots, nil
+	}
+	of, announced := r.U64(), r.U64()
+	switch {
+	case r.End() != nil || announced > of:
+		return 0, fmt.Errorf("recover the number of the run: impossible content: %w", codec.ErrCorrupt)
+	case of != boots:
+		return boots, nil
+	}
+	return announced, nil
+}
+
+// StoredRun is the number that the next run of the member in a store will have for the others; zero: there is none.
+func StoredRun(store contract.Reader) (uint64, error) {
+	n := &Node{Shared: step.Shared{Store: store}}
+	boot, err := n.ReadMeta(schema.KeyBoot)
+	if err != nil || boot == nil {
+		return 0, err
+	}
+	announced, err := announcedRun(store, boot.U64())
+	return announced + 1, err
 }
 
 // failOlder says that the data folder is an older copy. It stays one: after more starts its runs would have higher
@@ -70,7 +130,7 @@ func (n *Node) failOlder(other uint64) {
 		"What it has acknowledged since the copy was made is not in it, "+
 		"so it serves no client. Stop it and put the newest folder back; if that one is lost, remove this member "+
 		"(kvs members remove %s, on another node), set the folder aside, and start the node with an empty one",
-		n.Boots, other, n.Self))
+		n.Run, other, n.Self))
 	n.Log(contract.LogError, n.modes.Failure())
 }
 

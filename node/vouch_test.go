@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos"
 	"kvs/node/contract"
+	"kvs/node/schema"
 	"kvs/node/slot"
 	"kvs/node/wire"
 )
@@ -100,4 +102,67 @@ func TestUnvouchedHasNoVoice(t *testing.T) {
 	b.run(vouchWait, func() bool { return b.machine[2].node.Mode() == contract.ModeNormal })
 	require.True(t, n.HasVoice())
 	require.True(t, promised())
+}
+
+// An older copy is found out even when it was started and ended several times before another member has answered.
+func TestAnOlderCopyIsStartedTwice(t *testing.T) {
+	for _, early := range []int{1, 2, 5} {
+		b := founded(t, 3)
+		b.run(5*time.Second, nil)
+		copied := b.machine[2].store.Clone()
+		b.crash(2)
+		b.start(2)
+		b.run(10*time.Second, func() bool { return b.members(3) && b.mode(2, contract.ModeNormal)() })
+		b.run(2*time.Second, nil)
+		require.Equal(t, contract.CodeCreated, b.do(2, contract.OpPut, "a", "acknowledged").Code)
+		b.crash(2)
+		b.restore(2, copied)
+		b.apply(chaos.Fault{Kind: chaos.Partition, Groups: [][]int{{1, 2}, {3}}})
+		for range early {
+			b.start(2)
+			b.run(time.Second, nil)
+			require.Equal(t, contract.ModeSyncing, b.machine[2].node.Mode())
+			b.crash(2)
+		}
+		b.apply(chaos.Fault{Kind: chaos.Heal})
+		b.start(2)
+		b.run(5*time.Second, func() bool { return b.machine[2].node.Mode() == contract.ModeFailed })
+		require.Contains(t, b.machine[2].node.Status().ModeReasons[0], "is an older copy")
+	}
+}
+
+// A member that is started and ended several times before another one has answered is no older copy, and starts of
+// older versions, which wrote no record of the run, all count.
+func TestStartsThatNobodyHeardOf(t *testing.T) {
+	b := founded(t, 3)
+	b.run(5*time.Second, nil)
+	b.crash(2)
+	b.apply(chaos.Fault{Kind: chaos.Partition, Groups: [][]int{{1, 2}, {3}}})
+	for range 3 {
+		b.start(2)
+		b.run(time.Second, nil)
+		b.crash(2)
+	}
+	next, err := StoredRun(b.machine[2].store)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, next, "no start was announced")
+	b.start(2)
+	b.run(vouchWait+time.Second, func() bool { return b.mode(2, contract.ModeNormal)() })
+	b.run(time.Second, nil) // it serves without an answer, and is announced.
+	b.crash(2)
+	next, err = StoredRun(b.machine[2].store)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, next)
+	b.apply(chaos.Fault{Kind: chaos.Heal})
+	b.start(2)
+	b.run(10*time.Second, func() bool { return b.members(3) && b.mode(2, contract.ModeNormal)() })
+	b.run(time.Second, nil)
+	b.crash(2)
+
+	require.NoError(t, b.machine[2].store.Apply([]contract.Change{{Key: schema.KeyRun}}))
+	next, err = StoredRun(b.machine[2].store)
+	require.NoError(t, err)
+	require.EqualValues(t, 7, next)
+	b.start(2)
+	b.run(10*time.Second, func() bool { return b.members(3) && b.mode(2, contract.ModeNormal)() })
 }

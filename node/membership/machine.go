@@ -87,7 +87,7 @@ func (m *Machine) Begin(book []swim.Member) (err error) {
 		Config: m.opts.Swim,
 		Self: swim.Member{
 			ID: m.Self, Name: m.opts.Name, Addr: m.Addr, Born: uint64(m.Born),
-			Incarnation: swim.FirstIncarnation(m.Boots, m.Rand.Uint32()),
+			Incarnation: swim.FirstIncarnation(m.Run, m.Rand.Uint32()),
 		},
 		Seeds: m.opts.Seeds,
 		Known: book,
@@ -146,6 +146,9 @@ func (m *Machine) LocalHealth() int { return m.swim.LocalHealth() }
 
 // Vouched reports whether another member has confirmed that this one is a member still, see swim.Machine.Vouched.
 func (m *Machine) Vouched() (ok bool, laterRun uint64) { return m.swim.Vouched() }
+
+// Announce lets the other members know of this run.
+func (m *Machine) Announce() { m.swim.Announce(&m.out) }
 
 // Left reports whether the farewell of this member is complete, or its membership has ended otherwise.
 func (m *Machine) Left() bool { return m.swim.Left() }

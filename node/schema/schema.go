@@ -26,6 +26,7 @@ const (
 //
 //	m/identity  id u64, born u64, cluster string     written once
 //	m/boot      boots u64, clock bound u64           at each start and whenever the clock needs a higher bound
+//	m/run       boots u64, announced u64             at each start, and before a run is announced
 //	m/uptime    see node/expiry                      while values expire
 //	m/older     run u64                              another member has told that the data folder is an older copy
 //	m/mode      see node/modes                       while the operator wants the node to be read-only
@@ -36,6 +37,7 @@ const (
 const (
 	KeyIdentity  = PrefixMeta + "identity"
 	KeyBoot      = PrefixMeta + "boot"
+	KeyRun       = PrefixMeta + "run"
 	KeyMembers   = PrefixMeta + "members"
 	KeyMode      = PrefixMeta + "mode"
 	KeyUptime    = PrefixMeta + "uptime"

@@ -66,7 +66,10 @@ type Shared struct {
 	InStamp   wire.Stamp // of the frame that is being taken in.
 	// Unvouched: no other member has said in this run that this one is a member still, and that its data folder is not
 	// an older copy. The node writes it, see node/vouch.go.
-	Unvouched  bool
+	Unvouched bool
+	// Run is the number of this run for the other members: one above the last that was announced to them. Starts that
+	// end before they are announced have the same number, and Boots counts them all.
+	Run        uint64
 	ClockWrong bool // this node knows its own clock to be wrong. The clock guard writes it.
 
 	// InForce is the configuration in force; nil: the cluster is not founded yet. The configuration's machine writes

@@ -37,10 +37,7 @@ const (
 	doubtsMax     = 64 // questions open; one more takes the place of the oldest.
 	doubtTriesMax = 4  // then the claim is forgotten: if it is true, it will arrive again.
 	askedMax      = 64 // requests for tables whose answers count; one more takes the place of the oldest.
-	// vouchPatience is how long a member that starts again waits for another member to vouch for it before it announces
-	// its new run.
-	vouchPatience = 5 * time.Second
-	confirmMax    = 3 // members that must confirm this member's end, in a large cluster.
+	confirmMax    = 3  // members that must confirm this member's end, in a large cluster.
 
 	// lifeShift leaves room for the times a member refutes rumours during a run, runShift for the salt of the run above
 	// that.
@@ -215,7 +212,7 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 	r := &in.rumours[0]
 	if in.kind == kindAsk {
 		line, accuser := m.line(in.target)
-		if in.target == m.self.ID && m.withholds(now) {
+		if in.target == m.self.ID && !m.announced {
 			m.withhold(r, in.seq)
 			line = nil
 		}
@@ -243,12 +240,10 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 		m.testify(now, r)
 	}
 	m.learn(now, r, in.sender, answer, out)
-	m.answerWithheld(now, out)
 	return nil
 }
 
-// withheld is a question about this member that it does not answer yet. An answer would make the others forget the
-// former run, and this member may be an older copy of that run.
+// withheld is a question about this member that it does not answer yet: see Announce.
 type withheld struct {
 	to    string
 	nonce uint64
@@ -257,26 +252,30 @@ type withheld struct {
 // withheldMax bounds the withheld questions: the others ask again.
 const withheldMax = 16
 
-// withholds reports whether this member does not announce its new run yet.
-func (m *Machine) withholds(now time.Duration) bool {
-	return !m.vouched && (m.outdated != 0 || now-m.born < vouchPatience)
-}
-
 func (m *Machine) withhold(asker *rumour, nonce uint64) {
 	if len(m.withheld) < withheldMax {
 		m.withheld = append(m.withheld, withheld{string(asker.addr), nonce})
 	}
 }
 
-// answerWithheld answers the withheld questions once another member has vouched for this one.
-func (m *Machine) answerWithheld(now time.Duration, out *Output) {
-	if len(m.withheld) == 0 || m.withholds(now) {
-		return
-	}
+// Announce lets the other members believe that this member is in a new run. Until then it does not answer what would
+// make them forget the former run: this member may be an older copy of that run. In its first run it has no former one,
+// and is announced from the start.
+func (m *Machine) Announce(out *Output) {
+	m.announced = true
 	for _, q := range m.withheld {
 		m.sendLine(kindAnswer, m.self.ID, q.nonce, &m.self, 0, q.to, out)
 	}
 	m.withheld = nil
+}
+
+// face is this member's line for an answer to a request for the table.
+func (m *Machine) face() Member {
+	self := m.self
+	if !m.announced {
+		self.Incarnation = 0
+	}
+	return self
 }
 
 // request returns the number for a request for a table, whose answer will be believed.

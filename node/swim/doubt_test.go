@@ -146,6 +146,30 @@ func TestOlderCopy(t *testing.T) {
 	}
 }
 
+// A member that is not announced answers a request for its table without having its new run believed: it may be on an
+// older copy of the run that the others know.
+func TestTheTableOfAnUnannouncedMember(t *testing.T) {
+	w := cluster(t, 6, 3)
+	a, c := w.node("a"), w.node("c")
+	known := c.m.Members()
+	w.start(c, nil, known)
+	w.until(10*time.Second, func() bool {
+		held, _ := a.m.Lookup(c.id)
+		return w.agree(Alive) && RunOf(held.Incarnation) == c.boots
+	})
+	before, _ := a.m.Lookup(c.id)
+	c.boots-- // and another salt.
+	w.cut = func(from, to string, stream bool) bool { return from == "c" && to != "a" || to == "c" }
+	w.start(c, nil, known)
+	request := claimAbout(a, func(*rumour) {})
+	w.inject(c, &packet{kind: kindRequest, sender: a.id, seq: a.m.request(), self: request})
+	w.pass(time.Second)
+	after, _ := a.m.Lookup(c.id)
+	require.True(t, SameLife(before.Incarnation, after.Incarnation))
+	w.cut = nil
+	w.until(20*time.Second, func() bool { _, other := c.m.Vouched(); return other == 2 })
+}
+
 // A random forger who knows everything but what is said between the members.
 func TestForger(t *testing.T) {
 	for seed := range uint64(20) {

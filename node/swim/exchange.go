@@ -218,10 +218,12 @@ func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, o
 		}
 		m.learn(now, &in.rumours[i], in.sender, by, out)
 	}
-	m.answerWithheld(now, out)
 	switch {
 	case in.kind == kindRequest:
 		m.sendTable(kindResponse, in.seq, string(in.self.addr), out)
+		if !m.announced && m.outdated == 0 {
+			m.question(now, m.self.ID, string(in.self.addr), out) // it can vouch for this member.
+		}
 	case m.counters.Refutes != refutes:
 		// The sender believed that this member is gone, and its answer was made before it learned otherwise.
 		if p := m.find(in.sender); p != nil {
@@ -278,7 +280,11 @@ func (m *Machine) Behind(addr string) ID {
 // sendTable sends the whole table.
 func (m *Machine) sendTable(kind byte, seq uint64, addr string, out *Output) {
 	b := appendStreamHeader(m.buf[:0], kind, seq)
-	b = appendEntry(b, &m.self, 0)
+	self := m.self
+	if kind == kindResponse {
+		self = m.face()
+	}
+	b = appendEntry(b, &self, 0)
 	b = binary.AppendUvarint(b, uint64(len(m.peers)))
 	for _, p := range m.peers {
 		b = appendEntry(b, &p.Member, p.accuser())

@@ -42,11 +42,13 @@ type Machine struct {
 	dialRounds int           // since the start or the last Join.
 	contacts   []contact
 
-	doubts   []doubt  // questions about claims, in the order in which they were asked.
-	asked    []uint64 // numbers of requests for tables.
-	trial    trial
-	vouched  bool // another member has confirmed that this one is a member.
-	withheld []withheld
+	doubts  []doubt  // questions about claims, in the order in which they were asked.
+	asked   []uint64 // numbers of requests for tables.
+	trial   trial
+	vouched bool // another member has confirmed that this one is a member.
+	// announced: the others may believe that this member is in a new run. Until then questions about it are withheld.
+	announced bool
+	withheld  []withheld
 	// the number of another run of this member, this one's or higher, which others remember; zero: none.
 	outdated uint64
 
@@ -74,6 +76,7 @@ func New(o Options) (*Machine, error) {
 	}
 	m.exchangeAt = o.Now + m.jitter(o.Config.PushPullInterval)
 	m.vouched = RunOf(m.self.Incarnation) <= 1 // no run was before the first.
+	m.announced = m.vouched
 	for _, a := range o.Seeds {
 		m.addContact(a, 0)
 	}

@@ -118,6 +118,10 @@ func (w *mesh) node(name string) *meshNode { return w.nodes[name[0]-'a'] }
 
 // collect takes what n wants done.
 func (w *mesh) collect(n *meshNode) {
+	ok, other := n.m.Vouched()
+	if !n.m.announced && other == 0 && (ok || w.now-n.m.born >= 5*time.Second) { // as package node does it.
+		n.m.Announce(&n.out)
+	}
 	h := fnv.New64a()
 	for _, e := range n.out.Events {
 		n.events = append(n.events, e)

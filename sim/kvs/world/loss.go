@@ -171,15 +171,10 @@ func (w *World) mayWipe(r *Replica) bool {
 // comes back meanwhile who remembers less.
 func (w *World) MayPutBack(of *sim.Replica, copied sim.Reader) bool {
 	id, known, err := node.StoredIdentity(copied)
-	boot, found, err2 := copied.Get(schema.KeyBoot)
-	if err != nil || err2 != nil || !found || id != w.Replicas[of.Number].ID || len(known) == 0 {
+	next, err2 := node.StoredRun(copied)
+	if err != nil || err2 != nil || next == 0 || id != w.Replicas[of.Number].ID || len(known) == 0 {
 		return false
 	}
-	fields, err := schema.Open(schema.KeyBoot, boot)
-	if err != nil {
-		return false
-	}
-	next := fields.U64() + 1
 	for n := 1; n <= w.Nodes(); n++ {
 		r := &w.Replicas[n]
 		if n == of.Number {
