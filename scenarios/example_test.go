@@ -32,7 +32,7 @@ func ExampleParse() {
 	// duration 20s
 	// settle   1m
 	// workload keys=5 get=1 put=1 delete=0 list=0 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256
-	//          core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s timeout=2s
+	//          core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s watchers=0 timeout=2s
 	// network  delay=1ms..10ms loss=0% duplicate=0% reorder=0% corrupt=0%
 	// clocks   skew=0s drift=0ppm
 	// disk     sync=1ms..5ms walk=no busy=no

@@ -103,6 +103,14 @@ const (
 
 var mixedDirs = [...]string{LinearizableDir, EventualDir, QuorumDir, MixedDir}
 
+// WatchedDir is a directory of some of the paths, for clients that watch a part.
+func (w *Workload) WatchedDir() string {
+	if w.Mixed {
+		return EventualDir
+	}
+	return segments[0] + "/"
+}
+
 // PathLevel is the level of the operations on a path; of those in MixedDir, that of most.
 func (w *Workload) PathLevel(path string) node.Level {
 	switch {

@@ -78,7 +78,7 @@ clients  10
 duration 20s
 settle   1m
 workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256 ` +
-	`core=0% retry=0% conditions=0% level=quorum attach=own ttl=0s timeout=2s
+	`core=0% retry=0% conditions=0% level=quorum attach=own ttl=0s watchers=0 timeout=2s
 network  delay=1ms..10ms loss=0.5% duplicate=1% reorder=2% corrupt=0.0001%
 clocks   skew=0s..500ms drift=0ppm..100ppm
 disk     sync=1ms..5ms walk=no busy=no
@@ -98,7 +98,7 @@ clients  5
 duration 20s
 settle   1m
 workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=0s value=16 ` +
-	`core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s timeout=2s
+	`core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s watchers=0 timeout=2s
 network  delay=0s loss=0% duplicate=0% reorder=0% corrupt=0%
 clocks   skew=0s drift=0ppm
 disk     sync=1ms walk=no busy=no

@@ -33,6 +33,7 @@ type Workload struct {
 	Mixed       bool
 	Attach      Attach
 	TTL, TTLMax time.Duration // time to live of the values of half of all puts; zero: all stay for ever.
+	Watchers    int           // how many of the clients watch instead.
 	Timeout     time.Duration // after which a client gives up on an operation, its outcome unknown.
 }
 
@@ -79,6 +80,7 @@ func (w *Workload) options() []scenario.Option {
 			return err
 		}},
 		scenario.DurationRange("ttl", &w.TTL, &w.TTLMax),
+		scenario.Int("watchers", &w.Watchers),
 		scenario.Duration("timeout", &w.Timeout),
 	}
 }
@@ -104,6 +106,8 @@ func (w *Workload) check() error {
 		return fmt.Errorf("retry: use 0%% to 100%%, and level=linearizable")
 	case w.Conditions < 0 || w.Conditions > chaos.PPMAll || w.Conditions > 0 && w.CAS+w.CASDelete == 0:
 		return fmt.Errorf("conditions: use 0%% to 100%%, and cas or cas-delete")
+	case w.Watchers < 0:
+		return fmt.Errorf("watchers=%d: use 0 or more", w.Watchers)
 	case w.Keys < 1 || w.Keys > KeysMax:
 		return fmt.Errorf("keys=%d: use 1 to %d", w.Keys, KeysMax)
 	case w.Hot < 0 || w.Hot > chaos.PPMAll:
@@ -147,6 +151,9 @@ func (w *Workload) draw(rng *rand.Rand) {
 	w.Hot = scenario.DrawShare(rng, w.Hot)
 	w.Core = scenario.DrawShare(rng, w.Core)
 	w.Retry = scenario.DrawShare(rng, w.Retry)
+	if w.Watchers > 0 {
+		w.Watchers = 1 + rng.IntN(w.Watchers)
+	}
 	w.Think, w.ThinkMax = scenario.DrawRange(rng, w.Think, w.ThinkMax, 100)
 	size := int(chaos.DrawLog(rng, int64(w.Value), int64(w.ValueMax)))
 	w.ValueMax = size

@@ -31,6 +31,7 @@ const (
 	// a member that drops a tombstone stores what it refuses from then on, and refuses it.
 	promiseFloors = "floors"
 	promiseOlder  = "older-copy" // a member on an older copy of its data folder detects that, and takes no part.
+	promiseWatch  = "watch"      // a watcher's copy becomes what the members hold, and paths do not go back.
 	promiseSealed = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
 )
 
@@ -91,6 +92,9 @@ func New(w *world.World) *Set {
 	always(newEpochCheck(w), newListingCheck(w), newBoundsCheck(w))
 	always(newFloorCheck(w), newDeathCheck(w), newVoteCheck(w), newOlderCheck(w))
 	expected(scenarios.QuorumRecency, newRecencyCheck(w))
+	if w.Own.Workload.Watchers > 0 {
+		always(newWatchCheck(w))
+	}
 	if w.Own.Gossip.Sealed {
 		always(newSealedCheck(w))
 	}

@@ -2,6 +2,8 @@ package checks
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"kvs/node"
@@ -74,4 +76,66 @@ func compareListing(store node.Reader, electorate *node.Electorate, directory st
 		return fmt.Sprintf("entry %d, %q, should not be there", i, got[i].Path)
 	}
 	return detail
+}
+
+// watchCheck checks what members show to watchers: within one log of a member, the versions of a path do not go back,
+// except for what a voter has accepted and a round of a higher ballot has replaced; and when all is quiet, the copy
+// that a watcher keeps equals what the member shows, with the token that the watcher has come that far with.
+type watchCheck struct {
+	check
+	shown map[watchKey]world.WatchShown
+}
+
+type watchKey struct {
+	watcher int
+	log     uint64
+	path    string
+}
+
+func newWatchCheck(w *world.World) *watchCheck {
+	return &watchCheck{check{w, promiseWatch, sim.Events(world.WatchedPath)}, map[watchKey]world.WatchShown{}}
+}
+
+// Observe implements sim.Checker.
+func (c *watchCheck) Observe(e *sim.Event) {
+	now := *e.Own.(*world.WatchShown)
+	key := watchKey{now.Watcher, now.Log, now.Path}
+	before, again := c.shown[key]
+	c.shown[key] = now
+	if again && before.Agreed && now.Version.TS != 0 && now.Version.TS < before.Version.TS {
+		c.bad(e.Replica.Number, now.Path, "shows watcher %d version %s after %s", now.Watcher, now.Version.ETag(),
+			before.Version.ETag())
+	}
+}
+
+// Finish implements sim.Checker.
+func (c *watchCheck) Finish() {
+	for _, w := range c.w.Watchers {
+		for n := 1; n <= c.w.Nodes(); n++ { // where it is, and by a hand-over to each of the others.
+			at := w.Clone()
+			want, ok := at.Want(&c.w.Replicas[n])
+			if !ok || !at.CatchUp(n) {
+				continue
+			}
+			if detail := differs(want, at.Copy); detail != "" {
+				c.bad(n, detail, "a watcher of %q that is up to date has %s and not %s", at.Target,
+					at.Copy[detail].ETag(), want[detail].ETag())
+			}
+		}
+	}
+}
+
+// differs is the first path with different versions; empty: there is none.
+func differs(a, b map[string]node.Version) string {
+	for _, path := range slices.Sorted(maps.Keys(a)) {
+		if a[path] != b[path] {
+			return path
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(b)) {
+		if _, both := a[path]; !both {
+			return path
+		}
+	}
+	return ""
 }

@@ -21,7 +21,7 @@ func newRecencyCheck(w *world.World) *recencyCheck {
 
 // Observe implements sim.Checker.
 func (r *recencyCheck) Observe(e *sim.Event) {
-	c := e.Caller.Client.(*world.Client)
+	c, _ := e.Caller.Client.(*world.Client) // nil: it watches, and has another answer.
 	k, _ := e.Answer.Body.(*world.Answer)
 	if k != nil && e.Answer.Status == linearize.OK && c.Op.Kind != scenarios.OpList {
 		r.answered(c, k)

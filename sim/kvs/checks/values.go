@@ -25,7 +25,7 @@ func newValuesCheck(w *world.World) *valuesCheck {
 func (c *valuesCheck) Observe(e *sim.Event) {
 	if e.Kind == sim.EventAnswered {
 		k, _ := e.Answer.Body.(*world.Answer)
-		if of := e.Caller.Client.(*world.Client); k != nil && e.Answer.Status == linearize.OK &&
+		if of, _ := e.Caller.Client.(*world.Client); k != nil && e.Answer.Status == linearize.OK &&
 			(of.Op.Kind == scenarios.OpGet || k.Refused) && k.Found {
 			c.read(of, e.Answer.Value)
 		}

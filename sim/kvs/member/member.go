@@ -141,6 +141,10 @@ func (m *Member) giveBack(eff *sim.Effects) {
 	if e.Electorate != nil {
 		eff.Notes = append(eff.Notes, e.Electorate)
 	}
+	for i := range e.Changed {
+		part := e.Changed[i]
+		eff.Notes = append(eff.Notes, &part)
+	}
 	for i := range e.Decisions {
 		eff.Notes = append(eff.Notes, &e.Decisions[i])
 	}

@@ -76,6 +76,9 @@ const (
 
 // Client implements sim.Cluster.
 func (w *World) Client(number int) sim.Client {
+	if number > max(1, w.Scenario().Clients-w.Own.Workload.Watchers) { // one writes.
+		return w.newWatcher(number)
+	}
 	return w.addClient(&Client{number: number, generator: scenarios.NewGenerator(w.LoadRand(number), w.Own.Workload,
 		w.Nodes(), number)})
 }

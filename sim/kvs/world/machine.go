@@ -7,6 +7,7 @@ import (
 	"kvs/node"
 	"kvs/node/host/seal"
 	"kvs/node/swim"
+	"kvs/node/watch"
 	"kvs/sim"
 	"kvs/sim/kvs/member"
 )
@@ -42,7 +43,7 @@ func (w *World) Start(of *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mach
 		w.Violate(sim.Violation{Promise: sim.PromiseWorks, Node: r.Number,
 			Detail: fmt.Sprintf("its identity was %s and is %s after a restart on the same disk", r.ID, n.ID())})
 	}
-	r.Node, r.ID = n, n.ID()
+	r.Node, r.ID, r.Hub = n, n.ID(), watch.NewHub(watchOptions(n.ID()))
 	return m, nil
 }
 

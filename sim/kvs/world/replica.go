@@ -8,6 +8,7 @@ import (
 	"kvs/node"
 	"kvs/node/schema"
 	"kvs/node/slot"
+	"kvs/node/watch"
 	"kvs/sim"
 	"kvs/sim/kvs/member"
 )
@@ -21,6 +22,7 @@ type Replica struct {
 	identified bool       // that identity is on its disk.
 	Older      bool       // its disk is an older copy of what it was: it must serve no client.
 	View       *node.View
+	Hub        *watch.Hub // the watchers of the present run.
 
 	// Electorate is the last one in the node's effects.
 	Electorate *node.Electorate
@@ -45,6 +47,7 @@ const (
 	MemberLooked                       // every half second of each running member: *look.
 	VersionShown                       // a client is shown what one disk holds: *shownVersion.
 	ListShown                          // or a listing: *shownList.
+	WatchedPath                        // or a watcher is: *WatchShown.
 )
 
 // StoredSlot is the content of SlotStored.
@@ -119,6 +122,8 @@ func (w *World) heard(r *Replica, e *sim.Event) {
 	switch note := e.Note.(type) {
 	case *node.Electorate:
 		r.Electorate, r.View = note, node.NewView(r.Reader(), note)
+	case *node.Changed:
+		r.Hub.Take(note)
 	case *node.ConflictRecord:
 		if w.Recording() {
 			w.Mark(r.Number, sim.MarkDecision, fmt.Sprintf("%q at %s: %s wins by %s, settled %t", note.Path,

@@ -22,6 +22,7 @@ type World struct {
 
 	Replicas []Replica // by number, from 1.
 	clients  []*Client
+	Watchers []*Watcher
 	unknown  map[string]int // linearizable writes of unknown outcome, by path.
 	keyed    ledger.Keyed
 	calls    []Call // fresh ones.
@@ -43,12 +44,13 @@ type World struct {
 	settling  []NodeEvidence // of Unsettled: memory that is used again.
 
 	// Reused events.
-	slot   StoredSlot
-	erased ErasedPath
-	look   Look
-	shown  ShownVersion
-	listed ShownList
-	read   node.Record // the record of shown, for a read beside the loop.
+	slot    StoredSlot
+	erased  ErasedPath
+	look    Look
+	shown   ShownVersion
+	listed  ShownList
+	watched WatchShown
+	read    node.Record // the record of shown, for a read beside the loop.
 }
 
 // New makes the world of a run before its first event.
@@ -98,6 +100,7 @@ func (w *World) Tuning() node.Tuning {
 	t.HintTTL, t.BootstrapRate = w.Own.Tuning.Hints, w.Own.Tuning.Rate
 	t.TombstoneGrace = w.Own.Tuning.Grace
 	t.MaxClockOffset = w.Own.Tuning.Clock
+	t.ChangesMax = watchLogMax
 	// a scenario in which comparisons are rare means all of them.
 	t.SyncPatience = max(t.SyncPatience, t.SyncInterval/10)
 	t.SyncIntervalMax = max(t.SyncIntervalMax, t.SyncInterval)
