@@ -111,12 +111,17 @@ var rooms = []room{
 	{dir: "node/host/metrics", local: []string{"node", "node/swim"}, others: []string{"github.com/prometheus"}},
 	{dir: "node/host/connections"}, // places and file descriptors: the standard library alone.
 	{dir: "node/host/listing", local: []string{"node", "node/host/access"}},
+	{dir: "node/host/rest/etags"}, {dir: "node/host/rest/ranges"}, // headers: the standard library alone.
+	{dir: "node/host/rest/browsers", local: []string{"node/api"}, others: []string{"github.com/gofiber/fiber/v2"}},
+	{dir: "node/host/rest/forwarding", local: []string{"node/api"},
+		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/rest/documents", local: []string{"node", "node/api", "node/swim"}},
 	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/host/access"}},
 	{dir: "node/host/watching", local: []string{"node", "node/api", "node/watch"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
 		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing", "node/host/logging",
-		"node/host/profiling", "node/host/rest/batches", "node/host/rest/documents", "node/host/watching",
+		"node/host/profiling", "node/host/rest/batches", "node/host/rest/documents", "node/host/rest/etags",
+		"node/host/rest/browsers", "node/host/rest/forwarding", "node/host/rest/ranges", "node/host/watching",
 		"node/watch"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
@@ -189,7 +194,7 @@ var rooms = []room{
 	{dir: "cmd/version"}, {dir: "deploy/image"}, // which release this is, and its image: the standard library alone.
 	{dir: "cmd/kvs/watch", local: []string{"cmd/kvs/bulk", "node", "node/api", "node/client"},
 		others: []string{"github.com/spf13/cobra"}},
-	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client"},
+	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client", "node/slot"},
 		others: []string{"github.com/spf13/cobra"}},
 	// commands that run programs.
 	{dir: "cmd/kvs/recipes", local: []string{"cmd/kvs/exit", "node/client", "node/client/recipe", "node/slot"},

@@ -75,6 +75,30 @@ func TestE2EBatch(t *testing.T) {
 	require.EqualValues(t, exitNotFound, s.run(append(e, "get", "x")...).code, "nothing of a wrong file was run")
 }
 
+// A value whose time is nearly up lives on when it is renewed, at another member than the one it was written at.
+func TestE2ERenew(t *testing.T) {
+	s := newSite(t)
+	s.founded(3)
+	s.ok("put", "a", "value", "--ttl", "60", "--content-type", "x/y", "--endpoint", s.endpoint(1))
+	get := func() (v struct{ ETag, ContentType string }) {
+		require.NoError(t, json.Unmarshal([]byte(s.ok("get", "a", "-c", "linearizable", "-o", "json", "--endpoint",
+			s.endpoint(2)).stdout), &v))
+		return v
+	}
+	before := get()
+	require.Equal(t, "renewed a\n", s.ok("renew", "a", "--ttl", "90m", "--endpoint", s.endpoint(3)).stdout)
+	require.NotEqual(t, before.ETag, get().ETag)
+	require.Equal(t, "value", s.ok("get", "a", "-c", "linearizable", "--endpoint", s.endpoint(1)).stdout)
+	r := s.run("renew", "a", "--ttl", "none", "--if-match", before.ETag, "--endpoint", s.endpoint(3))
+	require.EqualValues(t, exitRefused, r.code)
+	require.Contains(t, r.stderr, "precondition_failed")
+	require.Contains(t, s.ok("renew", "a", "--ttl", "none", "--if-match", get().ETag, "-o", "json", "--endpoint",
+		s.endpoint(3)).stdout, get().ETag)
+	require.NotContains(t, s.ok("ls", "--values", "--endpoint", s.endpoint(3)).stdout, "expires")
+	require.EqualValues(t, exitNotFound, s.run("renew", "b", "--ttl", "60", "--endpoint", s.endpoint(3)).code)
+	require.EqualValues(t, exitUsage, s.run("renew", "a", "--endpoint", s.endpoint(3)).code)
+}
+
 func TestE2EWholeDirectories(t *testing.T) {
 	s := newSite(t)
 	s.founded(2)

@@ -68,8 +68,8 @@ func restPage(t *testing.T) string {
 	var doc struct {
 		Info  struct{ Description string }
 		Paths map[string]struct {
-			Parameters             []parameter
-			Get, Put, Post, Delete *route
+			Parameters                    []parameter
+			Get, Put, Post, Patch, Delete *route
 		}
 		Components struct {
 			Parameters map[string]parameter
@@ -100,7 +100,8 @@ schemas of all bodies, and which every node serves at ` + "`/openapi.yaml`" + `.
 		for _, op := range []struct {
 			method string
 			*route
-		}{{"GET", path.Get}, {"PUT", path.Put}, {"POST", path.Post}, {"DELETE", path.Delete}} {
+		}{{"GET", path.Get}, {"PUT", path.Put}, {"POST", path.Post}, {"PATCH", path.Patch},
+			{"DELETE", path.Delete}} {
 			if op.route == nil {
 				continue
 			}

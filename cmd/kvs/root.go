@@ -69,7 +69,7 @@ func newRoot(a *app) *cobra.Command {
 	for _, c := range append([]*cobra.Command{
 		newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a),
 		newConflicts(a), newKeyring(a), newToken(a),
-		newBenchCommand(a), bulk.NewBatch(a.bulk()), watch.New(a.bulk()),
+		newBenchCommand(a), bulk.NewBatch(a.bulk()), bulk.NewRenew(a.bulk()), watch.New(a.bulk()),
 	}, a.recipeCommands()...) {
 		c.GroupID = "data"
 		root.AddCommand(c)

@@ -38,6 +38,7 @@ const (
 	ValueTooLarge   Code = "value_too_large"
 	BodyTooLarge    Code = "body_too_large"
 	HeadersTooLarge Code = "headers_too_large"
+	BadRange        Code = "range_not_satisfiable"
 	NoRoute         Code = "no_route"
 	BadMethod       Code = "method_not_allowed"
 	Timeout         Code = "timeout"
@@ -90,6 +91,7 @@ var kinds = map[Code]Kind{
 	ValueTooLarge:   {http.StatusRequestEntityTooLarge, "The value is too large", false},
 	BodyTooLarge:    {http.StatusRequestEntityTooLarge, "The body is too large", false},
 	HeadersTooLarge: {http.StatusRequestHeaderFieldsTooLarge, "URL and headers are too large", false},
+	BadRange:        {http.StatusRequestedRangeNotSatisfiable, "The value has no such range", false},
 	NoRoute:         {http.StatusNotFound, "No such route", false},
 	BadMethod:       {http.StatusMethodNotAllowed, "Method not allowed", false},
 	Timeout:         {http.StatusGatewayTimeout, "The node did not finish in time", true},

@@ -156,7 +156,11 @@ func (c *Client) attempt(ctx context.Context, r *request, endpoint string) (*ans
 func (r *request) setHeaders(h http.Header) error {
 	h.Set("User-Agent", "kvs-client")
 	ttl := ""
-	if r.ttl != 0 {
+	switch r.ttl {
+	case 0:
+	case Forever:
+		ttl = "none"
+	default:
 		ttl = r.ttl.String()
 	}
 	for _, f := range []struct{ name, value string }{

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -63,6 +64,22 @@ func TestBatchIsRepeatedIfHarmless(t *testing.T) {
 		require.Equal(t, api.Unknown, e.Outcome)
 		require.EqualValues(t, 1, m.asked.Load())
 	}
+}
+
+func TestRenew(t *testing.T) {
+	var asked []string
+	m := newMember(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.RequestURI+" "+r.Header.Get(api.HeaderTTL)+" "+r.Header.Get("If-Match"))
+		w.Header().Set("ETag", `"8-cd"`)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	c := newClient(t, quick(m.URL))
+	w, err := c.Renew(t.Context(), "a/b", Condition{}, 90*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, "8-cd", w.ETag)
+	_, err = c.Renew(t.Context(), "a/b", IfVersion("7-ab"), Forever)
+	require.NoError(t, err)
+	require.Equal(t, []string{"PATCH /kv/a/b 1h30m0s ", `PATCH /kv/a/b none "7-ab"`}, asked)
 }
 
 func TestCountAddsUp(t *testing.T) {

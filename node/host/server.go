@@ -60,6 +60,7 @@ func newServer(h *Host, version string) (server, error) {
 		RequestTimeout: h.cfg.RequestTimeout,
 		MaxClockOffset: h.cfg.MaxClockOffset,
 		Dial:           h.dialMember,
+		CORSOrigins:    h.cfg.CORSOrigins,
 		ReadTimeout:    h.cfg.Limits.ReadTimeout,
 		IdleTimeout:    h.cfg.Limits.IdleTimeout,
 		Watchers:       h.watchers,

@@ -41,12 +41,7 @@ time. More than 128 are sent as several batches, one after the other.`,
 	}
 	ask := e.Asker(cmd, true, 10*time.Minute)
 	format := e.Output(cmd, "text", "json")
-	cmd.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return e.Usage("accepts 1 arg(s), received %d; see kvs batch --help", len(args))
-		}
-		return nil
-	}
+	cmd.Args = e.exactArgs("kvs batch")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		form, err := format()
 		if err != nil {

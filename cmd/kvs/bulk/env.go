@@ -49,3 +49,13 @@ func writeJSON(w io.Writer, v any) error {
 
 // isUnknown reports whether a failed operation may have happened.
 func isUnknown(r *api.BatchResult) bool { return r.Problem != nil && r.Problem.Outcome == api.Unknown }
+
+// exactArgs is for commands with one argument.
+func (e *Env) exactArgs(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return e.Usage("accepts 1 arg(s), received %d; see %s --help", len(args), name)
+		}
+		return nil
+	}
+}

@@ -57,6 +57,7 @@ func (p *parser) check(c *Config) {
 	bad("limits.changes_bytes_max", between(c.Limits.ChangesBytesMax, 64<<10, 1<<30))
 	bad("limits.read_timeout", between(c.Limits.ReadTimeout, 10*time.Millisecond, time.Hour))
 	bad("limits.idle_timeout", between(c.Limits.IdleTimeout, 10*time.Millisecond, 24*time.Hour))
+	bad("cors_origins", checkOrigins(c.CORSOrigins))
 	if c.AdminListen != "" {
 		_, err := checkAddress(c.AdminListen)
 		bad("admin_listen", err)

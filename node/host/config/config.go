@@ -44,6 +44,7 @@ type Config struct {
 	TLS                TLS           `yaml:"tls"`
 	Auth               Auth          `yaml:"auth"`
 	AdminListen        string        `yaml:"admin_listen"`
+	CORSOrigins        []string      `yaml:"cors_origins"`
 	Limits             Limits        `yaml:"limits"`
 	Audit              Audit         `yaml:"audit"`
 	Log                Log           `yaml:"log"`

@@ -65,6 +65,8 @@ a certificate, and the right to do it; this needs tls. Default: off.`},
 kvs init --secure makes both. Empty: there is no such token, and administrators have certificates.`},
 	{"admin_listen", `host:port at which /livez, /readyz and /metrics are answered as well, without TLS and credentials,
 for monitoring. Empty: nowhere.`},
+	{"cors_origins", `Origins whose scripts may use the API in a browser, such as https://app.example.org; ["*"] is
+every one. They show tokens themselves: cookies and certificates are not sent for them. Default: [], none.`},
 	{"limits", `What clients may take. What goes beyond is refused and counted in kvs_refusals_total.`},
 	{"limits.connections_per_address", `Connections that one client address may have open; further ones are closed.
 Default: 1024; 0 is no limit.`},

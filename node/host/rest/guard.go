@@ -12,6 +12,7 @@ import (
 	"kvs/node/api"
 	"kvs/node/host/access"
 	"kvs/node/host/connections"
+	"kvs/node/host/rest/forwarding"
 )
 
 // This file authorizes requests. A route that it does not name is for administrators only: a new route is closed until
@@ -56,6 +57,8 @@ func needOf(c *fiber.Ctx) need {
 	target := c.Path()
 	reads := c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead
 	switch {
+	case c.Method() == fiber.MethodOptions:
+		return need{} // it shows the methods of a route alone.
 	case target == "/livez":
 		return need{open: true}
 	case target == api.PathFrames:
@@ -167,7 +170,7 @@ func credentialsOf(c *fiber.Ctx) (credentials, error) {
 	case len(shown) == 1:
 		return credentials{token: bytes.Clone(shown[0])}, nil
 	case peer.Member && len(h.Peek(api.HeaderVia)) > 0:
-		role, name, _ := strings.Cut(string(h.Peek(headerAs)), "/")
+		role, name, _ := strings.Cut(string(h.Peek(forwarding.HeaderAs)), "/")
 		peer = Peer{Name: decodedName([]byte(name)), Admin: role == "admin", Client: role == "client"}
 	}
 	return credentials{peer: peer}, nil
@@ -238,11 +241,7 @@ func (s *Server) byCertificate(name string) (*who, error) {
 	return &who{id: e.ID, rules: e.Rules}, nil
 }
 
-// headerAs names, between members, the original sender of a request that is passed on: admin/NAME or client/NAME. From
-// other senders it is ignored.
-const headerAs = "Kvs-As"
-
-// asWhom is that header's value for a request on this connection.
+// asWhom is the value of forwarding.HeaderAs for a request on this connection.
 func asWhom(c *fiber.Ctx) string {
 	switch peer, _ := peerOf(c); {
 	case peer.Admin || peer.Member:

@@ -220,7 +220,9 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"GET", "/none", "", nobody + "403 403 403 404 403 404 404 404"},
 		{"GET", "//kv/secret/a", "", nobody + "403 403 403 404 403 404 404 404"},
 		{"GET", "/KV/secret/a", "", nobody + "403 403 403 404 403 404 404 404"},
-		{"PATCH", "/kv/open/a", "", nobody + "403 405 403 403 405 405 405 405"},
+		{"PATCH", "/kv/open/a", "", nobody + "403 400 403 403 400 400 400 400"},
+		{"POST", "/kv/open/a", "", nobody + "403 405 403 403 405 405 405 405"},
+		{"OPTIONS", "/kv/open/a", "", nobody + "204 204 204 204 204 204 204 204"},
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {

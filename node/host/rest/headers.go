@@ -11,6 +11,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/rest/etags"
 	"kvs/node/slot"
 )
 
@@ -33,9 +34,9 @@ func condition(c *fiber.Ctx) (node.Condition, error) {
 			return cond, refuse(api.BadHeader, "If-Match and If-None-Match in one write: use one of them")
 		}
 		cond.Kind = node.ConditionKind(kind)
-		tags, err := parseTags(header, list)
+		tags, err := etags.Parse(list)
 		if err != nil {
-			return cond, err
+			return cond, refuse(api.BadHeader, "%s: %v", header, err)
 		}
 		for _, tag := range tags {
 			if tag == "*" {
@@ -61,42 +62,6 @@ var conditionHeaders = [...]string{node.IfMatch: fiber.HeaderIfMatch, node.IfNon
 
 // conditionVersionsMax bounds the ETags of one condition.
 const conditionVersionsMax = 64
-
-// parseTags splits a list of entity tags (RFC 9110 section 8.8.3), each "*", "..." in quotes, or W/"..." if weak.
-// Between quotes a comma is a character like any other. Empty elements are skipped (section 5.6.1), but there has to be
-// one that is not.
-func parseTags(header, list string) ([]string, error) {
-	var tags []string
-	for rest := strings.TrimLeft(list, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
-		n := tagBytes(rest)
-		after := strings.TrimLeft(rest[n:], " \t")
-		if n == 0 || after != "" && after[0] != ',' {
-			return nil, refuse(api.BadHeader,
-				`%s: %.100q is no ETag: write it in quotes, as the header ETag has it: "..."`, header, rest)
-		}
-		tags, rest = append(tags, rest[:n]), after
-	}
-	if len(tags) == 0 {
-		return nil, refuse(api.BadHeader, `%s is empty: name ETags, or * for any value`, header)
-	}
-	return tags, nil
-}
-
-// tagBytes is the length of the entity tag that s begins with; zero: it begins with none.
-func tagBytes(s string) int {
-	if s[0] == '*' {
-		return 1
-	}
-	opaque := strings.TrimPrefix(s, "W/")
-	if opaque == "" || opaque[0] != '"' {
-		return 0
-	}
-	end := strings.IndexByte(opaque[1:], '"')
-	if end < 0 {
-		return 0
-	}
-	return len(s) - len(opaque) + end + 2
-}
 
 // once reads a header that may occur once; present distinguishes an empty header from none.
 func once(c *fiber.Ctx, header string) (text []byte, present bool, err error) {
@@ -190,18 +155,4 @@ func contentType(c *fiber.Ctx) (string, error) {
 func conditions(c *fiber.Ctx, header string) (list string, present bool) {
 	lines := c.Request().Header.PeekAll(header)
 	return string(bytes.Join(lines, []byte(","))), len(lines) > 0
-}
-
-// names reports whether a list of ETags names etag (RFC 9110 section 8.8.3.2); only a weak comparison takes weak tags.
-func names(list, etag string, weak bool) bool {
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.TrimSpace(tag)
-		if weak {
-			tag = strings.TrimPrefix(tag, "W/")
-		}
-		if tag == "*" || tag == etag {
-			return true
-		}
-	}
-	return false
 }

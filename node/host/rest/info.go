@@ -81,8 +81,10 @@ func (s *Server) index(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	return c.SendString("kvs " + s.opts.Version + ", node " + s.opts.Name + `
 
-PUT, GET, HEAD, DELETE  /kv/PATH
-GET                     /kv/DIRECTORY/   ?recursive=true &limit=1000 &after=PATH
+PUT, GET, HEAD, DELETE  /kv/PATH                                PATCH   with Kvs-TTL
+GET                     /kv/DIRECTORY/   ?recursive=true &values=true &count=true &limit=1000 &after=PATH
+DELETE                  /kv/DIRECTORY/   ?recursive=true &confirm=DIRECTORY/
+POST                    /batch
 GET                     /conflicts ?prefix=PATH &limit=100      /conflicts/PATH ?uuid=UUID
 GET, PUT, DELETE        /voters/   /voters/ID
 GET, PUT                /policy   /mode

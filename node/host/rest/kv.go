@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/host/rest/etags"
+	"kvs/node/host/rest/ranges"
 )
 
 // get serves GET and HEAD of a value, or hands a directory to list.
@@ -83,10 +86,10 @@ func (s *Server) viewError(path string, err error) error {
 func sendValue(c *fiber.Ctx, rec *node.Record) error {
 	stampETag(c, rec)
 	setHeader(c, fiber.HeaderCacheControl, "no-cache") // may be cached, but must be validated each time.
-	if list, ok := conditions(c, fiber.HeaderIfMatch); ok && !names(list, quotedETag(rec), false) {
+	if list, ok := conditions(c, fiber.HeaderIfMatch); ok && !etags.Name(list, quotedETag(rec), false) {
 		return refuse(api.Precondition, "the value has another ETag than those in If-Match: %s", quotedETag(rec))
 	}
-	if list, ok := conditions(c, fiber.HeaderIfNoneMatch); ok && names(list, quotedETag(rec), true) {
+	if list, ok := conditions(c, fiber.HeaderIfNoneMatch); ok && etags.Name(list, quotedETag(rec), true) {
 		c.Status(fiber.StatusNotModified)
 		return nil
 	}
@@ -98,8 +101,35 @@ func sendValue(c *fiber.Ctx, rec *node.Record) error {
 	// A value with the type of a page must not be run as a script of this origin.
 	setHeader(c, fiber.HeaderXContentTypeOptions, "nosniff")
 	setHeader(c, fiber.HeaderContentSecurityPolicy, "sandbox")
-	c.Context().Response.SetBodyRaw(rec.Value) // not copied: it is never written to.
+	setHeader(c, fiber.HeaderAcceptRanges, "bytes")
+	body, err := part(c, rec)
+	if err != nil {
+		return err
+	}
+	c.Context().Response.SetBodyRaw(body) // not copied: it is never written to.
 	return nil
+}
+
+// part is the range of a value that is asked for, if it is, and otherwise all of it.
+func part(c *fiber.Ctx, rec *node.Record) ([]byte, error) {
+	header := c.Request().Header.Peek(fiber.HeaderRange)
+	if header == nil || c.Method() != fiber.MethodGet {
+		return rec.Value, nil
+	}
+	if version := c.Request().Header.Peek(fiber.HeaderIfRange); version != nil && string(version) != quotedETag(rec) {
+		return rec.Value, nil // the client has a part of another version.
+	}
+	from, to, ok, err := ranges.Parse(string(header), len(rec.Value))
+	switch {
+	case err != nil:
+		setHeader(c, fiber.HeaderContentRange, fmt.Sprintf("bytes */%d", len(rec.Value)))
+		return nil, refuse(api.BadRange, "Range %.100q: %v, which has %d bytes", header, err, len(rec.Value))
+	case !ok:
+		return rec.Value, nil
+	}
+	c.Status(fiber.StatusPartialContent)
+	setHeader(c, fiber.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", from, to-1, len(rec.Value)))
+	return rec.Value[from:to], nil
 }
 
 // write serves PUT and DELETE.
@@ -127,9 +157,9 @@ func (s *Server) write(c *fiber.Ctx) error {
 		return err
 	}
 	stampLevel(c, level)
-	version, withVersion := p["return"]
-	if withVersion && version != "version" {
-		return refuse(api.BadParameter, "return=%.100q: want version", version)
+	withVersion, err := p.returnsVersion()
+	if err != nil {
+		return err
 	}
 	cond, err := condition(c)
 	if err != nil {

@@ -1,7 +1,10 @@
 package rest
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -9,6 +12,7 @@ import (
 	"kvs/node/api"
 	"kvs/node/host/access"
 	"kvs/node/host/listing"
+	"kvs/node/host/rest/etags"
 )
 
 // list serves one page of a directory. Listings are eventual, whatever the node's default.
@@ -54,7 +58,23 @@ func (s *Server) list(c *fiber.Ctx, dir string) error {
 			e.Value = nil
 		}
 	}
-	return s.sendJSON(c, fiber.StatusOK, listed(dir, &page, req.Values))
+	return s.sendListing(c, listed(dir, &page, req.Values))
+}
+
+// sendListing sends a page with an ETag of its content: a client that has the same page gets 304. The ETag is weak,
+// because the page may be compressed on its way.
+func (s *Server) sendListing(c *fiber.Ctx, doc api.Listing) error {
+	if err := s.sendJSON(c, fiber.StatusOK, doc); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(c.Response().Body())
+	tag := fmt.Sprintf(`W/"%x"`, sum[:12])
+	c.Context().Response.Header.SetCanonical([]byte(fiber.HeaderETag), []byte(tag))
+	c.Set(fiber.HeaderCacheControl, "no-cache")
+	if list, ok := conditions(c, fiber.HeaderIfNoneMatch); ok && etags.Name(list, strings.TrimPrefix(tag, "W/"), true) {
+		c.Status(fiber.StatusNotModified).Context().Response.ResetBody()
+	}
+	return nil
 }
 
 func listed(dir string, page *node.Listing, values bool) api.Listing {

@@ -32,7 +32,7 @@ func (s *Server) codeOf(c *fiber.Ctx, err error) api.Code {
 
 func operation(c *fiber.Ctx) Op {
 	switch c.Method() {
-	case fiber.MethodPut:
+	case fiber.MethodPut, fiber.MethodPatch:
 		return OpPut
 	case fiber.MethodDelete:
 		return OpDelete

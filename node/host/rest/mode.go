@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -16,6 +18,7 @@ import (
 	"kvs/node/api"
 	"kvs/node/host/logging"
 	"kvs/node/host/profiling"
+	"kvs/node/host/rest/forwarding"
 )
 
 // mode serves the mode of the node, and its reasons.
@@ -136,4 +139,56 @@ func (s *Server) profile(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMEOctetStream)
 	return c.Send(taken.Bytes())
+}
+
+// A node that is still fetching its data has no answers of its own. It passes reads on to a member that serves: at most
+// one hop, which the header Kvs-Via ensures. The answer is that member's, its name in Kvs-Node, with Kvs-Via naming
+// this one.
+const (
+	forwardTriesMax     = 3
+	forwardTriesTimeout = 2 // parts of the request's time: a silent member must leave time for another one.
+)
+
+// passOn answers a read through another member when this node cannot answer it; done is false when it can.
+func (s *Server) passOn(c *fiber.Ctx) (done bool, err error) {
+	switch s.opts.Core.Mode() {
+	case node.ModeSyncing:
+	case node.ModeFailed:
+		return true, refuse(api.StorageFailed, "the disk failed: this node answers nothing until it is started again")
+	default:
+		return false, nil
+	}
+	if via := c.Request().Header.Peek(api.HeaderVia); len(via) > 0 {
+		return true, refuse(api.Syncing, "this node is still fetching its data, and so is %.255s, which passed the "+
+			"request on: ask another member", decodedName(via))
+	}
+	snap := s.opts.Core.Snapshot()
+	if snap.Mode != node.ModeSyncing || snap.Bootstrap == nil {
+		return false, nil // it has just become ready.
+	}
+	ready := snap.Bootstrap.Ready
+	last := "none is known that serves"
+	first := int(s.forwarded.Add(1))
+	how := forwarding.Request{Via: s.nodeHeader, As: asWhom(c), Timeout: s.opts.RequestTimeout / forwardTriesTimeout}
+	for i := range min(len(ready), forwardTriesMax) {
+		addr := ready[(first+i)%len(ready)]
+		if last = s.forwarder.Ask(c, addr, how); last == "" {
+			return true, nil
+		}
+	}
+	c.Context().Response.Reset()
+	c.Context().Response.Header.SetCanonical([]byte(api.HeaderNode), []byte(s.nodeHeader))
+	return true, refuse(api.Syncing, "this node is still fetching its data (%s), and no other member could answer in "+
+		"its place: %s", strings.Join(snap.Reasons, ", "), last)
+}
+
+func escapedName(name string) string { return url.PathEscape(name) }
+
+// decodedName is a node's name without percent-encoding.
+func decodedName(header []byte) string {
+	name, err := url.PathUnescape(string(header))
+	if err != nil {
+		return string(header)
+	}
+	return name
 }

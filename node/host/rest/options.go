@@ -58,6 +58,9 @@ type Options struct {
 	// Keyring is the keyring of gossip. Default: gossip is not sealed.
 	Keyring Keyring
 
+	// CORSOrigins are the origins whose scripts may use the API in browsers, "*" for all. Default: none.
+	CORSOrigins []string
+
 	// Dial connects to another member, for reads that are passed on. Default: TCP, not secured.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 

@@ -114,6 +114,15 @@ func (p params) bool(name string) (bool, error) {
 	}
 }
 
+// returnsVersion reports whether a write is to be answered with the version that it made.
+func (p params) returnsVersion() (bool, error) {
+	version, given := p["return"]
+	if given && version != "version" {
+		return false, refuse(api.BadParameter, "return=%.100q: want version", version)
+	}
+	return given, nil
+}
+
 func (p params) limit() (int, error) {
 	v, ok := p["limit"]
 	if !ok {

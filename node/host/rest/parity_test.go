@@ -94,7 +94,7 @@ func TestRequestHeadersAreDocumented(t *testing.T) {
 	stored := node.Slot{TS: 5 << 16, Candidates: []node.Candidate{{UUID: node.UUID{1}, Origin: 1, Value: []byte("x")}}}
 	require.NoError(t, s.core.store.Apply([]node.Change{{Key: "r/a", Value: slot.Encode("a", &stored)}}))
 	samples := map[string]string{"If-Match": `"x"`, "If-None-Match": "*", api.HeaderIdempotencyKey: "k",
-		api.HeaderTTL: "60", api.HeaderDeadline: "1"}
+		api.HeaderTTL: "60", api.HeaderDeadline: "1", "Range": "bytes=9-", "If-Range": ""}
 	targets := map[string]string{
 		"/kv/{path}": "/kv/a", "/kv/{directory}/": "/kv/", "/conflicts/{path}": "/conflicts/a?uuid=" +
 			stored.Candidates[0].UUID.String(),
@@ -115,7 +115,14 @@ func TestRequestHeadersAreDocumented(t *testing.T) {
 			require.Empty(t, headers, operation)
 			continue // they act on the node or the cluster; no header does more than name the media type.
 		}
+		if method == http.MethodPatch {
+			require.Equal(t, renewalHeaders(s), headers, operation)
+			continue
+		}
 		target, named := targets[path]
+		if method == http.MethodHead { // ranges are for GET alone (RFC 9110 section 14.2).
+			headers = slices.DeleteFunc(headers, func(h string) bool { return strings.HasSuffix(h, "Range") })
+		}
 		reads := method == http.MethodGet || method == http.MethodHead
 		switch {
 		case !named:
@@ -126,8 +133,13 @@ func TestRequestHeadersAreDocumented(t *testing.T) {
 		known := []string{}
 		for header, sample := range samples {
 			plainStatus, plain := ask(method, target)
-			status, asked := ask(method, target, header, sample)
-			if reads && status != plainStatus || status == http.StatusGatewayTimeout || !reads &&
+			with, without := []string{header, sample}, plainStatus
+			if header == "If-Range" { // it has a meaning beside a Range alone.
+				with = []string{header, `"x"`, "Range", "bytes=9-"}
+				without, _ = ask(method, target, "Range", "bytes=9-")
+			}
+			status, asked := ask(method, target, with...)
+			if reads && status != without || status == http.StatusGatewayTimeout || !reads &&
 				(asked.Condition.Kind != plain.Condition.Kind || asked.Key != plain.Key || asked.TTL != plain.TTL) {
 				known = append(known, header)
 			}
@@ -135,4 +147,23 @@ func TestRequestHeadersAreDocumented(t *testing.T) {
 		slices.Sort(known)
 		require.Equal(t, known, headers, operation)
 	}
+}
+
+// renewalHeaders are those with which a renewal has another answer, beside the one that it needs. Headers that are
+// refused need not be listed.
+func renewalHeaders(s *site) []string {
+	s.t.Helper()
+	require.Equal(s.t, http.StatusCreated, s.do("PUT", "/kv/renewed", "x").status) // what others read stays as it is.
+	require.Equal(s.t, http.StatusBadRequest, s.do("PATCH", "/kv/renewed", "").status)
+	require.Equal(s.t, http.StatusNoContent, s.do("PATCH", "/kv/renewed", "", api.HeaderTTL, "60").status)
+	known := []string{api.HeaderTTL}
+	for header, sample := range map[string]string{"If-Match": `"x"`, "If-None-Match": "*", api.HeaderDeadline: "1",
+		api.HeaderIdempotencyKey: "k"} {
+		status := s.do("PATCH", "/kv/renewed", "", api.HeaderTTL, "60", header, sample).status
+		if status != http.StatusNoContent && status != http.StatusBadRequest {
+			known = append(known, header)
+		}
+	}
+	slices.Sort(known)
+	return known
 }

@@ -59,7 +59,11 @@ func (s *Server) problemOf(c *fiber.Ctx, err error) *problem {
 }
 
 func isWrite(c *fiber.Ctx) bool {
-	return c.Method() == fiber.MethodPut || c.Method() == fiber.MethodDelete || c.Path() == api.PathBatch
+	switch c.Method() {
+	case fiber.MethodPut, fiber.MethodDelete, fiber.MethodPatch:
+		return true
+	}
+	return c.Path() == api.PathBatch
 }
 
 // isUnread reports whether the request is unknown: fasthttp drops the header when the body after it cannot be read. It

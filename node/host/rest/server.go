@@ -20,7 +20,9 @@ import (
 	"kvs/node/host/access"
 	"kvs/node/host/budget"
 	"kvs/node/host/connections"
+	"kvs/node/host/rest/browsers"
 	"kvs/node/host/rest/documents"
+	"kvs/node/host/rest/forwarding"
 )
 
 // Core is the running node, as far as this package needs it. It is safe for concurrent use.
@@ -104,7 +106,7 @@ type Server struct {
 	app        *fiber.App
 	nodeHeader string // the name, percent-encoded: a name may hold any character, a header may not.
 
-	forwarder *fasthttp.Client
+	forwarder *forwarding.Forwarder
 	forwarded atomic.Uint64 // requests passed on, so that members take turns.
 
 	rates    access.Rates
@@ -156,7 +158,7 @@ func New(o Options) (*Server, error) {
 		o.Connections = connections.DefaultBounds
 	}
 	s := &Server{
-		opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: newForwarder(o.Dial), bounds: o.Connections,
+		opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: forwarding.New(o.Dial), bounds: o.Connections,
 		bodies: budget.Bytes{Max: o.Limits.BodyBytesMax}, batches: budget.Bytes{Max: batchesBytesMax},
 	}
 	s.rates.PerSecond, s.rates.Now = o.Limits.RequestsPerSecond, time.Now
@@ -193,11 +195,15 @@ func (s *Server) routes() {
 	s.app.Use(s.onlyMembers)
 	s.app.Use(s.onlyHealth)
 	s.app.Use(s.onlyStarted)
+	s.app.Use(browsers.CORS(s.opts.CORSOrigins))
 	s.app.Use(s.authorize)
 	s.app.Use(s.takeBody)
+	s.app.Use(browsers.Compressed())
+	s.app.Use(browsers.Options)
 	s.app.Get("/kv/*", s.counted(s.get))
 	s.app.Put("/kv/*", s.counted(s.write))
 	s.app.Delete("/kv/*", s.counted(s.write))
+	s.app.Patch("/kv/*", s.counted(s.renew))
 	s.app.Post(api.PathBatch, s.batch)
 	s.app.Get("/conflicts", s.conflicts)
 	s.app.Get("/conflicts/*", s.candidate)
@@ -350,7 +356,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
-	defer s.forwarder.CloseIdleConnections()
+	defer s.forwarder.Close()
 	err := s.app.ShutdownWithContext(ctx)
 	if closeErr := l.Close(); err == nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = closeErr // fasthttp did not know the listener yet: Serve had only just begun.
