@@ -6,7 +6,7 @@ import "kvs/sim/explore"
 func Scopes() []explore.Scope {
 	put, create := explore.Op{Node: 1, Word: "put"}, explore.Op{Node: 1, Word: "create"}
 	read := explore.Op{Node: 2, Word: "get", After: true}
-	create2 := explore.Op{Node: 2, Word: "create"}
+	create2, swap := explore.Op{Node: 2, Word: "create"}, explore.Op{Node: 1, Word: "swap", After: true}
 	return []explore.Scope{
 		{Name: "two-writers", About: "two writes at once", Nodes: 3,
 			Ops: []explore.Op{put, {Node: 2, Word: "put"}}},
@@ -32,5 +32,25 @@ func Scopes() []explore.Scope {
 		{Name: "impatient-writer", Nodes: 3, Ticks: 1,
 			About: "a write whose node's timer fires so that it asks again, beside a write elsewhere",
 			Ops:   []explore.Op{put, {Node: 2, Word: "put"}}},
+		{Name: "standing-ballot", Nodes: 3,
+			About: "two writes of one node, the second without a PREPARE",
+			Ops:   []explore.Op{put, {Node: 1, Word: "put", After: true}}},
+		{Name: "standing-and-rival", Nodes: 3,
+			About: "a write and a compare-and-set of one node, under two ballots, beside a create of a rival",
+			Ops:   []explore.Op{put, swap, create2}},
+		{Name: "standing-overtaken", Nodes: 3,
+			About: "a compare-and-set under a ballot that stood before another node's write",
+			Ops:   []explore.Op{put, {Node: 2, Word: "put", After: true}, swap}},
+		{Name: "standing-proposer-crashes", Nodes: 2, Crashes: 1, Victims: []int{1},
+			About: "a write without a PREPARE is under way when its node crashes; then another node writes",
+			Ops:   []explore.Op{put, {Node: 1, Word: "put", After: true}, {Node: 2, Word: "put"}}},
+		{Name: "standing-twice", Nodes: 2, Crashes: 1, Victims: []int{1},
+			About: "the node crashes with a ballot that stands, perhaps used, and writes again",
+			Ops:   []explore.Op{put, swap, swap, {Node: 2, Word: "get", After: true}}},
+		{Name: "standing-pair", About: "standing-and-rival with two nodes, which is explored whole", Nodes: 2,
+			Ops: []explore.Op{put, swap, create2}},
+		{Name: "standing-impatient", Nodes: 2, Ticks: 1,
+			About: "a node's timer fires, so that it asks again without a PREPARE, beside a write elsewhere",
+			Ops:   []explore.Op{put, swap, {Node: 2, Word: "put"}}},
 	}
 }
