@@ -47,11 +47,11 @@ func watchOptions(self node.ID) watch.Options {
 
 const (
 	watchThinkMax   = 400 * time.Millisecond
-	watchEventsMax  = 12  // of one answer.
-	watchLogMax     = 60  // persists in a member's log of changes.
-	watchMoves      = 12  // one poll of so many goes to another member,
-	watchStays      = 300 // and one of so many finds that its member has ended the log.
-	watchBreaks     = 4   // and after one of so many the connection breaks.
+	watchEventsMax  = 12 // of one answer.
+	watchLogMax     = 60 // persists in a member's log of changes.
+	watchMoves      = 12 // one poll of so many goes to another member,
+	watchStays      = 40 // and one of so many finds that its member has ended the log.
+	watchBreaks     = 4  // and after one of so many the connection breaks.
 	watchPageValues = 5
 )
 
