@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,6 +110,12 @@ func TestLiveOnARunningCluster(t *testing.T) {
 	others, err := client.New(client.DefaultOptions(c.Endpoints()[0]))
 	require.NoError(t, err)
 	defer others.Close()
+	for _, e := range c.Endpoints() { // they run already when live comes.
+		one, err := client.New(client.DefaultOptions(e))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return one.Live(t.Context()) == nil }, time.Minute, 50*time.Millisecond)
+		one.Close()
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
 	writing.Go(func() { // the cluster is in use.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"kvs/chaos"
@@ -48,8 +49,8 @@ func (r *runner) await(ctx context.Context, patience time.Duration, known error)
 	}
 }
 
-// answerPatience bounds how long a member that runs already may take for its first answer.
-const answerPatience = time.Second
+// answerPatience bounds how long a member that runs already may be silent. One whose port is closed is not waited for.
+const answerPatience = 5 * time.Second
 
 // answer returns an error that names the endpoints that do not answer.
 func (r *runner) answer(ctx context.Context) error {
@@ -59,7 +60,12 @@ func (r *runner) answer(ctx context.Context) error {
 	var asking sync.WaitGroup
 	for n, endpoint := range r.o.Target.Endpoints() {
 		asking.Go(func() {
-			if err := r.clients[n+1].Live(ctx); client.CodeOf(err) == client.Unreachable {
+			err := r.clients[n+1].Live(ctx)
+			for client.CodeOf(err) == client.Unreachable && !errors.Is(err, syscall.ECONNREFUSED) &&
+				pause(ctx, lookEvery) == nil {
+				err = r.clients[n+1].Live(ctx)
+			}
+			if client.CodeOf(err) == client.Unreachable {
 				silent[n] = fmt.Errorf("%s (n%d) does not answer: %w", endpoint, n+1, err)
 			}
 		})
