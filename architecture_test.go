@@ -84,6 +84,8 @@ var rooms = []room{
 	{dir: "node/client/clienttest", local: []string{"chaos/process"}}, // real nodes, for tests and examples.
 	// hlc: timestamps of versions become tokens.
 	{dir: "node/client/recipe", local: []string{"node", "node/api", "node/client", "node/hlc", "node/slot"}},
+	{dir: "node/client/archive", local: []string{"node/api"},
+		others: []string{"github.com/klauspost/compress"}}, // zstd.
 	// a person's own file is YAML as a node's is.
 	{dir: "node/client/profile", others: []string{"go.yaml.in/yaml/v3"}},
 	// the histograms.
@@ -194,8 +196,8 @@ var rooms = []room{
 	{dir: "cmd/version"}, {dir: "deploy/image"}, // which release this is, and its image: the standard library alone.
 	{dir: "cmd/kvs/watch", local: []string{"cmd/kvs/bulk", "node", "node/api", "node/client"},
 		others: []string{"github.com/spf13/cobra"}},
-	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client", "node/slot"},
-		others: []string{"github.com/spf13/cobra"}},
+	{dir: "cmd/kvs/bulk", local: []string{"node", "node/api", "node/client", "node/client/archive", "node/slot"},
+		others: []string{"github.com/spf13/cobra", "github.com/schollz/progressbar/v3"}}, // bars on terminals.
 	// commands that run programs.
 	{dir: "cmd/kvs/recipes", local: []string{"cmd/kvs/exit", "node/client", "node/client/recipe", "node/slot"},
 		others: []string{"github.com/spf13/cobra"}},

@@ -70,6 +70,7 @@ func newRoot(a *app) *cobra.Command {
 		newGet(a), newPut(a), newDelete(a), newList(a), newMembers(a), newMode(a), newVoters(a), newPolicy(a),
 		newConflicts(a), newKeyring(a), newToken(a),
 		newBenchCommand(a), bulk.NewBatch(a.bulk()), bulk.NewRenew(a.bulk()), watch.New(a.bulk()),
+		bulk.NewExport(a.bulk()), bulk.NewImport(a.bulk()), bulk.NewBackup(a.bulk()), bulk.NewRestore(a.bulk()),
 	}, a.recipeCommands()...) {
 		c.GroupID = "data"
 		root.AddCommand(c)
