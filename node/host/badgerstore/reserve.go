@@ -41,7 +41,15 @@ func (w *writer) reserve(entries []entry) error {
 // skipListOverhead is what an entry takes in a memtable besides its key and value, rounded up.
 const skipListOverhead = 256
 
-func noSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+// noSpace reports whether a disk or a quota has no room. Badger passes on some errors as text alone.
+func noSpace(err error) bool {
+	for _, full := range []unix.Errno{unix.ENOSPC, unix.EDQUOT} {
+		if errors.Is(err, full) || err != nil && strings.Contains(err.Error(), full.Error()) {
+			return true
+		}
+	}
+	return false
+}
 
 // reserveLogs makes the files of the next logs.
 func (w *writer) reserveLogs(count int) error {

@@ -1,6 +1,8 @@
 package badgerstore
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,4 +67,13 @@ func TestMappedFilesHaveTheirBlocks(t *testing.T) {
 	require.Len(t, m.Data, 1<<20)
 	require.GreaterOrEqual(t, blocks(t, name), int64(1<<20))
 	require.NoError(t, m.Close(-1))
+}
+
+// A full disk is no damage, also where Badger passes on the error as text.
+func TestAFullDiskIsNoDamage(t *testing.T) {
+	for _, err := range []error{unix.ENOSPC, unix.EDQUOT, fmt.Errorf("newMemTable err: %v", unix.ENOSPC)} {
+		require.ErrorIs(t, Damage("d", err), ErrDiskFull)
+		require.NotErrorIs(t, Damage("d", err), ErrDamaged)
+	}
+	require.ErrorIs(t, Damage("d", errors.New("bad magic")), ErrDamaged)
 }
