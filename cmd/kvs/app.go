@@ -103,6 +103,7 @@ func newDaemon(say func(string)) (*daemon.Daemon, error) {
 	return &daemon.Daemon{
 		Home: home, Processes: daemon.ProcTable{}, Clock: daemon.SystemClock{}, Launcher: daemon.Exec{Program: exe},
 		Prober: prober{}, Version: version.Read().String(), Say: say,
+		Dial: daemon.Dial,
 	}, nil
 }
 

@@ -19,7 +19,8 @@ type unreachable struct {
 	by string // the node that cannot reach it.
 }
 
-// unreachableMembers are the members that nodes consider dead and that have no report, in the order of their names.
+// unreachableMembers are the members that nodes consider dead, or that are silent, and that have no report, in the
+// order of their names.
 func unreachableMembers(reports []daemon.Report) []unreachable {
 	var out []unreachable
 	for _, r := range reports {
@@ -29,7 +30,8 @@ func unreachableMembers(reports []daemon.Report) []unreachable {
 					other.State != daemon.StateRunning
 			}
 			listed := func(u unreachable) bool { return u.Name == m.Name && u.Address == m.Address }
-			if m.State == "dead" && !slices.ContainsFunc(reports, reported) && !slices.ContainsFunc(out, listed) {
+			gone := m.State == "dead" || m.State == daemon.StateSilent
+			if gone && !slices.ContainsFunc(reports, reported) && !slices.ContainsFunc(out, listed) {
 				out = append(out, unreachable{m, r.Name})
 			}
 		}
@@ -71,7 +73,7 @@ func (a *app) sayWhatIsMissing(reports []daemon.Report, away []unreachable) {
 func lostMajority(r daemon.Report) string {
 	var missing []string
 	for _, m := range r.Health.Members {
-		if m.State == "dead" || m.State == "suspect" {
+		if m.State == "dead" || m.State == "suspect" || m.State == daemon.StateSilent {
 			missing = append(missing, m.Name)
 		}
 	}

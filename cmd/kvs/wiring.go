@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"time"
 
@@ -368,7 +369,8 @@ func (prober) Health(ctx context.Context, rec *daemon.Record) (daemon.Health, er
 		}
 	}
 	for _, m := range st.Members {
-		h.Members = append(h.Members, daemon.Member{Name: m.Name, State: m.State, Address: m.Address})
+		h.Members = append(h.Members, daemon.Member{Name: m.Name, State: m.State, Address: m.Address,
+			Voter: slices.ContainsFunc(st.Voters.Voters, func(v api.Voter) bool { return v.ID == m.ID })})
 	}
 	sort.SliceStable(h.Members, func(i, j int) bool { return h.Members[i].Name < h.Members[j].Name })
 	return h, nil

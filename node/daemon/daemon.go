@@ -19,6 +19,9 @@ type Daemon struct {
 
 	// Say takes one line of commentary for people, without line break.
 	Say func(line string)
+
+	// Dial reports whether a member accepts connections. Nil: members that a node considers alive are not asked.
+	Dial func(ctx context.Context, address string) error
 }
 
 // Clock is the wall clock, and a sleep that ends early with a context.
@@ -103,8 +106,9 @@ type Bootstrap struct {
 // Member is one member of the cluster as the asked node sees it.
 type Member struct {
 	Name    string `json:"name"`
-	State   string `json:"state"` // alive, suspect, dead or left.
+	State   string `json:"state"` // alive, suspect, dead or left; StateSilent too in a status.
 	Address string `json:"address"`
+	Voter   bool   `json:"-"`
 }
 
 // pollEvery is the pause between two looks at something that is expected to change.
