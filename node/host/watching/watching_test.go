@@ -67,7 +67,6 @@ type sink struct {
 	text   bytes.Buffer
 	writes int
 	fail   int
-	wrote  chan struct{}
 }
 
 func (s *sink) Write(b []byte) (int, error) {
