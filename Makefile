@@ -56,6 +56,7 @@ test: check ## Everything: format, vet, race tests, the daemon by shell, simulat
 	$(GO) test -count=1 -race -timeout 20m -p 1 $$($(GO) list ./... | grep -E '$(REALTIME)')
 	@$(MAKE) --no-print-directory build
 	$(MAKE) --no-print-directory -C sim/examples/raft test
+	cd deploy/check && $(GO) test -count=1 ./...
 	integration_test/integration_test.sh
 	$(BIN)/kvsim soak --seeds 1..40 --scenario swarm --verify --jobs $(JOBS)
 	$(BIN)/kvsim soak --seeds walk --scenario crash-at-every-persist --duration 3s --jobs $(JOBS)
