@@ -63,7 +63,7 @@ func TestUnknownCommands(t *testing.T) {
 		says string
 	}{
 		{[]string{"gte", "a"}, `there is no command "gte"; did you mean kvs get?`},
-		{[]string{"watch", "x"}, `there is no command "watch"; see kvs --help`},
+		{[]string{"gossip", "x"}, `there is no command "gossip"; see kvs --help`},
 		{[]string{"gte"}, `did you mean kvs get?`},
 		{[]string{"node1.yaml", "node2.yaml"}, "kvs start node1.yaml"},
 		{[]string{"statsu", "node1", "node2"}, `did you mean kvs status?`},

@@ -82,7 +82,7 @@ func TestE2EReaderOfTheLogGoes(t *testing.T) {
 func TestE2ELogIsSetAside(t *testing.T) {
 	s := newSite(t)
 	s.init(1)
-	s.edit("node1.yaml", "bytes_max: 8MiB", "bytes_max: 64KiB")
+	s.edit("node1.yaml", "\n  bytes_max: 8MiB", "\n  bytes_max: 64KiB")
 	s.edit("node1.yaml", "level: info", "level: debug")
 	s.ok("start", "--wait", "node1")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
