@@ -92,12 +92,12 @@ func TestCounter(t *testing.T) {
 		_, err = c.Add(t.Context(), math.MinInt64)
 		require.ErrorIs(t, err, ErrOverflow)
 
-		s.before = func(ctx context.Context, op, _ string) fate {
+		s.on(func(ctx context.Context, op, _ string) fate {
 			if op == "write" {
 				return fate{err: lost(ctx)}
 			}
 			return fate{}
-		}
+		})
 		begin := time.Now()
 		_, err = c.Add(t.Context(), 1)
 		require.True(t, IsUnknown(err))
@@ -105,7 +105,7 @@ func TestCounter(t *testing.T) {
 
 		// an attempt that certainly did nothing does not undo one that may have done something.
 		n := 0
-		s.before = func(ctx context.Context, op, _ string) fate {
+		s.on(func(ctx context.Context, op, _ string) fate {
 			switch {
 			case op == "read":
 				return fate{}
@@ -114,11 +114,11 @@ func TestCounter(t *testing.T) {
 				return fate{err: lost(ctx), silent: true}
 			}
 			return fate{err: refusal(api.NoQuorum, api.NotApplied)}
-		}
+		})
 		_, err = c.Add(t.Context(), 1)
 		require.True(t, IsUnknown(err))
 
-		s.before = nil
+		s.on(nil)
 		_, err = s.write(t.Context(), "words", write{key: newKey(), body: []byte("many")})
 		require.NoError(t, err)
 		_, err = (&Counter{s, "words"}).Get(t.Context())

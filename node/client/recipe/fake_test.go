@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kvs/node/api"
@@ -23,7 +24,19 @@ type fake struct {
 
 	// before is asked before an operation, outside of the lock: nil, or a hook that may wait, and may say what becomes
 	// of the operation. op is read, write or remove.
-	before func(ctx context.Context, op, path string) fate
+	before atomic.Pointer[hook]
+}
+
+// hook is what on sets.
+type hook func(ctx context.Context, op, path string) fate
+
+// on sets the hook; nil: none.
+func (f *fake) on(before hook) {
+	if before == nil {
+		f.before.Store(nil)
+		return
+	}
+	f.before.Store(&before)
 }
 
 type kept struct {
@@ -57,10 +70,10 @@ func lost(ctx context.Context) *client.Error {
 }
 
 func (f *fake) fate(ctx context.Context, op, path string) fate {
-	if f.before == nil {
-		return fate{}
+	if before := f.before.Load(); before != nil {
+		return (*before)(ctx, op, path)
 	}
-	return f.before(ctx, op, path)
+	return fate{}
 }
 
 // at is what a path holds now. The caller holds the lock.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,10 +100,10 @@ func TestHolderStopsBeforeItsLeaseEnds(t *testing.T) {
 		l, err := tryAcquire(t.Context(), s, "x", options("a"))
 		require.NoError(t, err)
 		cut := time.Now()
-		s.before = func(ctx context.Context, _, _ string) fate {
+		s.on(func(ctx context.Context, _, _ string) fate {
 			<-ctx.Done()
 			return fate{err: lost(ctx)}
-		}
+		})
 		<-l.Context().Done()
 		require.Equal(t, 8*time.Second, time.Since(cut))
 		require.ErrorIs(t, context.Cause(l.Context()), ErrLost)
@@ -117,9 +118,9 @@ func TestRenewalsOutliveLostAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T, s *fake) {
 		l, err := tryAcquire(t.Context(), s, "x", options("a"))
 		require.NoError(t, err)
-		n := 0
-		s.before = func(ctx context.Context, _, _ string) fate {
-			switch n++; n % 4 {
+		var n atomic.Int64
+		s.on(func(ctx context.Context, _, _ string) fate {
+			switch n.Add(1) % 4 {
 			case 1:
 				return fate{err: lost(ctx), silent: true}
 			case 2:
@@ -128,10 +129,10 @@ func TestRenewalsOutliveLostAnswers(t *testing.T) {
 				return fate{err: lost(ctx)}
 			}
 			return fate{}
-		}
+		})
 		wait(t.Context(), 10*time.Minute)
 		require.NoError(t, l.Context().Err())
-		require.Greater(t, n, 4*100)
+		require.Greater(t, n.Load(), int64(4*100))
 		require.NoError(t, l.Release(t.Context()))
 		require.Nil(t, s.at("x"))
 	})
@@ -161,12 +162,12 @@ func TestStandingStillDuringAnAcquisition(t *testing.T) {
 	for _, at := range []int{2, 3, 4} { // before the token is read, before it is written, before it is published.
 		bubble(t, func(t *testing.T, s *fake) {
 			n, still := 0, make(chan struct{})
-			s.before = func(context.Context, string, string) fate {
+			s.on(func(context.Context, string, string) fate {
 				if n++; n == at {
 					<-still // whatever the context says: the machine is suspended.
 				}
 				return fate{}
-			}
+			})
 			slow := make(chan error)
 			go func() {
 				_, err := tryAcquire(t.Context(), s, "x", options("slow"))
@@ -174,7 +175,7 @@ func TestStandingStillDuringAnAcquisition(t *testing.T) {
 			}()
 			synctest.Wait()
 			require.Equal(t, at, n)
-			s.before = nil
+			s.on(nil)
 			b, err := acquire(t.Context(), s, "x", options("b"))
 			require.NoError(t, err)
 			close(still)
@@ -223,9 +224,9 @@ func TestTokensRiseWhateverBecomesOfTheirPath(t *testing.T) {
 
 func TestRefusalsOfTheClusterEndARecipe(t *testing.T) {
 	bubble(t, func(t *testing.T, s *fake) {
-		s.before = func(context.Context, string, string) fate {
+		s.on(func(context.Context, string, string) fate {
 			return fate{err: refusal(api.NotAllowed, api.NotApplied)}
-		}
+		})
 		_, err := acquire(t.Context(), s, "x", options(""))
 		require.Equal(t, api.NotAllowed, client.CodeOf(err))
 		_, err = (&Counter{s, "n"}).Add(t.Context(), 1)
