@@ -77,11 +77,19 @@ func ownDisk(t *testing.T, bytes int64) (mnt string) {
 // takeAllBut fills the disk of a folder, up to so many bytes.
 func takeAllBut(t *testing.T, name string, left uint64) {
 	t.Helper()
-	free, err := FreeBytes(filepath.Dir(name))
-	require.NoError(t, err)
 	f, err := os.Create(name)
 	require.NoError(t, err)
-	require.NoError(t, unix.Fallocate(int(f.Fd()), 0, 0, int64(free-left)))
+	for {
+		free, err := FreeBytes(filepath.Dir(name))
+		require.NoError(t, err)
+		if free <= left {
+			break
+		}
+		if err = unix.Fallocate(int(f.Fd()), 0, 0, int64(free-left)); err == nil {
+			break
+		}
+		require.ErrorIs(t, err, unix.ENOSPC, "the store has taken some of it meanwhile: there is less to take")
+	}
 	require.NoError(t, f.Close())
 }
 

@@ -95,7 +95,7 @@ func TestMissingConfigurationIsFound(t *testing.T) {
 	}
 	all := func() bool { return sent("prepare") && sent("look") && sent("promised") }
 	for seed := uint64(3); seed < 23 && !all(); seed++ {
-		got = append(got, sabotageSeed(t, seed, "linearizable", " fault ", func(w *judged) {
+		got = append(got, sabotageSeed(t, seed, "duelling-proposers", " fault ", func(w *judged) {
 			require.NoError(t, w.Replicas[1].Store().Apply([]node.Change{{Key: schema.KeyConfig}}))
 		})...)
 	}
