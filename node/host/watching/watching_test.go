@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +44,16 @@ func newRig(linger time.Duration) *rig {
 	return r
 }
 
+// questions are whether a log was wanted, in the order in which the node was asked.
+func (r *rig) questions() []bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asked)
+}
+
 func (r *rig) change(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.last++
 	r.Take([]node.Changed{{Log: 7, First: r.last, Paths: []string{path}, Oldest: 1}}, "rights")
 }
@@ -99,13 +109,13 @@ func TestLogFollowsStreams(t *testing.T) {
 		st.Close()
 		<-time.After(59 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, []bool{true}, r.asked)
+		require.Equal(t, []bool{true}, r.questions())
 		<-time.After(3 * time.Minute)
 		synctest.Wait()
-		require.Equal(t, []bool{true, false}, r.asked)
+		require.Equal(t, []bool{true, false}, r.questions())
 		st, err = r.Open(ctx, "", nil)
 		require.NoError(t, err)
-		require.Equal(t, []bool{true, false, true}, r.asked)
+		require.Equal(t, []bool{true, false, true}, r.questions())
 		st.Close()
 	})
 }
