@@ -20,9 +20,10 @@ import (
 )
 
 // BenchmarkWatch is what watchers cost: so many streams of one directory, in which one value changes b.N times, each
-// time when all of them have had the change before. An operation is a write with its event at every watcher. The latency
-// is the time from the begin of a write to its event at a watcher; memory is that of the process, clients included. With
-// 8,000 watchers the process has 16,000 open connections: its limit of open files has to be higher, with some room.
+// time when all of them have had the change before. An operation is a write with its event at every watcher. The
+// latency is the time from the begin of a write to its event at a watcher; memory is that of the process, clients
+// included. With 8,000 watchers the process has 16,000 open connections: its limit of open files has to be higher,
+// with some room.
 func BenchmarkWatch(b *testing.B) {
 	for _, watchers := range []int{100, 8_000} {
 		b.Run(fmt.Sprintf("watchers=%d", watchers), func(b *testing.B) { benchWatch(b, watchers) })
