@@ -75,8 +75,11 @@ func (r *runner) end(op scenarios.Op, f floor, timestamp string, found, ok, unkn
 	} else {
 		p.acknowledged(timestamp, isDelete, op.TTL > 0)
 	}
-	if newer(timestamp, p.answered) {
+	switch {
+	case newer(timestamp, p.answered):
 		p.answered, p.answeredIsDelete = timestamp, isDelete
+	case isDelete && timestamp == p.answered: // a conflict with a write, which the votes may give to the delete.
+		p.answeredIsDelete = true
 	}
 	if !r.o.Scenario.Expects(scenarios.QuorumRecency) || r.own.Workload.Mixed &&
 		!strings.HasPrefix(op.Path, r.o.Prefix+scenarios.QuorumDir) {

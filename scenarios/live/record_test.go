@@ -57,6 +57,17 @@ func TestStaleReadsAreSeen(t *testing.T) {
 			r.end(del, r.begin(del), seven, false, true, false)
 			return r.end(get, r.begin(get), "", false, true, false)
 		}},
+		"nothing, after a write and a delete with the same timestamp": {false, func(r *runner) string {
+			r.end(put, r.begin(put), five, false, true, false)
+			r.end(del, r.begin(del), five, false, true, false)
+			return r.end(get, r.begin(get), "", false, true, false)
+		}},
+		"nothing, after a write and an older delete": {true, func(r *runner) string {
+			f := r.begin(del)
+			r.end(put, r.begin(put), seven, false, true, false)
+			r.end(del, f, five, false, true, false)
+			return r.end(get, r.begin(get), "", false, true, false)
+		}},
 		"nothing, after a delete and another write": {true, func(r *runner) string {
 			r.end(del, r.begin(del), five, false, true, false)
 			r.end(put, r.begin(put), seven, false, true, false)

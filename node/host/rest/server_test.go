@@ -53,7 +53,8 @@ func TestNoSuchRoute(t *testing.T) {
 func TestMethods(t *testing.T) {
 	s := newSite(t)
 	for target, allowed := range map[string]string{
-		"/kv/a": "DELETE, GET, HEAD, PATCH, PUT", "/status": "GET, HEAD", "/members/join": "POST", "/members/leave": "POST",
+		"/kv/a": "DELETE, GET, HEAD, PATCH, PUT", "/status": "GET, HEAD",
+		"/members/join": "POST", "/members/leave": "POST",
 		"/members/00000000000000aa": "DELETE", api.PathFrames: "POST", "/": "GET, HEAD",
 	} {
 		for _, method := range []string{"TRACE", "PROPFIND", "get"} { // details_test.go has OPTIONS and PATCH.
