@@ -83,7 +83,7 @@ func (r *rig) keys() (n int) {
 	return n
 }
 
-// While nobody watches nothing is written, and a log goes on after a restart.
+// While there is no watcher nothing is written, and a log goes on after a restart.
 func TestLog(t *testing.T) {
 	r := newRig(t, 8, 1<<20)
 	r.write("a")

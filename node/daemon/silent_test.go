@@ -25,7 +25,7 @@ func TestSilentMembers(t *testing.T) {
 	asked := make(chan string, 10)
 	d := &Daemon{}
 	d.findSilent(t.Context(), reports)
-	require.Equal(t, 3, reports[0].Health.VotersAlive, "nobody is asked")
+	require.Equal(t, 3, reports[0].Health.VotersAlive, "no member is asked")
 	d.Dial = func(_ context.Context, address string) error {
 		asked <- address
 		return errors.New("connection refused")
