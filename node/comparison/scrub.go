@@ -3,6 +3,7 @@ package comparison
 import (
 	"errors"
 	"kvs/node/contract"
+	"kvs/node/merkle"
 	"kvs/node/schema"
 	"kvs/node/slot"
 	"kvs/node/step"
@@ -18,6 +19,7 @@ type scrub struct {
 	entry   string   // the next index key.
 	entries bool     // whose turn it is.
 	keys    []string // of a part, in whole: memory that is used again.
+	pairs   []string // for each of keys the other key of its path: of the entry for a record, of the record for an entry.
 }
 
 const (
@@ -42,12 +44,13 @@ func (m *Machine) tickScrub() {
 	}
 	next := m.scrubPart(prefix, *from)
 	bytes := 0
-	for _, key := range s.keys {
+	s.pair()
+	for i, key := range s.keys {
 		if bytes >= scrubBytesMax {
 			next = key[len(prefix):]
 			break
 		}
-		bytes += m.scrubKey(key)
+		bytes += m.scrubKey(key, s.pairs[i])
 	}
 	*from = next
 }
@@ -71,22 +74,47 @@ func (m *Machine) scrubPart(prefix, from string) (next string) {
 	return next
 }
 
-// scrubKey compares a record with the index: key is that of the record, or that of its entry in the index. A rotten
-// record is taken out of the index, so that a comparison fetches a peer's copy. It returns how many bytes of values it
-// has read.
-func (m *Machine) scrubKey(key string) (bytes int) {
+// pair makes pairs. They share one piece of memory, which is much cheaper than one for each.
+func (s *scrub) pair() {
+	size := 0
+	for _, key := range s.keys {
+		size += len(schema.PrefixRecord) + len(schema.PrefixIndex) + 4 + len(key)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	clear(s.pairs)
+	s.pairs = s.pairs[:0]
+	for _, key := range s.keys {
+		begin := all.Len()
+		if path, isRecord := strings.CutPrefix(key, schema.PrefixRecord); isRecord {
+			digits := leafDigits(merkle.Leaf(merkle.Hash(path)))
+			all.WriteString(schema.PrefixIndex)
+			all.Write(digits[:])
+			all.WriteString(path)
+		} else {
+			all.WriteString(schema.PrefixRecord)
+			all.WriteString(entryPath(key))
+		}
+		s.pairs = append(s.pairs, all.String()[begin:])
+	}
+}
+
+// entryPath is the path of an entry of the index; empty: the key is too short for one.
+func entryPath(key string) string { return key[min(len(schema.PrefixIndex)+4, len(key)):] }
+
+// scrubKey compares a record with the index: key is that of the record, or that of its entry in the index, and pair is
+// the other one of the two. A rotten record is taken out of the index, so that a comparison fetches a peer's copy. It
+// returns how many bytes of values it has read.
+func (m *Machine) scrubKey(key, pair string) (bytes int) {
 	path, isRecord := strings.CutPrefix(key, schema.PrefixRecord)
+	record, entry := key, pair
 	if !isRecord {
-		path = key[min(len(schema.PrefixIndex)+4, len(key)):]
+		path, record, entry = entryPath(key), pair, key
 	}
 	if _, busy := m.Overlay.ByPath[path]; busy || slot.CheckPath(path) != nil {
 		return 0
 	}
-	record, entry := key, key
-	if !isRecord {
-		record = schema.RecordKey(path)
-	}
-	if isRecord || !isIndexKey(entry, path) {
+	if !isRecord && !isIndexKey(entry, path) {
 		entry = IndexKey(path)
 	}
 	slot := &m.scratch

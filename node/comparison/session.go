@@ -297,7 +297,7 @@ func (m *Machine) reconcile(from *step.Peer, leaves []uint32, theirs []wire.Held
 			m.Counters.SyncPushed++
 			m.owner.Enqueue(from, e)
 		} else {
-			m.scrubKey(schema.RecordKey(path))
+			m.scrubKey(schema.RecordKey(path), IndexKey(path))
 		}
 	}
 }
