@@ -2,6 +2,8 @@ package badgerstore
 
 import (
 	"fmt"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +15,37 @@ func FreeBytes(dir string) (uint64, error) {
 		return 0, fmt.Errorf("free space of %s: %w", dir, err)
 	}
 	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// latelyFor is far below the time in which a disk fills by the space that FreeBytesMin keeps.
+const latelyFor = 10 * time.Millisecond
+
+// Lately returns a function that answers as free does, for callers that ask before each write: for 10 ms it repeats an
+// answer instead of asking the file system, which costs some microseconds each time. It knows one folder, and may be
+// called from any goroutine. Errors are not repeated.
+func Lately(free func(dir string) (uint64, error)) func(dir string) (uint64, error) {
+	return lately(free, time.Now)
+}
+
+func lately(free func(dir string) (uint64, error), now func() time.Time) func(dir string) (uint64, error) {
+	var (
+		mu    sync.Mutex
+		asked time.Time
+		last  uint64
+	)
+	return func(dir string) (uint64, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at := now(); asked.IsZero() || at.Sub(asked) >= latelyFor {
+			bytes, err := free(dir)
+			if err != nil {
+				asked = time.Time{}
+				return 0, err
+			}
+			asked, last = at, bytes
+		}
+		return last, nil
+	}
 }
 
 // Watermarks define when a disk counts as full. Between the two its state does not change, so that a node does not

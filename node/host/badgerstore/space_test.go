@@ -81,6 +81,25 @@ func TestUnknownFreeSpace(t *testing.T) {
 	require.NoError(t, s.Apply([]node.Change{put("k", "v")}))
 }
 
+// A disk is asked again when the answer is old, and after an error.
+func TestLately(t *testing.T) {
+	at, asked, wrong := time.Unix(1, 0), uint64(0), errors.New("no answer")
+	var err error
+	free := lately(func(string) (uint64, error) { asked++; return asked, err }, func() time.Time { return at })
+	for _, step := range []struct {
+		pass time.Duration
+		err  error
+		want uint64
+	}{
+		{0, nil, 1}, {latelyFor - 1, nil, 1}, {1, nil, 2}, {latelyFor, wrong, 0}, {0, wrong, 0}, {0, nil, 5}, {1, wrong, 5},
+	} {
+		at, err = at.Add(step.pass), step.err
+		got, gotErr := free("")
+		require.Equal(t, step.want, got)
+		require.Equal(t, got == 0, gotErr != nil)
+	}
+}
+
 func TestFreeBytes(t *testing.T) {
 	free, err := FreeBytes(t.TempDir())
 	require.NoError(t, err)
