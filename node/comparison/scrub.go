@@ -19,7 +19,7 @@ type scrub struct {
 	entry   string   // the next index key.
 	entries bool     // whose turn it is.
 	keys    []string // of a part, in whole: memory that is used again.
-	pairs   []string // for each of keys the other key of its path: of the entry for a record, of the record for an entry.
+	pairs   []string // for each of keys the other key of its path: the entry's for a record, the record's for an entry.
 }
 
 const (
@@ -102,7 +102,7 @@ func (s *scrub) pair() {
 // entryPath is the path of an entry of the index; empty: the key is too short for one.
 func entryPath(key string) string { return key[min(len(schema.PrefixIndex)+4, len(key)):] }
 
-// scrubKey compares a record with the index: key is that of the record, or that of its entry in the index, and pair is
+// scrubKey compares a record with the index: key is that of the record or that of its entry in the index, and pair is
 // the other one of the two. A rotten record is taken out of the index, so that a comparison fetches a peer's copy. It
 // returns how many bytes of values it has read.
 func (m *Machine) scrubKey(key, pair string) (bytes int) {

@@ -91,7 +91,8 @@ func TestLately(t *testing.T) {
 		err  error
 		want uint64
 	}{
-		{0, nil, 1}, {latelyFor - 1, nil, 1}, {1, nil, 2}, {latelyFor, wrong, 0}, {0, wrong, 0}, {0, nil, 5}, {1, wrong, 5},
+		{0, nil, 1}, {latelyFor - 1, nil, 1}, {1, nil, 2},
+		{latelyFor, wrong, 0}, {0, wrong, 0}, {0, nil, 5}, {1, wrong, 5},
 	} {
 		at, err = at.Add(step.pass), step.err
 		got, gotErr := free("")
