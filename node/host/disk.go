@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"kvs/node"
@@ -21,6 +22,7 @@ type diskWatch struct {
 	tell     func(ctx context.Context, ev event) error
 	ballast  func() error  // releases the space reserved for a full disk when it is needed, or reserves it.
 	owed     func() uint64 // released bytes of that space: they count as used.
+	deletes  func() bool   // whether there is room for deletions, however full the disk is.
 	noKeep   bool          // the lack of the reserve has been logged.
 	blind    bool          // the last check failed.
 }
@@ -60,21 +62,27 @@ func (w *diskWatch) look(ctx context.Context) {
 		"disk all but full, deletions are refused too until there is room")
 }
 
+// observe does nothing about the reserve for deletions while the journal has room for some: they wait there.
 func (w *diskWatch) observe(ctx context.Context, gauge *badgerstore.Gauge, reason string, free uint64, alarm string) {
-	full, changed := gauge.Observe(free)
+	counts := free
+	if reason == node.ReasonDiskReserve && w.deletes() {
+		counts = math.MaxUint64
+	}
+	full, changed := gauge.Observe(counts)
 	if !changed {
 		return
 	}
 	if full {
 		w.logger.Error(alarm, "dir", w.dir, "free_bytes", free)
 	} else {
-		w.logger.Info("disk has room again", "dir", w.dir, "free_bytes", free, "reason", reason)
+		w.logger.Info("there is room again", "dir", w.dir, "free_bytes", free, "reason", reason)
 	}
 	_ = w.tell(ctx, event{in: &node.SetReadOnly{Reason: reason, On: full}}) // fails only when the node stops.
 }
 
-// reserveGauge is the gauge at which deletions stop too: at three quarters of the space that writes need, well before
-// the store itself stops at half of it. The configuration's check ensures that the watermark is above zero.
+// reserveGauge is the gauge at which deletions stop too, unless the journal has room for them: at three quarters of the
+// space that writes need, well before the store itself stops at half of it. The configuration's check ensures that the
+// watermark is above zero.
 func (h *Host) reserveGauge() *badgerstore.Gauge {
 	low := uint64(h.cfg.Disk.LowWatermark)
 	gauge, err := badgerstore.NewGauge(badgerstore.Watermarks{FullBelow: low / 4 * 3, FreeFrom: low})

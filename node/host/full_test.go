@@ -2,10 +2,12 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,9 +54,9 @@ func takeAll(t *testing.T, name string) {
 	}
 }
 
-// A node is started again on a disk that others have filled. While the space that it has kept lasts it reads and
-// deletes; when others have taken that as well, it reads; and each write is refused at once and for certain. When there
-// is room it writes again, without a restart.
+// A node is started again on a disk that others have filled. It reads and deletes, also when others have taken the
+// space that it has kept: then its journal has room for the deletions. Each other write is refused at once and for
+// certain, and so are deletions when the journal is full. When there is room it writes again, without a restart.
 func TestARestartOnAFullDisk(t *testing.T) {
 	mnt := ownDisk(t, 600<<20)
 	o := testOptions(testConfig(t))
@@ -85,10 +87,21 @@ func TestARestartOnAFullDisk(t *testing.T) {
 	require.Equal(t, http.StatusOK, code, body)
 	require.Equal(t, node.CodeNotFound, do(t, h, node.OpGet, "b", "").Code)
 	refused(node.OpPut, "a")
+	require.Equal(t, node.CodeOK, do(t, h, node.OpDelete, "a", "").Code, "it was refused")
+	require.Equal(t, node.CodeNotFound, do(t, h, node.OpGet, "a", "").Code)
+	long := strings.Repeat(strings.Repeat("p", 200)+"/", 5)
+	for i := 0; do(t, h, node.OpDelete, fmt.Sprint(long, i), "").Code == node.CodeOK; i++ {
+		require.Less(t, i, 100_000, "the journal has no end")
+	}
 	refused(node.OpDelete, "a")
+	require.Equal(t, node.CodeNotFound, do(t, h, node.OpGet, "a", "").Code)
+	stopHost(t, h)
+	h = startHost(t, o)
+	require.Equal(t, node.CodeNotFound, do(t, h, node.OpGet, "a", "").Code, "what was deleted stays deleted")
+	refused(node.OpPut, "a")
 
 	require.NoError(t, os.Remove(filepath.Join(mnt, "taken")))
-	require.Eventually(t, func() bool { return do(t, h, node.OpPut, "a", "3").Code == node.CodeOK }, patience,
+	require.Eventually(t, func() bool { return do(t, h, node.OpPut, "a", "3").Code == node.CodeCreated }, patience,
 		20*time.Millisecond)
 	stopHost(t, h)
 	h = startHost(t, o)

@@ -77,8 +77,9 @@ type Host struct {
 	datagramsDropped  atomic.Uint64
 	datagramsReplayed atomic.Uint64
 	free              func(dir string) (uint64, error)
-	writeRoom         uint64      // free bytes below which the store takes no write.
-	refuses           func() bool // whether the store takes none at the moment, and is asked again and again.
+	fits              func(bytes int) bool // whether the store takes so many bytes, however full the disk is.
+	writeRoom         uint64               // free bytes below which the store takes no write.
+	refuses           func() bool          // whether the store takes none at the moment, and is asked again and again.
 	scrub             *badgerstore.Scrub
 
 	warnings atomic.Pointer[[]string]     // of the lookout.

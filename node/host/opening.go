@@ -54,11 +54,11 @@ func (h *Host) openStore(ctx context.Context, version string) (*diskWatch, error
 	h.store = opened
 	h.decideBy(slot.NewElectorate(nil)) // the core sets the real one before reads are served.
 	h.writeRoom = o.Base.FreeBytesMin
-	h.free = badgerstore.Lately(o.Base.FreeBytes)
+	h.free, h.fits = badgerstore.Lately(o.Base.FreeBytes), opened.Fits
 	return &diskWatch{
 		dir: h.cfg.DataDir, free: badgerstore.FreeBytes, gauge: gauge, logger: h.logger,
 		interval: h.cfg.Disk.CheckInterval, reserve: h.reserveGauge(),
-		ballast: opened.KeepBallast, owed: opened.BallastOwed,
+		ballast: opened.KeepBallast, owed: opened.BallastOwed, deletes: h.deletable,
 	}, nil
 }
 

@@ -80,14 +80,15 @@ func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 const diskSlack = 2 << 20
 
 // diskFull refuses a write for which the store would find no room, or behind one that it has refused: once the core
-// has it, the store can only try again and again, and the caller gets the outcome unknown in the end. nil: there is
-// room, or r is a read.
+// has it, the store can only try again and again, and the caller gets the outcome unknown in the end. A deletion may
+// wait in the journal for room elsewhere. nil: there is room, or c is a read.
 func (h *Host) diskFull(c *call) *node.Response {
 	if c.request.Op == node.OpGet {
 		return nil
 	}
 	free, err := h.free(h.cfg.DataDir)
-	roomy := err != nil || free >= h.writeRoom+uint64(h.admission.held()+c.bytes())+diskSlack
+	bytes := h.admission.held() + c.bytes() + diskSlack
+	roomy := err != nil || free >= h.writeRoom+uint64(bytes) || c.request.Op == node.OpDelete && h.fits(bytes)
 	if roomy && !h.refuses() {
 		return nil
 	}
@@ -98,6 +99,9 @@ func (h *Host) diskFull(c *call) *node.Response {
 			h.cfg.DataDir, free, h.writeRoom),
 	}
 }
+
+// deletable reports whether the store takes a deletion, however full the disk is.
+func (h *Host) deletable() bool { return h.fits(h.admission.held() + diskSlack) }
 
 // View answers eventual reads and listings beside the loop.
 func (h *Host) View() *node.View { return h.view.Load() }

@@ -139,11 +139,13 @@ func TestANearlyFullDiskMakesTheNodeReadOnly(t *testing.T) {
 	require.NoError(t, err)
 	var blind error
 	var owed uint64
+	journal := false // has room for deletions.
 	w := &diskWatch{
 		free:  func(string) (uint64, error) { return free.Load(), blind },
 		gauge: gauge, reserve: reserve, logger: slog.New(slog.DiscardHandler), interval: time.Millisecond,
 		tell:    h.loop.post,
 		ballast: func() error { return nil }, owed: func() uint64 { return owed },
+		deletes: func() bool { return journal },
 	}
 	mode := func(left uint64) node.Mode {
 		free.Store(left)
@@ -158,6 +160,13 @@ func TestANearlyFullDiskMakesTheNodeReadOnly(t *testing.T) {
 	require.Equal(t, node.CodeOK, do(t, h, node.OpDelete, "a", "").Code, "there is a reserve for deletions")
 	require.Equal(t, node.ModeReadOnly, mode(74))
 	require.Equal(t, node.CodeDiskFull, do(t, h, node.OpDelete, "a", "").Code, "which ends, too")
+	journal = true
+	require.Equal(t, node.ModeReadOnly, mode(0))
+	require.Equal(t, node.CodeOK, do(t, h, node.OpDelete, "a", "").Code, "they wait in the journal")
+	require.Equal(t, node.CodeDiskFull, do(t, h, node.OpPut, "a", "b").Code)
+	journal = false
+	require.Equal(t, node.ModeReadOnly, mode(74))
+	require.Equal(t, node.CodeDiskFull, do(t, h, node.OpDelete, "a", "").Code)
 	require.Equal(t, node.ModeReadOnly, mode(100))
 	require.Equal(t, node.CodeOK, do(t, h, node.OpDelete, "a", "").Code)
 	require.Equal(t, node.ModeReadOnly, mode(199), "it does not change its mind at once")

@@ -54,6 +54,15 @@ func (s *Store) Write(changes []node.Change) error {
 	return nil
 }
 
+// Fits reports whether Write takes a batch of so many bytes also when the disk is full: the journal has the blocks for
+// it, and the flushing is not behind.
+func (s *Store) Fits(bytes int) bool {
+	s.mu.RLock()
+	behind := s.unwritable() != nil || s.tooFarBehind()
+	s.mu.RUnlock()
+	return !behind && s.journal.Fits(int64(bytes))
+}
+
 // Sync makes the batches durable that were written before it began, and shows them to readers.
 func (s *Store) Sync() error {
 	if err := s.writable(); err != nil {
