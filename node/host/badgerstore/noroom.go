@@ -18,43 +18,41 @@ import (
 
 // noRoom is what a store needs that is open to be read alone. The store's mu guards it.
 type noRoom struct {
-	why    error
 	whole  *wholeness
 	marker folderMarker
 	lock   *os.File // the folder, locked: Badger's own lock lets other readers in.
 }
 
-// openToRead opens a store on a disk without room.
-func openToRead(o *Options, b *ballast, whole *wholeness, marker *folderMarker, why error) (s *Store, err error) {
+// openToRead opens Badger to be read alone, on a disk without room. why is what is said of it.
+func (s *Store) openToRead(whole *wholeness, marker *folderMarker, why error) error {
+	o := &s.opts
 	if !marker.current() { // there is nothing to read yet, or the folder has to become one of the current format.
-		return nil, why
+		return why
 	}
-	if err := endLogs(o.Dir); err != nil {
-		return nil, err
+	if err := errors.Join(dropEmpty(o.Dir), endLogs(o.Dir)); err != nil {
+		return err
 	}
 	lock, err := os.Open(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(lockedError(o.Dir), lock.Close())
+		return errors.Join(lockedError(o.Dir), lock.Close())
 	}
 	options := o.badger()
 	options.ReadOnly, options.BypassLockGuard = true, true
 	db, err := badger.OpenManaged(options)
 	if err != nil {
-		return nil, errors.Join(Damage(o.Dir, err), lock.Close())
+		return errors.Join(Damage(o.Dir, err), lock.Close())
 	}
-	s = &Store{opts: *o, log: o.Logger, db: db, ballast: b, end: make(chan struct{})}
-	s.noRoom = &noRoom{why: why, whole: whole, marker: *marker, lock: lock}
+	s.db = db
+	s.noRoom = &noRoom{whole: whole, marker: *marker, lock: lock}
 	if err := s.readable(); err != nil {
-		return nil, errors.Join(err, db.Close(), lock.Close())
+		return errors.Join(err, db.Close(), lock.Close())
 	}
-	s.scrub = newTableScrub(s, whole.checked)
-	s.beside.Go(func() { b.guard(s.end) })
 	o.Logger.Warn("the disk is full: the store is opened to be read, and takes writes when there is room", "dir", o.Dir,
 		"error", why)
-	return s, nil
+	return nil
 }
 
 // readable checks that the store is what the marker promises. A batch that a crash had cut short is gone: the logs
@@ -70,7 +68,8 @@ func (s *Store) readable() error {
 	return err
 }
 
-// openFully opens Badger as usual once there is room.
+// openFully opens Badger as usual once there is room. If others have taken that room meanwhile, Badger is opened to be
+// read again, and the error wraps ErrDiskFull.
 func (s *Store) openFully() error {
 	if err := s.ballast.roomToOpen(); err != nil {
 		return err
@@ -87,6 +86,12 @@ func (s *Store) openFully() error {
 	err := errors.Join(s.db.Close(), n.lock.Close())
 	if err == nil {
 		err = s.openBadger(n.whole, &n.marker)
+	}
+	if errors.Is(err, ErrDiskFull) {
+		full := err
+		if err = s.openToRead(n.whole, &n.marker, full); err == nil {
+			return full
+		}
 	}
 	if err != nil { // there is nothing left to read from.
 		s.closed = true

@@ -38,18 +38,22 @@ func open(ctx context.Context, o Options, commit commitFunc) (*Store, error) {
 		}
 		return nil, Damage(o.Dir, err)
 	}
-	if full != nil {
-		s, err := openToRead(&o, b, whole, &marker, full)
-		if err == nil {
-			s.writer.commit = commit
-		}
-		return s, err
-	}
 	s := &Store{opts: o, log: o.Logger, ballast: b, end: make(chan struct{})}
 	s.writer.commit = commit
 	s.scrub = newTableScrub(s, whole.checked)
-	if err := s.openBadger(whole, &marker); err != nil {
-		return nil, err
+	if full == nil {
+		if err := s.openBadger(whole, &marker); errors.Is(err, ErrDiskFull) {
+			full = err // others have taken the room meanwhile.
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if full != nil {
+		if err := s.openToRead(whole, &marker, full); err != nil {
+			return nil, err
+		}
+		s.beside.Go(func() { b.guard(s.end) })
+		return s, nil
 	}
 	if err := s.KeepBallast(); err != nil {
 		o.Logger.Warn("no space is kept for a full disk", "error", err)
@@ -70,6 +74,7 @@ func (s *Store) openBadger(whole *wholeness, marker *folderMarker) error {
 	stores.Store(filepath.Clean(o.Dir), s) // Badger makes tables from now on.
 	db, err := badger.OpenManaged(o.badger())
 	if err != nil {
+		stores.Delete(filepath.Clean(o.Dir))
 		if locked := checkUnlocked(o.Dir); errors.Is(locked, ErrLocked) {
 			return locked
 		}

@@ -181,3 +181,47 @@ func TestATableThatIsNotSynced(t *testing.T) {
 	require.Equal(t, "v", string(got))
 	_ = s.Close()
 }
+
+// Others take the room that there was just when Badger is opened for writing: the store is open to be read, and takes
+// writes when there is room.
+func TestADiskThatIsFullWhenBadgerOpens(t *testing.T) {
+	mnt := ownDisk(t, 192<<20)
+	o := testOptions(filepath.Join(mnt, "data"))
+	o.BallastBytes = 0
+	roomy := uint64(1 << 30) // what was free when the store asked.
+	o.FreeBytes = func(string) (uint64, error) { return roomy, nil }
+	s, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, s.Apply([]node.Change{put("k", "v")}))
+	require.NoError(t, s.Close())
+	reads := func() {
+		t.Helper()
+		got, found, err := s.Get("k")
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, "v", string(got))
+	}
+	taken := filepath.Join(mnt, "taken")
+	takeAllBut(t, taken, 0)
+	for range 2 {
+		s, err = Open(t.Context(), o)
+		require.NoError(t, err, "it did not start")
+		for range 3 {
+			require.True(t, s.readOnly())
+			reads()
+			require.ErrorIs(t, s.Apply([]node.Change{put("k", "w")}), ErrDiskFull, "it ended")
+		}
+		require.NoError(t, s.Close())
+	}
+	s, err = Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(taken))
+	require.NoError(t, s.Apply([]node.Change{put("j", "w")}))
+	require.False(t, s.readOnly())
+	reads()
+	require.NoError(t, s.Close())
+	s, err = Open(t.Context(), o)
+	require.NoError(t, err)
+	require.Len(t, content(t, s), 2)
+	require.NoError(t, s.Close())
+}
