@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -310,4 +311,32 @@ func TestOutbidBeforeTheAcceptIsNotUnknown(t *testing.T) {
 	require.Equal(t, []uint64{1, 1, 0}, []uint64{c.RoundsRetried, c.RoundAccepts, c.RoundsUnknown})
 	b.run(time.Minute, b.same)
 	require.Equal(t, "first", b.shows(2, "a"))
+}
+
+// What one voter has accepted shows there before it is agreed on. If the others agree on the former record meanwhile,
+// under a higher ballot, that one shows there again: docs/explanation/consistency.md says so, and the simulator's check
+// of sessions allows it.
+func TestAProposalIsTakenBack(t *testing.T) {
+	b := founded(t, 3)
+	b.cut = func(_, to string) bool { return to == "n3" }
+	old := b.linear(0, contract.OpPut, "a", "old", always)
+	b.run(5*time.Second, func() bool { _, ok := b.machine[0].replies[old]; return ok })
+	require.Equal(t, contract.CodeCreated, b.machine[0].replies[old].Code)
+	lost := []wire.Kind{wire.KindAccept, wire.KindAcceptDirect, wire.KindReplicate}
+	b.lose = func(_ string, s contract.Send) bool {
+		return s.Transport == contract.TransportFrame && slices.Contains(lost, wire.Kind(s.Data[1]))
+	}
+	b.linear(0, contract.OpPut, "a", "new", always)
+	b.run(5*time.Second, func() bool { return b.shows(0, "a") == "new" })
+	require.Equal(t, "new", b.shows(0, "a"))
+	b.crash(0)
+	b.lose, b.cut = nil, nil
+	read := b.linear(1, contract.OpGet, "a", "", always)
+	b.run(5*time.Second, func() bool { _, ok := b.machine[1].replies[read]; return ok })
+	require.Equal(t, "old", string(b.machine[1].replies[read].Record.Value), b.machine[1].replies[read].Detail)
+	b.start(0)
+	require.Equal(t, "new", b.shows(0, "a"))
+	b.run(time.Minute, b.same)
+	require.Equal(t, "old", b.shows(0, "a"))
+	require.Equal(t, "old", b.shows(2, "a"))
 }

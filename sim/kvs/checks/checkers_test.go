@@ -237,6 +237,47 @@ func TestSessionsFollowDisks(t *testing.T) {
 	requireBroken(t, show(1, 4), promiseSession, "after")
 }
 
+// What was proposed and is not agreed yet may be shown, and taken back under a higher ballot: then the version before
+// it counts. What was acknowledged is not taken back, and neither is what no higher ballot has replaced.
+func TestAProposalMayBeTakenBack(t *testing.T) {
+	w := bare(t)
+	c := newSessionCheck(w)
+	at := func(ts uint64) node.Version { return node.Version{TS: node.Timestamp(ts), UUID: node.UUID{byte(ts)}} }
+	accept := func(ballot, ts uint64) {
+		v := at(ts)
+		w.Disks.Stored(1, "a", &node.Slot{Consensus: &node.Consensus{
+			Ballot: node.Ballot{Epoch: 1, TS: node.Timestamp(ballot)}, Record: node.Record{TS: v.TS, UUID: v.UUID},
+		}})
+	}
+	show := func(ts uint64) []sim.Violation {
+		w.TakeViolations()
+		c.shows(1, "a", at(ts))
+		return w.Violations()
+	}
+	accept(3, 3)
+	require.Empty(t, show(3))
+	first := w.Ledger.Begin("a", false, "v3", []byte("v3"), 1, 1)
+	w.Ledger.Acknowledge(first, at(3), 7)
+	accept(9, 9)
+	require.Empty(t, show(9))
+	requireBroken(t, show(3), promiseSession, "after") // nothing has replaced it.
+	accept(11, 3)
+	require.Empty(t, show(3), "another proposer has made the former version stand")
+	requireBroken(t, show(2), promiseSession, "after") // what was agreed on stays.
+
+	accept(12, 12)
+	require.Empty(t, show(12))
+	accept(14, 14)
+	require.Empty(t, show(14))
+	accept(15, 3)
+	require.Empty(t, show(3), "two proposals, one after the other")
+	accept(16, 16)
+	require.Empty(t, show(16))
+	w.Ledger.Acknowledge(w.Ledger.Begin("a", false, "v16", []byte("v16"), 1, 1), at(16), 7)
+	accept(18, 3)
+	requireBroken(t, show(3), promiseSession, "after") // it was acknowledged.
+}
+
 func TestListingFires(t *testing.T) {
 	store := memstore.New()
 	for i, path := range []string{"a", "a/b", "a/c/d", "b"} {

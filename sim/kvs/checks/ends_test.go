@@ -97,7 +97,7 @@ func TestTooEarlyEndIsFound(t *testing.T) {
 func TestVanishedValueIsFound(t *testing.T) {
 	w, _ := lived(t)
 	c := newSessionCheck(w.World)
-	c.shown[1]["p"] = node.Version{TS: 9}
+	c.shown[1]["p"] = shownHighest{Version: node.Version{TS: 9}}
 	w.Disks.Ended[1]["p"] = slot.Of(&node.Record{TS: 8, UUID: node.UUID{1}, Tombstone: true})
 	c.shows(1, "p", node.Version{})
 	requireBroken(t, w.Violations(), promiseSession, "after")
