@@ -47,8 +47,8 @@ func (a *app) sayWhatIsMissing(reports []daemon.Report, away []unreachable) {
 			"members remove %s", m.Name, m.Address, m.by, m.Name)
 	}
 	for _, r := range reports {
-		if r.Answers && !r.Health.Ready && len(r.Health.Reasons) > 0 && r.Health.Mode != daemon.ModeStarting &&
-			r.Health.Bootstrap == nil {
+		stands := r.Health.Bootstrap == nil || r.Health.Bootstrap.Phase == "waiting" // or else the table says more.
+		if r.Answers && !r.Health.Ready && len(r.Health.Reasons) > 0 && r.Health.Mode != daemon.ModeStarting && stands {
 			a.say("%s is not ready: %s", r.Name, strings.Join(r.Health.Reasons, "; "))
 			continue
 		}

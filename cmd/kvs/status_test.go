@@ -112,6 +112,22 @@ func TestUnreachableMembers(t *testing.T) {
 	require.Equal(t, "node4", got[1].Name)
 }
 
+// A node that waits for members that it has never met says so, and why: the table shows "(waiting)" alone.
+func TestStatusOfANodeThatWaits(t *testing.T) {
+	b := newBench(t)
+	r := daemon.Report{Name: "node1", State: daemon.StateRunning, Answers: true, Health: daemon.Health{
+		Mode: "normal", Reasons: []string{"1 of 3 expected members, the cluster is not founded", "seed a:1: silent"},
+		Bootstrap: &daemon.Bootstrap{Phase: "waiting"}, Warnings: []string{"seed a:1: silent"},
+	}}
+	b.app.sayWhatIsMissing([]daemon.Report{r}, nil)
+	require.Equal(t, "node1 is not ready: 1 of 3 expected members, the cluster is not founded; seed a:1: silent\n",
+		b.err.String())
+	b = newBench(t)
+	r.Health.Bootstrap.Phase = "pulling"
+	b.app.sayWhatIsMissing([]daemon.Report{r}, nil)
+	require.Equal(t, "node1: seed a:1: silent\n", b.err.String())
+}
+
 func TestStatusOfNothing(t *testing.T) {
 	b := newBench(t)
 	require.EqualValues(t, exitNotRunning, execute(b.app, []string{"status"}))
