@@ -24,7 +24,7 @@ FUZZTIME ?= 20s
 # from the cache, which does not know that tests build kvs themselves.
 REALTIME := ^kvs/(chaos|cmd|integration_test|node/(client|daemon|host)|scenarios/live)(/|$$)
 
-.PHONY: help build run stop test disk storm integration check lint sim soak traces mutants bench bench-store gossip fuzz release release-check clean
+.PHONY: help build run stop test console disk storm integration check lint sim soak traces mutants bench bench-store gossip fuzz release release-check clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -57,6 +57,7 @@ test: check ## Everything: format, vet, race tests, the daemon by shell, simulat
 	@$(MAKE) --no-print-directory build
 	$(MAKE) --no-print-directory -C sim/examples/raft test
 	cd deploy/check && $(GO) test -count=1 ./...
+	@$(MAKE) --no-print-directory console
 	integration_test/integration_test.sh
 	$(BIN)/kvsim soak --seeds 1..40 --scenario swarm --verify --jobs $(JOBS)
 	$(BIN)/kvsim soak --seeds walk --scenario crash-at-every-persist --duration 3s --jobs $(JOBS)
@@ -73,6 +74,10 @@ storm: build ## Attack real processes with everything at once: make storm [SEED=
 
 integration: ## Real clusters in Docker containers: faults, kill -9 storms, rolling restarts. Needs root and iptables. SECURE=1: all with TLS and tokens.
 	KVS_REQUIRE_DOCKER=1 KVS_TEST_SECURE=$(SECURE) $(GO) test -count=1 -timeout 10m -v ./chaos/docker ./integration_test
+
+console: build ## The web console in a real browser, with pictures in out/console. Needs chromium.
+	cd integration_test/console && KVS_PROGRAM=$(CURDIR)/$(BIN)/kvs KVS_CONSOLE_PICTURES=$(CURDIR)/out/console $(GO) test -count=1 -v ./... | \
+		{ grep -vE '^=== ' || true; }; exit $${PIPESTATUS[0]}
 
 check: ## Format, vet and the architecture test: quick.
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not formatted (run gofmt -w):"; echo "$$bad"; exit 1; fi

@@ -79,7 +79,7 @@ var rooms = []room{
 	// machines alone.
 	{dir: "node/step/steptest", local: []string{"node/*", "sim/memstore"}, others: []string{testify}},
 	{dir: "node/storetest", local: []string{"node", "node/slot"}, others: []string{testify}},
-	{dir: "node/api", local: []string{"node"}},
+	{dir: "node/api", local: []string{"node"}}, {dir: "node/diagnosis", local: []string{"node/api"}},
 	{dir: "node/client", local: []string{"node", "node/slot", "node/api"}},
 	{dir: "node/client/clienttest", local: []string{"chaos/process"}}, // real nodes, for tests and examples.
 	// hlc: timestamps of versions become tokens.
@@ -115,6 +115,10 @@ var rooms = []room{
 	{dir: "node/host/listing", local: []string{"node", "node/host/access"}},
 	{dir: "node/host/rest/etags"}, {dir: "node/host/rest/ranges"}, // headers: the standard library alone.
 	{dir: "node/host/rest/browsers", local: []string{"node/api"}, others: []string{"github.com/gofiber/fiber/v2"}},
+	{dir: "node/host/rest/console", local: []string{"node/host/rest/etags"},
+		others: []string{"github.com/gofiber/fiber/v2"}},
+	{dir: "node/host/rest/overview", local: []string{"node/api", "node/diagnosis", "node/host/rest/forwarding"},
+		others: []string{"github.com/gofiber/fiber/v2"}},
 	{dir: "node/host/rest/forwarding", local: []string{"node/api"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/rest/documents", local: []string{"node", "node/api", "node/swim"}},
@@ -122,7 +126,8 @@ var rooms = []room{
 	{dir: "node/host/watching", local: []string{"node", "node/api", "node/watch"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
 		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing", "node/host/logging",
-		"node/host/profiling", "node/host/rest/batches", "node/host/rest/documents", "node/host/rest/etags",
+		"node/host/profiling", "node/host/rest/batches", "node/host/rest/console", "node/host/rest/documents",
+		"node/host/rest/etags", "node/host/rest/overview",
 		"node/host/rest/browsers", "node/host/rest/forwarding", "node/host/rest/ranges", "node/host/watching",
 		"node/watch"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
@@ -204,6 +209,7 @@ var rooms = []room{
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/exit", pure: true},
 	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "cmd/version", "node/api", "node/client", "node/daemon",
+		"node/diagnosis",
 		"node/host/certs", "node/host/config"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/supervisor", others: []string{"github.com/coreos/go-systemd/v22/daemon"}},
 	{dir: "node/host/profiling"},

@@ -41,8 +41,8 @@ import urllib.parse
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 __all__ = [
-    "EVENTUAL", "QUORUM", "LINEARIZABLE", "NOT_APPLIED", "UNKNOWN", "Client", "Value", "Written", "Entry", "Error",
-    "NotFound", "PreconditionFailed", "NotAllowed", "BadRequest", "Unavailable", "new_key",
+    "EVENTUAL", "QUORUM", "LINEARIZABLE", "NOT_APPLIED", "UNKNOWN", "Client", "Value", "Written", "Entry", "Operation",
+    "Result", "Event", "Error", "NotFound", "PreconditionFailed", "NotAllowed", "BadRequest", "Unavailable", "new_key",
 ]
 
 EVENTUAL, QUORUM, LINEARIZABLE = "eventual", "quorum", "linearizable"
@@ -184,11 +184,97 @@ def _entry(e: Mapping[str, Any]) -> Entry:
     >>> _entry({"path": "a/b", "name": "b", "bytes": 2, "value_base64": "AP8="}).body
     b'\\x00\\xff'
     """
-    body = e["value"].encode("utf-8") if "value" in e else None
-    if "value_base64" in e:
-        body = base64.b64decode(e["value_base64"])
     return Entry(e["path"], e["name"], e.get("directory", False), e.get("etag", ""), e.get("timestamp", ""),
-                 e.get("content_type", ""), e.get("bytes"), e.get("expires", ""), body)
+                 e.get("content_type", ""), e.get("bytes"), e.get("expires", ""), _body(e))
+
+
+def _body(e: Mapping[str, Any]) -> Optional[bytes]:
+    """
+    >>> _body({"value": "ü"}), _body({"value_base64": "AP8="}), _body({})
+    (b'\\xc3\\xbc', b'\\x00\\xff', None)
+    """
+    if "value_base64" in e:
+        return base64.b64decode(e["value_base64"])
+    return e["value"].encode("utf-8") if "value" in e else None
+
+
+OPERATIONS_MAX = 128  # of a batch.
+
+
+class Operation:
+    """One operation of a batch: see `Client.batch`. Make it with get, put or delete, whose arguments are those of the
+    client's methods.
+
+    >>> Operation.put("a", "x", if_absent=True).document["if_none_match"]
+    ['*']
+    """
+
+    def __init__(self, document: Dict[str, Any]) -> None:
+        self.document = document  # as the REST API has it.
+
+    @classmethod
+    def get(cls, path: str, *, level: Optional[str] = None) -> "Operation":
+        """Read a value."""
+        return cls._of("get", path, level, None, False, "")
+
+    @classmethod
+    def put(cls, path: str, body: Union[bytes, bytearray, memoryview, str], *, level: Optional[str] = None,
+            content_type: Optional[str] = None, ttl: Union[int, str, None] = None,
+            if_match: Union[str, Sequence[str], None] = None, if_absent: bool = False, key: str = "") -> "Operation":
+        """Write a value."""
+        made = cls._of("put", path, level, if_match, if_absent, key)
+        data, made.document["content_type"] = _as_bytes(body, content_type)
+        made.document["value_base64"] = base64.b64encode(data).decode("ascii")
+        if ttl is not None:
+            made.document["ttl"] = str(ttl)
+        return made
+
+    @classmethod
+    def delete(cls, path: str, *, level: Optional[str] = None, if_match: Union[str, Sequence[str], None] = None,
+               key: str = "") -> "Operation":
+        """Delete a value."""
+        return cls._of("delete", path, level, if_match, False, key)
+
+    @classmethod
+    def _of(cls, op: str, path: str, level: Optional[str], if_match: Union[str, Sequence[str], None], if_absent: bool,
+            key: str) -> "Operation":
+        _check_path(path, False)
+        _condition(if_match, if_absent)  # refuses what makes no sense.
+        document: Dict[str, Any] = {"op": op, "path": path}
+        if level is not None:
+            document["consistency"] = level
+        if if_match is not None:
+            document["if_match"] = [if_match] if isinstance(if_match, str) else list(if_match)
+        if if_absent:
+            document["if_none_match"] = ["*"]
+        if key:
+            document["idempotency_key"] = key
+        return cls(document)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one operation of a batch: one of value, written and error is there."""
+
+    operation: Operation
+    value: Optional[Value] = None  # of a get.
+    written: Optional[Written] = None  # of a put or delete.
+    error: Optional[Error] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One event of a watch: see `Client.watch`."""
+
+    kind: str  # "put", "delete", "snapshot-begin", "snapshot-end", or "bookmark" (nothing has happened).
+    token: str  # to go on after this event with `since`.
+    path: str = ""  # of a put or delete, like what follows.
+    etag: str = ""
+    timestamp: str = ""
+    content_type: str = ""
+    bytes: Optional[int] = None
+    expires: str = ""
+    body: Optional[Bytes] = None  # the value, if the watch was asked for values.
 
 
 def new_key() -> str:
@@ -442,6 +528,78 @@ class Client:
             if page["next"] <= after:
                 raise Error(f"GET {directory or '/'}", UNREACHABLE, "the server goes round in circles")
             after = page["next"]
+
+    def batch(self, operations: Sequence[Operation]) -> List[Result]:
+        """Send up to 128 operations at once. There is a result for each, in their order.
+
+        A batch is not atomic: each operation succeeds or fails alone, and those of different paths run at the same time.
+        An Error that is raised means that there are no results; its outcome says whether operations may have happened.
+        A batch is tried again after an unknown outcome only if each of its writes has an idempotency key.
+        """
+        if not 1 <= len(operations) <= OPERATIONS_MAX:
+            raise ValueError(f"{len(operations)} operations: a batch has 1 to {OPERATIONS_MAX}")
+        writes = [o.document for o in operations if o.document["op"] != "get"]
+        body = json.dumps([o.document for o in operations]).encode("utf-8")
+        request = _Request("POST", "/batch", f"batch of {len(operations)}", write=bool(writes), body=body,
+                           headers={"Content-Type": "application/json"},
+                           keyed=all("idempotency_key" in w for w in writes))
+        answer = self._do(request)
+        try:
+            results = json.loads(answer.body)["results"]
+            if len(results) != len(operations):
+                raise ValueError(f"{len(results)} results for {len(operations)} operations")
+            return [self._result(o, r, answer.node) for o, r in zip(operations, results)]
+        except (ValueError, KeyError, TypeError) as e:
+            raise Error(request.operation, UNREACHABLE, f"the answer is not the JSON that this client expects: {e}",
+                        status=answer.status, outcome=UNKNOWN if writes else "") from e
+
+    @staticmethod
+    def _result(operation: Operation, r: Mapping[str, Any], node: str) -> Result:
+        op, path, problem = operation.document["op"], operation.document["path"], r.get("problem")
+        if problem is not None:
+            outcome = (problem.get("outcome") or UNKNOWN) if op != "get" else ""
+            retryable = bool(problem.get("retryable"))
+            return Result(operation, error=_class_of(problem["code"], r["status"], retryable)(
+                f"{op} {path}", problem["code"], problem.get("detail", ""), status=r["status"], outcome=outcome,
+                retryable=retryable, retry_after=float(problem.get("retry_after", 0)), etag=r.get("etag", "")))
+        level, timestamp, etag = r.get("consistency", ""), r.get("timestamp", ""), r.get("etag", "")
+        if op == "get":
+            return Result(operation, value=Value(path, _body(r) or b"", r.get("content_type", ""), etag, timestamp, level,
+                                                 node, r.get("expires", "")))
+        return Result(operation, written=Written(path, r["status"] == 201, etag, timestamp, level, node))
+
+    def watch(self, target: str = "", *, since: str = "", values: bool = False) -> Iterator[Event]:
+        """Watch everything below a directory, which ends in a slash ("" is everything), or one path, until the caller stops.
+
+        First comes a snapshot: a put of each value between "snapshot-begin" and "snapshot-end"; what was known before and
+        is not in it is gone. Then come puts and deletes as they happen. `since`: the token of an event, after which the
+        watch goes on instead. It goes on by itself when a member fails, at another endpoint, which begins with a
+        snapshot. An event may come again. An Error that no further attempt can help ends the watch.
+
+        It asks with long polls, each for half as long as an attempt may take.
+        """
+        if target:
+            _check_path(target, target.endswith("/"))
+        pause = self._delay_min
+        while True:
+            query = {"values": "true"} if values else {}
+            query["watch"] = "true"
+            query["wait"] = f"{int(self._attempt_timeout * 500)}ms"
+            if since:
+                query["since"] = since
+            try:
+                page = self._document(_Request("GET", "/kv/" + _quote(target) + "?" + urllib.parse.urlencode(query),
+                                               "watch of " + (target or "/")))
+            except Unavailable:
+                time.sleep(pause * random.uniform(0.5, 1.0))  # all endpoints have failed several times.
+                pause = min(2 * pause, self._delay_max)
+                continue
+            pause = self._delay_min
+            for event in page["events"]:
+                yield Event(event["event"], event.get("token", ""), event.get("path", ""), event.get("etag", ""),
+                            event.get("timestamp", ""), event.get("content_type", ""), event.get("bytes"),
+                            event.get("expires", ""), _body(event))
+            since = page["token"]
 
     # The cluster, as the JSON documents of the REST API.
 

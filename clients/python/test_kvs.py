@@ -52,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         m.asked += 1
         m.script[min(m.asked, len(m.script)) - 1](self)
 
-    do_GET = do_PUT = do_DELETE = handle_one
+    do_GET = do_PUT = do_DELETE = do_POST = handle_one
 
     def log_message(self, *args):
         pass
@@ -261,6 +261,38 @@ class Pretended(unittest.TestCase):
         m = self.member(lambda h: h.answer(200, json.dumps(circle).encode()))
         self.assertIn("circles", str(self.fails(kvs.Error, lambda: list(self.client(m.endpoint).list()))))
 
+    def test_batch_is_tried_again_when_that_is_safe(self):
+        results = json.dumps({"results": [{"op": "put", "path": "a", "status": 201, "etag": "7-ab"}], "failed": 0}).encode()
+        m = self.member(hang_up, lambda h: h.answer(207, results))
+        got = self.client(m.endpoint).batch([kvs.Operation.put("a", "x", key="k")])
+        self.assertEqual((m.asked, got[0].written.created, got[0].written.etag), (2, True, "7-ab"))
+        m = self.member(hang_up, lambda h: h.answer(207, results))
+        e = self.fails(kvs.Unavailable, lambda: self.client(m.endpoint).batch([kvs.Operation.put("a", "x")]))
+        self.assertEqual((m.asked, e.outcome), (1, kvs.UNKNOWN))
+        m = self.member(lambda h: h.answer(207, results))
+        two = [kvs.Operation.put("a", "x"), kvs.Operation.delete("b")]
+        e = self.fails(kvs.Error, lambda: self.client(m.endpoint).batch(two))
+        self.assertEqual(e.outcome, kvs.UNKNOWN)
+        for wrong in ([], [kvs.Operation.get("a")] * 129):
+            with self.assertRaises(ValueError):
+                self.client(m.endpoint).batch(wrong)
+
+    def test_watch_goes_on_with_its_token(self):
+        def page(token, *events):
+            return lambda h: h.answer(200, json.dumps({"events": events, "token": token, "more": False}).encode())
+
+        m = self.member(page("1", {"event": "snapshot-begin", "token": "0"}, {"event": "snapshot-end", "token": "1"}),
+                        hang_up, page("2", {"event": "put", "path": "a/b", "bytes": 2, "value_base64": "AP8=", "token": "2"}),
+                        refusal(403, "not_allowed", retryable=False))
+        watch = self.client(m.endpoint).watch("a/", values=True)
+        self.assertEqual([next(watch).kind for _ in range(2)], ["snapshot-begin", "snapshot-end"])
+        got = next(watch)
+        self.assertEqual((got.kind, got.path, got.body, got.token), ("put", "a/b", b"\x00\xff", "2"))
+        self.fails(kvs.NotAllowed, lambda: next(watch))
+        targets = [seen[1] for seen in m.seen]
+        self.assertEqual(targets[0], "/kv/a/?values=true&watch=true&wait=15000ms")
+        self.assertEqual([t.partition("&since=")[2] for t in targets], ["", "1", "1", "2"])
+
 
 @unittest.skipUnless(ENDPOINTS, "KVS_TEST_ENDPOINTS names no nodes")
 class RealNodes(unittest.TestCase):
@@ -341,6 +373,40 @@ class RealNodes(unittest.TestCase):
             self.assertEqual(deep[0].etag, store.get(self.at + "a").etag)
             self.assertEqual(list(store.list(self.at, after=self.at + "b/zzz"))[0].name, "ü e")
             self.assertEqual(list(store.list(self.at + "none/")), [])
+
+    def test_batch(self):
+        c = self.store
+        first = c.batch([kvs.Operation.put("batch/a", b"\x00\xff", content_type="image/png", if_absent=True),
+                         kvs.Operation.put("batch/b", "ü", level=kvs.QUORUM, ttl="90m", key=kvs.new_key())])
+        self.assertEqual([(r.error, r.written.created) for r in first], [(None, True)] * 2)
+        got = c.batch([kvs.Operation.get("batch/a", level=kvs.LINEARIZABLE), kvs.Operation.get("batch/b", level=kvs.QUORUM),
+                       kvs.Operation.get("batch/none"), kvs.Operation.put("batch/a", "y", if_absent=True),
+                       kvs.Operation.delete("batch/b", if_match=first[1].written.etag)])
+        self.assertEqual((got[0].value.body, got[0].value.content_type), (b"\x00\xff", "image/png"))
+        self.assertEqual(got[1].value.text, "ü")
+        self.assertTrue(got[1].value.expires)
+        self.assertIsInstance(got[2].error, kvs.NotFound)
+        self.assertIsInstance(got[3].error, kvs.PreconditionFailed)
+        self.assertEqual((got[3].error.outcome, got[3].error.etag), (kvs.NOT_APPLIED, first[0].written.etag))
+        self.assertIsNone(got[4].error)
+
+    def test_watch(self):
+        c = kvs.Client(ENDPOINTS[0])
+        self.addCleanup(c.close)
+        c.put("watched/there", "1")
+        watch = c.watch("watched/", values=True)
+        begin, there, end = next(watch), next(watch), next(watch)
+        self.assertEqual((begin.kind, there.kind, there.path, there.body, end.kind),
+                         ("snapshot-begin", "put", "watched/there", b"1", "snapshot-end"))
+        self.store.put("elsewhere", "x")
+        with kvs.Client(ENDPOINTS[-1]) as other:
+            other.put("watched/new", "2")
+        new = next(e for e in watch if e.kind != "bookmark")
+        self.assertEqual((new.kind, new.path, new.body), ("put", "watched/new", b"2"))
+        c.delete("watched/there")
+        # another watch goes on after an event of this one, with no snapshot.
+        gone = next(e for e in c.watch("watched/", since=new.token) if e.kind != "bookmark")
+        self.assertEqual((gone.kind, gone.path), ("delete", "watched/there"))
 
     def test_compare_and_set_by_threads(self):
         path, failures = self.at + "n", queue.Queue()

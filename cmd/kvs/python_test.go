@@ -70,9 +70,6 @@ var notInPython = map[string]string{
 	"confirm":  "directories are deleted by people",
 	"Range":    "values are at most 8 MiB",
 	"If-Range": "values are at most 8 MiB",
-	"watch":    "a watch is a stream, which the standard library does not read",
-	"since":    "of a watch",
-	"wait":     "of a watch",
 }
 
 // The Python client speaks as the OpenAPI document says: its routes, parameters, headers and members of documents.

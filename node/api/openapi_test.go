@@ -41,6 +41,7 @@ func TestOpenAPISchemasAreTheTypes(t *testing.T) {
 		Member{}, Members{}, Join{}, Keyring{}, KeyringKey{},
 		KeyringChange{}, Tokens{}, Token{}, TokenRule{}, WantedToken{}, NewToken{}, Conflicts{}, Conflict{},
 		Candidate{}, Vote{}, Peer{}, Bootstrap{}, Voters{}, Voter{}, Status{}, Mode{}, WantedMode{},
+		Cluster{}, ClusterMember{}, Finding{},
 		LogLevel{}, Policy{},
 		WantedPolicy{}, Count{}, Deletion{}, BatchOperation{}, BatchResult{}, BatchResults{}, Ready{}, Live{},
 		Starting{}}

@@ -63,6 +63,12 @@ func (c *Client) Status(ctx context.Context) (api.Status, error) {
 		bytesMax: documentBytesMax})
 }
 
+// Cluster returns what all members say of themselves, as one node has asked them, and what follows from it.
+func (c *Client) Cluster(ctx context.Context) (api.Cluster, error) {
+	return document[api.Cluster](ctx, c, &request{method: http.MethodGet, name: "/cluster", target: "/cluster",
+		once: true, bytesMax: documentBytesMax})
+}
+
 // Mode returns the mode of the node.
 func (c *Client) Mode(ctx context.Context) (api.Mode, error) {
 	return document[api.Mode](ctx, c, &request{method: http.MethodGet, name: "/mode", target: "/mode", once: true,

@@ -61,6 +61,7 @@ func newServer(h *Host, version string) (server, error) {
 		MaxClockOffset: h.cfg.MaxClockOffset,
 		Dial:           h.dialMember,
 		CORSOrigins:    h.cfg.CORSOrigins,
+		Console:        h.cfg.Console,
 		ReadTimeout:    h.cfg.Limits.ReadTimeout,
 		IdleTimeout:    h.cfg.Limits.IdleTimeout,
 		Watchers:       h.watchers,

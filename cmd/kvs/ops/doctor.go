@@ -12,43 +12,19 @@ import (
 	"kvs/cmd/kvs/exit"
 	"kvs/node/api"
 	"kvs/node/daemon"
+	"kvs/node/diagnosis"
 	"kvs/node/host/config"
 )
 
-// severity is how bad a finding is.
-type severity string
-
+// Severities, as the checks of this machine use them.
 const (
-	problem severity = "problem" // something does not work, or soon will not.
-	warning severity = "warning" // it works, and is not as it should be.
-	fine    severity = "ok"
+	problem = diagnosis.Problem
+	warning = diagnosis.Warning
+	fine    = diagnosis.Fine
 )
 
-// finding is the result of one check.
-type finding struct {
-	Severity severity `json:"severity"`
-	Subject  string   `json:"subject"` // the name of a node, or "cluster NAME".
-	Check    string   `json:"check"`   // what was looked at, in a word or two.
-	What     string   `json:"what,omitempty"`
-	Do       string   `json:"do,omitempty"` // what helps.
-}
-
-// findings gather, in the order of the checks.
-type findings struct {
-	subject string
-	list    []finding
-}
-
-func (f *findings) add(s severity, check, do, format string, args ...any) {
-	f.list = append(f.list, finding{s, f.subject, check, fmt.Sprintf(format, args...), do})
-}
-
-// wellUnless adds that a check found nothing, if nothing has been added since there were n findings.
-func (f *findings) wellUnless(n int, check string) {
-	if len(f.list) == n {
-		f.list = append(f.list, finding{Severity: fine, Subject: f.subject, Check: check})
-	}
-}
+// findings are those of the machine of a node, and of the node itself.
+type findings struct{ diagnosis.Findings }
 
 func newDoctor(env *Env) *cobra.Command {
 	var output outputFlag
@@ -77,7 +53,7 @@ Exit codes: 0 there is no problem (there may be warnings), 1 there is one, 2 the
 			} else {
 				err = writeFindings(env.Out, list)
 			}
-			if err == nil && slices.ContainsFunc(list, func(f finding) bool { return f.Severity == problem }) {
+			if err == nil && slices.ContainsFunc(list, func(f api.Finding) bool { return f.Severity == problem }) {
 				err = exit.With(exit.Failed, nil)
 			}
 			return err
@@ -88,7 +64,7 @@ Exit codes: 0 there is no problem (there may be warnings), 1 there is one, 2 the
 }
 
 // examine runs all checks.
-func (e *Env) examine(ctx context.Context, args []string) ([]finding, error) {
+func (e *Env) examine(ctx context.Context, args []string) ([]api.Finding, error) {
 	d, err := e.Daemon()
 	if err != nil {
 		return nil, err
@@ -97,11 +73,11 @@ func (e *Env) examine(ctx context.Context, args []string) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []finding
+	var all []api.Finding
 	misspelled := config.MisspelledVariables(e.Environ())
 	for _, name := range slices.Sorted(maps.Keys(misspelled)) {
-		all = append(all, finding{warning, "environment", "variables", name + " sets no key of a configuration",
-			"rename it to " + misspelled[name] + ", or remove it"})
+		all = append(all, api.Finding{Severity: warning, Subject: "environment", Check: "variables",
+			What: name + " sets no key of a configuration", Do: "rename it to " + misspelled[name] + ", or remove it"})
 	}
 	clusters := map[string]*views{}
 	for _, inst := range instances {
@@ -111,13 +87,14 @@ func (e *Env) examine(ctx context.Context, args []string) ([]finding, error) {
 			continue
 		}
 		if clusters[status.Cluster] == nil {
-			clusters[status.Cluster] = &views{by: map[string]*api.Status{}, cfg: cfg}
+			clusters[status.Cluster] = &views{cfg: cfg, Views: diagnosis.Views{
+				By: map[string]*api.Status{}, ExpectedMembers: cfg.ExpectedMembers}}
 		}
-		clusters[status.Cluster].by[status.ID] = status
+		clusters[status.Cluster].By[status.ID] = status
 	}
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
 		e.askMembers(ctx, clusters[name])
-		all = append(all, clusters[name].examine(name)...)
+		all = append(all, clusters[name].Examine(name)...)
 	}
 	return all, nil
 }
@@ -125,54 +102,54 @@ func (e *Env) examine(ctx context.Context, args []string) ([]finding, error) {
 // examineNode checks one node of this machine. Its status is nil when it does not answer.
 func (e *Env) examineNode(
 	ctx context.Context, d *daemon.Daemon, inst daemon.Instance,
-) (_ []finding, status *api.Status, cfg *config.Config) {
-	f := &findings{subject: inst.Name}
+) (_ []api.Finding, status *api.Status, cfg *config.Config) {
+	f := &findings{diagnosis.Findings{Subject: inst.Name}}
 	cfg, err := config.Read(inst.Config)
 	if err != nil {
 		for _, line := range problems(err) {
-			f.add(problem, "configuration", "change it, and run kvs config check "+inst.Config, "%s", line)
+			f.Add(problem, "configuration", "change it, and run kvs config check "+inst.Config, "%s", line)
 		}
-		return f.list, nil, nil
+		return f.List, nil, nil
 	}
-	f.wellUnless(0, "configuration")
+	f.WellUnless(0, "configuration")
 	f.examineDisk(cfg)
 	f.examineLimits()
 	f.examineCertificates(cfg, e.Now())
 	f.examineSeeds(ctx, cfg)
-	n := len(f.list)
+	n := len(f.List)
 	report, err := d.Status(ctx, inst)
 	switch {
 	case err != nil:
-		f.add(problem, "process", "look at the file", "%s", err)
+		f.Add(problem, "process", "look at the file", "%s", err)
 	case report.State == daemon.StateStopped:
-		f.add(problem, "process", "kvs start "+inst.Config, "the node does not run in the background")
+		f.Add(problem, "process", "kvs start "+inst.Config, "the node does not run in the background")
 	case report.State != daemon.StateRunning:
-		f.add(problem, "process", "kvs logs "+inst.Config+" says why; then kvs start "+inst.Config,
+		f.Add(problem, "process", "kvs logs "+inst.Config+" says why; then kvs start "+inst.Config,
 			"the node is %s: %s", report.State, report.Detail)
 	case !report.Record.Serving():
-		f.add(warning, "process", "wait, and look at kvs logs "+inst.Config, "the node is starting")
+		f.Add(warning, "process", "wait, and look at kvs logs "+inst.Config, "the node is starting")
 	}
-	if len(f.list) > n {
-		return f.list, nil, cfg
+	if len(f.List) > n {
+		return f.List, nil, cfg
 	}
-	f.wellUnless(n, "process")
+	f.WellUnless(n, "process")
 	c, err := e.Dial(cfg, report.Record.Address, false)
 	if err == nil {
 		defer c.Close()
 		var st api.Status
 		if st, err = c.Status(ctx); err == nil {
-			f.examineStatus(&st, cfg)
-			return f.list, &st, cfg
+			f.Node(&st, cfg.MaxClockOffset)
+			return f.List, &st, cfg
 		}
 	}
-	f.add(problem, "answers", "kvs logs "+inst.Config+" says what it does",
+	f.Add(problem, "answers", "kvs logs "+inst.Config+" says what it does",
 		"the process runs, and %s does not answer: %s", report.Record.Address, err)
-	return f.list, nil, cfg
+	return f.List, nil, cfg
 }
 
 // writeFindings is for people.
-func writeFindings(w io.Writer, list []finding) error {
-	counts := map[severity]int{}
+func writeFindings(w io.Writer, list []api.Finding) error {
+	counts := map[string]int{}
 	subject := ""
 	for i := range list {
 		f := &list[i]

@@ -9,11 +9,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
-	"kvs/node/api"
 	"kvs/node/host/certs"
 	"kvs/node/host/config"
 )
@@ -27,7 +25,7 @@ const (
 
 // examineDisk looks at the data folder and the file system that it is in.
 func (f *findings) examineDisk(cfg *config.Config) {
-	n := len(f.list)
+	n := len(f.List)
 	dir := cfg.DataDir
 	info, err := os.Stat(dir)
 	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) { // it is made by the first start.
@@ -36,32 +34,32 @@ func (f *findings) examineDisk(cfg *config.Config) {
 	}
 	switch {
 	case err != nil:
-		f.add(problem, "data folder", "give this user the right to read it", "%s", err)
+		f.Add(problem, "data folder", "give this user the right to read it", "%s", err)
 		return
 	case !info.IsDir():
-		f.add(problem, "data folder", "set data_dir to a folder", "%s is a file", dir)
+		f.Add(problem, "data folder", "set data_dir to a folder", "%s is a file", dir)
 		return
 	case syscall.Access(dir, 2) != nil: // W_OK.
-		f.add(problem, "data folder", "give it to the user that runs the node", "this user may not write to %s", dir)
+		f.Add(problem, "data folder", "give it to the user that runs the node", "this user may not write to %s", dir)
 	}
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
-		f.add(warning, "disk", "", "its free space is not known: %s", err)
+		f.Add(warning, "disk", "", "its free space is not known: %s", err)
 		return
 	}
 	free, low := config.Size(st.Bavail*uint64(st.Bsize)), cfg.Disk.LowWatermark
 	switch {
 	case free < low:
-		f.add(problem, "disk", "make room, or move data_dir to a larger disk",
+		f.Add(problem, "disk", "make room, or move data_dir to a larger disk",
 			"%s has %s free, and the node is read-only below %s (disk.low_watermark)", dir, roughly(free), roughly(low))
 	case free < 2*low:
-		f.add(warning, "disk", "make room soon", "%s has %s free, and the node becomes read-only below %s", dir,
+		f.Add(warning, "disk", "make room soon", "%s has %s free, and the node becomes read-only below %s", dir,
 			roughly(free), roughly(low))
 	}
 	if kind := volatileKinds[int64(st.Type)]; kind != "" {
-		f.add(warning, "disk", "set data_dir to a local disk", "%s is on %s", dir, kind)
+		f.Add(warning, "disk", "set data_dir to a local disk", "%s is on %s", dir, kind)
 	}
-	f.wellUnless(n, "data folder and disk")
+	f.WellUnless(n, "data folder and disk")
 }
 
 // roughly is a size for people.
@@ -88,30 +86,30 @@ func (f *findings) examineLimits() {
 	const do = "raise it: LimitNOFILE=65536 in the unit, or ulimit -n 65536"
 	switch {
 	case l.Max < descriptorsLeast:
-		f.add(problem, "open files", do, "a process may open %d files: too few for clients, members and the store",
+		f.Add(problem, "open files", do, "a process may open %d files: too few for clients, members and the store",
 			l.Max)
 	case l.Max < descriptorsAdvised:
-		f.add(warning, "open files", do,
+		f.Add(warning, "open files", do,
 			"a process may open %d files; with less than %d the node takes fewer connections", l.Max,
 			descriptorsAdvised)
 	default:
-		f.wellUnless(len(f.list), "open files")
+		f.WellUnless(len(f.List), "open files")
 	}
 }
 
 // examineCertificates looks at the files of TLS, as the node reads them.
 func (f *findings) examineCertificates(cfg *config.Config, now time.Time) {
-	n := len(f.list)
+	n := len(f.List)
 	if !cfg.TLS.On() {
 		if host, _, err := net.SplitHostPort(cfg.Listen); err == nil && !loopback(host) {
-			f.add(warning, "security", "docs/security.md: kvs init --secure makes what is needed",
+			f.Add(warning, "security", "docs/security.md: kvs init --secure makes what is needed",
 				"the node listens on %s without TLS: each program that reaches it can read and write everything",
 				cfg.Listen)
 		}
 		return
 	}
 	if info, err := os.Stat(cfg.TLS.Key); err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.add(warning, "certificates", "chmod 600 "+cfg.TLS.Key, "others may read the private key %s", cfg.TLS.Key)
+		f.Add(warning, "certificates", "chmod 600 "+cfg.TLS.Key, "others may read the private key %s", cfg.TLS.Key)
 	}
 	for _, file := range []string{cfg.TLS.Cert, cfg.TLS.CA} {
 		content, err := os.ReadFile(file)
@@ -120,22 +118,22 @@ func (f *findings) examineCertificates(cfg *config.Config, now time.Time) {
 			all, err = certs.CertificatesIn(content)
 		}
 		if err != nil {
-			f.add(problem, "certificates", "kvs init --secure and kvs cert make these files", "%s: %s", file, err)
+			f.Add(problem, "certificates", "kvs init --secure and kvs cert make these files", "%s: %s", file, err)
 			continue
 		}
 		for _, c := range all {
 			left := c.NotAfter.Sub(now)
 			switch {
 			case left <= 0:
-				f.add(problem, "certificates", "docs/security.md: renew it, and send SIGHUP",
+				f.Add(problem, "certificates", "docs/security.md: renew it, and send SIGHUP",
 					"%s: %s has ended on %s", file, c.Subject.CommonName, c.NotAfter.UTC().Format(time.DateOnly))
 			case left < certificateNotice:
-				f.add(warning, "certificates", "docs/security.md: renew it, and send SIGHUP", "%s: %s ends on %s", file,
+				f.Add(warning, "certificates", "docs/security.md: renew it, and send SIGHUP", "%s: %s ends on %s", file,
 					c.Subject.CommonName, c.NotAfter.UTC().Format(time.DateOnly))
 			}
 		}
 	}
-	f.wellUnless(n, "certificates")
+	f.WellUnless(n, "certificates")
 }
 
 func loopback(host string) bool {
@@ -145,7 +143,7 @@ func loopback(host string) bool {
 
 // examineSeeds resolves the seeds, and connects to them.
 func (f *findings) examineSeeds(ctx context.Context, cfg *config.Config) {
-	n, answered, others := len(f.list), 0, 0
+	n, answered, others := len(f.List), 0, 0
 	for _, seed := range cfg.Seeds {
 		if seed == cfg.Advertise || seed == cfg.Listen {
 			continue
@@ -157,10 +155,10 @@ func (f *findings) examineSeeds(ctx context.Context, cfg *config.Config) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, dialPatience)
 		if _, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
-			f.add(problem, "seeds", "correct seeds in the configuration, or the name service",
+			f.Add(problem, "seeds", "correct seeds in the configuration, or the name service",
 				"%s does not resolve: %s", seed, err)
 		} else if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", seed); err != nil {
-			f.add(warning, "seeds", "start that node, or open its port (TCP and UDP)", "%s does not answer: %s", seed,
+			f.Add(warning, "seeds", "start that node, or open its port (TCP and UDP)", "%s does not answer: %s", seed,
 				err)
 		} else {
 			answered++
@@ -169,77 +167,9 @@ func (f *findings) examineSeeds(ctx context.Context, cfg *config.Config) {
 		cancel()
 	}
 	if others > 0 && answered == 0 {
-		f.add(problem, "seeds", "one that answers is enough to join", "none of %d answers", others)
+		f.Add(problem, "seeds", "one that answers is enough to join", "none of %d answers", others)
 	}
 	if others > 0 {
-		f.wellUnless(n, "seeds")
+		f.WellUnless(n, "seeds")
 	}
-}
-
-// examineStatus looks at what the node says of itself.
-func (f *findings) examineStatus(st *api.Status, cfg *config.Config) {
-	n := len(f.list)
-	if st.Retired != "" {
-		f.add(problem, "membership", "docs/how-to/replace-a-node.md", "%s", st.Retired)
-	}
-	if st.Clash != "" {
-		f.add(problem, "membership", "stop one of the two, and give it a data folder of its own", "%s", st.Clash)
-	}
-	if st.Mode != "normal" || !st.Ready {
-		s := warning
-		if !st.Ready || st.Mode == "failed" {
-			s = problem
-		}
-		ready := ""
-		if !st.Ready {
-			ready = ", not ready"
-		}
-		f.add(s, "mode", "docs/reference/modes.md says what each reason means", "%s%s: %s", st.Mode, ready,
-			strings.Join(st.Reasons, ", "))
-	}
-	for _, w := range st.Warnings {
-		f.add(warning, "node", "", "%s", w)
-	}
-	f.examineClock(st, cfg)
-	for i := range st.Peers {
-		if p := &st.Peers[i]; p.Dropped > 0 || p.HintsFull > 0 {
-			f.add(warning, "replication", "comparisons bring it over; look again in some minutes",
-				"%d messages for %s were dropped since the start", p.Dropped+p.HintsFull, nameOf(st, p.ID))
-		}
-	}
-	f.wellUnless(n, "state")
-}
-
-// examineClock compares the node's clock with those of its peers.
-func (f *findings) examineClock(st *api.Status, cfg *config.Config) {
-	for i := range st.Peers {
-		p := &st.Peers[i]
-		if p.ClockOffsetMillis == nil {
-			continue
-		}
-		off := time.Duration(max(*p.ClockOffsetMillis, -*p.ClockOffsetMillis)) * time.Millisecond
-		if p.ClockErrorMillis != nil {
-			off -= time.Duration(*p.ClockErrorMillis) * time.Millisecond
-		}
-		s := warning
-		switch {
-		case off > cfg.MaxClockOffset:
-			s = problem
-		case off <= cfg.MaxClockOffset/5:
-			continue
-		}
-		f.add(s, "clock", "repair NTP on the machine whose clock is wrong",
-			"it differs from that of %s by %s; with more than %s (max_clock_offset) against most members a node takes "+
-				"no writes", nameOf(st, p.ID), off, cfg.MaxClockOffset)
-	}
-}
-
-// nameOf is the name of a member, or its ID.
-func nameOf(st *api.Status, id string) string {
-	for i := range st.Members {
-		if st.Members[i].ID == id && st.Members[i].Name != "" {
-			return st.Members[i].Name
-		}
-	}
-	return fmt.Sprintf("member %s", id)
 }

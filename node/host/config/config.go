@@ -45,6 +45,7 @@ type Config struct {
 	Auth               Auth          `yaml:"auth"`
 	AdminListen        string        `yaml:"admin_listen"`
 	CORSOrigins        []string      `yaml:"cors_origins"`
+	Console            bool          `yaml:"console"`
 	Limits             Limits        `yaml:"limits"`
 	Audit              Audit         `yaml:"audit"`
 	Log                Log           `yaml:"log"`
@@ -167,6 +168,7 @@ func Default() Config {
 		ShutdownTimeout:    10 * time.Second,
 		TLS:                TLS{Mode: TLSRequired, MinVersion: TLS13},
 		Auth:               Auth{Mode: AuthOff},
+		Console:            true,
 		Limits: Limits{
 			ConnectionsPerAddress: 1024, BodyBytesMax: 64 << 20, HeaderBytesMax: 16 << 10,
 			Watchers: 10000, ChangesMax: tuning.ChangesMax, ChangesBytesMax: Size(tuning.ChangesBytesMax),

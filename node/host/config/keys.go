@@ -67,6 +67,8 @@ kvs init --secure makes both. Empty: there is no such token, and administrators 
 for monitoring. Empty: nowhere.`},
 	{"cors_origins", `Origins whose scripts may use the API in a browser, such as https://app.example.org; ["*"] is
 every one. They show tokens themselves: cookies and certificates are not sent for them. Default: [], none.`},
+	{"console", `Serve the web console at /ui. The page itself needs no credentials, and shows what a token may see.
+Default: true.`},
 	{"limits", `What clients may take. What goes beyond is refused and counted in kvs_refusals_total.`},
 	{"limits.connections_per_address", `Connections that one client address may have open; further ones are closed.
 Default: 1024; 0 is no limit.`},

@@ -12,6 +12,7 @@ import (
 	"kvs/node/api"
 	"kvs/node/host/access"
 	"kvs/node/host/connections"
+	"kvs/node/host/rest/console"
 	"kvs/node/host/rest/forwarding"
 )
 
@@ -59,7 +60,7 @@ func needOf(c *fiber.Ctx) need {
 	switch {
 	case c.Method() == fiber.MethodOptions:
 		return need{} // it shows the methods of a route alone.
-	case target == "/livez":
+	case target == "/livez", reads && console.Serves(target): // the page holds nothing of the cluster.
 		return need{open: true}
 	case target == api.PathFrames:
 		return need{open: true} // onlyMembers has checked it.
@@ -77,7 +78,8 @@ func needOf(c *fiber.Ctx) need {
 		return need{right: access.Admin}
 	}
 	switch target {
-	case "/", "/openapi.yaml", "/conflicts", votersPrefix, "/members/", "/status", "/mode", "/readyz", "/metrics":
+	case "/", "/openapi.yaml", "/conflicts", votersPrefix, "/members/", "/cluster", "/status", "/mode", "/readyz",
+		"/metrics":
 		return need{} // none of them shows paths, except the conflicts, which are filtered.
 	}
 	return need{right: access.Admin}

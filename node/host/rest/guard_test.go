@@ -128,7 +128,7 @@ func deny(prefix string, rights ...string) api.TokenRule {
 
 // Every route, and every kind of credential, with the answer.
 func TestWhoMayAskWhat(t *testing.T) {
-	g := newGuarded(t)
+	g := newGuarded(t, func(o *Options) { o.Console = true })
 	for _, p := range []string{"open/a", "secret/a"} {
 		g.store(p)
 	}
@@ -194,6 +194,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"GET", "/members/", "", nobody + "200 200 200 200 200 200 200 200"},
 		{"GET", "/voters/", "", nobody + "200 200 200 200 200 200 200 200"},
 		{"GET", "/status", "", nobody + "200 200 200 200 200 200 200 200"},
+		{"GET", "/cluster", "", nobody + "200 200 200 200 200 200 200 200"},
 		{"GET", "/mode", "", nobody + "200 200 200 200 200 200 200 200"},
 		{"GET", "/readyz", "", nobody + "200 200 200 200 200 200 200 200"},
 		{"GET", "/metrics", "", nobody + "200 200 200 200 200 200 200 200"},
@@ -216,6 +217,9 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"POST", "/members/leave", "{}", nobody + "403 403 403 404 403 404 404 404"},
 		{"DELETE", "/members/zzzzzzzzzzzzzzzz", "", nobody + "403 403 403 400 403 400 400 400"},
 		{"POST", api.PathFrames, "f", "403 403 403 403 403 403 403 403 403 403 403 403 403 403 415"},
+		{"GET", "/ui", "", "200 200 200 200 200 200 200 200 200 200 200 200 200 200 200"},
+		{"GET", "/ui/app.js", "", "200 200 200 200 200 200 200 200 200 200 200 200 200 200 200"},
+		{"PUT", "/ui", "", nobody + "403 403 403 405 403 405 405 405"},
 		{"GET", "/livez", "", "200 200 200 200 200 200 200 200 200 200 200 200 200 200 200"},
 		{"GET", "/none", "", nobody + "403 403 403 404 403 404 404 404"},
 		{"GET", "//kv/secret/a", "", nobody + "403 403 403 404 403 404 404 404"},
@@ -259,7 +263,8 @@ func TestWhoMayAskWhat(t *testing.T) {
 // routeOf is the route that a target of the table belongs to.
 func routeOf(target string) string {
 	for prefix, route := range map[string]string{
-		"/kv/": "/kv/*", "/conflicts/": "/conflicts/*", "/tokens/": "/tokens/:id", "/voters/x": "/voters/*"} {
+		"/kv/": "/kv/*", "/conflicts/": "/conflicts/*", "/tokens/": "/tokens/:id", "/voters/x": "/voters/*",
+		"/ui/": "/ui/*"} {
 		if strings.HasPrefix(target, prefix) {
 			return route
 		}

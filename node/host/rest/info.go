@@ -8,7 +8,9 @@ import (
 	"kvs/node"
 	"kvs/node/api"
 	"kvs/node/host/connections"
+	"kvs/node/host/rest/console"
 	"kvs/node/host/rest/documents"
+	"kvs/node/host/rest/forwarding"
 )
 
 // members serves the member table.
@@ -79,32 +81,28 @@ func (s *Server) index(c *fiber.Ctx) error {
 	base += string(c.Request().Host())
 	c.Set(fiber.HeaderContentType, fiber.MIMETextPlainCharsetUTF8)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	return c.SendString("kvs " + s.opts.Version + ", node " + s.opts.Name + `
+	return c.SendString(console.Index(s.opts.Version, s.opts.Name, base))
+}
 
-PUT, GET, HEAD, DELETE  /kv/PATH                                PATCH   with Kvs-TTL
-GET                     /kv/DIRECTORY/   ?recursive=true &values=true &count=true &limit=1000 &after=PATH
-DELETE                  /kv/DIRECTORY/   ?recursive=true &confirm=DIRECTORY/
-POST                    /batch
-GET                     /conflicts ?prefix=PATH &limit=100      /conflicts/PATH ?uuid=UUID
-GET, PUT, DELETE        /voters/   /voters/ID
-GET, PUT                /policy   /mode
-GET, POST               /keyring   /tokens      DELETE  /tokens/ID
-GET                     /members/   /status   /metrics   /livez   /readyz   /openapi.yaml
-POST                    /members/join   /members/leave
-DELETE                  /members/ID
-
-Try:
-  curl -i -X PUT -H 'Content-Type: text/plain' --data hello ` + base + `/kv/greetings/first
-  curl -i ` + base + `/kv/greetings/first
-  curl ` + base + `/kv/greetings/
-`)
+// cluster serves what all members say of themselves, and what follows from it.
+func (s *Server) cluster(c *fiber.Ctx) error {
+	if _, err := readParams(c); err != nil {
+		return err
+	}
+	snap := s.opts.Core.Snapshot()
+	doc, err := s.desk.Overview(c, documents.Status(&snap, s.opts.Version),
+		forwarding.Request{Via: s.nodeHeader, As: asWhom(c)})
+	if err != nil {
+		return tooMany(err.Error())
+	}
+	return s.sendJSON(c, fiber.StatusOK, doc)
 }
 
 // onlyStarted answers in place of all routes while the node starts and has no core yet. /livez succeeds, so that no
 // supervisor ends the process while its store is being checked; other requests are refused.
 func (s *Server) onlyStarted(c *fiber.Ctx) error {
 	starting := s.opts.Starting()
-	if starting == nil {
+	if starting == nil || console.Serves(c.Path()) { // the page itself asks for nothing that is not there yet.
 		return c.Next()
 	}
 	if string(c.Request().URI().PathOriginal()) == "/livez" &&

@@ -61,6 +61,9 @@ type Options struct {
 	// CORSOrigins are the origins whose scripts may use the API in browsers, "*" for all. Default: none.
 	CORSOrigins []string
 
+	// Console: the web console is served. Default: it is not.
+	Console bool
+
 	// Dial connects to another member, for reads that are passed on. Default: TCP, not secured.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 

@@ -80,6 +80,8 @@ func TestRoutesAreDocumented(t *testing.T) {
 			path = "/voters/*"
 		case "/conflicts/{path}":
 			path = "/conflicts/*"
+		case "/ui/{file}":
+			path = "/ui/*"
 		}
 		written[method+" "+path] = true
 	}
@@ -90,7 +92,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 // something: with it, a read has another answer, and of a write the core is asked something else. A header that is
 // refused need not be listed.
 func TestRequestHeadersAreDocumented(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, func(o *Options) { o.Console = true })
 	stored := node.Slot{TS: 5 << 16, Candidates: []node.Candidate{{UUID: node.UUID{1}, Origin: 1, Value: []byte("x")}}}
 	require.NoError(t, s.core.store.Apply([]node.Change{{Key: "r/a", Value: slot.Encode("a", &stored)}}))
 	samples := map[string]string{"If-Match": `"x"`, "If-None-Match": "*", api.HeaderIdempotencyKey: "k",
@@ -99,7 +101,7 @@ func TestRequestHeadersAreDocumented(t *testing.T) {
 		"/kv/{path}": "/kv/a", "/kv/{directory}/": "/kv/", "/conflicts/{path}": "/conflicts/a?uuid=" +
 			stored.Candidates[0].UUID.String(),
 		"/members/{id}": "/members/00000000000000aa", "/voters/{id}": "/voters/00000000000000aa",
-		"/tokens/{id}": "/tokens/aa",
+		"/tokens/{id}": "/tokens/aa", "/ui/{file}": "/ui/app.js",
 	}
 	ask := func(method, target string, headers ...string) (status int, asked node.Request) {
 		before := len(s.core.taken())

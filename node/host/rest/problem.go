@@ -14,6 +14,7 @@ import (
 	"kvs/node/api"
 	"kvs/node/host/connections"
 	"kvs/node/host/rest/batches"
+	"kvs/node/host/rest/console"
 	"kvs/node/slot"
 )
 
@@ -174,6 +175,8 @@ func noRoute(c *fiber.Ctx) *problem {
 	switch path {
 	case "/kv", "/members":
 		p.detail = fmt.Sprintf("there is nothing at %s: you may mean %s/", path, path)
+	case console.Path, console.Path + "/":
+		p.detail = "the console of this node is off: console in its configuration turns it on"
 	}
 	return p
 }

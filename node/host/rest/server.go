@@ -21,8 +21,10 @@ import (
 	"kvs/node/host/budget"
 	"kvs/node/host/connections"
 	"kvs/node/host/rest/browsers"
+	"kvs/node/host/rest/console"
 	"kvs/node/host/rest/documents"
 	"kvs/node/host/rest/forwarding"
+	"kvs/node/host/rest/overview"
 )
 
 // Core is the running node, as far as this package needs it. It is safe for concurrent use.
@@ -108,6 +110,7 @@ type Server struct {
 
 	forwarder *forwarding.Forwarder
 	forwarded atomic.Uint64 // requests passed on, so that members take turns.
+	desk      overview.Desk
 
 	rates    access.Rates
 	refusals refusalCounters
@@ -161,6 +164,7 @@ func New(o Options) (*Server, error) {
 		opts: o, nodeHeader: url.PathEscape(o.Name), forwarder: forwarding.New(o.Dial), bounds: o.Connections,
 		bodies: budget.Bytes{Max: o.Limits.BodyBytesMax}, batches: budget.Bytes{Max: batchesBytesMax},
 	}
+	s.desk.Forwarder, s.desk.MaxClockOffset = s.forwarder, o.MaxClockOffset
 	s.rates.PerSecond, s.rates.Now = o.Limits.RequestsPerSecond, time.Now
 	s.app = fiber.New(fiber.Config{
 		StrictRouting:  true,
@@ -221,6 +225,7 @@ func (s *Server) routes() {
 	s.app.Post("/members/join", s.join)
 	s.app.Post("/members/leave", s.leave)
 	s.app.Delete("/members/:id<len(16)>", s.remove)
+	s.app.Get("/cluster", s.cluster)
 	s.app.Get("/status", s.status)
 	s.app.Get("/mode", s.mode)
 	s.app.Put("/mode", s.setMode)
@@ -232,6 +237,8 @@ func (s *Server) routes() {
 	s.app.Get("/metrics", s.metrics)
 	s.app.Get("/openapi.yaml", s.openapi)
 	s.app.Get("/", s.index)
+	s.app.Get(console.Path, console.Handler(s.opts.Console))
+	s.app.Get(console.Path+"/*", console.Handler(s.opts.Console))
 	s.app.Post(api.PathFrames, s.frames)
 }
 

@@ -15,7 +15,7 @@ import (
 func TestStarting(t *testing.T) {
 	var starting atomic.Pointer[api.Starting]
 	starting.Store(&api.Starting{Phase: "checking the store", Done: 120, Total: 3000})
-	s := newSite(t, func(o *Options) { o.Starting = starting.Load })
+	s := newSite(t, func(o *Options) { o.Starting, o.Console = starting.Load, true })
 	var live api.Live
 	s.do("GET", "/livez", "").json(&live)
 	require.Equal(t, api.Live{Live: true, Starting: starting.Load()}, live)
@@ -31,6 +31,7 @@ func TestStarting(t *testing.T) {
 			require.Equal(t, api.NotApplied, p.Outcome)
 		}
 	}
+	require.Equal(t, http.StatusOK, s.do("GET", "/ui", "").status, "the page says that the node is starting")
 	require.Empty(t, s.core.taken())
 	starting.Store(nil)
 	require.Equal(t, http.StatusCreated, s.do("PUT", "/kv/a", "v").status)

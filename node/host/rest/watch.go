@@ -53,7 +53,7 @@ func (s *Server) watch(c *fiber.Ctx, target string) error {
 		return refuse(api.NotImplemented, "this node takes no watches")
 	}
 	if conn := connections.Of(c.Context().Conn()); !w.poll && !conn.Watch() {
-		return tooManyWatch("of the connections that may be open too many are watches: ask another member")
+		return tooMany("of the connections that may be open too many are watches: ask another member")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.opts.RequestTimeout)
 	defer cancel()
@@ -66,14 +66,14 @@ func (s *Server) watch(c *fiber.Ctx, target string) error {
 		s.stream(c, stream, req)
 		return nil
 	case errors.Is(err, watching.ErrFull):
-		return tooManyWatch(err.Error() + ": ask another member")
+		return tooMany(err.Error() + ": ask another member")
 	case errors.Is(err, watching.ErrStopping), errors.Is(err, ErrStopping):
 		return shuttingDown()
 	}
 	return &problem{code: api.Timeout, detail: err.Error() + ": ask another member"}
 }
 
-func tooManyWatch(detail string) error {
+func tooMany(detail string) error {
 	return &problem{code: api.Overloaded, status: fiber.StatusServiceUnavailable, detail: detail}
 }
 

@@ -6,6 +6,7 @@ package forwarding
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"time"
@@ -106,4 +107,35 @@ func (f *Forwarder) Ask(c *fiber.Ctx, addr string, o Request) (failure string) {
 		out.SkipBody = true
 	}
 	return ""
+}
+
+// Status asks the member at addr for its status, for a sender who shows these credentials (the header Authorization;
+// empty: none). It does not keep them.
+func (f *Forwarder) Status(addr string, credentials []byte, o Request) (*api.Status, error) {
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+	req.SetRequestURI("http://" + addr + "/status")
+	req.Header.SetCanonical([]byte(api.HeaderVia), []byte(o.Via))
+	if len(credentials) > 0 {
+		req.Header.SetBytesV(fiber.HeaderAuthorization, credentials)
+	}
+	if o.As != "" {
+		req.Header.Set(HeaderAs, o.As)
+	}
+	if err := f.client.DoTimeout(req, resp, o.Timeout); err != nil {
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
+	if code := resp.StatusCode(); code != fiber.StatusOK {
+		var p api.Problem
+		if json.Unmarshal(resp.Body(), &p) == nil && p.Detail != "" {
+			return nil, fmt.Errorf("%s: %s: %s", addr, p.Code, p.Detail)
+		}
+		return nil, fmt.Errorf("%s: its status was answered with %d", addr, code)
+	}
+	var st api.Status
+	if err := json.Unmarshal(resp.Body(), &st); err != nil {
+		return nil, fmt.Errorf("%s: its status cannot be read: %w", addr, err)
+	}
+	return &st, nil
 }
