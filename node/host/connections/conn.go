@@ -31,6 +31,7 @@ type Conn struct {
 	lodges   bool   // it watches from the place of a client. Guarded likewise.
 	ip       string // by which it is counted.
 
+	known      atomic.Bool // the head of a request has come in whole.
 	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
 }
 
@@ -52,6 +53,14 @@ func (c *Conn) Linger() {
 func (c *Conn) Begun() {
 	if c != nil {
 		c.unanswered.Store(true)
+	}
+}
+
+// Known says that the head of a request has come in whole: a spare connection gives way to no other from then on. A nil
+// Conn does nothing.
+func (c *Conn) Known() {
+	if c != nil {
+		c.known.Store(true)
 	}
 }
 

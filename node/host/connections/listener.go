@@ -217,8 +217,9 @@ func (l *Listener) refuse(c net.Conn) {
 	_ = c.Close()
 }
 
-// admit gives a connection its place, or refuses it and returns nil. When all spare places are taken the connection
-// that has been silent for longest is closed: a request for the node's health comes at once.
+// admit gives a connection its place, or refuses it and returns nil. When all spare places are taken one of them is
+// closed: that which has been silent for longest, or else the oldest one whose request is not there yet. A request for
+// the node's health comes at once and whole.
 func (l *Listener) admit(c net.Conn) *Conn {
 	ip := ipOf(c)
 	l.mu.Lock()
@@ -241,6 +242,9 @@ func (l *Listener) admit(c net.Conn) *Conn {
 		l.spares = append(l.spares, out)
 	default:
 		i := slices.IndexFunc(l.spares, func(s *Conn) bool { return !s.unanswered.Load() })
+		if i < 0 {
+			i = slices.IndexFunc(l.spares, func(s *Conn) bool { return !s.known.Load() })
+		}
 		if i < 0 {
 			l.mu.Unlock()
 			l.refusedConnections.Add(1)

@@ -21,6 +21,7 @@ var health = []string{"/livez", "/readyz", "/status", "/metrics"}
 // onlyHealth lets a spare connection ask for the node's health, or bring a member's messages, and nothing else.
 func (s *Server) onlyHealth(c *fiber.Ctx) error {
 	conn := connections.Of(c.Context().Conn())
+	conn.Known()
 	if !conn.Spare() {
 		return c.Next()
 	}
