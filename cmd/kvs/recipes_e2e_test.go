@@ -118,6 +118,44 @@ func TestE2ELock(t *testing.T) {
 	require.Equal(t, int(exitNotFound), s.run(s.at("leader", "jobs/a")...).code)
 }
 
+// The value of a lease is there as long as its program runs, and another program waits for its end.
+func TestE2ELease(t *testing.T) {
+	s := recipeSite(t)
+	hold := s.begin(s.at("lease", "services/a", "--value", "10.0.0.1:631", "--", "sh", "-c",
+		`echo "$KVS_LEASE"; read x`)...)
+	require.Equal(t, "services/a", hold.line())
+	require.Equal(t, "10.0.0.1:631", s.ok("get", "services/a", "--consistency", "linearizable", "--endpoint",
+		s.endpoint(2)).stdout)
+	r := s.run(s.at("lease", "services/a", "--wait", "0s", "--", "true")...)
+	require.Equal(t, 124, r.code)
+	require.Contains(t, r.stderr, "services/a is held")
+	require.Equal(t, 124, s.run(s.at("lease", "services/a", "--wait", "300ms", "--", "true")...).code)
+	require.Equal(t, int(exitUsage), s.run(s.at("lease", "services/a", "--ttl", "1ms", "--", "true")...).code)
+	wait := s.begin(s.at("lease", "services/a", "--", "echo", "mine")...)
+	said, err := wait.err.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, said, "services/a is held: waiting")
+	interrupted := s.begin(s.at("lease", "services/a", "--", "echo", "never")...)
+	_, err = interrupted.err.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, interrupted.cmd.Process.Signal(syscall.SIGINT))
+	require.Equal(t, int(exitInterrupted), interrupted.end())
+	require.NoError(t, hold.in.Close())
+	require.Equal(t, 1, hold.end(), "read has met the end of its input")
+	require.Equal(t, "mine", wait.line())
+	require.Zero(t, wait.end())
+	require.Equal(t, int(exitNotFound), s.run("get", "services/a", "--consistency", "linearizable", "--endpoint",
+		s.endpoint(3)).code, "it is deleted with the end of its program")
+
+	// A lease whose value somebody has changed is lost, and its program is stopped.
+	lost := s.begin(s.at("lease", "services/b", "--ttl", "1s", "--", "sh", "-c", "echo up; read x")...)
+	require.Equal(t, "up", lost.line())
+	s.ok("put", "services/b", "another", "--consistency", "linearizable", "--endpoint", s.endpoint(1))
+	require.Equal(t, 125, lost.end())
+	require.Equal(t, "another", s.ok("get", "services/b", "--consistency", "linearizable", "--endpoint",
+		s.endpoint(1)).stdout)
+}
+
 // Signals reach CMD, the lock is freed when CMD has ended, and a command that waits for the lock is interrupted.
 func TestE2ELockAndSignals(t *testing.T) {
 	s := recipeSite(t)

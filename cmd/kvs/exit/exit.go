@@ -38,12 +38,12 @@ var Meanings = []struct {
 	{Refused, "the node refused the request; nothing was applied"},
 	{Unknown, "a write may or may not have been applied: read before writing again"},
 	{Unavailable, "no node answered, or none can now; nothing was applied, try again"},
-	{Held, "lock: it was not free in time. Otherwise lock and elect end with the exit code of CMD"},
+	{Held, "lock, lease: it was not free in time. Otherwise lock, lease and elect end with the exit code of CMD"},
 	{Lost, "lock: the lock was lost, and CMD was stopped"},
-	{NoStart, "lock, elect: CMD cannot be started"},
-	{NoFile, "lock, elect: there is no such CMD"},
-	{Signalled, "lock, elect: with the number of a signal added, the signal has ended CMD"},
-	{Interrupted, "interrupted by Ctrl-C (SIGINT) while it was stopping; lock, elect: while it was waiting"},
+	{NoStart, "lock, lease, elect: CMD cannot be started"},
+	{NoFile, "lock, lease, elect: there is no such CMD"},
+	{Signalled, "lock, lease, elect: with the number of a signal added, the signal has ended CMD"},
+	{Interrupted, "interrupted by Ctrl-C (SIGINT) while it was stopping; lock, lease, elect: while it was waiting"},
 }
 
 // Error is an error with the exit code of the process. Err may be nil: it has been printed.

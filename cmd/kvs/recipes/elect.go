@@ -34,7 +34,7 @@ func newElect(e *Environment) *cobra.Command {
 			return runElect(cmd.Context(), e, &o, args[0], args[1:])
 		},
 	}
-	o.addFlags(e, cmd, "what others learn of this leader: its address, for instance (default HOST:PID)")
+	o.addFlags(e, cmd, "holder", "what others learn of this leader: its address, for instance (default HOST:PID)")
 	return cmd
 }
 

@@ -1,4 +1,4 @@
-// Package recipes has the commands of kvs that run a program under a lock or as a leader, and that count:
+// Package recipes has the commands of kvs that run a program under a lock, with a lease or as a leader, and that count:
 // node/client/recipe at the command line.
 //
 // It makes no connections itself: see Environment. Begin with guarded.go, which runs a program for as long as a lock
@@ -37,7 +37,7 @@ type Environment struct {
 
 // Commands returns all commands.
 func Commands(e *Environment) []*cobra.Command {
-	return []*cobra.Command{newLock(e), newElect(e), newLeader(e), newCounter(e)}
+	return []*cobra.Command{newLock(e), newLease(e), newElect(e), newLeader(e), newCounter(e)}
 }
 
 // arguments makes a wrong number of arguments, and a path that no node would accept, a usage error.

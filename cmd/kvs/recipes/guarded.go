@@ -23,26 +23,53 @@ import (
 const (
 	tokenVariable = "KVS_FENCING_TOKEN"
 	lockVariable  = "KVS_LOCK"
+	leaseVariable = "KVS_LEASE"
 )
 
-// guardedOptions are the flags of commands that run a program under a lock.
+// granted is what a program runs under: a lock, or a lease. Its context ends when it is lost.
+type granted interface {
+	Context() context.Context
+	Path() string
+	Release(ctx context.Context) error
+}
+
+// variablesOf are what a program finds of it in its environment.
+func variablesOf(l granted) []string {
+	if lock, ok := l.(*recipe.Lock); ok {
+		return []string{tokenVariable + "=" + lock.Token().String(), lockVariable + "=" + lock.Path()}
+	}
+	return []string{leaseVariable + "=" + l.Path()}
+}
+
+// guardedOptions are the flags of commands that run a program under a lock or a lease.
 type guardedOptions struct {
 	ttl        time.Duration
 	stopAfter  time.Duration // zero: a tenth of ttl.
 	holder     string
+	holderFlag string
 	foreground bool
 	connect    func(attempt time.Duration) (*client.Client, error)
 }
 
-func (o *guardedOptions) addFlags(e *Environment, cmd *cobra.Command, holder string) {
+// addFlags adds them. The holder has a flag of this name, with this help.
+func (o *guardedOptions) addFlags(e *Environment, cmd *cobra.Command, holderFlag, holder string) {
+	o.holderFlag = holderFlag
 	cmd.Flags().DurationVar(&o.ttl, "ttl", recipe.DefaultOptions().TTL,
-		"how long the lock outlives this command, if it dies or is cut off")
+		"how long the "+what(cmd)+" outlives this command, if it dies or is cut off")
 	cmd.Flags().DurationVar(&o.stopAfter, "stop-after", 0,
-		"time from SIGTERM to SIGKILL for CMD when the lock is lost (default a tenth of --ttl)")
-	cmd.Flags().StringVar(&o.holder, "holder", "", holder)
+		"time from SIGTERM to SIGKILL for CMD when the "+what(cmd)+" is lost (default a tenth of --ttl)")
+	cmd.Flags().StringVar(&o.holder, holderFlag, "", holder)
 	cmd.Flags().BoolVar(&o.foreground, "foreground", false,
 		"leave CMD in the terminal's group, so that it can read from it; what CMD starts is not stopped then")
 	o.connect = e.Reach(cmd)
+}
+
+// what is the word for what a command's program runs under.
+func what(cmd *cobra.Command) string {
+	if cmd.Name() == "lease" {
+		return "lease"
+	}
+	return "lock"
 }
 
 // options checks the flags.
@@ -52,7 +79,7 @@ func (o *guardedOptions) options() (recipe.Options, error) {
 		return ro, exit.BadUsage("--ttl %v: want whole milliseconds from %v", o.ttl, slot.TTLMin)
 	}
 	if len(o.holder) > recipe.HolderBytesMax {
-		return ro, exit.BadUsage("--holder: at most %d bytes", recipe.HolderBytesMax)
+		return ro, exit.BadUsage("--%s: at most %d bytes", o.holderFlag, recipe.HolderBytesMax)
 	}
 	if o.stopAfter < 0 {
 		return ro, exit.BadUsage("--stop-after %v: want 0 or more", o.stopAfter)
@@ -87,12 +114,12 @@ type ended struct {
 	signalled bool // this command was told to end.
 }
 
-// guarded runs a program for as long as a lock lasts, and passes signals on to it.
-func guarded(e *Environment, o *guardedOptions, l *recipe.Lock, argv []string, signals <-chan os.Signal) (ended,
+// guarded runs a program for as long as a lock or a lease lasts, and passes signals on to it.
+func guarded(e *Environment, o *guardedOptions, l granted, argv []string, signals <-chan os.Signal) (ended,
 	error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.Err
-	cmd.Env = append(os.Environ(), tokenVariable+"="+l.Token().String(), lockVariable+"="+l.Path())
+	cmd.Env = append(os.Environ(), variablesOf(l)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !o.foreground}
 	dieWithUs(cmd.SysProcAttr)
 	started, done := make(chan error), make(chan error, 1)
@@ -157,8 +184,8 @@ func codeOf(cmd *exec.Cmd, err error) int {
 	return max(cmd.ProcessState.ExitCode(), 1)
 }
 
-// release frees a lock after its program has ended. The program's exit code says more than a failure of this.
-func release(e *Environment, l *recipe.Lock, ttl time.Duration) {
+// release ends a lock or a lease after its program has ended. The program's exit code says more than a failure of this.
+func release(e *Environment, l granted, ttl time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), ttl)
 	defer cancel()
 	if err := l.Release(ctx); err != nil && !errors.Is(err, recipe.ErrLost) {

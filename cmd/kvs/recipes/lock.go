@@ -47,7 +47,7 @@ func newLock(e *Environment) *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&o.wait, "wait", -1, "how long to wait for the lock; 0s: not at all (default: for ever)")
-	o.guarded.addFlags(e, cmd, "who holds the lock, for people (default HOST:PID)")
+	o.guarded.addFlags(e, cmd, "holder", "who holds the lock, for people (default HOST:PID)")
 	return cmd
 }
 
