@@ -124,18 +124,18 @@ func (f *Forwarder) Status(addr string, credentials []byte, o Request) (*api.Sta
 		req.Header.Set(HeaderAs, o.As)
 	}
 	if err := f.client.DoTimeout(req, resp, o.Timeout); err != nil {
-		return nil, fmt.Errorf("%s: %w", addr, err)
+		return nil, err // it names the address.
 	}
 	if code := resp.StatusCode(); code != fiber.StatusOK {
 		var p api.Problem
 		if json.Unmarshal(resp.Body(), &p) == nil && p.Detail != "" {
-			return nil, fmt.Errorf("%s: %s: %s", addr, p.Code, p.Detail)
+			return nil, fmt.Errorf("%s: %s", p.Code, p.Detail)
 		}
-		return nil, fmt.Errorf("%s: its status was answered with %d", addr, code)
+		return nil, fmt.Errorf("its status was answered with %d", code)
 	}
 	var st api.Status
 	if err := json.Unmarshal(resp.Body(), &st); err != nil {
-		return nil, fmt.Errorf("%s: its status cannot be read: %w", addr, err)
+		return nil, fmt.Errorf("its status cannot be read: %w", err)
 	}
 	return &st, nil
 }

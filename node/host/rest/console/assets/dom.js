@@ -1,10 +1,15 @@
 // Elements, messages and questions. Text from the cluster reaches the page here alone, and always as a text node: no
 // string is ever read as markup.
 
+// A table that a narrow window lays out as cards is a table all the same for screen readers.
+const tableRoles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", td: "cell" };
+
 // el makes an element. In attributes, "on" has listeners by event; null, undefined and false leave an attribute out.
 // Children that are null, undefined or false are left out; strings become text.
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
+  if (name in tableRoles) node.setAttribute("role", tableRoles[name]);
+  if (name === "th") node.setAttribute("role", attributes.scope === "row" ? "rowheader" : "columnheader");
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (key === "on") {
