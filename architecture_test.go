@@ -137,8 +137,23 @@ var rooms = []room{
 		others: []string{"github.com/valyala/fasthttp"}},
 	{dir: "chaos", pure: true}, {dir: "chaos/ports"}, {dir: "chaos/process", local: []string{"chaos"}},
 	{dir: "scenarios/live", local: []string{
-		"chaos", "linearize", "scenarios", "sim/scenario", "node", "node/slot", "node/api", "node/client",
+		"chaos", "linearize", "scenarios", "scenarios/live/driver", "sim/scenario", "node", "node/slot", "node/api",
+		"node/client",
 	}},
+	// what speaks to a store: HTTP of the standard library, or the client that its makers give.
+	{dir: "scenarios/live/driver"},
+	{dir: "scenarios/live/driver/drivertest", local: []string{"scenarios/live/driver"}, others: []string{testify}},
+	{dir: "scenarios/live/driver/consul", local: []string{"scenarios/live/driver"}},
+	{dir: "scenarios/live/driver/etcd", local: []string{"scenarios/live/driver"}},
+	{dir: "scenarios/live/driver/rest", local: []string{"scenarios/live/driver"}},
+	{dir: "scenarios/live/driver/kvs", local: []string{"scenarios/live/driver", "node", "node/api", "node/client"}},
+	{dir: "scenarios/live/driver/nats", local: []string{"scenarios/live/driver"},
+		others: []string{"github.com/nats-io/nats.go"}},
+	{dir: "scenarios/live/driver/redis", local: []string{"scenarios/live/driver"},
+		others: []string{"github.com/redis/go-redis/v9"}},
+	// the files of systems are YAML.
+	{dir: "scenarios/systems", local: []string{"chaos", "scenarios/live/driver", "scenarios/live/driver/*"},
+		others: []string{"go.yaml.in/yaml/v3"}},
 	// the engine's API, for tests and for kvsim; kvs does not import it.
 	{dir: "chaos/docker", local: []string{"chaos", "chaos/ports"}, others: []string{"github.com/ory/dockertest/v3"}},
 	{dir: "integration_test/storm", local: []string{"chaos", "chaos/process", "node", "node/api", "node/client"}},

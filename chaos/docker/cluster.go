@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ory/dockertest/v3"
@@ -44,6 +45,10 @@ type Options struct {
 	// SecretsInside for the nodes.
 	Secure  func(cluster, name, host, config string) (string, error)
 	Secrets string
+
+	// Store is another store to start; nil: kvs, for which alone Idle, Config, Seeds, Voters, Clocks, Natural,
+	// DiskBytes and Secure are. Image has its program, as BuildProgramImage makes it.
+	Store *chaos.Store
 }
 
 // SecretsInside is where nodes find the folder Options.Secrets. They may change it.
@@ -57,6 +62,7 @@ type Cluster struct {
 	nodes     []*member
 	networkID string
 	network   network
+	mu        sync.Mutex // for changes of links.
 	links     *chaos.Links
 }
 
@@ -67,8 +73,10 @@ type member struct {
 	endpoint string // of REST, on loopback.
 	config   string // path of its configuration on this machine.
 	disk     string // where its data is on this machine: a path, or the name of a volume.
-	up       bool   // as far as this target has done it.
-	failure  error  // how it ended by itself the first time.
+	command  []string
+	env      []string
+	up       bool  // as far as this target has done it.
+	failure  error // how it ended by itself the first time.
 
 	clockFile string
 	clock     chaos.WallClock
@@ -209,6 +217,13 @@ func (c *Cluster) createNetwork() (prefix, id string, err error) {
 
 // createNode makes a node's configuration, disk and container.
 func (c *Cluster) createNode(n *member) error {
+	if c.o.Store != nil {
+		if err := c.configureStore(n); err != nil {
+			return err
+		}
+		return errors.Join(c.createDisk(n), c.createContainer(n, c.o.Image))
+	}
+	n.env = []string{"KVS_TEST_FAULTS=1"}
 	n.config = filepath.Join(c.o.Dir, n.name+".yaml")
 	if err := c.configure(n, ""); err != nil {
 		return err
@@ -230,12 +245,12 @@ func (c *Cluster) unique(n *member) string { return "kvs-" + c.run + "-" + n.nam
 
 func (c *Cluster) createContainer(n *member, image string) error {
 	_, hostPort, _ := net.SplitHostPort(n.endpoint)
-	inside := dc.Port(port + "/tcp")
+	inside := dc.Port(c.clientPort() + "/tcp")
 	container, err := c.client.CreateContainer(dc.CreateContainerOptions{
 		Name: c.unique(n),
 		Config: &dc.Config{
 			Image: image, Hostname: n.name, Labels: c.labels(), StopSignal: "SIGTERM",
-			Env:          []string{"KVS_TEST_FAULTS=1"},
+			Env: n.env, Entrypoint: n.command,
 			ExposedPorts: map[dc.Port]struct{}{inside: {}},
 		},
 		HostConfig: &dc.HostConfig{
@@ -255,6 +270,9 @@ func (c *Cluster) createContainer(n *member, image string) error {
 
 // binds are what a container sees of this machine.
 func (c *Cluster) binds(n *member) []string {
+	if c.o.Store != nil {
+		return []string{n.disk + ":" + dataInside, n.config + ":" + filesInside + ":ro"}
+	}
 	all := []string{n.disk + ":/data", n.config + ":/etc/kvs/node.yaml:ro", n.clockFile + ":/etc/kvs/clock:ro"}
 	if c.o.Secrets != "" {
 		all = append(all, c.o.Secrets+":"+SecretsInside)

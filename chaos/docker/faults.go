@@ -38,7 +38,7 @@ func (c *Cluster) Supports(k chaos.Kind) bool {
 	case k.Class() == chaos.Clock && k != chaos.HealClocks:
 		return c.o.Clocks
 	}
-	return Supports(k)
+	return Supports(k) && c.o.Store.Runs(k)
 }
 
 // Apply puts f in force. A node that is started is a process when it returns; it may not answer yet.
@@ -66,7 +66,10 @@ func (c *Cluster) Apply(f chaos.Fault) error {
 }
 
 func (c *Cluster) apply(f chaos.Fault) error {
-	if c.links.Apply(f) {
+	c.mu.Lock()
+	changed := c.links.Apply(f)
+	c.mu.Unlock()
+	if changed {
 		if err := c.network.enforce(c.links); err != nil {
 			return err
 		}
@@ -101,6 +104,9 @@ func (c *Cluster) apply(f chaos.Fault) error {
 // setClocks applies f to the clocks, if it concerns them. All get the same moment: clocks that are frozen together show
 // the same.
 func (c *Cluster) setClocks(f chaos.Fault) error {
+	if c.o.Store != nil {
+		return nil
+	}
 	nodes := f.Nodes
 	if len(nodes) == 0 {
 		for i := range c.nodes {

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -17,7 +17,7 @@ import (
 
 // Options of Start.
 type Options struct {
-	Program string // path of kvs.
+	Program string // path of kvs; unused for another store.
 	Dir     string // for configurations, data and logs of the nodes. It is not removed.
 	Nodes   int
 	Config  string             // lines that end every node's configuration.
@@ -27,6 +27,9 @@ type Options struct {
 	Natural []chaos.ClockError // by node: the error without faults; empty: none.
 	Base    chaos.Link         // what the network does without any fault: delay and loss.
 	Rand    *rand.Rand         // draws addresses, delays and losses.
+
+	// Store is another store to start; nil: kvs, for which alone Config, Seeds, Voters, Clocks, Natural and Secure are.
+	Store *chaos.Store
 
 	// Secure makes the credentials of the node of this name, which is reached at hosts, and returns its configuration
 	// with the settings for them; nil: nodes have no credentials.
@@ -43,7 +46,9 @@ type Cluster struct {
 // member is one node: its files, and its process while it runs.
 type member struct {
 	name, config, log, data string
-	program                 string // of its next start.
+	program                 string   // of its next start.
+	args, env               []string // env: variables besides those of this process.
+	dir                     string   // in which it runs; empty: in that of this process.
 	clockFile               string
 	clock                   chaos.WallClock
 	run                     *run
@@ -70,7 +75,7 @@ var supported = map[chaos.Kind]bool{
 // Start starts the nodes. It does not wait until they answer.
 func Start(o Options) (*Cluster, error) {
 	switch {
-	case o.Program == "" || o.Dir == "" || o.Rand == nil:
+	case o.Program == "" && o.Store == nil || o.Dir == "" || o.Rand == nil:
 		return nil, errors.New("process cluster: a program, a folder and a source of randomness are required")
 	case o.Nodes < 1 || o.Nodes > chaos.NodesMax:
 		return nil, fmt.Errorf("process cluster: %d nodes, want 1 to %d", o.Nodes, chaos.NodesMax)
@@ -78,20 +83,27 @@ func Start(o Options) (*Cluster, error) {
 		return nil, errors.New("process cluster: the relays have no duplicate, reorder or corrupt; take them out of " +
 			"the scenario's network line")
 	}
-	r, err := openRelays(o.Nodes, o.Base, o.Rand)
+	ports := 1
+	if o.Store != nil {
+		ports = o.Store.Ports
+	}
+	r, err := openRelays(o.Nodes, ports, o.Base, o.Rand)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{o: o, relays: r, nodes: make([]*member, o.Nodes+1)}
-	for i := 1; i <= o.Nodes; i++ {
-		if err := c.configure(i); err != nil {
-			c.Close()
-			return nil, err
+	configure := c.configure
+	if o.Store != nil {
+		configure = c.configureStore
+	}
+	for i := 1; i <= o.Nodes && err == nil; i++ {
+		if err = configure(i); err == nil {
+			err = c.start(i)
 		}
-		if err := c.start(i); err != nil {
-			c.Close()
-			return nil, err
-		}
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
 	}
 	return c, nil
 }
@@ -103,16 +115,17 @@ func (c *Cluster) start(i int) error {
 		return err
 	}
 	defer log.Close()
-	r := &run{cmd: exec.Command(m.program, m.config), ended: make(chan struct{})}
+	r := &run{cmd: exec.Command(m.program, m.args...), ended: make(chan struct{})}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
-	r.cmd.Env = append(os.Environ(), "KVS_TEST_FAULTS=1", "KVS_HOME="+filepath.Join(filepath.Dir(m.config), "home"))
+	r.cmd.Env, r.cmd.Dir = append(os.Environ(), m.env...), m.dir
 	dieWithUs(r.cmd)
 	started := make(chan error)
 	go r.live(m, started)
 	if err := <-started; err != nil {
-		return fmt.Errorf("start %s: %w; name the kvs program", m.name, err)
+		return fmt.Errorf("start %s: %w; name the program", m.name, err)
 	}
 	m.run, m.paused = r, false
+	c.relays.runs(i, r.cmd.Process.Pid)
 	return nil
 }
 
@@ -176,70 +189,6 @@ func (m *member) kill() {
 	m.run, m.paused = nil, false
 }
 
-// PID is the process of node i, zero while it has none.
-func (c *Cluster) PID(i int) int {
-	if m := c.nodes[i]; m.run != nil {
-		return m.run.cmd.Process.Pid
-	}
-	return 0
-}
-
-// Expect announces that the process of node i is going to end by itself, as that of a member that leaves: Failures does
-// not report it. With wanted false it withdraws that.
-func (c *Cluster) Expect(i int, wanted bool) {
-	if r := c.nodes[i].run; r != nil {
-		r.mu.Lock()
-		r.wanted = wanted
-		r.mu.Unlock()
-	}
-}
-
-// Stop ends node i as an operator does, with SIGTERM, and waits for it, for so long at most.
-func (c *Cluster) Stop(i int, atMost time.Duration) error {
-	m := c.nodes[i]
-	if m.run == nil {
-		return fmt.Errorf("stop of %s: it has no process", m.name)
-	}
-	c.Expect(i, true)
-	if err := m.run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop of %s: %w", m.name, err)
-	}
-	if !c.AwaitEnd(i, atMost) {
-		return fmt.Errorf("stop of %s: its process has not ended after %s; read its log", m.name, atMost)
-	}
-	if code := m.run.cmd.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("stop of %s: it ended with %d; read its log", m.name, code)
-	}
-	m.run, m.paused = nil, false
-	return nil
-}
-
-// Upgrade starts another program on the files of node i, which is stopped. Later starts of the node use it, too.
-func (c *Cluster) Upgrade(i int, program string) error {
-	m := c.nodes[i]
-	if m.run != nil {
-		return fmt.Errorf("upgrade of %s: its process is still up; stop it before", m.name)
-	}
-	m.program = program
-	return c.start(i)
-}
-
-// AwaitEnd waits until the process of node i has ended, for so long at most, and reports whether it has.
-func (c *Cluster) AwaitEnd(i int, atMost time.Duration) bool {
-	r := c.nodes[i].run
-	if r == nil {
-		return true
-	}
-	t := time.NewTimer(atMost)
-	defer t.Stop()
-	select {
-	case <-r.ended:
-		return true
-	case <-t.C:
-		return false
-	}
-}
-
 // Nodes is the size of the cluster.
 func (c *Cluster) Nodes() int { return c.o.Nodes }
 
@@ -248,17 +197,31 @@ func Supports(k chaos.Kind) bool { return supported[k] || k.Class() == chaos.Clo
 
 // Supports reports which faults are possible for these local processes.
 func (c *Cluster) Supports(k chaos.Kind) bool {
-	return Supports(k) && (c.o.Clocks || k.Class() != chaos.Clock || k == chaos.HealClocks)
+	return Supports(k) && c.o.Store.Runs(k) && (c.o.Clocks || k.Class() != chaos.Clock || k == chaos.HealClocks)
 }
 
 // Endpoints are the addresses for clients, without relays, by node.
-func (c *Cluster) Endpoints() []string {
-	var out []string
-	for _, a := range c.relays.addrs[1:] {
+func (c *Cluster) Endpoints() []string { return printed(c.clientDoor().addrs[1:]) }
+
+// Fronts are the addresses of the relays before the ports of Endpoints, by node: what other nodes use.
+func (c *Cluster) Fronts() []string { return printed(c.clientDoor().front[1:]) }
+
+func (c *Cluster) clientDoor() *door {
+	if c.o.Store != nil {
+		return c.relays.doors[c.o.Store.Client]
+	}
+	return c.relays.door
+}
+
+func printed(addrs []netip.AddrPort) (out []string) {
+	for _, a := range addrs {
 		out = append(out, a.String())
 	}
 	return out
 }
+
+// Reaches reports whether messages pass from one node to another at once. It is safe for concurrent use.
+func (c *Cluster) Reaches(from, to int) bool { return c.relays.reaches(from, to) }
 
 // Apply is chaos.Target's.
 func (c *Cluster) Apply(f chaos.Fault) error {
@@ -311,6 +274,7 @@ func (c *Cluster) applyTo(k chaos.Kind, i int) error {
 	switch {
 	case k == chaos.Crash:
 		m.kill()
+		c.relays.runs(i, 0)
 		return nil
 	case k == chaos.Recover && m.buried():
 		return c.start(i)

@@ -21,6 +21,8 @@ func (c *Cluster) configure(i int) error {
 	}
 	c.nodes[i] = &member{name: name, config: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"),
 		data: filepath.Join(dir, "data"), program: c.o.Program}
+	c.nodes[i].args = []string{c.nodes[i].config}
+	c.nodes[i].env = []string{"KVS_TEST_FAULTS=1", "KVS_HOME=" + filepath.Join(dir, "home")}
 	var text strings.Builder
 	fmt.Fprintf(&text, "name: %s\nlisten: %s\nadvertise: %s\ndata_dir: %q\nexpected_members: %d\nseeds:\n",
 		name, c.relays.addrs[i], c.relays.front[i], c.nodes[i].data, chaos.AtMost(c.o.Voters, c.o.Nodes))
@@ -48,4 +50,46 @@ func (c *Cluster) configure(i int) error {
 		return fmt.Errorf("secure %s: %w", name, err)
 	}
 	return os.WriteFile(c.nodes[i].config, []byte(whole), 0o644)
+}
+
+// configureStore makes the folders, the files and the command of node i of another store.
+func (c *Cluster) configureStore(i int) error {
+	var all []chaos.Place
+	for n := 1; n <= c.o.Nodes; n++ {
+		p, err := c.place(n)
+		if err != nil {
+			return err
+		}
+		all = append(all, p)
+	}
+	own := all[i-1]
+	if err := os.MkdirAll(own.Data, 0o755); err != nil {
+		return fmt.Errorf("folder of %s: %w; choose another one", own.Name, err)
+	}
+	command, err := c.o.Store.Command(own, all)
+	if err != nil {
+		return fmt.Errorf("the command of %s: %w", own.Name, err)
+	}
+	for name, text := range command.Files {
+		if err := os.WriteFile(filepath.Join(own.Dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	c.nodes[i] = &member{name: own.Name, dir: own.Dir, log: filepath.Join(own.Dir, own.Name+".log"), data: own.Data,
+		program: command.Program, args: command.Args, env: command.Env}
+	return nil
+}
+
+func (c *Cluster) place(i int) (chaos.Place, error) {
+	p := chaos.Place{Number: i, Name: fmt.Sprintf("n%d", i), Host: c.relays.addrs[i].Addr().String(),
+		Front: c.relays.front[i].Addr().String()}
+	for _, d := range c.relays.doors {
+		p.Ports = append(p.Ports, int(d.addrs[i].Port()))
+	}
+	dir, err := filepath.Abs(filepath.Join(c.o.Dir, p.Name))
+	if err != nil {
+		return p, fmt.Errorf("folder of %s: %w; choose another one", p.Name, err)
+	}
+	p.Dir, p.Data = dir, filepath.Join(dir, "data")
+	return p, nil
 }

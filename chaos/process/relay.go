@@ -3,7 +3,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -24,20 +23,19 @@ const (
 	portTries   = 50
 )
 
-// relays is the network between the nodes: each node has a relay before it, TCP and UDP on one address.
+// relays is the network between the nodes: each node has a relay before it, TCP and UDP on each of its ports.
 //
 // A stream cannot have a hole, and keeps its order; its pieces are delayed in parallel, as on a long line. So a blocked
 // piece blocks the rest of its connection in that direction, and the connection is reset when the links change next; a
 // lost piece resets it at once. A clogged piece waits, and with it the pieces after it.
 type relays struct {
-	addrs []netip.AddrPort // of the nodes, [0] unused.
-	front []netip.AddrPort // of their relays: what nodes advertise.
-	udp   []*net.UDPConn
-	tcp   []*net.TCPListener
+	*door         // the nodes' first port; of kvs the only one.
+	doors []*door // by the ports of a node.
 
 	mu     sync.Mutex
 	links  *chaos.Links
 	rng    *rand.Rand
+	pids   []int // by node: its process, zero while it has none.
 	conns  map[*pair]bool
 	held   int
 	clogs  []clogged     // datagrams on clogged links, in their order.
@@ -47,14 +45,24 @@ type relays struct {
 	wg     sync.WaitGroup
 }
 
+// door is one port of every node, and the relays before it.
+type door struct {
+	addrs []netip.AddrPort // of the nodes, [0] unused.
+	front []netip.AddrPort // of their relays: what nodes advertise.
+	udp   []*net.UDPConn
+	tcp   []*net.TCPListener
+}
+
 // clogged is a datagram that waits for its link to be clear.
 type clogged struct {
+	door     *door
 	from, to int
 	data     []byte
 }
 
 // pair is one relayed connection, which node from made to node to.
 type pair struct {
+	door       *door
 	from, to   int
 	near, back net.Conn
 	silenced   bool
@@ -67,31 +75,41 @@ func (p *pair) close() {
 	}
 }
 
-// openRelays finds free addresses for nodes and relays, in a /16 of loopback that rng draws.
-func openRelays(nodes int, base chaos.Link, rng *rand.Rand) (*relays, error) {
+// openRelays finds free addresses for nodes with so many ports and for their relays, in a /16 of loopback that rng
+// draws.
+func openRelays(nodes, ports int, base chaos.Link, rng *rand.Rand) (*relays, error) {
 	r := &relays{
-		addrs: make([]netip.AddrPort, nodes+1), front: make([]netip.AddrPort, nodes+1),
-		udp: make([]*net.UDPConn, nodes+1), tcp: make([]*net.TCPListener, nodes+1),
-		links: chaos.NewLinks(nodes, base), rng: rng, conns: map[*pair]bool{}, clear: make(chan struct{}),
-		done: make(chan struct{}),
+		links: chaos.NewLinks(nodes, base), rng: rng, pids: make([]int, nodes+1), conns: map[*pair]bool{},
+		clear: make(chan struct{}), done: make(chan struct{}),
 	}
 	block := byte(16 + rng.IntN(200))
-	for i := 1; i <= nodes; i++ {
-		if err := r.listen(i, block); err != nil {
-			r.close()
-			return nil, fmt.Errorf("relay of n%d: %w; all of 127.0.0.0/8 must be this machine, as on Linux", i, err)
+	for range ports {
+		r.doors = append(r.doors, &door{
+			addrs: make([]netip.AddrPort, nodes+1), front: make([]netip.AddrPort, nodes+1),
+			udp: make([]*net.UDPConn, nodes+1), tcp: make([]*net.TCPListener, nodes+1),
+		})
+	}
+	r.door = r.doors[0]
+	for _, d := range r.doors {
+		for i := 1; i <= nodes; i++ {
+			if err := d.listen(i, block); err != nil {
+				r.close()
+				return nil, fmt.Errorf("relay of n%d: %w; all of 127.0.0.0/8 must be this machine, as on Linux", i, err)
+			}
 		}
 	}
-	for i := 1; i <= nodes; i++ {
-		r.wg.Add(2)
-		go r.serveUDP(i)
-		go r.serveTCP(i)
+	for _, d := range r.doors {
+		for i := 1; i <= nodes; i++ {
+			r.wg.Add(2)
+			go r.serveUDP(d, i)
+			go r.serveTCP(d, i)
+		}
 	}
 	return r, nil
 }
 
 // listen opens both sockets of relay i on one port; node i gets the same port on its own address.
-func (r *relays) listen(i int, block byte) (err error) {
+func (d *door) listen(i int, block byte) (err error) {
 	front := netip.AddrFrom4([4]byte{127, block, 1, byte(i)})
 	own := netip.AddrFrom4([4]byte{127, block, 0, byte(i)})
 	for range portTries {
@@ -105,8 +123,8 @@ func (r *relays) listen(i int, block byte) (err error) {
 			err = errors.Join(uerr, l.Close())
 			continue // the port is taken for datagrams.
 		}
-		r.tcp[i], r.udp[i] = l, u
-		r.front[i], r.addrs[i] = netip.AddrPortFrom(front, port), netip.AddrPortFrom(own, port)
+		d.tcp[i], d.udp[i] = l, u
+		d.front[i], d.addrs[i] = netip.AddrPortFrom(front, port), netip.AddrPortFrom(own, port)
 		return nil
 	}
 	return err
@@ -149,21 +167,21 @@ func (r *relays) unclog() {
 		case r.links.Clogged(d.from, d.to):
 			still = append(still, d)
 		case !r.links.Blocked(d.from, d.to):
-			_, _ = r.udp[d.from].WriteToUDPAddrPort(d.data, r.addrs[d.to])
+			_, _ = d.door.udp[d.from].WriteToUDPAddrPort(d.data, d.door.addrs[d.to])
 		}
 	}
 	r.clogs = still
 }
 
 // clog keeps a datagram whose link is clogged, and reports whether it is.
-func (r *relays) clog(from, to int, data []byte) bool {
+func (r *relays) clog(d *door, from, to int, data []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.links.Clogged(from, to) {
 		return false
 	}
 	if len(r.clogs) < heldMax {
-		r.clogs = append(r.clogs, clogged{from, to, append([]byte(nil), data...)})
+		r.clogs = append(r.clogs, clogged{d, from, to, append([]byte(nil), data...)})
 	}
 	return true
 }
@@ -196,6 +214,20 @@ func (r *relays) fate(from, to int) (blocked, lost bool, delay time.Duration) {
 	return false, chaos.Chance(r.rng, l.Loss), chaos.DrawDuration(r.rng, l.Delay, l.DelayMax)
 }
 
+// reaches reports whether messages pass from one node to another at once.
+func (r *relays) reaches(from, to int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.links.Blocked(from, to) && !r.links.Clogged(from, to)
+}
+
+// runs records the process of a node, zero when it has none any more.
+func (r *relays) runs(i, pid int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pids[i] = pid
+}
+
 // sender is the node that an address belongs to; zero: none.
 func (r *relays) sender(a netip.Addr) int {
 	for i := 1; i < len(r.addrs); i++ {
@@ -207,11 +239,11 @@ func (r *relays) sender(a netip.Addr) int {
 }
 
 // serveUDP forwards datagrams for node to. They leave from the sender's relay, so that answers return the same way.
-func (r *relays) serveUDP(to int) {
+func (r *relays) serveUDP(d *door, to int) {
 	defer r.wg.Done()
 	buf := make([]byte, chunkBytes)
 	for {
-		n, src, err := r.udp[to].ReadFromUDPAddrPort(buf)
+		n, src, err := d.udp[to].ReadFromUDPAddrPort(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -220,18 +252,18 @@ func (r *relays) serveUDP(to int) {
 			continue // of a socket that is gone, or of a stranger.
 		}
 		blocked, lost, delay := r.fate(from, to)
-		if blocked || lost || r.clog(from, to, buf[:n]) {
+		if blocked || lost || r.clog(d, from, to, buf[:n]) {
 			continue
 		}
 		if delay == 0 {
-			_, _ = r.udp[from].WriteToUDPAddrPort(buf[:n], r.addrs[to]) // a node that is down does not receive it.
+			_, _ = d.udp[from].WriteToUDPAddrPort(buf[:n], d.addrs[to]) // a node that is down does not receive it.
 			continue
 		}
-		r.hold(from, to, append([]byte(nil), buf[:n]...), delay)
+		r.hold(d, from, to, append([]byte(nil), buf[:n]...), delay)
 	}
 }
 
-func (r *relays) hold(from, to int, data []byte, delay time.Duration) {
+func (r *relays) hold(d *door, from, to int, data []byte, delay time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.held >= heldMax {
@@ -239,17 +271,17 @@ func (r *relays) hold(from, to int, data []byte, delay time.Duration) {
 	}
 	r.held++
 	time.AfterFunc(delay, func() {
-		_, _ = r.udp[from].WriteToUDPAddrPort(data, r.addrs[to])
+		_, _ = d.udp[from].WriteToUDPAddrPort(data, d.addrs[to])
 		r.mu.Lock()
 		r.held--
 		r.mu.Unlock()
 	})
 }
 
-func (r *relays) serveTCP(to int) {
+func (r *relays) serveTCP(d *door, to int) {
 	defer r.wg.Done()
 	for {
-		conn, err := r.tcp[to].Accept()
+		conn, err := d.tcp[to].Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -257,9 +289,8 @@ func (r *relays) serveTCP(to int) {
 			time.Sleep(acceptPause) // too many open files, mostly, which does not change at once.
 			continue
 		}
-		from := r.sender(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
-		p := &pair{from: from, to: to, near: conn}
-		if from == 0 || !r.add(p) {
+		p := &pair{door: d, to: to, near: conn}
+		if !r.add(p) {
 			conn.Close()
 			continue
 		}
@@ -278,105 +309,6 @@ func (r *relays) add(p *pair) bool {
 	return true
 }
 
-// relay joins the two halves of a connection until one of them ends.
-func (r *relays) relay(p *pair) {
-	defer r.wg.Done()
-	back, err := net.DialTimeout("tcp", r.addrs[p.to].String(), dialMax)
-	r.mu.Lock()
-	if err != nil || r.closed {
-		if err == nil {
-			back.Close()
-		}
-		delete(r.conns, p)
-		r.mu.Unlock()
-		p.near.Close()
-		return
-	}
-	p.back = back
-	r.mu.Unlock()
-	var halves sync.WaitGroup
-	halves.Add(2)
-	go func() { defer halves.Done(); r.pump(p, p.near, p.back, p.from, p.to) }()
-	go func() { defer halves.Done(); r.pump(p, p.back, p.near, p.to, p.from) }()
-	halves.Wait()
-	r.mu.Lock()
-	delete(r.conns, p)
-	r.mu.Unlock()
-}
-
-// piece is a part of a stream, in flight until due.
-type piece struct {
-	data []byte
-	due  time.Time
-}
-
-// pump carries one direction, and ends both when it ends.
-func (r *relays) pump(p *pair, src io.Reader, dst io.Writer, from, to int) {
-	line, broken := make(chan piece, piecesMax), make(chan struct{})
-	r.wg.Go(func() {
-		defer close(broken)
-		defer p.close()
-		r.deliver(line, dst)
-	})
-	r.enter(p, src, line, broken, from, to)
-	close(line)
-	<-broken // pieces in the line arrive, as long as the other end reads.
-}
-
-// enter reads pieces, and puts them into the line.
-func (r *relays) enter(p *pair, src io.Reader, line chan<- piece, broken <-chan struct{}, from, to int) {
-	buf := make([]byte, chunkBytes)
-	var last time.Time
-	silent := false
-	for {
-		n, err := src.Read(buf)
-		if err != nil {
-			return
-		}
-		if !r.waitClear(from, to) {
-			return
-		}
-		blocked, lost, delay := r.fate(from, to)
-		if silent = silent || blocked; silent {
-			r.mu.Lock()
-			p.silenced = true
-			healed := !r.links.Blocked(from, to) // between the two checks.
-			r.mu.Unlock()
-			if healed {
-				return
-			}
-			continue
-		}
-		if lost {
-			return
-		}
-		if due := time.Now().Add(delay); due.After(last) {
-			last = due
-		}
-		select {
-		case line <- piece{append([]byte(nil), buf[:n]...), last}:
-		case <-broken:
-			return
-		}
-	}
-}
-
-// deliver writes each piece when it is due, until the line ends.
-func (r *relays) deliver(line <-chan piece, dst io.Writer) {
-	for next := range line {
-		if wait := time.Until(next.due); wait > 0 {
-			select {
-			case <-time.After(wait):
-			case <-r.done:
-				return
-			}
-		}
-		if _, err := dst.Write(next.data); err != nil {
-			return
-		}
-	}
-}
-
 // close ends the network and waits for its goroutines.
 func (r *relays) close() {
 	r.mu.Lock()
@@ -390,10 +322,12 @@ func (r *relays) close() {
 		p.close()
 	}
 	r.mu.Unlock()
-	for i := 1; i < len(r.udp); i++ {
-		if r.udp[i] != nil {
-			r.udp[i].Close()
-			r.tcp[i].Close()
+	for _, d := range r.doors {
+		for i := 1; i < len(d.udp); i++ {
+			if d.udp[i] != nil {
+				d.udp[i].Close()
+				d.tcp[i].Close()
+			}
 		}
 	}
 	r.wg.Wait()

@@ -17,7 +17,7 @@ import (
 const patience = time.Minute // a deadline for what ought to happen at once.
 
 func newRelays(t *testing.T) *relays {
-	r, err := openRelays(2, chaos.Link{}, rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))))
+	r, err := openRelays(2, 1, chaos.Link{}, rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano()))))
 	require.NoError(t, err)
 	t.Cleanup(r.close)
 	return r

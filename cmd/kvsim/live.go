@@ -31,6 +31,7 @@ type liveOptions struct {
 	secure                      bool          // nodes that are started have TLS and credentials.
 	given                       profile.Given // the user's settings for a running cluster.
 	entry                       entry         // the access to it.
+	system                      systemOptions // another store than kvs.
 }
 
 func newLiveCommand(t *simcmd.Tools) *cobra.Command {
@@ -44,18 +45,27 @@ plan with a fault that the target does not have is refused.
 
 The out folder keeps the files of a failure: scenario, history, report, the nodes' logs. A node that ends by itself is a
 violation. The files are also kept when the run could not be judged. Ctrl-C ends the nodes, too. In a running cluster
-everything is written in a directory of its own, kvsim-live/TIME/, and deleted at the end.`,
+everything is written in a directory of its own, kvsim-live/TIME/, and deleted at the end.
+
+With --system the nodes are those of another store, or kvs as one store among others: a shipped system by its name, or
+the path of a file that says how a node is started, when it is ready and which driver speaks to it (kvsim systems shows
+them). The workload and the plan are those of the scenario; the history is judged by what the store promises:
+linearizable, no acknowledged write lost, all nodes alike in the end.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.chooseTarget(cmd.Flags().Changed("target"), os.Getenv); err != nil {
+				return err
+			}
+			if err := o.chooseSystem(); err != nil {
 				return err
 			}
 			return o.run(t.IO)
 		},
 	}
 	o.addAccessFlags(cmd)
+	o.system.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.target, "target", "process",
+	f.StringVar(&o.target, "target", targetProcess,
 		"process, docker, or the endpoints of a running cluster with commas between")
 	f.StringVar(&o.Scenario, "scenario", "quiet", "name of a scenario (see kvsim scenarios), or the path of a file")
 	f.Uint64Var(&o.seed, "seed", 1, "number that determines the workload")
@@ -116,7 +126,7 @@ func (o *liveOptions) live(ctx context.Context, s scenario.Scenario, progress fu
 		s.Nodes = len(endpoints)
 	}
 	s = sim.Draw(o.seed, s)
-	if err := refuse(s, o.target); err != nil { // before anything is started.
+	if err := errors.Join(refuse(s, o.target), o.system.refuse(s)); err != nil { // before anything is started.
 		return s, nil, "", err
 	}
 	dir, err := o.folder()
@@ -128,6 +138,7 @@ func (o *liveOptions) live(ctx context.Context, s scenario.Scenario, progress fu
 		return s, nil, "", errors.Join(err, os.RemoveAll(dir))
 	}
 	lo := live.Options{
+		Store: o.system.judged(t, progress), Commit: o.system.version(ctx),
 		TLS: t.entry.tls, Token: t.entry.token, World: t.world, Seed: o.seed, Scenario: s, Target: t,
 		Failures: t.failures, Progress: progress,
 	}

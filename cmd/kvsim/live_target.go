@@ -55,6 +55,7 @@ type target struct {
 // openTarget starts or finds the cluster that the options name. Dir is for its files.
 func openTarget(o *liveOptions, dir string, s *scenario.Scenario, progress func(string)) (*target, error) {
 	clocks, disks := live.Needs(s)
+	clocks = clocks && o.system.loaded == nil
 	own := scenarios.Of(s)
 	natural := live.Clocks(s, o.seed, time.Now().UnixMilli())
 	switch o.target {
@@ -63,7 +64,7 @@ func openTarget(o *liveOptions, dir string, s *scenario.Scenario, progress func(
 		po := processes.Options{
 			Program: o.program, Dir: dir, Nodes: s.Nodes, Config: live.Settings(s), Base: s.Network,
 			Seeds: own.Tuning.Seeds, Voters: own.Voters.First, Clocks: clocks, Natural: natural,
-			Rand: rand.New(rand.NewPCG(o.seed, uint64(os.Getpid()))),
+			Rand: rand.New(rand.NewPCG(o.seed, uint64(os.Getpid()))), Store: o.system.store(),
 		}
 		if o.secure {
 			po.Secure = secureProcess(dir)
@@ -78,6 +79,7 @@ func openTarget(o *liveOptions, dir string, s *scenario.Scenario, progress func(
 			Nodes: s.Nodes, Dir: dir, Config: live.Settings(s), Base: s.Network,
 			Seeds: own.Tuning.Seeds, Voters: own.Voters.First, Clocks: clocks, Natural: natural,
 		}
+		do.Store = o.system.store()
 		if disks {
 			do.DiskBytes = containers.DiskBytesMin
 		}
@@ -116,7 +118,12 @@ func openDocker(o *liveOptions, do containers.Options, progress func(string)) (*
 		return nil, err
 	}
 	progress("building the image")
-	err := containers.BuildImage(image, o.program, o.dockerfile, context)
+	var err error
+	if o.system.loaded != nil {
+		err = containers.BuildProgramImage(image, o.system.path, context)
+	} else {
+		err = containers.BuildImage(image, o.program, o.dockerfile, context)
+	}
 	if err := errors.Join(err, os.RemoveAll(context)); err != nil {
 		return nil, fmt.Errorf("%w; name the program with --kvs and the Dockerfile with --dockerfile", err)
 	}

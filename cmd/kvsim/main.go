@@ -1,8 +1,8 @@
 // Command kvsim runs simulations of a kvs cluster, and judges histories.
 //
 // Most of its commands are those of every simulated system: see kvs/sim/simcmd. Those that only kvs has are here:
-// `live` and `compare` for real nodes, and `service`. It contains no logic of the simulation: see package sim. Exit
-// codes: 0 all promises held, 1 some did not, 2 the command could not do what it was asked.
+// `live`, `systems` and `compare` for real nodes, and `service`. It contains no logic of the simulation: see package
+// sim. Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what it was asked.
 package main
 
 import (
@@ -35,8 +35,8 @@ Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what
 		Explore: explored.Space(),
 	}},
 	Commands: func(t *simcmd.Tools) []*cobra.Command {
-		return []*cobra.Command{newServiceCommand(t.IO),
-			newLiveCommand(t), newCompareCommand(t), newStormCommand(t.IO), newVersionCommand(t.IO)}
+		return []*cobra.Command{newServiceCommand(t.IO), newLiveCommand(t), newSystemsCommand(t.IO),
+			newCompareCommand(t), newStormCommand(t.IO), newVersionCommand(t.IO)}
 	},
 	Replay: func(e *simcmd.Experiment, seed uint64) string {
 		cmd := fmt.Sprintf("make sim SEED=%d SCENARIO=%s", seed, e.Scenario)

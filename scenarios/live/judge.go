@@ -86,9 +86,9 @@ func (r *runner) promises() (out []linearize.Promise) {
 	return out
 }
 
-func (r *runner) violate(p fmt.Stringer, detail string) { r.violateAs(p.String(), detail) }
+func (r *run) violate(p fmt.Stringer, detail string) { r.violateAs(p.String(), detail) }
 
-func (r *runner) violateAs(promise, detail string) {
+func (r *run) violateAs(promise, detail string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Violations = append(r.result.Violations, promise+": "+detail)

@@ -5,13 +5,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"kvs/chaos"
 	"kvs/linearize"
-	"kvs/node/client"
 	"kvs/scenarios"
 	"kvs/sim/scenario"
 )
@@ -40,6 +40,8 @@ type Options struct {
 	// Prefix comes before every path: in a cluster with other data, a directory of its own that ends in a slash. The
 	// run's data there is deleted at its end.
 	Prefix string
+	// Store is what runs on the target if it is not kvs, and how it is judged; nil: kvs.
+	Store *Store
 }
 
 // Result is the outcome of a run.
@@ -64,18 +66,24 @@ const startPatience = time.Minute
 // tellEvery is the time between two lines of progress.
 const tellEvery = 5 * time.Second
 
-// runner is one run.
-type runner struct {
+// run is what the runs of all stores have: clients that work for a time, faults meanwhile, and a history.
+type run struct {
 	o        Options
 	own      *scenarios.Sections // of the scenario.
-	clients  []*client.Client    // by node, [0] unused.
 	recorder *linearize.Shared
 	mu       sync.Mutex
-	records  map[string]*record // by path.
-	values   values
-	keyed    keyedWrites
 	result   *Result
-	operator *operator
+	system   system
+}
+
+// system is what a run does in its own way for each store.
+type system interface {
+	// client returns what does the operations of a client, one at a time, and records them.
+	client(number int) func(ctx context.Context, op scenarios.Op)
+	// wiped is called when nodes have lost their disks.
+	wiped(nodes []int)
+	// calm is called when the faults are over.
+	calm()
 }
 
 // Run runs the scenario and judges it. After an error it was not judged completely: the result has everything up to
@@ -84,7 +92,6 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	s := &o.Scenario
 	var telling sync.Mutex // the caller's Progress need not be safe for concurrent use.
 	say := o.Progress
 	o.Progress = func(line string) {
@@ -92,64 +99,31 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		defer telling.Unlock()
 		say(line)
 	}
-	r := &runner{o: o, own: scenarios.Of(&o.Scenario), clients: []*client.Client{nil}, records: map[string]*record{},
-		values: newValues()}
-	r.result = &Result{Seed: o.Seed, World: o.World, Scenario: s.Name}
-	header := linearize.Header{
-		World: o.World, Seed: o.Seed, Scenario: s.Name, Commit: o.Commit, Plan: s.Plan.String(), Promises: r.promises(),
-		Started: time.Now().UTC().Format(time.RFC3339),
+	common := &run{o: o, own: scenarios.Of(&o.Scenario),
+		result: &Result{Seed: o.Seed, World: o.World, Scenario: o.Scenario.Name}}
+	if o.Store != nil {
+		return runStore(ctx, common)
 	}
-	for i, e := range o.Target.Endpoints() {
-		options := client.DefaultOptions(e)
-		options.TLS, options.Token = o.TLS, o.Token
-		options.AttemptsMax, options.AttemptTimeout = 1, r.own.Workload.Timeout
-		c, err := client.New(options)
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		r.clients = append(r.clients, c)
-		header.Nodes = append(header.Nodes, fmt.Sprintf("n%d", i+1))
+	return runKVS(ctx, common)
+}
+
+// header is that of the history.
+func (r *run) header(promises []linearize.Promise) linearize.Header {
+	s := &r.o.Scenario
+	h := linearize.Header{
+		World: r.o.World, Seed: r.o.Seed, Scenario: s.Name, Commit: r.o.Commit, Plan: s.Plan.String(),
+		Promises: promises, Started: time.Now().UTC().Format(time.RFC3339),
 	}
-	if o.Prefix != "" { // members that ran before this run: one that does not answer now is not starting.
-		if err := r.answer(ctx); err != nil {
-			return nil, err
-		}
+	for n := 1; n <= s.Nodes; n++ {
+		h.Nodes = append(h.Nodes, fmt.Sprintf("n%d", n))
 	}
-	o.Progress("waiting for the members to find each other")
-	if _, err := r.await(ctx, startPatience, nil); err != nil {
-		return nil, fmt.Errorf("the cluster did not come together: %w; look into the nodes' logs", err)
-	}
-	if err := r.agreeOnPolicy(ctx); err != nil {
-		return nil, err
-	}
-	version, err := r.identify(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if header.Commit == "" {
-		header.Commit = version
-	}
+	return h
+}
+
+// record begins the history.
+func (r *run) record(h linearize.Header) {
 	begin := time.Now()
-	r.recorder = linearize.NewShared(header, func() int64 { return int64(time.Since(begin)) })
-	r.operator = &operator{runner: r, rng: rand.New(rand.NewPCG(o.Seed, streamOperator)),
-		ids: make([]string, len(r.clients))}
-	r.operator.look(ctx)
-	working, dismiss := context.WithCancel(ctx)
-	var operating sync.WaitGroup
-	operating.Go(func() { r.operator.operate(working) })
-	defer operating.Wait()
-	defer dismiss()
-	defer r.tidy(ctx)
-	err = r.safety(ctx)
-	r.result.History = r.recorder.Finish()
-	if err == nil {
-		err = r.judge(ctx)
-	}
-	if err != nil {
-		r.result.Void = err.Error()
-	}
-	return r.result, err
+	r.recorder = linearize.NewShared(h, func() int64 { return int64(time.Since(begin)) })
 }
 
 // check reports why the scenario cannot run against the target.
@@ -162,58 +136,21 @@ func (o *Options) check() error {
 		return fmt.Errorf("scenario %q: it must be drawn and have as many nodes as the target: %d", s.Name,
 			o.Target.Nodes())
 	}
+	if o.Store != nil {
+		for _, p := range o.Store.Promises {
+			if !slices.Contains(storePromises, p) {
+				return fmt.Errorf("promise %q: of another store than kvs it cannot be judged", p)
+			}
+		}
+	}
 	if why := OnlySimulated(s); why != "" {
 		return fmt.Errorf("scenario %q: %s", s.Name, why)
 	}
 	return chaos.CheckSupported(s.Plan, o.Target)
 }
 
-// identify checks that the endpoints are those of different members, and returns the version of the first.
-func (r *runner) identify(ctx context.Context) (version string, err error) {
-	numbers := map[string]int{}
-	for n := len(r.clients) - 1; n >= 1; n-- {
-		st, err := r.clients[n].Status(ctx)
-		if err != nil {
-			return "", err
-		}
-		if other := numbers[st.ID]; other != 0 {
-			return "", fmt.Errorf("the endpoints of n%d and n%d are the same member; name each member once", n, other)
-		}
-		numbers[st.ID], version = n, st.Version
-	}
-	return version, nil
-}
-
-// tidyPatience is how long the deletion of what a run has written may take.
-const tidyPatience = 20 * time.Second
-
-// tidy deletes the run's data in a cluster with other data, also when the run was interrupted.
-func (r *runner) tidy(ctx context.Context) {
-	if r.o.Prefix == "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyPatience)
-	defer cancel()
-	var paths []string
-	for p := range r.records {
-		paths = append(paths, p)
-	}
-	for n := 1; n < len(r.clients); n++ {
-		paths = append(paths, r.probePath(n))
-	}
-	for _, p := range paths {
-		if _, err := r.clients[1].Delete(ctx, p, r.own.Workload.PathLevel(strings.TrimPrefix(p, r.o.Prefix))); err !=
-			nil {
-			r.o.Progress(fmt.Sprintf("what was written below %s could not be deleted: %v; delete it by hand",
-				r.o.Prefix, err))
-			return
-		}
-	}
-	r.o.Progress("deleted what was written below " + r.o.Prefix)
-}
-
 // safety runs the clients and the faults.
-func (r *runner) safety(ctx context.Context) error {
+func (r *run) safety(ctx context.Context) error {
 	s := &r.o.Scenario
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -227,7 +164,7 @@ func (r *runner) safety(ctx context.Context) error {
 		go func() { defer wg.Done(); r.work(ctx, n, end) }()
 	}
 	err := r.nemesis(ctx, end)
-	r.operator.calm.Store(true)
+	r.system.calm()
 	if err != nil {
 		cancel()
 	}
@@ -239,7 +176,7 @@ func (r *runner) safety(ctx context.Context) error {
 }
 
 // tell reports the progress of the clients at intervals.
-func (r *runner) tell(ctx context.Context, end time.Time) {
+func (r *run) tell(ctx context.Context, end time.Time) {
 	for time.Until(end) > tellEvery && pause(ctx, tellEvery) == nil {
 		r.mu.Lock()
 		line := fmt.Sprintf("%s left: %d operations, %d refused, %d unknown", time.Until(end).Round(time.Second),
@@ -250,7 +187,7 @@ func (r *runner) tell(ctx context.Context, end time.Time) {
 }
 
 // nemesis applies the plan, each fault at its time.
-func (r *runner) nemesis(ctx context.Context, end time.Time) error {
+func (r *run) nemesis(ctx context.Context, end time.Time) error {
 	begin := end.Add(-r.o.Scenario.Duration)
 	for _, e := range r.o.Scenario.Plan.Events {
 		if err := pause(ctx, time.Until(begin.Add(e.At))); err != nil {
@@ -261,7 +198,7 @@ func (r *runner) nemesis(ctx context.Context, end time.Time) error {
 			return fmt.Errorf("`%s` is not in force, the run is void: %w", e, err)
 		}
 		if e.Kind == chaos.Wipe {
-			r.operator.wiped(e.Nodes)
+			r.system.wiped(e.Nodes)
 		}
 		r.result.Faults++
 	}
@@ -285,19 +222,16 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // work is one client: one operation at a time until the end.
-func (r *runner) work(ctx context.Context, number int, end time.Time) {
+func (r *run) work(ctx context.Context, number int, end time.Time) {
 	s := &r.o.Scenario
 	g := scenarios.NewGenerator(rand.New(rand.NewPCG(r.o.Seed, uint64(number))), r.own.Workload, s.Nodes, number)
-	w := worker{
-		runner: r, process: r.recorder.NewProcess(), known: map[string]seen{},
-		number: number, rng: rand.New(rand.NewPCG(r.o.Seed, streamRetries+uint64(number))),
-	}
+	operate := r.system.client(number)
 	for {
 		op := g.Next()
 		if pause(ctx, op.Think) != nil || !time.Now().Before(end) {
 			return
 		}
-		w.operate(ctx, op)
+		operate(ctx, op)
 	}
 }
 

@@ -248,7 +248,7 @@ func outcomeUnknown(err error, write bool) bool {
 }
 
 // count counts an answer.
-func (r *runner) count(err error, unknown bool) {
+func (r *run) count(err error, unknown bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Operations++

@@ -16,9 +16,11 @@ import (
 
 func newRunner() *runner {
 	return &runner{
-		o:       Options{Scenario: scenario.Scenario{Expect: []scenario.Promise{scenarios.QuorumRecency}}},
-		own:     scenarios.NewSections(),
-		records: map[string]*record{}, values: newValues(), result: &Result{},
+		run: &run{
+			o:   Options{Scenario: scenario.Scenario{Expect: []scenario.Promise{scenarios.QuorumRecency}}},
+			own: scenarios.NewSections(), result: &Result{},
+		},
+		records: map[string]*record{}, values: newValues(),
 	}
 }
 
