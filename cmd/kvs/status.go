@@ -29,8 +29,8 @@ A PID file whose process is gone, or whose number now belongs to another process
 once as dead and removed. A PID file that cannot be read or is of another version is shown as unknown
 and kept. Members that the running nodes know and cannot reach are shown as unreachable,
 unless configurations are given. Exit codes: 0 every node runs, 1 one is dead with a PID file or
-unknown, or the majority of the voters is lost, 3 one does not run or is unreachable (and none is
-dead), or none is known.`,
+unknown, 3 one does not run (and none is dead), or none is known. Unless configurations are given: 1
+also when the majority of the voters is lost, 3 also when a member is unreachable.`,
 		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.status(cmd.Context(), args, o)
@@ -105,13 +105,15 @@ func (a *app) reports(ctx context.Context, d *daemon.Daemon, args []string) ([]d
 	if err != nil {
 		return nil, err
 	}
-	return each(instances, func(inst daemon.Instance) daemon.Report {
+	reports := each(instances, func(inst daemon.Instance) daemon.Report {
 		r, err := d.Status(ctx, inst)
 		if err != nil { // the others are shown nevertheless.
 			return daemon.Report{Name: inst.Name, Config: inst.Config, State: daemon.StateUnknown, Detail: err.Error()}
 		}
 		return r
-	}), nil
+	})
+	d.FindSilent(ctx, reports)
+	return reports, nil
 }
 
 // statusCode is the exit code for all: a dead or unknown node outweighs one that does not run, which outweighs those

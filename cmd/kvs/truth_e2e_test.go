@@ -22,7 +22,10 @@ func TestE2ELostMajority(t *testing.T) {
 	})
 	s.ok("put", "a", "v", "-e", s.endpoint(1), "-c", "linearizable")
 	s.ok("stop", "node2", "node3")
-	r := s.run("status") // at once: node1 may take them for alive still.
+	r := s.run("status", "node1") // at once: node1 may take them for alive still.
+	require.Regexp(t, `(?m)^node1 +running .* 1/3 alive `, r.stdout)
+	require.Contains(t, r.stderr, "MAJORITY LOST: node1 reaches 1 of 3 voters")
+	r = s.run("status")
 	require.EqualValues(t, exitFailed, r.code)
 	require.Regexp(t, `(?m)^node1 +running .* 1/3 alive `, r.stdout)
 	require.Regexp(t, `(?m)^node2 +unreachable +- +`+s.endpoint(2), r.stdout)

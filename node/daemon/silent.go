@@ -30,8 +30,9 @@ func Dial(ctx context.Context, address string) error {
 	return conn.Close()
 }
 
-// findSilent gives members that do not answer StateSilent. A node that reports does not need to be asked.
-func (d *Daemon) findSilent(ctx context.Context, reports []Report) {
+// FindSilent gives members that do not answer StateSilent. A node that reports does not need to be asked. StatusAll
+// does so by itself.
+func (d *Daemon) FindSilent(ctx context.Context, reports []Report) {
 	if d.Dial == nil {
 		return
 	}

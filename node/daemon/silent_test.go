@@ -24,13 +24,13 @@ func TestSilentMembers(t *testing.T) {
 	}
 	asked := make(chan string, 10)
 	d := &Daemon{}
-	d.findSilent(t.Context(), reports)
+	d.FindSilent(t.Context(), reports)
 	require.Equal(t, 3, reports[0].Health.VotersAlive, "no member is asked")
 	d.Dial = func(_ context.Context, address string) error {
 		asked <- address
 		return errors.New("connection refused")
 	}
-	d.findSilent(t.Context(), reports)
+	d.FindSilent(t.Context(), reports)
 	require.ElementsMatch(t, []string{"c:1", "d:1"}, []string{<-asked, <-asked})
 	require.Empty(t, asked)
 	for _, r := range reports {
@@ -45,7 +45,7 @@ func TestSilentMembers(t *testing.T) {
 
 	d.Dial = func(context.Context, string) error { return nil }
 	reports[0].Health = health()
-	d.findSilent(t.Context(), reports[:1])
+	d.FindSilent(t.Context(), reports[:1])
 	require.Equal(t, "alive", reports[0].Health.Members[2].State)
 	require.Error(t, Dial(t.Context(), "127.0.0.1:1"))
 }

@@ -49,7 +49,7 @@ func (d *Daemon) StatusAll(ctx context.Context) ([]Report, error) {
 			out = append(out, r)
 		}
 	}
-	d.findSilent(ctx, out)
+	d.FindSilent(ctx, out)
 	return out, nil
 }
 
