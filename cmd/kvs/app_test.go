@@ -295,7 +295,7 @@ func TestExitCodesAreListed(t *testing.T) {
 		exitUnavailable, exitInterrupted} {
 		require.True(t, seen[c])
 	}
-	code, silent := codeOf(&exitError{exitNotRunning, nil})
+	code, silent := codeOf(coded(exitNotRunning, nil))
 	require.Equal(t, exitNotRunning, code)
 	require.True(t, silent)
 	code, silent = codeOf(fmt.Errorf("wrapped: %w", exit.With(exit.Refused, nil)))

@@ -91,15 +91,15 @@ func (a *app) bench(ctx context.Context, o benchOptions) error {
 		o.load.Prefix = "kvs-bench-" + hex.EncodeToString(id[:]) + "/"
 	}
 	if err := o.load.Check(); err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	to, err := o.client.access(a.getenv)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	stores, err := a.connectLoad(to, o.load.Clients, o.client.timeout)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	ctx, done := a.interruptible(ctx)
 	defer done()
@@ -108,7 +108,7 @@ func (a *app) bench(ctx context.Context, o benchOptions) error {
 	report, err := load.Run(ctx, stores, o.load)
 	line.done()
 	if errors.Is(err, load.ErrPrefixInUse) {
-		return &exitError{exitRefused, err}
+		return coded(exitRefused, err)
 	}
 	if report != nil {
 		if o.output.is("json") {
@@ -121,7 +121,7 @@ func (a *app) bench(ctx context.Context, o benchOptions) error {
 		return withCode(err)
 	}
 	if report.Operations == 0 {
-		return &exitError{exitFailed, errors.New("no operation succeeded")}
+		return coded(exitFailed, errors.New("no operation succeeded"))
 	}
 	return nil
 }

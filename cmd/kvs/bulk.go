@@ -32,9 +32,9 @@ func (a *app) bulk() *bulk.Env {
 		},
 		Failed: func(unknown bool, err error) error {
 			if unknown {
-				return &exitError{exitUnknown, err}
+				return coded(exitUnknown, err)
 			}
-			return &exitError{exitFailed, err}
+			return coded(exitFailed, err)
 		},
 	}
 }

@@ -142,11 +142,11 @@ func (a *app) ask(ctx context.Context, o *clientOptions, do func(context.Context
 	}
 	to, err := o.access(a.getenv)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	c, err := a.connect(to)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	ctx, done := a.interruptible(ctx)
 	defer done()
@@ -158,7 +158,7 @@ func (a *app) ask(ctx context.Context, o *clientOptions, do func(context.Context
 // checkPath refuses a path that no node would accept, before a request is sent.
 func checkPath(path string) error {
 	if err := slot.CheckPath(path); err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 func (a *app) loadConfig(inst daemon.Instance) (*config.Config, error) {
 	cfg, err := config.Read(inst.Config)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, coded(exitUsage, err)
 	}
 	return cfg, nil
 }
@@ -23,7 +23,7 @@ func (a *app) loadConfig(inst daemon.Instance) (*config.Config, error) {
 func (a *app) loadOrWrite(inst daemon.Instance) (*config.Config, error) {
 	cfg, created, err := config.Load(inst.Config)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, coded(exitUsage, err)
 	}
 	if created {
 		a.say("%s: NEW NODE: there was no configuration; wrote %s with the defaults, each explained in it", inst,

@@ -61,7 +61,7 @@ func TestGet(t *testing.T) {
 
 func TestErrorsKeepTheirCode(t *testing.T) {
 	b := newBench(t)
-	b.cluster.err = &exitError{exitNotFound, errors.New("no value under a")}
+	b.cluster.err = coded(exitNotFound, errors.New("no value under a"))
 	for _, args := range [][]string{{"get", "a"}, {"put", "a", "v"}, {"delete", "a"}, {"ls"}, {"members"},
 		{"conflicts"}, {"conflicts", "a", "--uuid", node.UUID{}.String()}} {
 		b.err.Reset()

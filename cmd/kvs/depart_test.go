@@ -33,7 +33,7 @@ func TestLeaveCommand(t *testing.T) {
 	require.Zero(t, execute(b.app, []string{"leave", "-e", "a:1", "--force"}), b.err.String())
 	require.Equal(t, "leave true", b.cluster.path)
 	require.Equal(t, "node1 has left the cluster and ended\n", b.out.String())
-	b.cluster.err = &exitError{exitUnavailable, errors.New("no")}
+	b.cluster.err = coded(exitUnavailable, errors.New("no"))
 	require.EqualValues(t, exitUnavailable, execute(b.app, []string{"leave", "-e", "a:1"}))
 }
 

@@ -31,20 +31,11 @@ func exitCodesText() string {
 	return b.String()
 }
 
-// exitError is exit.Error.
-type exitError struct {
-	code exitCode
-	err  error
-}
+// exitError is an error with an exit code.
+type exitError = exit.Error
 
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit code %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
+// coded gives an error an exit code. nil: it has been printed.
+func coded(code exitCode, err error) error { return exit.With(code, err) }
 
 func usageError(format string, args ...any) error { return exit.BadUsage(format, args...) }
 
@@ -55,11 +46,7 @@ func codeOf(err error) (code exitCode, silent bool) {
 	}
 	var e *exitError
 	if errors.As(err, &e) {
-		return e.code, e.err == nil
-	}
-	var other *exit.Error
-	if errors.As(err, &other) {
-		return other.Code, other.Err == nil
+		return e.Code, e.Err == nil
 	}
 	return exitFailed, false
 }

@@ -74,7 +74,7 @@ func (a *app) init(o initOptions) error {
 	// All are checked before the first is written: a refusal leaves no files.
 	for _, c := range configs {
 		if err := c.Check(); err != nil {
-			return &exitError{exitUsage, err}
+			return coded(exitUsage, err)
 		}
 		if _, err := os.Lstat(c.File); err == nil && !o.force {
 			return usageError("%s exists; choose another --dir, or replace it with --force (data is kept)", c.File)

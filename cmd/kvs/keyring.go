@@ -50,7 +50,7 @@ func newKeyringChange(a *app, use, short string, args cobra.PositionalArgs) *cob
 			change := api.KeyringChange{Action: cmd.Name()}
 			if len(args) > 0 {
 				if _, err := seal.ParseKeyID(args[0]); err != nil {
-					return &exitError{exitUsage, err}
+					return coded(exitUsage, err)
 				}
 				change.ID = args[0]
 			}
@@ -70,7 +70,7 @@ func (a *app) createKeyring(path string) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	_, err = f.Write(seal.Document(key))
 	return errors.Join(err, f.Sync(), f.Close())

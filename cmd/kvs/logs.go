@@ -60,8 +60,8 @@ func (a *app) logs(ctx context.Context, args []string, o logsOptions) error {
 	path := d.Home.LogPath(inst)
 	text, end, err := daemon.Tail(path, 0, o.lines)
 	if errors.Is(err, os.ErrNotExist) {
-		return &exitError{exitFailed, fmt.Errorf("%s has no log: it was never started in the background (%s)", inst,
-			path)}
+		return coded(exitFailed, fmt.Errorf("%s has no log: it was never started in the background (%s)", inst,
+			path))
 	}
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (a *app) findOne(d *daemon.Daemon, args []string) (daemon.Instance, error) 
 		// A node that does not run any more and whose configuration is gone may still have a log.
 		inst, _, err := d.Find(cwd, args[0])
 		if err != nil {
-			return daemon.Instance{}, &exitError{exitUsage, err}
+			return daemon.Instance{}, coded(exitUsage, err)
 		}
 		return inst, nil
 	}

@@ -114,7 +114,7 @@ func directory(arg string) (string, error) {
 		dir += "/"
 	}
 	if err := slot.CheckDirectory(dir); err != nil {
-		return "", &exitError{exitUsage, err}
+		return "", coded(exitUsage, err)
 	}
 	return dir, nil
 }

@@ -20,7 +20,7 @@ type nodeLog struct {
 func (a *app) openNodeLog(cfg *config.Config) (*nodeLog, error) {
 	format, err := logging.ParseFormat(cfg.Log.Format)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, coded(exitUsage, err)
 	}
 	l := &nodeLog{level: new(slog.LevelVar)}
 	l.level.Set(cfg.SlogLevel())

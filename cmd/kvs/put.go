@@ -94,7 +94,7 @@ func (a *app) putBody(values []string, o putOptions) (body []byte, contentType s
 	case o.file != "":
 		f, err := os.Open(o.file)
 		if err != nil {
-			return nil, "", &exitError{exitUsage, err}
+			return nil, "", coded(exitUsage, err)
 		}
 		defer f.Close()
 		body, err = readValue(f, o.file)

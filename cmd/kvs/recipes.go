@@ -20,13 +20,13 @@ func (a *app) recipeCommands() []*cobra.Command {
 			return func(attempt time.Duration) (*client.Client, error) {
 				to, err := o.access(a.getenv)
 				if err != nil {
-					return nil, &exitError{exitUsage, err}
+					return nil, coded(exitUsage, err)
 				}
 				co := to.options()
 				co.AttemptTimeout, co.DialTimeout = attempt, min(attempt, co.DialTimeout)
 				c, err := client.New(co)
 				if err != nil {
-					return nil, &exitError{exitUsage, err}
+					return nil, coded(exitUsage, err)
 				}
 				return c, nil
 			}

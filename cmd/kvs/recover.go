@@ -111,7 +111,7 @@ func (a *app) takeBackRemoval(cfg *config.Config, off *host.Offline, name string
 		return nil
 	}
 	if err := off.NotRemoved(ids); err != nil {
-		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, err)}
+		return coded(exitRefused, fmt.Errorf("%s: %w", name, err))
 	}
 	fmt.Fprintf(a.out, "%s: takes %s for members again when it starts\n", name, namesOf(cfg, off, ids))
 	return nil
@@ -150,7 +150,7 @@ func (a *app) recoverVoters(ctx context.Context, args []string, o recoverOptions
 		}
 		off, err := host.OpenOffline(cfg)
 		if err != nil {
-			return &exitError{exitRefused, fmt.Errorf("%s: %w", inst, err)}
+			return coded(exitRefused, fmt.Errorf("%s: %w", inst, err))
 		}
 		if len(o.notRemoved) > 0 {
 			err = a.takeBackRemoval(cfg, off, inst.String(), o)
@@ -178,7 +178,7 @@ func (a *app) openDamaged(cfg *config.Config, name string, accept bool) error {
 	}
 	off, err := host.OpenDamaged(cfg)
 	if err != nil {
-		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, err)}
+		return coded(exitRefused, fmt.Errorf("%s: %w", name, err))
 	}
 	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d keys, clock %s\n", name, off.ID, off.Cluster, off.Keys,
 		off.Clock)
@@ -192,7 +192,7 @@ func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offl
 	fmt.Fprintf(a.out, "%s: member %s of cluster %q, %d keys, clock %s\n", name, off.ID, off.Cluster, off.Keys,
 		off.Clock)
 	if off.Config == nil {
-		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, off.CheckVoters([]node.ID{off.ID}))}
+		return coded(exitRefused, fmt.Errorf("%s: %w", name, off.CheckVoters([]node.ID{off.ID})))
 	}
 	voters, err := chosenVoters(cfg, off, o.voters)
 	if err != nil {
@@ -206,11 +206,11 @@ func (a *app) recoverOne(ctx context.Context, cfg *config.Config, off *host.Offl
 		}
 	}
 	if len(live) >= off.Needed() {
-		return &exitError{exitRefused, fmt.Errorf("%s: as many voters as are needed are there, nothing is lost: "+
-			"start this node; kvs members demote takes out a voter that is lost", name)}
+		return coded(exitRefused, fmt.Errorf("%s: as many voters as are needed are there, nothing is lost: "+
+			"start this node; kvs members demote takes out a voter that is lost", name))
 	}
 	if err := off.CheckVoters(voters); err != nil {
-		return &exitError{exitRefused, fmt.Errorf("%s: %w", name, err)}
+		return coded(exitRefused, fmt.Errorf("%s: %w", name, err))
 	}
 	if left := slices.DeleteFunc(slices.Clone(live), func(id node.ID) bool {
 		return slices.Contains(voters, id)

@@ -24,7 +24,7 @@ func (a *app) runNode(ctx context.Context, arg string) error {
 
 	inst, exists, err := a.resolve(arg)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return coded(exitUsage, err)
 	}
 	if !exists {
 		if err := a.mayWrite(arg, inst); err != nil {
@@ -45,7 +45,7 @@ func (a *app) runNode(ctx context.Context, arg string) error {
 	if code, silent := codeOf(err); !silent && cfg.Log.Format == logging.JSON.String() {
 		// the last line is a line of the log, as all before it are.
 		log.Error("the node has failed", "err", err)
-		return &exitError{code, nil}
+		return coded(code, nil)
 	}
 	return err
 }
@@ -127,7 +127,7 @@ func (r *nodeRun) start(ctx context.Context) (node runningNode, calledOff bool, 
 				callOff()
 				impatience = time.After(r.cfg.ShutdownTimeout)
 			case sig == os.Interrupt:
-				return nil, true, &exitError{exitInterrupted, nil}
+				return nil, true, coded(exitInterrupted, nil)
 			}
 		case <-impatience: // the start cannot be cut short; the process can end without a loss.
 			return nil, true, nil
@@ -187,7 +187,7 @@ func (r *nodeRun) awaitStop(node runningNode) error {
 			// SIGINT comes from a person who does not want to wait; SIGTERM comes once from each kvs stop.
 			case os.Interrupt:
 				r.log.Warn("quitting at once", "signal", sig.String())
-				return &exitError{exitInterrupted, r.reg.Release()}
+				return coded(exitInterrupted, r.reg.Release())
 			case syscall.SIGHUP:
 				r.log.reload(r.cfg)
 			default:

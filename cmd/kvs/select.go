@@ -20,13 +20,11 @@ func (a *app) findAll(d *daemon.Daemon, args []string, missing exitCode) ([]daem
 	for _, arg := range args {
 		inst, found, err := d.Find(cwd, arg)
 		if err != nil {
-			return nil, &exitError{exitUsage, err}
+			return nil, coded(exitUsage, err)
 		}
 		if !found {
-			return nil,
-				&exitError{
-					missing, errors.New(arg + ": there is no such configuration, and no node of that name runs; kvs " +
-						"status lists those that do")}
+			return nil, coded(missing, errors.New(arg+": there is no such configuration, and no node of that name "+
+				"runs; kvs status lists those that do"))
 		}
 		out = appendOnce(out, inst)
 	}

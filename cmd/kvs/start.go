@@ -86,7 +86,7 @@ func (a *app) start(ctx context.Context, args []string, o startOptions) error {
 func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon.Instance, error) {
 	here, exists, err := a.resolve(arg)
 	if err != nil {
-		return here, &exitError{exitUsage, err}
+		return here, coded(exitUsage, err)
 	}
 	if exists {
 		return here, nil
@@ -98,7 +98,7 @@ func (a *app) toStart(ctx context.Context, d *daemon.Daemon, arg string) (daemon
 	known, found, err := d.Find(cwd, arg)
 	switch {
 	case err != nil:
-		return here, &exitError{exitUsage, err}
+		return here, coded(exitUsage, err)
 	case !found:
 		return here, a.mayWrite(arg, here)
 	case known != here:

@@ -84,7 +84,7 @@ func (a *app) status(ctx context.Context, args []string, o statusOptions) error 
 		code = exitNotRunning
 	}
 	if code != exitOK {
-		return &exitError{code, nil}
+		return coded(code, nil)
 	}
 	return nil
 }

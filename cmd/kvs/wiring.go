@@ -291,7 +291,7 @@ func withCode(err error) error {
 	case e.Retryable || e.Code == client.Unreachable:
 		code = exitUnavailable
 	}
-	return &exitError{code, err}
+	return coded(code, err)
 }
 
 // accessTo is access to a node of this machine with its own credentials, from its configuration. Without a
