@@ -17,12 +17,17 @@ var rooms = []room{
 	{dir: "machine", pure: true},
 	{dir: "node", pure: true, local: []string{
 		"machine", "node/bootstrap", "node/changelog", "node/clocks", "node/codec", "node/configuration",
-		"node/comparison",
+		"node/comparison", "node/image",
 		"node/conflicts", "node/contract", "node/expiry", "node/hearsay", "node/hlc", "node/invariant",
 		"node/membership", "node/merkle", "node/modes", "node/quorum", "node/register", "node/replication",
 		"node/schema", "node/slot", "node/step", "node/swim", "node/tombstones", "node/view", "node/voting",
 		"node/wire",
 	}},
+	// any type, field by field, the unexported ones too: what Go allows for that is in this room alone.
+	{dir: "node/image", pure: true, allow: []string{"import reflect", "import unsafe"}},
+	{dir: "node/recorder", pure: true,
+		local: []string{"node", "node/codec", "node/contract", "node/slot", "node/wire"}},
+	{dir: "node/relive", pure: true, local: []string{"node", "node/recorder"}},
 	{dir: "node/codec", pure: true, local: []string{"node/invariant"}}, {dir: "node/invariant", pure: true},
 	{dir: "node/bootstrap", pure: true, local: []string{
 		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
@@ -112,6 +117,7 @@ var rooms = []room{
 	{dir: "node/host/logging", local: []string{"node"}, others: []string{"gopkg.in/natefinch/lumberjack.v2"}},
 	{dir: "node/host/metrics", local: []string{"node", "node/swim"}, others: []string{"github.com/prometheus"}},
 	{dir: "node/host/connections"}, // places and file descriptors: the standard library alone.
+	{dir: "node/host/ring", local: []string{"node", "node/recorder"}},
 	{dir: "node/host/listing", local: []string{"node", "node/host/access"}},
 	{dir: "node/host/rest/etags"}, {dir: "node/host/rest/ranges"}, // headers: the standard library alone.
 	{dir: "node/host/rest/browsers", local: []string{"node/api"}, others: []string{"github.com/gofiber/fiber/v2"}},
@@ -121,6 +127,7 @@ var rooms = []room{
 		others: []string{"github.com/gofiber/fiber/v2"}},
 	{dir: "node/host/rest/forwarding", local: []string{"node/api"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
+	{dir: "node/host/rest/recordings", local: []string{"node/api"}, others: []string{"github.com/gofiber/fiber/v2"}},
 	{dir: "node/host/rest/documents", local: []string{"node", "node/api", "node/swim"}},
 	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/host/access"}},
 	{dir: "node/host/watching", local: []string{"node", "node/api", "node/watch"}},
@@ -128,7 +135,8 @@ var rooms = []room{
 		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing", "node/host/logging",
 		"node/host/profiling", "node/host/rest/batches", "node/host/rest/console", "node/host/rest/documents",
 		"node/host/rest/etags", "node/host/rest/overview",
-		"node/host/rest/browsers", "node/host/rest/forwarding", "node/host/rest/ranges", "node/host/watching",
+		"node/host/rest/browsers", "node/host/rest/forwarding", "node/host/rest/ranges",
+		"node/host/rest/recordings", "node/host/watching",
 		"node/watch"},
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/secrets", local: []string{"node/host/access", "node/host/certs", "node/host/seal"}},
@@ -182,7 +190,9 @@ var rooms = []room{
 	}},
 	{dir: "sim/kvs/ledger", pure: true, local: []string{"node", "linearize", "scenarios"}},
 	// seal is cryptography on values.
-	{dir: "sim/kvs/member", pure: true, local: []string{"node", "node/host/seal", "node/wire", "chaos", "sim"}},
+	{dir: "sim/kvs/member", pure: true, local: []string{
+		"node", "node/host/seal", "node/recorder", "node/wire", "chaos", "sim",
+	}},
 	{dir: "sim/kvs/outsider", pure: true, local: []string{"node", "node/*"}},
 	{dir: "sim/kvs/explored", pure: true, local: []string{
 		"node", "node/*", "linearize", "sim", "sim/explore", "sim/kvs/member", "sim/scenario",
@@ -225,7 +235,7 @@ var rooms = []room{
 	{dir: "cmd/kvs/exit", pure: true},
 	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "cmd/version", "node/api", "node/client", "node/daemon",
 		"node/diagnosis",
-		"node/host/certs", "node/host/config"}, others: []string{"github.com/spf13/cobra"}},
+		"node/host/certs", "node/host/config", "node/host/ring"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/supervisor", others: []string{"github.com/coreos/go-systemd/v22/daemon"}},
 	{dir: "node/host/profiling"},
 	{dir: "cmd/kvsim", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},

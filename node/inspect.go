@@ -2,8 +2,12 @@ package node
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 
 	"kvs/node/contract"
+	"kvs/node/image"
+	"kvs/node/invariant"
 )
 
 // What simulators, explorers and operators see of a node's state. The core does not use it.
@@ -34,3 +38,46 @@ func (n *Node) AppendOperationState(b []byte) []byte {
 
 // SetLogLevel sets the level below which no lines are made, between two steps.
 func (n *Node) SetLogLevel(level contract.LogLevel) { n.LogLevel = level }
+
+// ErrImageTooLarge means that an image would be larger than asked for.
+var ErrImageTooLarge = image.ErrTooLarge
+
+// imageOptions name what does not belong to the state of a node.
+func (n *Node) imageOptions(bytesMax int) image.Options {
+	return image.Options{Kept: []any{&n.Shared, n.Rand}, BytesMax: bytesMax}
+}
+
+// Image appends the whole state of the node in memory, between two steps, for Revive. What it keeps of its store in
+// memory it forgets, so that a node made of the image reads from then on what this one reads. The state of Rand is not
+// in it. Zero: no bound. Errors wrap ErrImageTooLarge.
+func (n *Node) Image(b []byte, bytesMax int) ([]byte, error) {
+	invariant.That(n.Eff == nil, "an image of a node within a step")
+	n.Shared.ForgetAllRecent()
+	n.comparison.ForgetRecent()
+	return image.Append(b, n, n.imageOptions(bytesMax))
+}
+
+// Revive makes a node of an image. It goes on where the other one was: with the same inputs, reads and randomness it
+// has the same effects. Errors: the image is not of this program.
+func Revive(of []byte, store contract.Reader, rng *rand.Rand) (*Node, error) {
+	o := Options{Name: "revived", Addr: "revived", Cluster: "revived", Store: store, Rand: rng}
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	n := assemble(contract.Time{}, o, nil)
+	if err := image.Restore(of, n, n.imageOptions(0)); err != nil {
+		return nil, fmt.Errorf("revive a node: %w", err)
+	}
+	return n, nil
+}
+
+// ImageLayout is a hash of the types of which the state of a node consists: only a program with the same layout can
+// read its images.
+func ImageLayout() uint64 {
+	n := new(Node)
+	layout, err := image.Layout(n, n.imageOptions(0))
+	if err != nil {
+		invariant.That(false, "the state of a node has no image", "error", err.Error())
+	}
+	return layout
+}

@@ -31,36 +31,7 @@ func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	n := &Node{
-		name: o.Name, opts: o,
-		Shared: step.Shared{
-			Addr: o.Addr, Cluster: wire.ClusterHash(o.Cluster), Tuning: o.Tuning, Rand: o.Rand, Store: o.Store,
-			Started: now.Mono, Now: now, Eff: eff, LogLevel: o.LogLevel,
-		},
-	}
-	n.Overlay.Init()
-	n.KeepRecent()
-	n.membership = membership.New(&n.Shared, membershipOwner{n},
-		membership.Options{Name: o.Name, Seeds: o.Lost.seeds(o.Seeds), Swim: o.Swim})
-	n.conflicts = conflicts.New(&n.Shared, n.membership)
-	n.comparison = comparison.New(&n.Shared, comparisonOwner{n})
-	n.replication = replication.New(&n.Shared, replicationOwner{n})
-	n.bootstrap = bootstrap.New(&n.Shared, bootstrapOwner{n})
-	n.configuration = configuration.New(&n.Shared, configurationOwner{n})
-	n.clocks = clocks.New(&n.Shared, clocksOwner{n}, o.Swim.ProbeInterval)
-	var readOnly []string
-	if o.ReadOnly {
-		readOnly = []string{contract.ReasonConfig}
-	}
-	n.modes = modes.New(&n.Shared, modesOwner{n}, readOnly)
-	n.quorum = quorum.New(&n.Shared, quorumOwner{n, n.configuration})
-	n.register = register.New(&n.Shared, registerOwner{n, n.configuration})
-	n.tombstones = tombstones.New(&n.Shared, tombstonesOwner{n})
-	n.expiry = expiry.New(&n.Shared, expiryOwner{n})
-	n.changelog = changelog.New(&n.Shared)
-	n.hearsay = hearsay.New(&n.Shared, hearsayOwner{n})
-	n.Hearsay = n.hearsay
-	n.handlers.bind(n.allHandlers())
+	n := assemble(now, o, eff)
 	book, err := n.recoverMeta()
 	if err != nil {
 		return nil, err
@@ -95,6 +66,41 @@ func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	n.configuration.Warn()
 	n.finish()
 	return n, nil
+}
+
+// assemble makes a node of its machines, without any state yet.
+func assemble(now contract.Time, o Options, eff *contract.Effects) *Node {
+	n := &Node{
+		name: o.Name, opts: o,
+		Shared: step.Shared{
+			Addr: o.Addr, Cluster: wire.ClusterHash(o.Cluster), Tuning: o.Tuning, Rand: o.Rand, Store: o.Store,
+			Started: now.Mono, Now: now, Eff: eff, LogLevel: o.LogLevel,
+		},
+	}
+	n.Overlay.Init()
+	n.KeepRecent()
+	n.membership = membership.New(&n.Shared, membershipOwner{n},
+		membership.Options{Name: o.Name, Seeds: o.Lost.seeds(o.Seeds), Swim: o.Swim})
+	n.conflicts = conflicts.New(&n.Shared, n.membership)
+	n.comparison = comparison.New(&n.Shared, comparisonOwner{n})
+	n.replication = replication.New(&n.Shared, replicationOwner{n})
+	n.bootstrap = bootstrap.New(&n.Shared, bootstrapOwner{n})
+	n.configuration = configuration.New(&n.Shared, configurationOwner{n})
+	n.clocks = clocks.New(&n.Shared, clocksOwner{n}, o.Swim.ProbeInterval)
+	var readOnly []string
+	if o.ReadOnly {
+		readOnly = []string{contract.ReasonConfig}
+	}
+	n.modes = modes.New(&n.Shared, modesOwner{n}, readOnly)
+	n.quorum = quorum.New(&n.Shared, quorumOwner{n, n.configuration})
+	n.register = register.New(&n.Shared, registerOwner{n, n.configuration})
+	n.tombstones = tombstones.New(&n.Shared, tombstonesOwner{n})
+	n.expiry = expiry.New(&n.Shared, expiryOwner{n})
+	n.changelog = changelog.New(&n.Shared)
+	n.hearsay = hearsay.New(&n.Shared, hearsayOwner{n})
+	n.Hearsay = n.hearsay
+	n.handlers.bind(n.allHandlers())
+	return n
 }
 
 // Step hands the node one input and appends its effects to eff. The caller resets eff.

@@ -54,7 +54,7 @@ func startNode(ctx context.Context, cfg *config.Config, log *nodeLog, listening 
 	}
 	h, err := host.Start(ctx, host.Options{
 		Config: cfg, Logger: log.Logger, LogLevel: log.level, Clock: clock,
-		Version: version.Read().String(), Listening: listening,
+		Version: version.Read().String(), Commit: version.Read().Revision(), Listening: listening,
 	})
 	if err != nil {
 		return nil, err // a nil interface, not one that holds a nil host.

@@ -35,8 +35,8 @@ Exit codes: 0 all promises held, 1 some did not, 2 the command could not do what
 		Explore: explored.Space(),
 	}},
 	Commands: func(t *simcmd.Tools) []*cobra.Command {
-		return []*cobra.Command{newServiceCommand(t.IO), newLiveCommand(t), newSystemsCommand(t.IO),
-			newCompareCommand(t), newStormCommand(t.IO), newVersionCommand(t.IO)}
+		return []*cobra.Command{newServiceCommand(t.IO), newReliveCommand(t.IO), newLiveCommand(t),
+			newSystemsCommand(t.IO), newCompareCommand(t), newStormCommand(t.IO), newVersionCommand(t.IO)}
 	},
 	Replay: func(e *simcmd.Experiment, seed uint64) string {
 		cmd := fmt.Sprintf("make sim SEED=%d SCENARIO=%s", seed, e.Scenario)

@@ -48,6 +48,14 @@ func Read() Build {
 	return b.linked(commit)
 }
 
+// Revision is the commit, with a suffix if the source differed from it; empty: not known.
+func (b Build) Revision() string {
+	if b.Modified && b.Commit != "" {
+		return b.Commit + "-modified"
+	}
+	return b.Commit
+}
+
 // linked is b with the commit from the linker.
 func (b Build) linked(commit string) Build {
 	if commit == "" {

@@ -277,6 +277,8 @@ type Status struct {
 	Clash       string   `json:"identity_clash,omitempty"` // another process has this node's identity.
 	Retired     string   `json:"retired,omitempty"`        // why this node is no longer a member.
 	Warnings    []string `json:"warnings,omitempty"`       // what is wrong around it: seeds, its advertised address.
+	// Recorder is the state of the node's flight recorder: recording, paused, too_large or failed; empty: it has none.
+	Recorder string `json:"recorder,omitempty"`
 	// CertificateExpires is when the node's certificate, or the authority behind it, ends; nil: it has none.
 	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
 	Members            []Member   `json:"members"`

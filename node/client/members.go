@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"kvs/node"
 	"kvs/node/api"
@@ -114,6 +115,12 @@ func (c *Client) Profile(ctx context.Context, kind string, seconds int) ([]byte,
 	return c.text(ctx, fmt.Sprintf("/debug/profile?kind=%s&seconds=%d", url.QueryEscape(kind), seconds))
 }
 
+// Recording returns what the flight recorder of the node has kept of the last time, for `kvsim relive`. Keys and values
+// are in it.
+func (c *Client) Recording(ctx context.Context, last time.Duration) ([]byte, error) {
+	return c.text(ctx, "/debug/recording?last="+url.QueryEscape(last.String()))
+}
+
 // text asks a node about itself, and returns the answer as it is.
 func (c *Client) text(ctx context.Context, target string) ([]byte, error) {
 	ans, err := c.do(ctx, &request{method: http.MethodGet, name: target, target: target, once: true,
@@ -124,8 +131,8 @@ func (c *Client) text(ctx context.Context, target string) ([]byte, error) {
 	return ans.body, nil
 }
 
-// textBytesMax bounds an answer about a node: a profile of its memory is the largest.
-const textBytesMax = 256 << 20
+// textBytesMax bounds an answer about a node: a recording is the largest.
+const textBytesMax = 4<<30 + 1<<20
 
 // Keyring lists the keys with which the node seals and opens gossip. Make a Client with one endpoint for it, as for
 // ChangeKeyring.

@@ -189,6 +189,9 @@ func (m *Machine) makeDigest() uint64 {
 	return max(1, merkle.Item(m.index.tree.Root(), uint64(m.index.keys), 0, 0))
 }
 
+// ForgetRecent drops what is kept of the index for recent paths: it is read from the store again.
+func (m *Machine) ForgetRecent() { m.index.recent.Clear() }
+
 // Recover builds the tree.
 func (m *Machine) Recover() error {
 	x := &m.index

@@ -35,7 +35,7 @@ type Machine struct {
 	digest   uint64 // of what this member holds; zero: unknown.
 	session  session
 	likeness step.PeerTable[likeness]
-	scratch  slot.Slot // for the scrub: memory that is used again.
+	scratch  slot.Slot `image:"-"` // for the scrub: memory that is used again.
 }
 
 // New returns an empty machine: call Recover and Begin before other methods.

@@ -18,8 +18,9 @@ type scrub struct {
 	record  string   // the next path to look at; empty: from the beginning.
 	entry   string   // the next index key.
 	entries bool     // whose turn it is.
-	keys    []string // of a part, in whole: memory that is used again.
-	pairs   []string // for each of keys the other key of its path: the entry's for a record, the record's for an entry.
+	keys    []string `image:"-"` // of a part, in whole: memory that is used again.
+	// for each of keys the other key of its path: the entry's for a record, the record's for an entry.
+	pairs []string `image:"-"`
 }
 
 const (

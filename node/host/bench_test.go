@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node"
+	"kvs/node/host/config"
 )
 
 // BenchmarkDurablePut is a write through the loop and the committer, without HTTP: 64 clients, 256-byte values.
@@ -50,7 +51,12 @@ func BenchmarkEventualGet(b *testing.B) {
 
 func benchHost(b *testing.B) *Host {
 	b.Helper()
-	h, err := Start(context.Background(), testOptions(testConfig(b)))
+	return benchHostOf(b, testConfig(b))
+}
+
+func benchHostOf(b *testing.B, cfg *config.Config) *Host {
+	b.Helper()
+	h, err := Start(context.Background(), testOptions(cfg))
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, h.Stop(context.Background())) })
 	return h
@@ -63,7 +69,8 @@ func TestBenchmarksRun(t *testing.T) {
 	require.NoError(t, benchtime.Value.Set("5x"))
 	defer func() { require.NoError(t, benchtime.Value.Set(before)) }()
 	for _, bench := range []func(*testing.B){
-		BenchmarkDurablePut, BenchmarkEventualGet, BenchmarkHTTPPut, BenchmarkHTTPGet, BenchmarkFiberEcho,
+		BenchmarkDurablePut, BenchmarkEventualGet, BenchmarkHTTPPut, BenchmarkHTTPPutRecorded, BenchmarkHTTPGet,
+		BenchmarkFiberEcho,
 		BenchmarkFsync, BenchmarkVisibleEverywhere,
 	} {
 		require.Equal(t, 5, testing.Benchmark(bench).N)

@@ -26,6 +26,7 @@ import (
 	"kvs/node/host/seal"
 	"kvs/node/host/transport"
 	"kvs/node/host/watching"
+	"kvs/node/recorder"
 )
 
 // Options of Start. All exported ones are required, except those with a default.
@@ -37,7 +38,8 @@ type Options struct {
 	LogLevel *slog.LevelVar
 
 	Clock   Clock  // RealClock(), except in tests of clocks.
-	Version string // of the program, for /status.
+	Version string // of the program, for /status and recordings.
+	Commit  string // of which it was built, for recordings. Default: it is not known.
 
 	// Listening receives the address, a host:port, as soon as the node answers there, at first only that it is
 	// starting. Default: no call.
@@ -63,6 +65,7 @@ type Host struct {
 	watchers  *watching.Watchers
 
 	store     node.Store
+	recording *recording // nil: nothing is recorded.
 	metrics   *metrics.Metrics
 	datagrams *transport.Datagrams
 	frames    *transport.Frames
@@ -184,7 +187,7 @@ func (h *Host) start(ctx context.Context, o *Options, undo *cleanup) error {
 		return err
 	}
 	h.say(api.Starting{Phase: "recovering what the store holds"})
-	if err := h.makeLoop(); err != nil {
+	if err := h.makeLoop(o.build(), undo); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -283,10 +286,15 @@ func listenError(err error, cfg *config.Config, network string) error {
 }
 
 // makeLoop recovers the node from its store and puts the loop around it. The loop does not run yet.
-func (h *Host) makeLoop() error {
+func (h *Host) makeLoop(by recorder.Build, undo *cleanup) error {
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {
 		return fmt.Errorf("randomness: %w", err)
+	}
+	random := rand.NewChaCha8(seed)
+	var err error
+	if h.recording, err = h.openRecording(by, random, undo); err != nil {
+		return err
 	}
 	l := &loop{
 		clock: h.clock, logger: h.logger, calls: map[uint64]*call{},
@@ -296,19 +304,26 @@ func (h *Host) makeLoop() error {
 		send: h.send, release: h.frames.Release, freed: h.admission.leave,
 		decideBy: h.decideBy, decided: h.metrics.Decided,
 	}
+	read := node.Reader(h.store)
+	if h.recording != nil && h.recording.core != nil {
+		l.record, read = h.recording, h.recording.core.Store(h.store)
+	}
 	strong, err := node.CheckStrongPrefixes(h.cfg.StrongPrefixes)
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.cfg.File, err)
 	}
 	l.core, err = node.New(l.now(), node.Options{
-		Name: h.cfg.Name, Addr: h.cfg.Advertise, Cluster: h.cfg.Cluster, Store: h.store,
-		Rand:  rand.New(rand.NewChaCha8(seed)),
+		Name: h.cfg.Name, Addr: h.cfg.Advertise, Cluster: h.cfg.Cluster, Store: read,
+		Rand:  rand.New(random),
 		Seeds: h.cfg.Seeds, Swim: h.cfg.SwimConfig(), Tuning: h.cfg.NodeTuning(), ReadOnly: h.cfg.ReadOnly,
 		ExpectedMembers: h.cfg.ExpectedMembers, StrongPrefixes: strong, Lost: h.standIn(),
 		LogLevel: logging.NodeLevel(h.logger),
 	}, &l.eff)
 	if err != nil {
 		return fmt.Errorf("start the node from %s: %w", h.cfg.DataDir, err)
+	}
+	if l.record != nil {
+		l.record.core.Record(l.core)
 	}
 	l.mode.Store(uint32(l.core.Mode()))
 	h.watchers.Begin(l.core.ID())

@@ -64,8 +64,17 @@ func written(status int) bool { return status == 201 || status == 204 }
 func found(status int) bool   { return status == 200 }
 
 // BenchmarkHTTPPut is a durable write of one node, as a client sees it.
-func BenchmarkHTTPPut(b *testing.B) {
-	h := benchHost(b)
+func BenchmarkHTTPPut(b *testing.B) { benchHTTPPut(b, benchHost(b)) }
+
+// BenchmarkHTTPPutRecorded is the same with a flight recorder of 64 MiB.
+func BenchmarkHTTPPutRecorded(b *testing.B) {
+	cfg := testConfig(b)
+	cfg.Recorder.RingBytesMax = 64 << 20
+	benchHTTPPut(b, benchHostOf(b, cfg))
+}
+
+func benchHTTPPut(b *testing.B, h *Host) {
+	b.Helper()
 	value := make([]byte, 256)
 	benchHTTP(b, h.Addr(), func(r *fasthttp.Request, n uint64) {
 		r.Header.SetMethod("PUT")

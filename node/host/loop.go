@@ -30,6 +30,7 @@ type event struct {
 // loop owns the core. Its fields belong to its goroutine, but for those in the last group.
 type loop struct {
 	core    *node.Node
+	record  *recording // nil: nothing is recorded.
 	clock   Clock
 	logger  *slog.Logger
 	gate    node.Gate
@@ -161,7 +162,11 @@ func (l *loop) take(ev event) {
 
 // step hands the core one input. Sends, replies and log lines gather in l.eff until the end of the round.
 func (l *loop) step(in node.Input) {
-	l.core.Step(l.now(), in, &l.eff)
+	if l.record != nil {
+		l.record.core.Step(l.now(), in, &l.eff)
+	} else {
+		l.core.Step(l.now(), in, &l.eff)
+	}
 	l.collect()
 }
 
@@ -232,7 +237,12 @@ func (l *loop) effects() {
 	}
 	l.eff.Reset()
 	l.mode.Store(uint32(l.core.Mode()))
-	l.core.SetLogLevel(logging.NodeLevel(l.logger)) // which may have changed.
+	if level := logging.NodeLevel(l.logger); l.record != nil { // it may have changed.
+		l.record.core.SetLogLevel(level)
+		l.record.publish()
+	} else {
+		l.core.SetLogLevel(level)
+	}
 	l.arm()
 }
 

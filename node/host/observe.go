@@ -52,6 +52,7 @@ func (h *Host) sample() (metrics.Sample, error) {
 		Watchers: w.Watchers, Queued: w.Queued, Changes: w.Changes, Events: w.Events, Snapshots: w.Snapshots,
 		Resumed: w.Resumed, Full: w.RefusedFull, Behind: w.CutBehind, TooSlow: w.CutTooSlow,
 	}
+	out.Recorder = h.recording.numbers()
 	r := h.server.Refusals()
 	out.RefusedAddress, out.RefusedRate, out.RefusedBodies, out.RefusedConnections = r.Address, r.Rate, r.Bodies,
 		r.Connections

@@ -65,6 +65,7 @@ func newServer(h *Host, version string) (server, error) {
 		ReadTimeout:    h.cfg.Limits.ReadTimeout,
 		IdleTimeout:    h.cfg.Limits.IdleTimeout,
 		Watchers:       h.watchers,
+		Recording:      h.Recording,
 		Limits: rest.Limits{
 			ConnectionsPerAddress: h.cfg.Limits.ConnectionsPerAddress,
 			RequestsPerSecond:     h.cfg.Limits.RequestsPerSecond,
@@ -176,6 +177,10 @@ func (d *door) Snapshot() rest.Snapshot {
 	out.Warnings = append(d.h.certWarnings(), d.h.Warnings()...)
 	out.Warnings = append(out.Warnings, d.h.lostWarnings(&d.last)...)
 	out.CertExpires = d.h.certExpires()
+	var unrecorded string
+	if out.Recorder, unrecorded = d.h.recording.status(); unrecorded != "" {
+		out.Warnings = append(out.Warnings, unrecorded)
+	}
 	out.Ready = err == nil && s.Retired == "" && serves(s.Mode)
 	switch alone := d.h.alone(&d.last); {
 	case d.h.isStopping():

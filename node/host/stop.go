@@ -116,6 +116,9 @@ func (h *Host) writeDown(ctx context.Context, why error) error {
 		h.logger.Debug("frames to peers were dropped", "error", err)
 	}
 	h.frames.Close()
+	if err := h.recording.close(); err != nil {
+		errs = append(errs, err)
+	}
 	if err := h.store.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("close the store: %w", err))
 	}

@@ -40,7 +40,7 @@ type Machine struct {
 	owner Owner
 
 	lines   step.PeerTable[line]
-	merging [2]slot.Slot // memory that Merge uses again.
+	merging [2]slot.Slot `image:"-"` // memory that Merge uses again.
 }
 
 // line is the state of the replication to one peer.

@@ -96,5 +96,12 @@ func (s *Shared) RecentPath(path string) (record []byte, kept bool) {
 	return nil, false
 }
 
+// ForgetAllRecent drops all content kept of recent paths: it is read from the store again.
+func (s *Shared) ForgetAllRecent() {
+	if s.recent != nil {
+		s.recent.Clear()
+	}
+}
+
 // ForgetRecent drops the content kept for a path, for callers that change a store without its node.
 func (s *Shared) ForgetRecent(path string) { s.recent.Drop(path) }

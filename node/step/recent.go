@@ -100,3 +100,37 @@ func (r *Recent[V]) link(e *recentEntry[V]) {
 }
 
 func (e *recentEntry[V]) unlink() { e.before.next, e.next.before = e.next, e.before }
+
+// recentFlat is a Recent as plain data.
+type recentFlat[V any] struct {
+	costMax int
+	entries []recentFlatEntry[V] // the least recently used one first.
+}
+
+type recentFlatEntry[V any] struct {
+	key   string
+	value V
+	cost  int
+}
+
+// Flat implements image.Flattened: an image of a node has the values and their order.
+func (r *Recent[V]) Flat() any {
+	f := &recentFlat[V]{costMax: r.costMax}
+	for e := r.ring.before; e != nil && e != &r.ring; e = e.before {
+		f.entries = append(f.entries, recentFlatEntry[V]{e.key, e.value, e.cost})
+	}
+	return f
+}
+
+// SetFlat implements image.Flattened.
+func (r *Recent[V]) SetFlat(flat any) {
+	f := flat.(*recentFlat[V])
+	r.costMax, r.free, r.byKey = f.costMax, nil, make(map[string]*recentEntry[V])
+	r.Clear()
+	for _, e := range f.entries {
+		kept := &recentEntry[V]{key: e.key, value: e.value, cost: e.cost}
+		r.byKey[e.key] = kept
+		r.cost += e.cost
+		r.link(kept)
+	}
+}

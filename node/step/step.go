@@ -42,7 +42,7 @@ type Shared struct {
 	Started time.Duration  // monotonic time of this start.
 
 	Now      contract.Time     // of the running step.
-	Eff      *contract.Effects // of the running step; nil between steps.
+	Eff      *contract.Effects `image:"-"` // of the running step; nil between steps.
 	Counters contract.Counters
 	LogLevel contract.LogLevel // lines below it are not made.
 

@@ -55,9 +55,9 @@ type Machine struct {
 	clashAt time.Duration // the earliest time at which a clash is refuted again.
 	leave   leave
 
-	in     packet // reused: what is being read.
-	buf    []byte // reused: what is being written.
-	chosen []*peer
+	in     packet  `image:"-"` // reused: what is being read.
+	buf    []byte  `image:"-"` // reused: what is being written.
+	chosen []*peer `image:"-"` // reused.
 }
 
 // New returns a machine that knows only its seeds and Options.Known. Call Tick at once: it dials the seeds.

@@ -7,14 +7,18 @@ import (
 )
 
 // System is kvs as the simulator runs it.
-type System struct{}
+type System struct {
+	// Recorded says how members are recorded; nil: they are not.
+	Recorded *world.Recorded
+}
 
 // Name implements sim.System.
 func (System) Name() string { return "kvs" }
 
 // New implements sim.System.
-func (System) New(of *sim.World) sim.Cluster {
+func (s System) New(of *sim.World) sim.Cluster {
 	w := world.New(of)
+	w.Recorded = s.Recorded
 	return &cluster{w, checks.New(w)}
 }
 

@@ -33,7 +33,7 @@ func newDebug(env *Env) *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBundle(env))
+	cmd.AddCommand(newBundle(env), newRecord(env))
 	return cmd
 }
 

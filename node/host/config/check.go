@@ -76,6 +76,9 @@ func (p *parser) check(c *Config) {
 	bad("disk.check_interval", between(c.Disk.CheckInterval, 10*time.Millisecond, time.Minute))
 	bad("disk.memtable_bytes", between(c.Disk.MemtableBytes, 8<<20, 1<<30))
 
+	if c.Recorder.RingBytesMax != 0 {
+		bad("recorder.ring_bytes_max", between(c.Recorder.RingBytesMax, 16<<20, 4<<30))
+	}
 	c.checkGossip(bad)
 	bad("replication.queue_bytes_max", between(c.Replication.QueueBytesMax, 17<<20, 1<<40))
 	bad("replication.hint_ttl", between(c.Replication.HintTTL, time.Second, 30*24*time.Hour))

@@ -50,6 +50,7 @@ type Config struct {
 	Audit              Audit         `yaml:"audit"`
 	Log                Log           `yaml:"log"`
 	Disk               Disk          `yaml:"disk"`
+	Recorder           Recorder      `yaml:"recorder"`
 	Gossip             Gossip        `yaml:"gossip"`
 	Replication        Replication   `yaml:"replication"`
 }
@@ -125,6 +126,11 @@ type Disk struct {
 	HighWatermark Size          `yaml:"high_watermark"`
 	CheckInterval time.Duration `yaml:"check_interval"`
 	MemtableBytes Size          `yaml:"memtable_bytes"`
+}
+
+// Recorder says whether the node records what its core is given.
+type Recorder struct {
+	RingBytesMax Size `yaml:"ring_bytes_max"`
 }
 
 // Gossip sets the failure detector. The fields are those of swim.Config.

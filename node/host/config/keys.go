@@ -106,6 +106,10 @@ Default: 192MiB.`},
 	{"disk.check_interval", `How often the free space is looked at. Default: 1s.`},
 	{"disk.memtable_bytes", `Size of the store's write buffer, of which it holds up to three. Larger is faster and takes
 more memory; low_watermark should grow with it. Default: 8MiB.`},
+	{"recorder", `The flight recorder: what the core of this node is given, with its clock and its reads, so that
+kvsim relive runs it again. Keys and values are in it. docs/how-to/flight-recorder.md says more.`},
+	{"recorder.ring_bytes_max", `Bytes of the files under recorder in data_dir; the oldest are dropped for new
+ones. From 16MiB to 4GiB; 0B records nothing. Default: 0B.`},
 	{"gossip", `The failure detector. All members should have the same values here.`},
 	{"gossip.probe_interval", `How often one other member is probed. Default: 1s.`},
 	{"gossip.probe_timeout", `A probe without an answer by then is tried through other members. Less than

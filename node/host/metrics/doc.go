@@ -57,6 +57,10 @@
 //	| kvs_store_free_bytes | gauge | | what is free on its file system |
 //	| kvs_store_tables | gauge | | sorted files of the store |
 //	| kvs_certificate_expires_timestamp_seconds | gauge | | end of the certificate or its authority, Unix time |
+//	| kvs_recorder_recording | gauge | | 1 while the flight recorder records, else 0; absent: there is none |
+//	| kvs_recorder_bytes | gauge | | what its files occupy |
+//	| kvs_recorder_recorded_bytes_total | counter | | what it has recorded |
+//	| kvs_recorder_gaps_total | counter | | how often something is missing: the disk was slow, or a step large |
 //	| kvs_refusals_total | counter | limit | requests and connections refused at the edge, by the limit |
 //	| kvs_watchers | gauge | | clients that watch |
 //	| kvs_watch_queued_paths | gauge | | changes that wait for watchers |

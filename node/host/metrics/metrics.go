@@ -40,6 +40,8 @@ type Sample struct {
 
 	Watch Watch
 
+	Recorder *Recorder // nil: the node has none.
+
 	RefusedAddress, RefusedRate, RefusedBodies, RefusedConnections uint64 // by the limits at the edge.
 }
 
@@ -47,6 +49,14 @@ type Sample struct {
 type Watch struct {
 	Watchers, Queued, Changes                         int
 	Events, Snapshots, Resumed, Full, Behind, TooSlow uint64
+}
+
+// Recorder has the numbers of the flight recorder.
+type Recorder struct {
+	On      bool   // it records at the moment.
+	Bytes   int64  // of its files.
+	Written uint64 // bytes recorded since the start,
+	Gaps    uint64 // and how often something is missing.
 }
 
 // Network has the counters of the transport since the start.

@@ -43,6 +43,7 @@ func full() Sample {
 		}
 	}
 	return Sample{Status: st, Ready: true, Uptime: 10 * time.Second, Wall: 1_700_000_000_000, InFlight: 3,
+		Recorder:    &Recorder{On: true, Bytes: 1 << 20, Written: 3 << 20, Gaps: 1},
 		CertExpires: time.Unix(1_800_000_000, 0), HandshakesFailed: 4,
 		Network: Network{DatagramsIn: 1, FramesLost: 2, FrameBytes: 1 << 40}}
 }

@@ -27,6 +27,7 @@ type status struct {
 	watchers, watchQueued, watchChanges                         *prometheus.Desc
 	watchEvents, watchStreams, watchEnded                       *prometheus.Desc
 	storeBytes, freeBytes, tables                               *prometheus.Desc
+	recording, recorded, recordedBytes, gaps                    *prometheus.Desc
 	failures                                                    *prometheus.Desc
 
 	sampleFailures, sizeFailures atomic.Uint64
@@ -61,18 +62,22 @@ func newStatus(o Options) *status {
 		streams:     desc("kvs_frame_streams", "Streams to peers (out) and of peers (in).", "direction"),
 		certExpires: desc("kvs_certificate_expires_timestamp_seconds",
 			"When the node's certificate or its authority ends, since the Unix epoch."),
-		refusals:     desc("kvs_refusals_total", "What the limits at the edge refused.", "limit"),
-		handshakes:   desc("kvs_tls_handshake_failures_total", "Connections that did not become secure."),
-		watchers:     desc("kvs_watchers", "Clients that watch."),
-		watchQueued:  desc("kvs_watch_queued_paths", "Changes that wait for watchers."),
-		watchChanges: desc("kvs_watch_log_changes", "Changes in the log for watchers that come back."),
-		watchEvents:  desc("kvs_watch_events_total", "Puts and deletes that watchers were shown."),
-		watchStreams: desc("kvs_watch_begun_total", "Watches that began, by how.", "with"),
-		watchEnded:   desc("kvs_watch_ended_total", "Watches that the node refused or cut off, by why.", "reason"),
-		storeBytes:   desc("kvs_store_bytes", "What the data folder occupies."),
-		freeBytes:    desc("kvs_store_free_bytes", "What is free on the data folder's file system."),
-		tables:       desc("kvs_store_tables", "Sorted files of the store."),
-		failures:     desc("kvs_scrape_failures_total", "Sources that could not be asked.", "source"),
+		refusals:      desc("kvs_refusals_total", "What the limits at the edge refused.", "limit"),
+		handshakes:    desc("kvs_tls_handshake_failures_total", "Connections that did not become secure."),
+		watchers:      desc("kvs_watchers", "Clients that watch."),
+		watchQueued:   desc("kvs_watch_queued_paths", "Changes that wait for watchers."),
+		watchChanges:  desc("kvs_watch_log_changes", "Changes in the log for watchers that come back."),
+		watchEvents:   desc("kvs_watch_events_total", "Puts and deletes that watchers were shown."),
+		watchStreams:  desc("kvs_watch_begun_total", "Watches that began, by how.", "with"),
+		watchEnded:    desc("kvs_watch_ended_total", "Watches that the node refused or cut off, by why.", "reason"),
+		recording:     desc("kvs_recorder_recording", "1 while the flight recorder records; absent: there is none."),
+		recorded:      desc("kvs_recorder_bytes", "What the files of the flight recorder occupy."),
+		recordedBytes: desc("kvs_recorder_recorded_bytes_total", "What was recorded."),
+		gaps:          desc("kvs_recorder_gaps_total", "How often something is missing in what was recorded."),
+		storeBytes:    desc("kvs_store_bytes", "What the data folder occupies."),
+		freeBytes:     desc("kvs_store_free_bytes", "What is free on the data folder's file system."),
+		tables:        desc("kvs_store_tables", "Sorted files of the store."),
+		failures:      desc("kvs_scrape_failures_total", "Sources that could not be asked.", "source"),
 	}
 }
 
@@ -84,6 +89,7 @@ func (s *status) Describe(ch chan<- *prometheus.Desc) {
 		s.datagrams, s.frames, s.batches, s.frameBytes, s.frameQueue, s.streams,
 		s.certExpires, s.handshakes, s.refusals, s.watchers, s.watchQueued, s.watchChanges, s.watchEvents,
 		s.watchStreams, s.watchEnded, s.storeBytes, s.freeBytes, s.tables, s.failures,
+		s.recording, s.recorded, s.recordedBytes, s.gaps,
 	} {
 		ch <- d
 	}
@@ -134,6 +140,12 @@ func (s *status) Collect(ch chan<- prometheus.Metric) {
 	o.counter(s.refusals, sample.RefusedConnections, "connections")
 	if !sample.CertExpires.IsZero() {
 		o.gauge(s.certExpires, float64(sample.CertExpires.Unix()))
+	}
+	if r := sample.Recorder; r != nil {
+		o.gauge(s.recording, truth(r.On))
+		o.gauge(s.recorded, float64(r.Bytes))
+		o.counter(s.recordedBytes, r.Written)
+		o.counter(s.gaps, r.Gaps)
 	}
 	if sample.Status != nil {
 		s.node(o, &sample)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -45,6 +46,9 @@ type Options struct {
 
 	// Watchers are the clients that watch. Default: none may.
 	Watchers *watching.Watchers
+
+	// Recording is what the node has recorded of the last time, and its length. Default: it records nothing.
+	Recording func(last time.Duration) (io.ReadCloser, int64, error)
 
 	// Limits at the edge. Default: DefaultLimits.
 	Limits Limits

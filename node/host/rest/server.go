@@ -25,6 +25,7 @@ import (
 	"kvs/node/host/rest/documents"
 	"kvs/node/host/rest/forwarding"
 	"kvs/node/host/rest/overview"
+	"kvs/node/host/rest/recordings"
 )
 
 // Core is the running node, as far as this package needs it. It is safe for concurrent use.
@@ -232,6 +233,8 @@ func (s *Server) routes() {
 	s.app.Get("/log-level", s.logLevel)
 	s.app.Put("/log-level", s.setLogLevel)
 	s.app.Get("/debug/profile", s.profile)
+	s.app.Get("/debug/recording", recordings.Handler(recordings.Options{Cut: s.opts.Recording, Refuse: refuse,
+		Params: func(c *fiber.Ctx, names ...string) (map[string]string, error) { return readParams(c, names...) }}))
 	s.app.Get("/livez", s.livez)
 	s.app.Get("/readyz", s.readyz)
 	s.app.Get("/metrics", s.metrics)

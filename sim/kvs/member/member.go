@@ -4,6 +4,7 @@ package member
 
 import (
 	"kvs/node"
+	"kvs/node/recorder"
 	"kvs/sim"
 )
 
@@ -12,6 +13,9 @@ type Member struct {
 	Node *node.Node
 	eff  node.Effects
 	door *sealed // nil: datagrams are not sealed.
+
+	// Recorder records each step; nil: none is. The node reads from its store.
+	Recorder *recorder.Recorder
 
 	// Reused inputs: the node keeps none of them.
 	datagram  node.Datagram
@@ -70,7 +74,11 @@ func (m *Member) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 		m.giveBack(eff)
 		return
 	}
-	m.Node.Step(now, what, &m.eff)
+	if m.Recorder != nil {
+		m.Recorder.Step(now, what, &m.eff)
+	} else {
+		m.Node.Step(now, what, &m.eff)
+	}
 	if off && (in.Kind == sim.InputTick || in.Kind == sim.InputRequest || isRequest(in.Body)) {
 		// Timestamps from its own disk may be above, too, but they hardly equal the present reading of its clock.
 		if after := m.Node.Clock(); m.Node.ClockOff() && after > before+wrongClockStampsMax &&

@@ -6,6 +6,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/host/seal"
+	"kvs/node/recorder"
 	"kvs/node/swim"
 	"kvs/node/watch"
 	"kvs/sim"
@@ -34,11 +35,19 @@ func (w *World) Start(of *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mach
 	if of.LostTail() {
 		opts.Lost = &node.Lost{Former: r.former}
 	}
+	rec, err := w.recorder(of, &opts)
+	if err != nil {
+		return nil, err
+	}
 	m, err := w.startMember(of, now, opts, eff)
 	if err != nil {
 		return nil, err
 	}
 	n := m.Node
+	if rec != nil {
+		m.Recorder = rec
+		rec.Record(n)
+	}
 	if r.ID != 0 && r.ID != n.ID() && r.identified { // an identity that never reached the disk was never visible.
 		w.Violate(sim.Violation{Promise: sim.PromiseWorks, Node: r.Number,
 			Detail: fmt.Sprintf("its identity was %s and is %s after a restart on the same disk", r.ID, n.ID())})
@@ -58,6 +67,32 @@ func (w *World) startMember(of *sim.Replica, now sim.Time, o node.Options, eff *
 	return member.StartSealed(now, o, member.Seal{
 		Key: seal.Key{1}, Cluster: o.Cluster, Strangers: w.Own.Gossip.Strangers, Rand: rng,
 	}, eff)
+}
+
+// Recorded says how the members are recorded, see node/recorder. It is for tests of recordings.
+type Recorded struct {
+	Sink         func(number int) recorder.Sink // for one run of a member.
+	SegmentBytes int
+}
+
+// recorder makes the recorder of a run, if members are recorded, and sets it between the node and its store. The run
+// then has another randomness, whose state can be stored.
+func (w *World) recorder(of *sim.Replica, o *node.Options) (*recorder.Recorder, error) {
+	if w.Recorded == nil {
+		return nil, nil
+	}
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(o.Rand.Uint32())
+	}
+	random := rand.NewChaCha8(seed)
+	rec, err := recorder.New(recorder.Options{Sink: w.Recorded.Sink(of.Number), SegmentBytes: w.Recorded.SegmentBytes,
+		Randomness: random, Name: o.Name, Cluster: o.Cluster})
+	if err != nil {
+		return nil, err
+	}
+	o.Rand, o.Store = rand.New(random), rec.Store(o.Store)
+	return rec, nil
 }
 
 // NearlyFull implements sim.Guard.

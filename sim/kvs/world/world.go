@@ -38,6 +38,8 @@ type World struct {
 
 	Founders bool // nodes with empty disks begin a cluster instead of looking for one: for tests of other parts.
 
+	Recorded *Recorded // nil: members are not recorded.
+
 	damages   damages
 	departing departure      // the member that is leaving.
 	judged    *Evidence      // the final state, after the run.

@@ -19,6 +19,7 @@ type Snapshot struct {
 	Reasons     []string      // why it is not ready, or not in normal mode.
 	Warnings    []string      // problems that do not keep it from serving.
 	CertExpires time.Time     // when the node's certificate ends; zero: it has none.
+	Recorder    string        // the state of its recorder; empty: it has none.
 	Started     time.Time     // wall time of Status.Started,
 	Uptime      time.Duration // and the monotonic time since.
 }
@@ -33,6 +34,7 @@ func Status(snap *Snapshot, version string) api.Status {
 		Bootstrap: bootstrap(snap.Bootstrap), Voters: Voters(&snap.Status),
 		Digest: fmt.Sprintf("%016x", snap.Digest), Keys: snap.Keys,
 		LocalHealth: snap.LocalHealth, Clash: snap.Clash, Retired: snap.Retired, Warnings: snap.Warnings,
+		Recorder: snap.Recorder,
 	}
 	if !snap.CertExpires.IsZero() {
 		end := snap.CertExpires.UTC()
