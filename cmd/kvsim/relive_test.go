@@ -145,7 +145,7 @@ func TestRealRecordingsRelive(t *testing.T) {
 			require.NoError(t, piece.Close())
 			res, err := relive.Run(bufio.NewReader(bytes.NewReader(content)),
 				relive.Options{Build: recorder.Build{Toolchain: runtime.Version()}})
-			if err != nil || res.Differs != nil || res.Steps < 100 {
+			if err != nil || res.Differs != nil || res.Steps == 0 {
 				t.Logf("recording %d is not relived: %v %+v", got, err, res)
 				continue
 			}
