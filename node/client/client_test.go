@@ -315,6 +315,7 @@ func TestAttemptTimeout(t *testing.T) {
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, api.Unknown, e.Outcome)
+	require.Contains(t, e.Error(), "no answer in time")
 }
 
 func TestEntriesWalksAllPages(t *testing.T) {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -92,8 +93,14 @@ func broken(operation, endpoint string, write bool, err error) *Error {
 	return e
 }
 
-// reason is err without the method and the URL that net/http puts before it.
+// reason is err without the method and the URL that net/http puts before it. Who has run out of time sooner than the
+// member is told what the member would have said.
 func reason(err error) string {
+	var op *net.OpError
+	if errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &op) && op.Op == "dial") {
+		return "no answer in time: the member is slow, or waits for a majority of the voters that does not answer; " +
+			"kvs status shows who answers"
+	}
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
