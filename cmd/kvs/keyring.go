@@ -44,9 +44,13 @@ key. Each step names the members that could not take it; repeat the step before 
 
 func newKeyringChange(a *app, use, short string, args cobra.PositionalArgs) *cobra.Command {
 	var o clientOptions
+	output := outputFormat{value: "table"}
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: usageArgs(args),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := output.check(); err != nil {
+				return err
+			}
 			change := api.KeyringChange{Action: cmd.Name()}
 			if len(args) > 0 {
 				if _, err := seal.ParseKeyID(args[0]); err != nil {
@@ -55,11 +59,14 @@ func newKeyringChange(a *app, use, short string, args cobra.PositionalArgs) *cob
 				change.ID = args[0]
 			}
 			return a.ask(cmd.Context(), &o, func(ctx context.Context, c cluster, _ node.Level) error {
-				return a.keyring(ctx, c, &o, change)
+				return a.keyring(ctx, c, &o, change, output)
 			})
 		},
 	}
 	o.addFlags(cmd, false)
+	if cmd.Name() == "list" {
+		output.addFlag(cmd, "table", "json")
+	}
 	return cmd
 }
 
@@ -94,7 +101,8 @@ func (k *keys) has(id string) (has, primary bool) {
 }
 
 // keyring asks all members, makes the change, and shows the keys of all.
-func (a *app) keyring(ctx context.Context, c cluster, o *clientOptions, change api.KeyringChange) error {
+func (a *app) keyring(ctx context.Context, c cluster, o *clientOptions, change api.KeyringChange,
+	output outputFormat) error {
 	all, err := a.allKeys(ctx, c, o)
 	if err != nil {
 		return err
@@ -125,6 +133,13 @@ func (a *app) keyring(ctx context.Context, c cluster, o *clientOptions, change a
 	if change.Action == "install" {
 		return a.worst(errs)
 	}
+	if output.is("json") {
+		list := make([]memberKeys, 0, len(all))
+		for _, k := range all {
+			list = append(list, memberKeys{k.member.Name, k.member.Address, k.list})
+		}
+		return errors.Join(writeJSON(a.out, list), a.worst(errs))
+	}
 	t := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "MEMBER\tADDRESS\tKEYS")
 	for _, k := range all {
@@ -138,6 +153,13 @@ func (a *app) keyring(ctx context.Context, c cluster, o *clientOptions, change a
 		fmt.Fprintf(t, "%s\t%s\t%s\n", k.member.Name, k.member.Address, orDash(strings.Join(ids, ", ")))
 	}
 	return errors.Join(t.Flush(), a.worst(errs))
+}
+
+// memberKeys is what `kvs keyring list -o json` prints of a member. Keys is null for one that did not answer.
+type memberKeys struct {
+	Name    string           `json:"name"`
+	Address string           `json:"address"`
+	Keys    []api.KeyringKey `json:"keys"`
 }
 
 // allKeys asks each member, and reports those that cannot be reached.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,6 +67,10 @@ func TestE2EASecureCluster(t *testing.T) {
 	s.ok(s.asAdmin(2, "put", "a/c", "v")...)
 
 	// The key of gossip is replaced while all members hear each other.
+	var listed []memberKeys
+	require.NoError(t, json.Unmarshal([]byte(s.ok(s.asAdmin(1, "keyring", "list", "-o", "json")...).stdout), &listed))
+	require.NotEmpty(t, listed)
+	require.True(t, listed[0].Keys[0].Primary)
 	list := func() string { return s.ok(s.asAdmin(1, "keyring", "list")...).stdout }
 	old := regexp.MustCompile(`[0-9a-f]{8} \(seals\)`).FindString(list())[:8]
 	key := strings.TrimSpace(s.ok(s.asAdmin(1, "keyring", "install")...).stdout)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -99,8 +100,8 @@ func founded(t *testing.T, c *processes.Cluster) {
 func recordings(t *testing.T, program string, nodes int, seed uint64) (dirs []string) {
 	t.Helper()
 	dir := t.TempDir()
-	rng := rand.New(rand.NewPCG(seed, 0))
-	c, err := processes.Start(processes.Options{Program: program, Dir: dir, Nodes: nodes, Rand: rng,
+	c, err := processes.Start(processes.Options{Program: program, Dir: dir, Nodes: nodes,
+		Rand:   rand.New(rand.NewPCG(seed, 0)), // the relays draw from it, beside disturb.
 		Config: "recorder:\n  ring_bytes_max: 16MiB\ngossip:\n  probe_interval: 200ms\n  probe_timeout: 100ms\n"})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -111,7 +112,7 @@ func recordings(t *testing.T, program string, nodes int, seed uint64) (dirs []st
 		dirs = append(dirs, filepath.Join(dir, fmt.Sprintf("n%d", i+1), "data", ring.Dir))
 	}
 	founded(t, c)
-	disturb(t, c, rng)
+	disturb(t, c, rand.New(rand.NewPCG(seed, math.MaxUint64)))
 	for i := range nodes {
 		_ = c.Apply(chaos.Fault{Kind: chaos.Crash, Nodes: []int{i + 1}}) // it may be down already.
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +16,8 @@ import (
 )
 
 func newServiceCommand(io simcmd.IO) *cobra.Command {
-	return &cobra.Command{
+	format := "text"
+	cmd := &cobra.Command{
 		Use:   "service FILE",
 		Short: "How each node served its clients between the faults of a saved history",
 		Long: `service reads a history in JSON lines, from the simulator or from real nodes (kvsim run --out, kvsim
@@ -23,11 +25,21 @@ live --history; - reads from stdin), and prints for each stretch between two mom
 plan how each node served the clients that asked it: how their operations ended, the slowest of
 them, and the longest time without a success. The scenario node-killed is made for it.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return serviceOf(io, args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch format {
+			case "text":
+				return serviceOf(io, args[0], writeService)
+			case "json":
+				return serviceOf(io, args[0], writeServiceJSON)
+			}
+			return fmt.Errorf("--output %q: use text or json", format)
+		},
 	}
+	cmd.Flags().StringVarP(&format, "output", "o", format, "output format: text or json")
+	return cmd
 }
 
-func serviceOf(stdio simcmd.IO, path string) error {
+func serviceOf(stdio simcmd.IO, path string, write func(io.Writer, *linearize.History, chaos.Plan) error) error {
 	var in io.Reader = stdio.In
 	if path != "-" {
 		f, err := os.Open(path)
@@ -45,21 +57,33 @@ func serviceOf(stdio simcmd.IO, path string) error {
 	if err != nil {
 		return fmt.Errorf("the plan in the history: %w", err)
 	}
-	return writeService(stdio.Out, h, plan)
+	return write(stdio.Out, h, plan)
 }
 
-// writeService prints a table with a line for each node and each stretch between two moments of the plan.
-func writeService(out io.Writer, h *linearize.History, plan chaos.Plan) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "from\tto\tnode\tok\tfail\tunknown\tslowest ms\tgap ms\t  after")
+// served is how a node served between two moments of the plan: one line of the table. Times are since the start.
+type served struct {
+	FromMillis    float64 `json:"from_ms"`
+	ToMillis      float64 `json:"to_ms"`
+	Node          string  `json:"node"`
+	OK            int     `json:"ok"`
+	Fail          int     `json:"fail"`
+	Unknown       int     `json:"unknown"`
+	SlowestMillis float64 `json:"slowest_ms"`
+	GapMillis     float64 `json:"gap_ms"` // the longest time without a success.
+	After         string  `json:"after"`  // what happened at the beginning.
+}
+
+// stretches are the lines for each node and each stretch between two moments of the plan.
+func stretches(h *linearize.History, plan chaos.Plan) []served {
+	all := []served{}
 	from, what := time.Duration(0), "the start"
 	stretch := func(to time.Duration) {
 		if to <= from {
 			return
 		}
 		for _, n := range linearize.Service(h, int64(from), int64(to)) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t  %s\n", inSeconds(from), inSeconds(to), n.Node, n.OK,
-				n.Fail, n.Unknown, inMillis(n.Slowest), inMillis(n.Gap), what)
+			all = append(all, served{inMillis(from), inMillis(to), n.Node, n.OK, n.Fail, n.Unknown,
+				inMillis(n.Slowest), inMillis(n.Gap), what})
 		}
 		from, what = to, ""
 	}
@@ -71,7 +95,25 @@ func writeService(out io.Writer, h *linearize.History, plan chaos.Plan) error {
 		what += e.Fault.String()
 	}
 	stretch(lastMoment(h))
+	return all
+}
+
+// writeService prints a table.
+func writeService(out io.Writer, h *linearize.History, plan chaos.Plan) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "from\tto\tnode\tok\tfail\tunknown\tslowest ms\tgap ms\t  after")
+	for _, s := range stretches(h, plan) {
+		fmt.Fprintf(w, "%.1fs\t%.1fs\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t  %s\n", s.FromMillis/1000, s.ToMillis/1000, s.Node,
+			s.OK, s.Fail, s.Unknown, s.SlowestMillis, s.GapMillis, s.After)
+	}
 	return w.Flush()
+}
+
+// writeServiceJSON prints the lines of the table as an array.
+func writeServiceJSON(out io.Writer, h *linearize.History, plan chaos.Plan) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(stretches(h, plan))
 }
 
 // lastMoment is when the last operation began: after it no operation waits.
@@ -83,5 +125,4 @@ func lastMoment(h *linearize.History) time.Duration {
 	return time.Duration(last)
 }
 
-func inSeconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
 func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

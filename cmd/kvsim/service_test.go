@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,6 +54,17 @@ func TestServiceOfAKeptRun(t *testing.T) {
 	code, out, errs = kvsim("service", filepath.Join(dir, "linearizable-1", "history.jsonl"))
 	require.Equal(t, simcmd.ExitOK, code, errs)
 	require.Contains(t, out, "partition n1 | n2,n3")
+	code, out, errs = kvsim("service", "-o", "json", filepath.Join(dir, "linearizable-1", "history.jsonl"))
+	require.Equal(t, simcmd.ExitOK, code, errs)
+	var lines []served
+	require.NoError(t, json.Unmarshal([]byte(out), &lines))
+	require.NotEmpty(t, lines)
+	require.Equal(t, "n1", lines[0].Node)
+	require.Zero(t, lines[0].FromMillis)
+	require.Positive(t, lines[0].OK)
+	code, _, errs = kvsim("service", "-o", "xml", filepath.Join(dir, "linearizable-1", "history.jsonl"))
+	require.Equal(t, simcmd.ExitUsage, code)
+	require.Contains(t, errs, "use text or json")
 	code, _, errs = kvsim("service", filepath.Join(dir, "nothing"))
 	require.Equal(t, simcmd.ExitUsage, code)
 	require.Contains(t, errs, "nothing")

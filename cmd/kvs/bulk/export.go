@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -122,6 +123,9 @@ func (e *Env) export(ctx context.Context, c *client.Client, x *exporting) (*expo
 		}
 	default:
 		if file, err = os.OpenFile(x.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			if errors.Is(err, fs.ErrExist) {
+				return nil, e.Usage("%s exists: choose another name, or --resume if it was cut off", x.file)
+			}
 			return nil, e.Usage("%w", err)
 		}
 		w, err = archive.NewWriter(file, head)

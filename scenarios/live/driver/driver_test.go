@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,9 +34,12 @@ func TestWhatIsCertain(t *testing.T) {
 
 // A redirection is an answer, an answer that breaks off is an error that leaves all open, and nothing is sent twice.
 func TestWebAsksOnce(t *testing.T) {
+	var mu sync.Mutex
 	asked := map[string]int{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		asked[r.URL.Path]++
+		mu.Unlock()
 		switch r.URL.Path {
 		case "/elsewhere":
 			http.Redirect(w, r, "/other", http.StatusTemporaryRedirect)
@@ -54,5 +58,7 @@ func TestWebAsksOnce(t *testing.T) {
 	_, err = w.Do(t.Context(), http.MethodPut, "/broken", nil, []byte("body"))
 	require.Error(t, err)
 	require.False(t, Certain(err))
+	mu.Lock()
+	defer mu.Unlock()
 	require.Equal(t, map[string]int{"/elsewhere": 1, "/broken": 1}, asked)
 }
