@@ -209,13 +209,14 @@ command: ["-c", "echo this is {{.Name}}; exit 3"]
 	out := t.TempDir()
 	code, stdout, errOut := kvsim("live", "--out", out, "--system", mine, "--scenario", systemPlans+"paused.scenario")
 	require.Equal(t, simcmd.ExitUsage, code, stdout)
-	require.Contains(t, errOut, "ended by itself: exit status 3")
-	logs, err := filepath.Glob(filepath.Join(out, "*", "n2.log"))
+	ended := regexp.MustCompile(`(n\d) ended by itself: exit status 3`).FindStringSubmatch(errOut)
+	require.NotNil(t, ended, errOut)
+	logs, err := filepath.Glob(filepath.Join(out, "*", ended[1]+".log")) // the others may not have come that far.
 	require.NoError(t, err)
 	require.Len(t, logs, 1)
 	text, err := os.ReadFile(logs[0])
 	require.NoError(t, err)
-	require.Equal(t, "this is n2\n", string(text))
+	require.Equal(t, "this is "+ended[1]+"\n", string(text))
 }
 
 func TestSystemsAreListed(t *testing.T) {

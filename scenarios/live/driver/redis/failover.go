@@ -58,7 +58,7 @@ func (f *Failover) Run(ctx context.Context) {
 	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	primary, seen := 1, time.Now()
+	primary, seen, begun := 1, time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -67,7 +67,8 @@ func (f *Failover) Run(ctx context.Context) {
 		}
 		f.look(ctx, nodes)
 		side := f.majority(nodes)
-		if side == nil || slices.Contains(side, primary) {
+		begun = begun || len(side) == len(nodes)-1 // until all have been up at once, some are still being started.
+		if !begun || side == nil || slices.Contains(side, primary) {
 			seen = time.Now()
 		}
 		if side == nil {
