@@ -75,7 +75,8 @@ func (c control) judge(t *testing.T, dir string, code int, out, errOut string) {
 	require.Equal(t, strings.Contains(m[1], "linearizable"), code == simcmd.ExitBroken, out)
 }
 
-// places bounds how many clusters of all controls live at once: nodes that starve are killed before they have come back.
+// places bounds how many clusters of all controls live at once: nodes that starve have not come back when the next
+// ones are killed.
 var places = make(chan struct{}, 2)
 
 // controls runs them side by side, as far as there are places: they mostly wait.

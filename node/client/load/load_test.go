@@ -266,7 +266,8 @@ func TestCleaningFails(t *testing.T) {
 	o.Duration = 10 * time.Millisecond
 	r, err := Run(t.Context(), []Store{m}, o)
 	// How many keys there are depends on how fast the machine is.
-	require.Regexp(t, `keys are left below bench/: cleaning: \d+ of \d+ operations failed, the first one: gone`, err.Error())
+	require.Regexp(t, `keys are left below bench/: cleaning: \d+ of \d+ operations failed, the first one: gone`,
+		err.Error())
 	require.NotNil(t, r)
 }
 
