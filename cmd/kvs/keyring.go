@@ -44,12 +44,14 @@ key. Each step names the members that could not take it; repeat the step before 
 
 func newKeyringChange(a *app, use, short string, args cobra.PositionalArgs) *cobra.Command {
 	var o clientOptions
-	output := outputFormat{value: "table"}
+	var output outputFormat // of list alone.
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: usageArgs(args),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := output.check(); err != nil {
-				return err
+			if cmd.Name() == "list" {
+				if err := output.check(); err != nil {
+					return err
+				}
 			}
 			change := api.KeyringChange{Action: cmd.Name()}
 			if len(args) > 0 {

@@ -130,6 +130,22 @@ func TestE2ETokens(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(text), secret[2], "no log holds a token")
 	}
+	bundle := s.command("debug", "bundle", "node1", "--file", filepath.Join(s.dir, "bundle.tar.gz"), "--seconds", "0")
+	bundle.Env = append(bundle.Environ(), "KVS_CA="+filepath.Join(s.dir, "certs", "ca.crt"),
+		"KVS_TOKEN_FILE="+filepath.Join(s.dir, "admin", "token"))
+	require.Zero(t, finish(t, bundle).code)
+	content := unpacked(t, filepath.Join(s.dir, "bundle.tar.gz"))
+	require.NotEmpty(t, content["node1/status.json"])
+	key, err := os.ReadFile(filepath.Join(s.dir, "certs", "node1.key"))
+	require.NoError(t, err)
+	admin, err := os.ReadFile(filepath.Join(s.dir, "admin", "token"))
+	require.NoError(t, err)
+	hidden := []string{secret[2], strings.TrimSpace(string(admin)), strings.Split(string(key), "\n")[1]}
+	for name, text := range content {
+		for _, h := range hidden {
+			require.NotContains(t, text, h, "%s holds a secret", name)
+		}
+	}
 	require.EqualValues(t, exitUsage, s.run("token", "create", "--name", "x").code)
 }
 

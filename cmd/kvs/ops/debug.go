@@ -62,6 +62,15 @@ Values are not in it. Paths of keys, names, addresses and IDs are: look through 
 	return cmd
 }
 
+// newFile makes a file that only this user may read.
+func newFile(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another file with --file", err)
+	}
+	return f, nil
+}
+
 func (e *Env) bundle(ctx context.Context, args []string, o *bundleOptions) (err error) {
 	if o.seconds < 0 || o.seconds > 30 || o.lines < 0 || o.lines > 100_000 {
 		return exit.BadUsage("--seconds %d and --lines %d: use 0 to 30, and 0 to 100000", o.seconds, o.lines)
@@ -77,9 +86,9 @@ func (e *Env) bundle(ctx context.Context, args []string, o *bundleOptions) (err 
 	if o.file == "" {
 		o.file = "kvs-debug-" + e.Now().UTC().Format("20060102T150405Z") + ".tar.gz"
 	}
-	out, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := newFile(o.file)
 	if err != nil {
-		return fmt.Errorf("%w; choose another file with --file", err)
+		return err
 	}
 	z := gzip.NewWriter(out)
 	b := &bundle{tar: tar.NewWriter(z), at: e.Now(), errors: &bytes.Buffer{}}

@@ -69,9 +69,9 @@ func (e *Env) record(ctx context.Context, args []string, o *recordOptions) (err 
 	if o.file == "" {
 		o.file = "kvs-recording-" + inst.Name + "-" + e.Now().UTC().Format("20060102T150405Z") + ".kvsrec"
 	}
-	out, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := newFile(o.file)
 	if err != nil {
-		return fmt.Errorf("%w; choose another file with --file", err)
+		return err
 	}
 	_, err = io.Copy(out, content)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {

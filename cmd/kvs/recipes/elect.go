@@ -39,27 +39,21 @@ func newElect(e *Environment) *cobra.Command {
 }
 
 func runElect(ctx context.Context, e *Environment, o *guardedOptions, name string, argv []string) error {
-	signals := make(chan os.Signal, 4)
-	defer e.Notify(signals)()
-	ro, err := o.options()
+	u, end, err := o.begin(e)
 	if err != nil {
 		return err
 	}
-	c, err := o.connect(attemptOf(ro.TTL))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	election, err := recipe.NewElection(c, name, ro)
+	defer end()
+	election, err := recipe.NewElection(u.client, name, u.options)
 	if err != nil {
 		return err
 	}
 	for {
-		campaign, stop := until(ctx, signals)
+		campaign, stop := until(ctx, u.signals)
 		l, err := election.Campaign(campaign)
 		interrupted := stop()
 		if interrupted && err == nil {
-			release(e, l, ro.TTL)
+			release(e, l, u.options.TTL)
 		}
 		switch {
 		case interrupted:
@@ -68,10 +62,10 @@ func runElect(ctx context.Context, e *Environment, o *guardedOptions, name strin
 			return err
 		}
 		e.Say("kvs: leads %s under token %d", name, l.Token())
-		end, err := guarded(e, o, l, argv, signals)
-		release(e, l, ro.TTL)
-		if err != nil || !end.lost || end.signalled {
-			return exitOf(end, err)
+		how, err := guarded(e, o, l, argv, u.signals)
+		release(e, l, u.options.TTL)
+		if err != nil || !how.lost || how.signalled {
+			return exitOf(how, err)
 		}
 	}
 }

@@ -106,6 +106,45 @@ func defaultHolder() string {
 // attemptOf is how long a request to one member may take: some have to fit into the time to live.
 func attemptOf(ttl time.Duration) time.Duration { return min(ttl/4, 5*time.Second) }
 
+// use is what the commands that run a program begin with.
+type use struct {
+	signals <-chan os.Signal
+	options recipe.Options
+	client  *client.Client
+}
+
+// begin checks the flags and connects. The caller calls end, unless there is an error.
+func (o *guardedOptions) begin(e *Environment) (u *use, end func(), err error) {
+	ro, err := o.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := o.connect(attemptOf(ro.TTL))
+	if err != nil {
+		return nil, nil, err
+	}
+	signals := make(chan os.Signal, 4)
+	ignore := e.Notify(signals)
+	return &use{signals, ro, c}, func() { c.Close(); ignore() }, nil
+}
+
+// guard runs the program args[1:] under what get gets of the name args[0].
+func guard[L granted](ctx context.Context, e *Environment, o *guardedOptions, args []string,
+	get func(ctx context.Context, e *Environment, u *use, name string) (L, error)) error {
+	u, end, err := o.begin(e)
+	if err != nil {
+		return err
+	}
+	defer end()
+	l, err := get(ctx, e, u, args[0])
+	if err != nil {
+		return err
+	}
+	how, err := guarded(e, o, l, args[1:], u.signals)
+	release(e, l, u.options.TTL)
+	return exitOf(how, err)
+}
+
 // ended is how a guarded program ended.
 type ended struct {
 	code int

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"kvs/cmd/kvs/exit"
-	"kvs/node/client"
 	"kvs/node/client/recipe"
 )
 
@@ -42,7 +40,7 @@ func newLease(e *Environment) *cobra.Command {
 		Long:  leaseLong,
 		Args:  arguments(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runLease(cmd.Context(), e, &o, args[0], args[1:])
+			return guard(cmd.Context(), e, &o.guarded, args, o.hold)
 		},
 	}
 	cmd.Flags().DurationVar(&o.wait, "wait", -1, "how long to wait until NAME has no value; 0s: not at all "+
@@ -51,31 +49,9 @@ func newLease(e *Environment) *cobra.Command {
 	return cmd
 }
 
-func runLease(ctx context.Context, e *Environment, o *leaseOptions, name string, argv []string) error {
-	signals := make(chan os.Signal, 4)
-	defer e.Notify(signals)()
-	ro, err := o.guarded.options()
-	if err != nil {
-		return err
-	}
-	c, err := o.guarded.connect(attemptOf(ro.TTL))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	l, err := o.hold(ctx, e, c, name, ro, signals)
-	if err != nil {
-		return err
-	}
-	end, err := guarded(e, &o.guarded, l, argv, signals)
-	release(e, l, ro.TTL)
-	return exitOf(end, err)
-}
-
 // hold makes the value, and waits as long as the flags say while there is another one.
-func (o *leaseOptions) hold(ctx context.Context, e *Environment, c *client.Client, name string, ro recipe.Options,
-	signals <-chan os.Signal) (*recipe.Lease, error) {
-	ctx, stop := until(ctx, signals)
+func (o *leaseOptions) hold(ctx context.Context, e *Environment, u *use, name string) (*recipe.Lease, error) {
+	ctx, stop := until(ctx, u.signals)
 	defer stop()
 	if o.wait > 0 {
 		var cancel context.CancelFunc
@@ -84,7 +60,7 @@ func (o *leaseOptions) hold(ctx context.Context, e *Environment, c *client.Clien
 	}
 	var held *recipe.HeldError
 	for waits := false; ; waits = true {
-		l, err := recipe.Hold(ctx, c, name, ro, []byte(ro.Holder), "text/plain; charset=utf-8")
+		l, err := recipe.Hold(ctx, u.client, name, u.options, []byte(u.options.Holder), "text/plain; charset=utf-8")
 		var now *recipe.HeldError
 		if errors.As(err, &now) {
 			held = now
@@ -92,7 +68,7 @@ func (o *leaseOptions) hold(ctx context.Context, e *Environment, c *client.Clien
 		switch {
 		case stopped(ctx, stop):
 			if err == nil {
-				release(e, l, ro.TTL)
+				release(e, l, u.options.TTL)
 			}
 			return nil, errInterrupted
 		case err == nil:
@@ -105,7 +81,7 @@ func (o *leaseOptions) hold(ctx context.Context, e *Environment, c *client.Clien
 		if !waits {
 			e.Say("kvs: %v: waiting", held)
 		}
-		t := time.NewTimer(ro.Poll/2 + rand.N(ro.Poll/2))
+		t := time.NewTimer(u.options.Poll/2 + rand.N(u.options.Poll/2))
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -3,13 +3,11 @@ package recipes
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"kvs/cmd/kvs/exit"
-	"kvs/node/client"
 	"kvs/node/client/recipe"
 )
 
@@ -43,7 +41,7 @@ func newLock(e *Environment) *cobra.Command {
 		Long:  lockLong,
 		Args:  arguments(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runLock(cmd.Context(), e, &o, args[0], args[1:])
+			return guard(cmd.Context(), e, &o.guarded, args, o.acquire)
 		},
 	}
 	cmd.Flags().DurationVar(&o.wait, "wait", -1, "how long to wait for the lock; 0s: not at all (default: for ever)")
@@ -51,47 +49,25 @@ func newLock(e *Environment) *cobra.Command {
 	return cmd
 }
 
-func runLock(ctx context.Context, e *Environment, o *lockOptions, name string, argv []string) error {
-	signals := make(chan os.Signal, 4)
-	defer e.Notify(signals)()
-	ro, err := o.guarded.options()
-	if err != nil {
-		return err
-	}
-	c, err := o.guarded.connect(attemptOf(ro.TTL))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	l, err := o.acquire(ctx, e, c, name, ro, signals)
-	if err != nil {
-		return err
-	}
-	end, err := guarded(e, &o.guarded, l, argv, signals)
-	release(e, l, ro.TTL)
-	return exitOf(end, err)
-}
-
 // acquire waits for the lock as long as the flags say.
-func (o *lockOptions) acquire(ctx context.Context, e *Environment, c *client.Client, name string, ro recipe.Options,
-	signals <-chan os.Signal) (*recipe.Lock, error) {
-	ctx, stop := until(ctx, signals)
+func (o *lockOptions) acquire(ctx context.Context, e *Environment, u *use, name string) (*recipe.Lock, error) {
+	ctx, stop := until(ctx, u.signals)
 	defer stop()
 	if o.wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.wait)
 		defer cancel()
 	}
-	l, err := recipe.TryAcquire(ctx, c, name, ro)
+	l, err := recipe.TryAcquire(ctx, u.client, name, u.options)
 	var held *recipe.HeldError
 	if errors.As(err, &held) && o.wait != 0 {
 		e.Say("kvs: %v: waiting", held)
-		l, err = recipe.Acquire(ctx, c, name, ro)
+		l, err = recipe.Acquire(ctx, u.client, name, u.options)
 	}
 	switch {
 	case stop():
 		if err == nil {
-			release(e, l, ro.TTL)
+			release(e, l, u.options.TTL)
 		}
 		return nil, errInterrupted
 	case errors.As(err, &held):

@@ -63,7 +63,7 @@ func TestUnfinishedRequestsGiveWay(t *testing.T) {
 	<-accepted
 }
 
-// A connection whose request is there gives way to nobody.
+// A connection whose request is there is not ended to make room for another.
 func TestKnownRequestsStay(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -134,7 +134,7 @@ func TestBound(t *testing.T) {
 // What the disk cannot take in time is refused; a disk that fails ends the recording.
 func TestRefusedAndFailed(t *testing.T) {
 	r := &Ring{wake: make(chan struct{}, 1), done: make(chan struct{}),
-		o: Options{Logger: slog.New(slog.DiscardHandler)}} // nobody writes.
+		o: Options{Logger: slog.New(slog.DiscardHandler)}} // nothing is written.
 	r.written.L = &r.mu
 	require.NoError(t, r.folder.open(t.TempDir(), BytesMin))
 	large := record(1, pendingMax/2)

@@ -33,7 +33,7 @@ func TestRedis(t *testing.T) {
 	require.ErrorContains(t, err, "use primary or any")
 }
 
-// A primary that nobody reaches is replaced by the replica with the most of its log; once it is back it becomes a
+// A primary that cannot be reached is replaced by the replica with the most of its log; once it is back it becomes a
 // replica, and what it has acknowledged alone is gone.
 func TestFailover(t *testing.T) {
 	endpoints := []string{start(t), start(t), start(t)}
