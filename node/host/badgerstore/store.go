@@ -36,6 +36,7 @@ type Store struct {
 	beside  sync.WaitGroup
 
 	sick  atomic.Bool // damage was reported.
+	left  atomic.Bool // Leave was called.
 	stuck stuck
 }
 
@@ -213,8 +214,13 @@ func (s *Store) forget(version uint64) {
 	s.db.SetDiscardTs(version)
 }
 
+// Leave ends a Load that waits for Badger while Badger waits for a table that cannot be made: it returns ErrNotClosed
+// within seconds. An owner whose goroutines call Load calls it before it waits for them. Close does so itself.
+func (s *Store) Leave() { s.left.Store(true) }
+
 // Close implements node.Store. It waits for calls that are running. Closing twice does nothing.
 func (s *Store) Close() error {
+	s.Leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

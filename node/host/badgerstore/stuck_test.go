@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/ristretto/v2/z"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -184,6 +185,45 @@ func TestATableThatIsNotSynced(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "v", string(got))
 	_ = s.Close()
+}
+
+// A store is closed in a bounded time also while Badger lets a transaction wait, because a table cannot be made or was
+// not synced.
+func TestACloseWhileATransactionWaits(t *testing.T) {
+	fault := errors.New("no disk")
+	for name, c := range map[string]struct {
+		stop func(s *Store)
+		want error
+	}{
+		"a table cannot be made": {
+			func(s *Store) { s.stuck.note(s, "000001.sst", unix.ENOSPC); s.Leave() }, ErrNotClosed},
+		"a table was not synced": {func(s *Store) { s.stuck.fail(fault) }, fault},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "stuck") // see TestATableThatIsNotSynced.
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			begun, end := make(chan struct{}), make(chan struct{})
+			defer close(end)
+			blocked := false
+			s, err := open(t.Context(), testOptions(dir), func(txn *badger.Txn, version uint64) error {
+				if !blocked {
+					return commitTransaction(txn, version)
+				}
+				close(begun)
+				<-end
+				return nil
+			})
+			require.NoError(t, err)
+			blocked = true
+			loaded := make(chan error, 1)
+			go func() { loaded <- s.Load([]node.Change{put("k", "v")}) }()
+			<-begun
+			c.stop(s)
+			require.ErrorIs(t, <-loaded, c.want)
+			_ = s.Close()
+		})
+	}
 }
 
 // Others take the room that there was just when Badger is opened for writing: the store is open to be read, and takes

@@ -305,11 +305,35 @@ func (w *writer) commitAll(groups [][]entry) error {
 		}
 		w.version++
 		w.dirty = true
-		if err := w.commit(txn, w.version); err != nil {
+		if err := w.await(txn, w.version); err != nil {
 			return fmt.Errorf("commit transaction %d: %w", w.version, err)
 		}
 	}
 	return nil
+}
+
+// await commits a transaction. Badger may let it wait for memtables, which wait for a table that cannot be made: a
+// store that is left does not wait for that, nor does any store after a failure. Whether the transaction is in the log
+// is not known then.
+func (w *writer) await(txn *badger.Txn, version uint64) error {
+	committed := make(chan error, 1)
+	go func() { committed <- w.commit(txn, version) }()
+	look := time.NewTicker(closeLook)
+	defer look.Stop()
+	k := &w.store.stuck
+	for {
+		select {
+		case err := <-committed:
+			return err
+		case <-look.C:
+		}
+		if err := k.failure(); err != nil {
+			return err
+		}
+		if w.store.left.Load() && k.hopeless(closePatience) {
+			return fmt.Errorf("%w: %w", ErrNotClosed, k.refuses())
+		}
+	}
 }
 
 func setEntry(txn *badger.Txn, e *entry) error {

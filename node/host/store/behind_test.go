@@ -56,6 +56,7 @@ func (b *behind) event(op faultfs.Op) error {
 func (b *behind) Get(key string) ([]byte, bool, error) { return b.shown.Get(key) }
 func (b *behind) Pin() uint64                          { return b.pin }
 func (b *behind) Admit([]node.Change) error            { return nil }
+func (b *behind) Leave()                               {}
 func (b *behind) Close() error                         { return nil }
 
 func (b *behind) ScanAt(pin uint64, prefix, from string, fn func(key string, value []byte) bool) (bool, error) {

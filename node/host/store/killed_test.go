@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -58,6 +60,9 @@ type writerProcess struct {
 	acked int // the last number that it has said.
 }
 
+// writerMax is far more than a writer takes.
+const writerMax = 3 * time.Minute
+
 func startWriter(t *testing.T, variable, dir string) *writerProcess {
 	t.Helper()
 	w := &writerProcess{Cmd: exec.Command(os.Args[0])}
@@ -65,7 +70,10 @@ func startWriter(t *testing.T, variable, dir string) *writerProcess {
 	out, err := w.StdoutPipe()
 	require.NoError(t, err)
 	w.lines = bufio.NewScanner(out)
+	w.Stderr = os.Stderr
 	require.NoError(t, w.Start())
+	stuck := time.AfterFunc(writerMax, func() { _ = w.Process.Signal(syscall.SIGQUIT) }) // it says where it stands.
+	t.Cleanup(func() { stuck.Stop() })
 	return w
 }
 

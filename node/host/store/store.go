@@ -57,6 +57,7 @@ type base interface {
 	Admit(changes []node.Change) error
 	Load(changes []node.Change) error
 	Sync() error
+	Leave()
 	Close() error
 }
 
@@ -225,6 +226,7 @@ func (s *Store) Close() error {
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	close(s.end)
+	s.base.Leave()
 	s.background.Wait()
 	errs := []error{s.flushAll(), s.journal.Close(), s.base.Close()}
 	if err := errors.Join(errs...); err != nil {
