@@ -144,19 +144,22 @@ func (n *notes) judge(t *testing.T, m linearize.Model) *linearize.Result {
 	return linearize.Check(h, linearize.Options{})
 }
 
-// until runs clients until enough is true, or for a minute.
+// until runs clients until enough is true, and ends then what they have under way, or fails after two minutes.
 func until(t *testing.T, clients int, enough func() bool, work func(ctx context.Context, number int)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	limit, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	ctx, end := context.WithCancel(limit)
+	defer end()
 	var wg sync.WaitGroup
 	for i := range clients {
 		wg.Go(func() {
 			for ctx.Err() == nil && !enough() {
 				work(ctx, i)
 			}
+			end()
 		})
 	}
 	wg.Wait()
-	require.NoError(t, ctx.Err(), "it took too long")
+	require.NoError(t, limit.Err(), "it took too long")
 }

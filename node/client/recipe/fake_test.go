@@ -99,6 +99,19 @@ func (f *fake) read(ctx context.Context, path string) (content, error) {
 }
 
 func (f *fake) write(ctx context.Context, path string, w write) (version, error) {
+	return f.written(ctx, path, w, func(k *kept) bool {
+		return k == nil && w.after == "" || k != nil && w.after == k.etag
+	})
+}
+
+// overwrite writes whatever is there, which no recipe may do.
+func (f *fake) overwrite(ctx context.Context, path string, w write) (version, error) {
+	w.key = newKey()
+	return f.written(ctx, path, w, func(*kept) bool { return true })
+}
+
+// written is a write that is applied if the condition is true of what the path holds.
+func (f *fake) written(ctx context.Context, path string, w write, condition func(*kept) bool) (version, error) {
 	fate := f.fate(ctx, "write", path)
 	if fate.err != nil && !fate.silent {
 		return version{}, fate.err
@@ -107,12 +120,11 @@ func (f *fake) write(ctx context.Context, path string, w write) (version, error)
 	defer f.mu.Unlock()
 	err, known := f.answer[w.key]
 	if !known {
-		k := f.at(path)
-		if k == nil && w.after != "" || k != nil && w.after != k.etag {
+		if !condition(f.at(path)) {
 			err = refusal(api.Precondition, api.NotApplied)
 		} else {
 			f.last = max(f.last+1, hlc.Make(time.Now().UnixMilli(), 0))
-			k = &kept{content: content{version{fmt.Sprint(f.last), f.last}, bytes.Clone(w.body)}}
+			k := &kept{content: content{version{fmt.Sprint(f.last), f.last}, bytes.Clone(w.body)}}
 			if w.ttl != 0 {
 				k.ends = time.Now().Add(w.ttl)
 			}
