@@ -82,7 +82,7 @@ func TestNoSleepInTests(t *testing.T) {
 
 // The alarm rings: each rule finds a violation that was planted for it, and nothing in innocent code.
 func TestPlantedViolations(t *testing.T) {
-	planted := map[string]string{
+	violations := map[string]string{
 		"go statement":         `package p; func f() { go f() }`,
 		"select statement":     `package p; func f() { select {} }`,
 		"channel":              `package p; var c chan int`,
@@ -106,7 +106,7 @@ func TestPlantedViolations(t *testing.T) {
 		"import crypto/rand":   `package p; import "crypto/rand"; var x = rand.Reader`,
 		"import runtime/debug": `package p; import "runtime/debug"; var x = debug.Stack`,
 	}
-	for what, src := range planted {
+	for what, src := range violations {
 		got := checkPurity(parseSource(t, src), &room{dir: "p", pure: true})
 		require.NotEmpty(t, got, what)
 		require.Contains(t, strings.Join(got, "\n"), what)
@@ -344,24 +344,30 @@ func goFiles(t *testing.T, dir string, tests bool) (names []string) {
 }
 
 // isModule reports whether a folder is a module of its own, such as an example whose dependencies are not kvs': no rule
-// of this table is about it, and the importer of sources does not find what it requires.
+// of this table is about it.
 func isModule(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil
 }
 
-func init() {
-	build.Default.CgoEnabled = false // the importer of sources would call gcc for net, and leave its objects behind.
+// planted is for the packages of parseSource, which share what they import.
+var planted struct {
+	fset    *token.FileSet
+	imports types.Importer
 }
 
 // parseSource makes a package of one file. What it imports need not exist: names of such packages stay unresolved.
 func parseSource(t *testing.T, src string) *pkg {
 	t.Helper()
-	fset := token.NewFileSet()
+	if planted.fset == nil {
+		planted.fset = token.NewFileSet()
+		planted.imports = exportImporter(t, planted.fset)
+	}
+	fset := planted.fset
 	f, err := parser.ParseFile(fset, "planted.go", src, parser.SkipObjectResolution)
 	require.NoError(t, err)
 	p := &pkg{dir: "p", fset: fset, files: []*ast.File{f}, info: newInfo()}
-	conf := types.Config{Importer: importer.ForCompiler(fset, "source", nil), Error: func(error) {}}
+	conf := types.Config{Importer: planted.imports, Error: func(error) {}}
 	_, _ = conf.Check("p", fset, p.files, p.info)
 	return p
 }

@@ -95,7 +95,9 @@ func TestGenerateIsValid(t *testing.T) {
 		w := world{nodes: o.Nodes, links: NewLinks(o.Nodes, Link{})}
 		partitions := 0
 		for i, e := range p.Events {
-			require.LessOrEqual(t, e.At, o.Duration)
+			if e.At > o.Duration {
+				t.Fatalf("seed %d: %s at %v of %v", seed, e.Fault, e.At, o.Duration)
+			}
 			seen[e.Kind]++
 			if e.Kind == Partition {
 				partitions++
