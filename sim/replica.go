@@ -122,7 +122,7 @@ func (r *Replica) unsettled() string {
 	switch {
 	case r.machine == nil:
 		return fmt.Sprintf("n%d is down", r.Number)
-	case len(r.disk.Waiting) > 0:
+	case !r.disk.Settled(r.world.now):
 		return fmt.Sprintf("n%d has not stored everything", r.Number)
 	}
 	return ""

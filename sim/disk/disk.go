@@ -34,7 +34,18 @@ type Disk struct {
 	NearlyFull    bool       // the host's guard has noticed it in time, and still has its reserve.
 
 	KeepAtCrash int // of the waiting persists: above zero all, below zero none, zero a number drawn at random.
+
+	// See Settled: since when it has not been idle, when it was asked last, and the last persist that waited at first;
+	// zero: it was idle.
+	busySince, asked time.Duration
+	busyFrom         machine.PersistID
 }
+
+// A world asks Settled at least once in askedWithin, as long as it waits for the disk.
+const (
+	busyPatience = time.Second
+	askedWithin  = 200 * time.Millisecond
+)
 
 // Reasons for a failed fsync, as the node gets them.
 var (
@@ -134,6 +145,22 @@ func (d *Disk) keep(n int, each func(*machine.Persist)) {
 	d.Waiting = d.Waiting[:left]
 }
 
+// Settled reports whether what was stored is durable, as far as a world has to wait for it that asks again and again.
+// An idle disk is settled. Some machines write for as long as they run, each at moments of its own: the disks of several
+// are then perhaps never idle at once, and the world would wait for ever. So a disk that has not been found idle for
+// busyPatience is settled, too, when all that waited at the beginning of that time is durable.
+func (d *Disk) Settled(now time.Duration) bool {
+	if len(d.Waiting) == 0 {
+		d.busyFrom = 0
+		return true
+	}
+	if d.busyFrom == 0 || now-d.asked > askedWithin {
+		d.busyFrom, d.busySince = d.Waiting[len(d.Waiting)-1].ID, now
+	}
+	d.asked = now
+	return now-d.busySince >= busyPatience && d.Waiting[0].ID > d.busyFrom && !d.Broken
+}
+
 // Crash keeps a random number of waiting persists and loses the rest; with keepAtCrash set, all or none of them.
 func (d *Disk) Crash(rng *rand.Rand, each func(*machine.Persist)) {
 	switch kept := d.KeepAtCrash; {
@@ -146,7 +173,7 @@ func (d *Disk) Crash(rng *rand.Rand, each func(*machine.Persist)) {
 		d.keep(rng.IntN(len(d.Waiting)+1), each)
 	}
 	clear(d.Waiting)
-	d.Waiting, d.Syncing, d.Broken = d.Waiting[:0], 0, false
+	d.Waiting, d.Syncing, d.Broken, d.busyFrom = d.Waiting[:0], 0, false, 0
 }
 
 // Fill makes the disk full. Half of the time the host's guard, which checks the free space at intervals, has noticed it

@@ -121,3 +121,36 @@ func TestDiskErrors(t *testing.T) {
 		require.Len(t, kept, 3, "what failed may be there, in part or whole")
 	}
 }
+
+// A disk at which something waits whenever it is looked at is settled after a while: when all that waited at first is
+// durable. One that stores nothing never is.
+func TestBusyDiskIsSettled(t *testing.T) {
+	const look = 50 * time.Millisecond
+	rng := rand.New(rand.NewPCG(1, 2))
+	d := New(time.Millisecond, time.Millisecond)
+	require.True(t, d.Settled(0), "idle")
+	id := 0
+	queue := func() { id++; d.Queue(persistOf(id)); d.Begin(rng) }
+	store := func() { _, err := d.End(rng, ignore); require.NoError(t, err); d.Begin(rng) }
+	now := s
+	queue()
+	for ; now < 2*s; now += look {
+		require.False(t, d.Settled(now), "at %s", now)
+		queue()
+		store()
+	}
+	require.True(t, d.Settled(now))
+	require.False(t, d.Settled(now+s), "it was not asked meanwhile")
+
+	stuck := New(time.Millisecond, time.Millisecond)
+	for id := 1; id <= 100; id++ {
+		stuck.Queue(persistOf(id))
+		require.False(t, stuck.Settled(time.Duration(id)*look))
+	}
+	d.Broken = true
+	for i := range time.Duration(50) {
+		require.False(t, d.Settled(10*s+i*look), "it takes no more")
+	}
+	d.Crash(rng, ignore)
+	require.True(t, d.Settled(20*s), "nothing waits")
+}

@@ -99,3 +99,50 @@ func TestCoresAreDrawn(t *testing.T) {
 	require.NotZero(t, faults[chaos.Crash])
 	require.NotZero(t, faults[chaos.Cut])
 }
+
+// The generations of tombstones that cannot end, since a holder is outside of the core, are written four times in a
+// grace time by each member: the disks of several were never idle at the moments at which the world looked.
+func TestBusyCoreIsOver(t *testing.T) {
+	for _, seed := range []uint64{146, 277} {
+		sc, err := scenarios.Load("expiry")
+		require.NoError(t, err)
+		sc.Duration = 3 * time.Second
+		sc = sim.Draw(seed, sc)
+		busy := false
+		var w *cluster
+		w = testWorld(sim.Options{Seed: seed, Scenario: &sc, Trace: func(string) {
+			busy = busy || w.Core() != nil && w.Now() > sc.Duration+time.Second
+		}})
+		res := w.Run()
+		require.Equal(t, "ok", res.Verdict(), "%v", res.Violations)
+		require.True(t, busy, "the seed has a core")
+	}
+}
+
+// Members that have never met, and have no seed among them, are no core.
+func TestCoreIsAcquainted(t *testing.T) {
+	sc, err := scenarios.Parse(`
+scenario never-met
+about    all are apart from the first moment on
+nodes    5
+clients  4
+duration 2s
+core     20s
+settle   1m
+workload keys=20 get=50 put=50 level=eventual
+network  delay=1ms..10ms
+tuning   seeds=2
+expect   converged, no-lost-write, finished
+plan
+  at 0s    partition n1 | n2 | n3 | n4 | n5
+`)
+	require.NoError(t, err)
+	drawn := sim.Draw(7, sc)
+	w := testWorld(sim.Options{Seed: 7, Scenario: &drawn})
+	res := w.Run()
+	require.Equal(t, "ok", res.Verdict(), "%v", res.Violations)
+
+	w = testWorld(sim.Options{Seed: 7, Scenario: &drawn})
+	require.False(t, w.MayBeCore([]int{3, 4, 5}), "both seeds are outside")
+	require.True(t, w.MayBeCore([]int{2, 3, 4}), "n3 and n4 find each other through n2")
+}

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"kvs/node"
+	"kvs/node/swim"
+	"kvs/sim"
 )
 
 // What the core phase asks of a cluster whose voters may change: a majority of the nodes is only a core if it holds a
@@ -25,9 +27,13 @@ func (w *World) MayBegin() bool {
 	return w.departing.number == 0 && !w.changingVoters(w.configInForce())
 }
 
-// MayBeCore implements sim.CoreChooser: a core is a majority of the voters, too, of every configuration that is
-// known anywhere, and of those before it as long as some voter of the core may have to ask them.
+// MayBeCore implements sim.CoreChooser: the members of a core can find each other, and a core is a majority of the
+// voters, too, of every configuration that is known anywhere, and of those before it as long as some voter of the core
+// may have to ask them.
 func (w *World) MayBeCore(nodes []int) bool {
+	if !w.acquainted(nodes) {
+		return false
+	}
 	c := w.configInForce()
 	if c != nil && w.Own.Voters.Operator > 0 && !w.caughtUp(c, nodes) && !w.majority(c.Previous, nodes) {
 		return false
@@ -51,6 +57,26 @@ func (w *World) speakFor(c *node.Config, nodes []int) bool {
 		}
 	}
 	return true
+}
+
+// acquainted reports whether these nodes can all find each other, through each other at most: of two of them one has
+// heard of the other, or is configured with its address. Members that were apart from their first moment on, without one
+// of their seeds among them, cannot, in the simulator or elsewhere. A node that is down shows its seeds alone.
+func (w *World) acquainted(nodes []int) bool {
+	dials := func(a, b int) bool {
+		r := &w.Replicas[a]
+		return slices.Contains(w.seeds(a), sim.Address(b)) || r.Node != nil && slices.ContainsFunc(
+			r.Node.Status().Members, func(m swim.Member) bool { return m.Addr == sim.Address(b) })
+	}
+	found := nodes[:1:1]
+	for i := 0; i < len(found); i++ {
+		for _, n := range nodes {
+			if !slices.Contains(found, n) && (dials(found[i], n) || dials(n, found[i])) {
+				found = append(found, n)
+			}
+		}
+	}
+	return len(found) == len(nodes)
 }
 
 // majority reports whether more than half of these voters are among the nodes.
