@@ -168,13 +168,20 @@ func nothing(h *History, res *Result, opt *Options) string {
 		return "the history has no operations"
 	case len(res.Keys) == 0 && opt.Prefix != "":
 		return fmt.Sprintf("no operation to be judged is on a path that begins with %q", opt.Prefix)
-	case len(res.Keys) == 0:
+	case len(res.Keys) == 0 || !slices.ContainsFunc(h.Ops, func(op Op) bool {
+		return strings.HasPrefix(op.Path, opt.Prefix) && opt.judges(op.Level)
+	}):
 		return "no operation is at a level to be judged"
 	case res.Counts.OK == 0:
 		return fmt.Sprintf("none of %d operations was answered: %d failed, of %d the outcome is unknown",
 			res.Counts.Total, res.Counts.Fail, res.Counts.Info)
 	}
 	return ""
+}
+
+// judges reports whether operations at a level are judged.
+func (opt *Options) judges(level string) bool {
+	return len(opt.Levels) == 0 || slices.Contains(opt.Levels, level)
 }
 
 func (opt *Options) effort() *effort {

@@ -45,7 +45,7 @@ func split(h *History, m Model, opt Options) []*pathHistory {
 		if !strings.HasPrefix(op.Path, opt.Prefix) {
 			continue
 		}
-		other := len(opt.Levels) > 0 && !slices.Contains(opt.Levels, op.Level)
+		other := !opt.judges(op.Level)
 		if other && (!op.Kind.isWrite() || op.Status == Fail) {
 			continue // a completed read may be left out of any history, and so may an operation that never happened.
 		}

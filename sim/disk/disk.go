@@ -146,9 +146,9 @@ func (d *Disk) keep(n int, each func(*machine.Persist)) {
 }
 
 // Settled reports whether what was stored is durable, as far as a world has to wait for it that asks again and again.
-// An idle disk is settled. Some machines write for as long as they run, each at moments of its own: the disks of several
-// are then perhaps never idle at once, and the world would wait for ever. So a disk that has not been found idle for
-// busyPatience is settled, too, when all that waited at the beginning of that time is durable.
+// An idle disk is settled. Some machines write for as long as they run, each at moments of its own: the disks of
+// several are then perhaps never idle at once, and the world would wait for ever. So a disk that has not been found
+// idle for busyPatience is settled, too, when all that waited at the beginning of that time is durable.
 func (d *Disk) Settled(now time.Duration) bool {
 	if len(d.Waiting) == 0 {
 		d.busyFrom = 0

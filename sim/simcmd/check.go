@@ -102,6 +102,9 @@ func (o *checkOptions) run(stdio IO, path string, prefixGiven bool) error {
 	o.Judged = p.judged
 	res := linearize.Check(h, o.Options)
 	p.end()
+	if res.Problem != "" {
+		return fmt.Errorf("%s: this is not a valid history: %s", path, res.Problem)
+	}
 	if res.Nothing != "" {
 		return fmt.Errorf("%s: nothing was judged: %s", path, res.Nothing)
 	}

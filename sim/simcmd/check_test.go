@@ -73,10 +73,6 @@ func TestCheckJudgesWhatIsPromised(t *testing.T) {
 	require.Contains(t, errs, `that it is linearizable, on paths that begin with "l/"`)
 	code, _, _ = checked(t, elsewhere, "--prefix", "")
 	require.Equal(t, ExitBroken, code)
-	// Another model is asked for.
-	code, out, _ = checked(t, headerOf2("register", "")+putA+endOf(1), "--model", "queue")
-	require.Equal(t, ExitBroken, code)
-	require.Contains(t, out, "a queue has no operation put")
 }
 
 // What cannot be judged is no verdict.
@@ -90,6 +86,10 @@ func TestCheckOfNothingIsAnError(t *testing.T) {
 		{"no such prefix", headerOf1 + putA, []string{"--prefix", "b"},
 			`nothing was judged: no operation to be judged is on a path that begins with "b"`},
 		{"no such level", headerOf1 + getNone, []string{"--level", "none"}, "nothing was judged"},
+		{"no such level, and writes", headerOf1 + putA + getNone, []string{"--level", "none"},
+			"nothing was judged: no operation is at a level to be judged"},
+		{"operations of another model", headerOf2("register", "") + putA + endOf(1), []string{"--model", "queue"},
+			"this is not a valid history: operation 0: a queue has no operation put"},
 		{"no answers", headerOf1 + openPut + failedGet, nil,
 			"none of 2 operations was answered: 1 failed, of 1 the outcome is unknown"},
 		{"cut between lines", headerOf2("register", "") + putA, nil,

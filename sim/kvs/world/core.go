@@ -60,8 +60,8 @@ func (w *World) speakFor(c *node.Config, nodes []int) bool {
 }
 
 // acquainted reports whether these nodes can all find each other, through each other at most: of two of them one has
-// heard of the other, or is configured with its address. Members that were apart from their first moment on, without one
-// of their seeds among them, cannot, in the simulator or elsewhere. A node that is down shows its seeds alone.
+// heard of the other, or is configured with its address. Members that were apart from their first moment on, without
+// one of their seeds among them, cannot, in the simulator or elsewhere. A node that is down shows its seeds alone.
 func (w *World) acquainted(nodes []int) bool {
 	dials := func(a, b int) bool {
 		r := &w.Replicas[a]
