@@ -3,11 +3,18 @@ package node
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
+	"kvs/node/conflicts"
 	"kvs/node/contract"
 	"kvs/node/image"
 	"kvs/node/invariant"
+	"kvs/node/schema"
+	"kvs/node/slot"
+	"kvs/node/wire"
 )
 
 // What simulators, explorers and operators see of a node's state. The core does not use it.
@@ -80,4 +87,70 @@ func ImageLayout() uint64 {
 		invariant.That(false, "the state of a node has no image", "error", err.Error())
 	}
 	return layout
+}
+
+// What a node has in memory, is given and reads, with other values in the place of its own, for recordings that are
+// passed on. Paths, versions, content types and configurations stay.
+
+// ReplaceValues replaces all values in the memory of a node, between two steps.
+func (n *Node) ReplaceValues(by slot.Replacer) {
+	image.Walk(n, n.imageOptions(0), func(p any) (inside bool) {
+		switch p := p.(type) {
+		case slot.Replaceable:
+			return p.ReplaceValues(by)
+		case *contract.Request:
+			replaceRequest(p, by)
+			return false
+		case *contract.Change:
+			p.Value = ReplaceStored(p.Key, p.Value, by)
+			return false
+		}
+		return true
+	})
+	pending := n.Overlay.ByPath
+	for _, path := range slices.Sorted(maps.Keys(pending)) {
+		p := pending[path]
+		p.Record = ReplaceStored(schema.RecordKey(path), p.Record, by)
+		pending[path] = p
+	}
+}
+
+func replaceRequest(r *contract.Request, by slot.Replacer) {
+	if schema.IsConfigPath(r.Path) {
+		return
+	}
+	if len(r.Value) > 0 {
+		r.Value = by.Value(r.Value)
+	}
+	r.Key, r.Fingerprint = slot.ReplaceKey(r.Key, by), by.Hash(r.Fingerprint)
+}
+
+// ReplaceStored replaces the values in what a store holds under a key.
+func ReplaceStored(key string, value []byte, by slot.Replacer) []byte {
+	if path, is := strings.CutPrefix(key, schema.PrefixRecord); is {
+		return slot.ReplaceEncoded(path, value, by)
+	}
+	if strings.HasPrefix(key, schema.PrefixConflict) {
+		return conflicts.ReplaceValues(key, value, by)
+	}
+	return value
+}
+
+// ReplaceInput is an input with other values, in other memory where it has any.
+func (n *Node) ReplaceInput(in Input, by slot.Replacer) Input {
+	switch in := in.(type) {
+	case *Request:
+		out := *in
+		replaceRequest(&out, by)
+		return &out
+	case *Datagram:
+		out := *in
+		out.Data = wire.Replace(in.Data, by, n.register.PathOf)
+		return &out
+	case *Frame:
+		out := *in
+		out.Data = wire.Replace(in.Data, by, n.register.PathOf)
+		return &out
+	}
+	return in
 }

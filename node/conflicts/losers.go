@@ -210,3 +210,14 @@ func Candidate(store contract.Reader, path string, u slot.UUID) (r slot.Record, 
 	}
 	return slot.Record{}, false, err
 }
+
+// ReplaceValues replaces the values in what the store has under a key of this package.
+func ReplaceValues(key string, value []byte, by slot.Replacer) []byte {
+	path, _, is := strings.Cut(strings.TrimPrefix(key, schema.PrefixConflict), "\x00")
+	if !is {
+		return value // the clock.
+	}
+	return slot.ReplaceSealed(value, overhead-4, func(stored []byte) []byte {
+		return slot.ReplaceEncoded(path, stored, by)
+	})
+}

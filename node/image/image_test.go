@@ -150,3 +150,50 @@ func FuzzRestore(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// visited has every kind of place in which a struct may be.
+type visited struct {
+	kept    *shared
+	own     link
+	list    []link
+	byName  map[string]link
+	pointed *link
+	again   *link
+	owner   world
+	circle  leaves
+	lent    []link `image:"-"`
+}
+
+// leaves is a Flattened of structs.
+type leaves struct{ all []link }
+
+func (l *leaves) Flat() any { return &leavesFlat{append([]link(nil), l.all...)} }
+
+func (l *leaves) SetFlat(flat any) { l.all = flat.(*leavesFlat).All }
+
+type leavesFlat struct{ All []link }
+
+func TestWalk(t *testing.T) {
+	p := &link{name: "p"}
+	p.next = p
+	v := &visited{kept: &shared{7}, own: link{name: "own"}, list: []link{{name: "list"}},
+		byName: map[string]link{"k": {name: "map"}}, pointed: p, again: p, owner: earth{},
+		circle: leaves{[]link{{name: "flat"}}}, lent: []link{{name: "lent"}}}
+	count := 0
+	Walk(v, Options{Kept: []any{v.kept}}, func(s any) bool {
+		require.NotEqual(t, v.kept, s)
+		if l, is := s.(*link); is {
+			l.name += "!"
+			count++
+		}
+		return true
+	})
+	require.Equal(t, 5, count)
+	require.Equal(t, "own! list! map! p! flat! lent", v.own.name+" "+v.list[0].name+" "+v.byName["k"].name+" "+
+		v.pointed.name+" "+v.circle.all[0].name+" "+v.lent[0].name)
+	Walk(v, Options{}, func(s any) bool {
+		_, is := s.(*visited)
+		require.True(t, is, "what is inside is not visited")
+		return false
+	})
+}

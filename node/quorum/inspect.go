@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"kvs/node/contract"
+	"kvs/node/slot"
 )
 
 // Idle reports whether nothing is under way, stragglers included.
@@ -34,4 +35,12 @@ func (m *Machine) describe(o *operation) contract.OpenOperation {
 		}
 	}
 	return open
+}
+
+// ReplaceValues implements slot.Replaceable.
+func (o *operation) ReplaceValues(by slot.Replacer) (inside bool) {
+	if o.record != nil {
+		o.record = slot.ReplaceEncoded(o.request.Path, o.record, by)
+	}
+	return true
 }

@@ -7,6 +7,7 @@ import (
 
 	"kvs/node/codec"
 	"kvs/node/contract"
+	"kvs/node/schema"
 	"kvs/node/slot"
 )
 
@@ -130,3 +131,20 @@ func boolByte(is bool) byte {
 	}
 	return 0
 }
+
+// PathOf is the path of a round that is under way.
+func (m *Machine) PathOf(round uint64) (path string, known bool) {
+	i, known := m.find(round)
+	if !known {
+		return "", false
+	}
+	return m.ops[i].Request.Path, true
+}
+
+// ReplaceValues implements slot.Replaceable: the values of a round about a configuration stay, for the core reads them.
+func (o *operation) ReplaceValues(slot.Replacer) (inside bool) {
+	return !schema.IsConfigPath(o.Request.Path)
+}
+
+// ReplaceValues implements slot.Replaceable.
+func (d *decided) ReplaceValues(slot.Replacer) (inside bool) { return !schema.IsConfigPath(d.path) }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kvs/node/contract"
+	"kvs/node/slot"
 	"kvs/node/step"
 	"kvs/node/swim"
 	"kvs/node/wire"
@@ -169,4 +170,12 @@ func (m *Machine) HandleReplicateAck(from *step.Peer, in *wire.ReplicateAck) err
 	l.lastAck = m.Now.Mono
 	m.pump(from)
 	return nil
+}
+
+// ReplaceValues implements slot.Replaceable.
+func (b *batch) ReplaceValues(by slot.Replacer) (inside bool) {
+	if b.frame != nil {
+		b.frame = wire.Replace(b.frame, by, nil) // no answer to a prepare.
+	}
+	return true
 }
