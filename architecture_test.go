@@ -27,7 +27,8 @@ var rooms = []room{
 	{dir: "node/image", pure: true, allow: []string{"import reflect", "import unsafe"}},
 	{dir: "node/recorder", pure: true,
 		local: []string{"node", "node/codec", "node/contract", "node/slot", "node/wire"}},
-	{dir: "node/relive", pure: true, local: []string{"node", "node/recorder"}},
+	{dir: "node/relive", pure: true, local: []string{"node", "node/recorder", "node/slot"}},
+	{dir: "node/hashed", pure: true, local: []string{"node/recorder", "node/relive"}},
 	{dir: "node/codec", pure: true, local: []string{"node/invariant"}}, {dir: "node/invariant", pure: true},
 	{dir: "node/bootstrap", pure: true, local: []string{
 		"node/codec", "node/contract", "node/schema", "node/slot", "node/step", "node/swim", "node/wire",
@@ -234,7 +235,7 @@ var rooms = []room{
 	{dir: "cmd/kvs", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/exit", pure: true},
 	{dir: "cmd/kvs/ops", local: []string{"cmd/kvs/exit", "cmd/version", "node/api", "node/client", "node/daemon",
-		"node/diagnosis",
+		"node/diagnosis", "node/hashed", "node/recorder",
 		"node/host/certs", "node/host/config", "node/host/ring"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/supervisor", others: []string{"github.com/coreos/go-systemd/v22/daemon"}},
 	{dir: "node/host/profiling"},

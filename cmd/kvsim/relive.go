@@ -80,7 +80,7 @@ func (o *reliveOptions) run(stdio simcmd.IO, path string) error {
 		}
 		fmt.Fprintf(stdio.Out, "report: %s\n", o.report)
 	}
-	if res.Differs != nil {
+	if c := res.Head.Hashed; res.Differs != nil || c != nil && c.Differs {
 		return simcmd.ErrBroken
 	}
 	return nil
@@ -106,8 +106,12 @@ func writeRelived(w io.Writer, r *relive.Result) {
 		moment(r.Last.Wall))
 	fmt.Fprintf(w, "relived %d steps with %d effects and %d reads, in %d segments, from %d images\n", r.Steps,
 		r.Effects, r.Reads, r.Segments, r.Revived)
-	if h.Hashed {
-		fmt.Fprintln(w, "the values are hashes")
+	if c := h.Hashed; c != nil {
+		fmt.Fprintf(w, "the values are hashes; before they were replaced, %d steps with %d effects were the same\n",
+			c.Steps, c.Effects)
+		if c.Ended != "" {
+			fmt.Fprintf(w, "the recording ends there, although more was recorded: %s\n", c.Ended)
+		}
 	}
 	if r.Torn != nil {
 		fmt.Fprintf(w, "the recording is not whole: %v\n", r.Torn)

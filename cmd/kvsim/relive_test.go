@@ -23,6 +23,7 @@ import (
 	processes "kvs/chaos/process"
 	"kvs/node"
 	"kvs/node/client"
+	"kvs/node/hashed"
 	"kvs/node/host/ring"
 	"kvs/node/recorder"
 	"kvs/node/relive"
@@ -167,6 +168,14 @@ func TestRealRecordingsRelive(t *testing.T) {
 	require.GreaterOrEqual(t, same*100, got*95)
 }
 
+// again is a recording that can be read twice.
+type again struct{ *bytes.Reader }
+
+func (a again) Rewind() error {
+	_, err := a.Seek(0, io.SeekStart)
+	return err
+}
+
 // reliveByHand runs the command over a recording, and over one in which a step was changed.
 func reliveByHand(t *testing.T, content []byte) {
 	t.Helper()
@@ -183,6 +192,16 @@ func reliveByHand(t *testing.T, content []byte) {
 	code, out, _ = kvsim("relive", file, "--steps")
 	require.Equal(t, simcmd.ExitOK, code)
 	require.True(t, strings.Contains(out, "are durable\n"))
+
+	var hashes bytes.Buffer
+	_, err = hashed.Write(&hashes, again{bytes.NewReader(content)},
+		hashed.Options{Build: recorder.Build{Toolchain: runtime.Version()}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, hashes.Bytes(), 0o600))
+	code, out, errOut = kvsim("relive", file)
+	require.Equal(t, simcmd.ExitOK, code, "%s%s", out, errOut)
+	require.Contains(t, out, "the values are hashes; before they were replaced, ")
+	require.Contains(t, out, "every effect is the same")
 
 	var changed []byte
 	r, done := recorder.NewReader(bytes.NewReader(content)), false
@@ -206,6 +225,14 @@ func reliveByHand(t *testing.T, content []byte) {
 	code, out, _ = kvsim("relive", file, "--report", page)
 	require.Equal(t, simcmd.ExitBroken, code)
 	require.Contains(t, out, "recorded: persist ")
+	hashes.Reset()
+	_, err = hashed.Write(&hashes, again{bytes.NewReader(changed)},
+		hashed.Options{Build: recorder.Build{Toolchain: runtime.Version()}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, hashes.Bytes(), 0o600))
+	code, out, _ = kvsim("relive", file)
+	require.Equal(t, simcmd.ExitBroken, code)
+	require.Contains(t, out, "the recording ends there, although more was recorded: step ")
 	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o600))
 	code, _, errOut = kvsim("relive", file)
 	require.Equal(t, simcmd.ExitUsage, code)

@@ -12,8 +12,8 @@ import (
 )
 
 // Format is the version of the format. A reader refuses any other one: a recording is only for the program that made
-// it.
-const Format = 1
+// it. Format 1 had no result of the check before the values were replaced.
+const Format = 2
 
 // A recording is a series of records, each
 //
@@ -25,8 +25,11 @@ const Format = 1
 //
 //	kind 1, head: a segment begins
 //	  "kvs-recording"   13 bytes
-//	  format            u8: 1
-//	  hashed            u8: 1 if the values are hashes, else 0
+//	  format            u8: 2
+//	  hashed            u8: 1 if the values are hashes, else 0, and the next four fields are not there
+//	  steps, effects    number, number: of the whole recording, the same when run again before values were replaced
+//	  differs           u8: 1 if a step came then that was not
+//	  ended             text: why the recording ends before that; empty: it does not end early
 //	  version           text, of the program
 //	  revision          text: the commit of which it was built; empty: not known
 //	  toolchain         text: the Go that built it
@@ -64,7 +67,7 @@ const RecordBytesMax = 1 << 30
 
 // Head begins a segment.
 type Head struct {
-	Hashed     bool
+	Hashed     *Checked // the values are hashes; nil: they are the values.
 	Build      Build
 	Name       string
 	Cluster    string
@@ -74,6 +77,15 @@ type Head struct {
 	Time       node.Time
 	Randomness []byte
 	Image      []byte
+}
+
+// Checked is what was found out about a recording before its values were replaced. Afterwards its effects are those
+// that the core has with the hashes, which say nothing about those that the node had.
+type Checked struct {
+	Steps   uint64 // run again with the values, with the effects that were recorded,
+	Effects uint64 // and so many of these.
+	Differs bool   // the next step had other effects.
+	Ended   string // why the recording ends there although more was recorded, in words. Empty: it is all there was.
 }
 
 // Build says which program made a recording.
@@ -102,7 +114,11 @@ func AppendHead(b []byte, h *Head) []byte {
 	b = append(b, kindHead)
 	b = append(b, magic...)
 	b = append(b, Format)
-	b = codec.AppendBool(b, h.Hashed)
+	b = codec.AppendBool(b, h.Hashed != nil)
+	if c := h.Hashed; c != nil {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, c.Steps), c.Effects)
+		b = appendText(codec.AppendBool(b, c.Differs), c.Ended)
+	}
 	for _, s := range [...]string{h.Build.Version, h.Build.Revision, h.Build.Toolchain} {
 		b = appendText(b, s)
 	}
@@ -127,7 +143,10 @@ func decodeHead(content []byte) (*Head, error) {
 		return nil, fmt.Errorf("%w: it has format %d, this program reads %d: use the kvsim of the release that made it",
 			ErrFormat, format, Format)
 	}
-	h := &Head{Hashed: r.Bool()}
+	h := &Head{}
+	if r.Bool() {
+		h.Hashed = &Checked{Steps: r.number(), Effects: r.number(), Differs: r.Bool(), Ended: r.text()}
+	}
 	h.Build = Build{Version: r.text(), Revision: r.text(), Toolchain: r.text(), Layout: r.U64()}
 	h.Name, h.Cluster = r.text(), r.text()
 	h.Member, h.Boots, h.Step = node.ID(r.U64()), r.number(), r.number()

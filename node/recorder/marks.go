@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
+	"strings"
 	"time"
 
 	"kvs/node"
@@ -140,6 +142,39 @@ type Mark struct {
 	Text string // in words.
 	Raw  []byte // as it is written.
 }
+
+// Shape is what a mark says in words, without its sum: number, order, size and recipient of an effect, and not what is
+// in it. The zero Mark is no effect.
+func (m *Mark) Shape() string {
+	if m.Kind == 0 {
+		return "nothing"
+	}
+	text, _, _ := strings.Cut(m.Text, sumWord)
+	return text
+}
+
+// SameShape reports whether two marks differ in nothing but the sums of effects in which values may be.
+func (m *Mark) SameShape(other *Mark) bool {
+	if m.Kind != other.Kind || !m.hasValues() || len(m.Raw) != len(other.Raw) {
+		return slices.Equal(m.Raw, other.Raw)
+	}
+	return slices.Equal(m.Raw[:len(m.Raw)-sumBytes], other.Raw[:len(m.Raw)-sumBytes])
+}
+
+// sumBytes is how many bytes of a mark are its sum, which comes last.
+const sumBytes = 4
+
+// hasValues reports whether values may be in the effect.
+func (m *Mark) hasValues() bool {
+	switch m.Kind {
+	case MarkPersist, MarkSend, MarkReply, MarkLog:
+		return true
+	}
+	return false
+}
+
+// sumWord comes before the sum in the words of a mark.
+const sumWord = ", sum "
 
 // Marks takes marks apart. Error: they are not as AppendMarks writes them.
 func Marks(b []byte) ([]Mark, error) {

@@ -263,6 +263,9 @@ func golden() []byte {
 		Name:  "n1", Cluster: "test", Member: 7, Boots: 3, Step: 1, Time: node.Time{Wall: 1_700_000_000_000, Mono: 5},
 		Randomness: []byte("random"), Image: []byte("image"),
 	})
+	b = recorder.AppendHead(b, &recorder.Head{
+		Hashed: &recorder.Checked{Steps: 300, Effects: 4, Differs: true, Ended: "why"}, Name: "n1", Image: []byte("i"),
+	})
 	inputs := []node.Input{
 		node.Tick{}, &node.Datagram{From: "n2:1", Data: []byte("gossip")}, &node.Frame{By: "n2", Data: []byte("frame")},
 		&node.Persisted{UpTo: 9}, &node.Persisted{UpTo: 9, Err: errors.New("disk")},
@@ -293,7 +296,7 @@ func golden() []byte {
 
 // The bytes of the format do not change without another version of it.
 func TestFormatIsGolden(t *testing.T) {
-	const name = "testdata/format1.bin"
+	const name = "testdata/format2.bin"
 	if *update {
 		require.NoError(t, os.WriteFile(name, golden(), 0o600))
 	}
@@ -326,6 +329,11 @@ func TestFormatIsGolden(t *testing.T) {
 	older := bytes.Clone(want)
 	_, err = relive.Run(bytes.NewReader(older), relive.Options{Build: recorder.Build{Toolchain: "go1.24"}})
 	require.ErrorIs(t, err, relive.ErrBuild, "the types of the state are others")
+	former, err := os.ReadFile("testdata/format1.bin")
+	require.NoError(t, err)
+	_, err = recorder.NewReader(bytes.NewReader(former)).Next()
+	require.ErrorIs(t, err, recorder.ErrFormat)
+	require.ErrorContains(t, err, "format 1, this program reads 2: use the kvsim of the release that made it")
 }
 
 func FuzzReader(f *testing.F) {

@@ -3,9 +3,11 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"kvs/node"
 	"kvs/node/contract"
+	"kvs/node/slot"
 )
 
 // The reads of a step, in their order, each with a byte for its kind:
@@ -44,6 +46,19 @@ type Read struct {
 type Shown struct {
 	Key   string
 	Value []byte // not of a scan of keys.
+}
+
+// Replaced is the read with other values, in other memory.
+func (r *Read) Replaced(by slot.Replacer) Read {
+	out := *r
+	if r.Kind == ReadGet {
+		out.Value = node.ReplaceStored(r.Key, r.Value, by)
+	}
+	out.Shown = slices.Clone(r.Shown)
+	for i := range out.Shown {
+		out.Shown[i].Value = node.ReplaceStored(out.Shown[i].Key, out.Shown[i].Value, by)
+	}
+	return out
 }
 
 // String describes the read in words.

@@ -22,6 +22,8 @@ type Options struct {
 	AnyBuild bool
 	// Seen is called for each step that was run again, in order, for reports; nil: no call. What it gets is lent.
 	Seen func(*Seen)
+	// Rewrite makes another recording of this one; nil: none is made.
+	Rewrite *Rewrite
 }
 
 // Seen is one step that was run again.
@@ -50,6 +52,7 @@ type Result struct {
 type Difference struct {
 	Step     *recorder.Step
 	What     string // in one sentence.
+	Shape    string // the same, without anything of a value: see recorder.Mark.Shape.
 	Recorded string // the recorded side, and
 	Relived  string // this one; either may be empty: there is none.
 }
@@ -67,7 +70,7 @@ var ErrBuild = errors.New("the recording is of another build of kvs")
 func Run(from io.Reader, o Options) (*Result, error) {
 	p := &player{o: o, result: &Result{}}
 	records := recorder.NewReader(from)
-	for p.result.Differs == nil {
+	for p.result.Differs == nil && !p.enough() {
 		rec, err := records.Next()
 		switch {
 		case err == io.EOF:
@@ -95,6 +98,7 @@ type player struct {
 	store  played
 	next   uint64 // number of the next step.
 	eff    node.Effects
+	marks  []byte // of the last step; reused.
 }
 
 func (p *player) end() (*Result, error) {
@@ -114,9 +118,15 @@ func (p *player) take(rec *recorder.Record) error {
 		if rec.Step.Number != p.next {
 			return fmt.Errorf("%w: step %d follows where step %d is due", recorder.ErrFormat, rec.Step.Number, p.next)
 		}
+		if p.o.Rewrite != nil {
+			return p.rewriteStep(rec.Step)
+		}
 		p.step(rec.Step)
 	default:
 		p.node.SetLogLevel(rec.Level)
+		if p.o.Rewrite != nil {
+			return p.o.Rewrite.Write(recorder.AppendLevel(nil, rec.Level))
+		}
 	}
 	return nil
 }
@@ -131,8 +141,8 @@ func (p *player) begin(h *recorder.Head) error {
 		p.result.Head, p.result.Last = h, h.Time
 	}
 	if p.node != nil && p.head.Member == h.Member && p.head.Boots == h.Boots && p.next == h.Step {
-		_, err := p.node.Image(nil, 0) // the recorded core forgot what it kept of its store.
-		return err
+		image, err := p.node.Image(nil, 0) // the recorded core forgot what it kept of its store.
+		return errors.Join(err, p.rewriteHead(h, image))
 	}
 	p.rng = new(rand.ChaCha8)
 	if err := p.rng.UnmarshalBinary(h.Randomness); err != nil {
@@ -145,6 +155,9 @@ func (p *player) begin(h *recorder.Head) error {
 	}
 	p.node, p.head, p.next = n, h, h.Step
 	p.result.Revived++
+	if p.o.Rewrite != nil {
+		return p.reviveRewritten(h)
+	}
 	return nil
 }
 
@@ -194,8 +207,8 @@ func (p *player) step(s *recorder.Step) {
 		p.result.Steps++
 		return
 	}
-	relived := recorder.AppendMarks(nil, &p.eff, recorder.Already{})
-	count, same := p.compare(s, relived)
+	p.marks = recorder.AppendMarks(p.marks[:0], &p.eff, recorder.Already{})
+	count, same := p.compare(s, p.marks)
 	if same {
 		p.result.Steps++
 		p.result.Effects += count
@@ -221,7 +234,7 @@ func (p *player) run(s *recorder.Step) (broke string) {
 }
 
 func (p *player) differ(s *recorder.Step, what, recorded, relived string) {
-	p.result.Differs = &Difference{Step: s, What: what, Recorded: recorded, Relived: relived}
+	p.result.Differs = &Difference{Step: s, What: what, Shape: what, Recorded: recorded, Relived: relived}
 }
 
 // compare compares the marks of a step.
@@ -240,9 +253,10 @@ func (p *player) compare(s *recorder.Step, relived []byte) (count uint64, same b
 		if i < len(ours) {
 			now = ours[i]
 		}
-		if !slices.Equal(recorded.Raw, now.Raw) {
-			p.differ(s, fmt.Sprintf("effect %d of %d is another one", i+1, len(theirs)), recorded.Text,
-				p.explain(now, i, ours))
+		if !slices.Equal(recorded.Raw, now.Raw) && (p.o.Rewrite == nil || !recorded.SameShape(&now)) {
+			what := fmt.Sprintf("effect %d of %d is another one", i+1, len(theirs))
+			p.differ(s, what, recorded.Text, p.explain(now, i, ours))
+			p.result.Differs.Shape = fmt.Sprintf("%s: %s, then %s", what, recorded.Shape(), now.Shape())
 			return 0, false
 		}
 	}
