@@ -184,7 +184,7 @@ func (a *app) opsEnv() *ops.Env {
 				})
 			}
 		},
-		Dial: func(cfg *config.Config, address string, member bool) (*client.Client, error) {
+		Dial: func(cfg *config.Config, address string, member bool, patience time.Duration) (*client.Client, error) {
 			reach := nodeAccess
 			if member {
 				reach = func(cfg *config.Config, all ...string) (access, error) { return memberAccess(cfg, all[0]) }
@@ -194,11 +194,8 @@ func (a *app) opsEnv() *ops.Env {
 				return nil, err
 			}
 			options := to.options()
-			options.AttemptTimeout = opsPatience
+			options.AttemptTimeout = patience
 			return client.New(options)
 		},
 	}
 }
-
-// opsPatience bounds one answer of a node to a command of package ops: the longest is a profile of its CPU.
-const opsPatience = 45 * time.Second

@@ -116,9 +116,14 @@ func (c *Client) Profile(ctx context.Context, kind string, seconds int) ([]byte,
 }
 
 // Recording returns what the flight recorder of the node has kept of the last time, for `kvsim relive`. Keys and values
-// are in it.
-func (c *Client) Recording(ctx context.Context, last time.Duration) ([]byte, error) {
-	return c.text(ctx, "/debug/recording?last="+url.QueryEscape(last.String()))
+// are in it; with hashValues there are hashes in place of the values. That takes the node a while: for a long recording
+// Options.AttemptTimeout has to be above its default.
+func (c *Client) Recording(ctx context.Context, last time.Duration, hashValues bool) ([]byte, error) {
+	target := "/debug/recording?last=" + url.QueryEscape(last.String())
+	if hashValues {
+		target += "&hash_values=true"
+	}
+	return c.text(ctx, target)
 }
 
 // text asks a node about itself, and returns the answer as it is.

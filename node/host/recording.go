@@ -1,18 +1,25 @@
 package host
 
 import (
+	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"kvs/node/hashed"
 	"kvs/node/host/metrics"
+	"kvs/node/host/rest/recordings"
 	"kvs/node/host/ring"
 	"kvs/node/recorder"
+	"kvs/node/relive"
 )
 
 // recording is the flight recorder of a node. A nil recording is off.
@@ -22,6 +29,9 @@ type recording struct {
 	state atomic.Uint32      // recorder.State, and
 	why   atomic.Pointer[string]
 	gaps  atomic.Uint64
+
+	build   recorder.Build // of this program.
+	hashing sync.Mutex     // values are being replaced.
 }
 
 // openRecording makes the recorder, if the configuration wants one. A recorder that cannot be had does not keep the
@@ -32,7 +42,7 @@ func (h *Host) openRecording(by recorder.Build, random *rand.ChaCha8, undo *clea
 	}
 	o := ring.Options{Dir: filepath.Join(h.cfg.DataDir, ring.Dir), BytesMax: int64(h.cfg.Recorder.RingBytesMax),
 		Logger: h.logger}
-	r := &recording{}
+	r := &recording{build: by}
 	kept, err := ring.Open(o)
 	if err != nil {
 		r.fail(err)
@@ -117,8 +127,10 @@ func (r *recording) numbers() *metrics.Recorder {
 var ErrNotRecorded = errors.New("this node records nothing: set recorder.ring_bytes_max in its configuration, and " +
 	"restart it")
 
-// Recording cuts what was recorded of the last time out of the ring, with its number of bytes.
-func (h *Host) Recording(last time.Duration) (io.ReadCloser, int64, error) {
+// Recording cuts what was recorded of the last time out of the ring, with its number of bytes. Hashed: with hashes in
+// place of values, which takes a while: the whole piece is run again, twice. Errors wrap those of recordings, or mean
+// that there is no such recording.
+func (h *Host) Recording(ctx context.Context, last time.Duration, hash bool) (io.ReadCloser, int64, error) {
 	if h.recording == nil || h.recording.ring == nil {
 		return nil, 0, ErrNotRecorded
 	}
@@ -126,7 +138,62 @@ func (h *Host) Recording(last time.Duration) (io.ReadCloser, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if hash {
+		return h.recording.hash(ctx, p, h.cfg.DataDir)
+	}
 	return p, p.Len(), nil
+}
+
+// hash replaces the values in a piece, which it closes, one piece at a time. The answer has to be known to be right
+// before its first byte is sent, so it goes to a file, which has no name any more when it is read.
+func (r *recording) hash(ctx context.Context, p *ring.Piece, dataDir string) (_ io.ReadCloser, size int64, err error) {
+	defer p.Close()
+	if !r.hashing.TryLock() {
+		return nil, 0, recordings.ErrBusy
+	}
+	defer r.hashing.Unlock()
+	o := hashed.Options{Build: r.build}
+	if _, err := crand.Read(o.Salt[:]); err != nil {
+		return nil, 0, fmt.Errorf("%w: randomness: %w", recordings.ErrFailed, err)
+	}
+	out, err := os.CreateTemp(filepath.Join(dataDir, ring.Dir), "hashed-")
+	if err == nil {
+		err = os.Remove(out.Name())
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", recordings.ErrFailed, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = out.Close()
+		}
+	}()
+	switch _, err := hashed.Write(out, &untilDone{p, ctx}, o); {
+	case ctx.Err() != nil:
+		return nil, 0, fmt.Errorf("%w: %w", recordings.ErrFailed, ctx.Err())
+	case errors.Is(err, relive.ErrBuild):
+		return nil, 0, err
+	case err != nil:
+		return nil, 0, fmt.Errorf("%w: %w", recordings.ErrFailed, err)
+	}
+	if size, err = out.Seek(0, io.SeekCurrent); err == nil {
+		_, err = out.Seek(0, io.SeekStart)
+	}
+	return out, size, err
+}
+
+// untilDone is a piece that ends with a context.
+type untilDone struct {
+	*ring.Piece
+	ctx context.Context
+}
+
+// Read implements io.Reader.
+func (u *untilDone) Read(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Piece.Read(b)
 }
 
 // close writes down what is left.

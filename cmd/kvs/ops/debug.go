@@ -139,7 +139,7 @@ func (e *Env) gather(ctx context.Context, d *daemon.Daemon, inst daemon.Instance
 		b.failed(name("status.json"), errors.New("the node does not serve"))
 		return
 	}
-	c, err := e.Dial(cfg, report.Record.Address, false)
+	c, err := e.Dial(cfg, report.Record.Address, false, patience)
 	if err != nil {
 		b.failed(name("status.json"), err)
 		return

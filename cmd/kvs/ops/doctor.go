@@ -133,7 +133,7 @@ func (e *Env) examineNode(
 		return f.List, nil, cfg
 	}
 	f.WellUnless(n, "process")
-	c, err := e.Dial(cfg, report.Record.Address, false)
+	c, err := e.Dial(cfg, report.Record.Address, false, patience)
 	if err == nil {
 		defer c.Close()
 		var st api.Status

@@ -40,7 +40,7 @@ func (e *Env) askMembers(ctx context.Context, v *views) {
 func (e *Env) statusOf(ctx context.Context, cfg *config.Config, address string) (*api.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	c, err := e.Dial(cfg, address, true)
+	c, err := e.Dial(cfg, address, true, patience)
 	if err != nil {
 		return nil, err
 	}

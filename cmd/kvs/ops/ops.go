@@ -40,12 +40,19 @@ type Env struct {
 	Ask func(cmd *cobra.Command) func(ctx context.Context, do func(context.Context, *client.Client) error) error
 
 	// Dial returns a client of one node, with the credentials of cfg's node. Member: the address is one of a member, so
-	// its certificate has to name it; otherwise it is that of the node itself, at an address of this machine.
-	Dial func(cfg *config.Config, address string, member bool) (*client.Client, error)
+	// its certificate has to name it; otherwise it is that of the node itself, at an address of this machine. Patience
+	// bounds one answer.
+	Dial func(cfg *config.Config, address string, member bool, patience time.Duration) (*client.Client, error)
 
 	// Interruptible ends the context with the first Ctrl-C or SIGTERM.
 	Interruptible func(context.Context) (context.Context, func())
 }
+
+// How long a node may take for one answer.
+const (
+	patience        = 45 * time.Second // the longest is a profile of its CPU.
+	patienceHashing = time.Hour        // what was recorded in a large ring is run again, twice.
+)
 
 // Commands are those of this package.
 func Commands(env *Env) []*cobra.Command {

@@ -3,24 +3,30 @@ package ops
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"kvs/cmd/kvs/exit"
+	"kvs/cmd/version"
 	"kvs/node/daemon"
+	"kvs/node/hashed"
 	"kvs/node/host/config"
 	"kvs/node/host/ring"
+	"kvs/node/recorder"
 )
 
 type recordOptions struct {
 	file string
 	last time.Duration
+	hash bool
 }
 
 func newRecord(env *Env) *cobra.Command {
@@ -33,7 +39,12 @@ recorder.ring_bytes_max in its configuration. A node that does not run is not ne
 its data folder.
 
 A recording begins with an image of the node's state, so that more than --last is in it. All keys and values that the
-node worked with are in the file, but no tokens and no certificates: give it only to people who may read the data.`,
+node worked with are in the file, but no tokens and no certificates: give it only to people who may read the data.
+
+With --hash-values there are hashes of the same length in place of the values. The same value has the same hash in the
+whole file, and no other file has it. Keys, content types, and the lengths of values stay. The node makes it, so that no
+value leaves it: it runs what it recorded again first, with the values, and the file says whether the effects were the
+same. That takes some of its memory, and a core of its CPU for a while.`,
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: env.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,6 +56,7 @@ node worked with are in the file, but no tokens and no certificates: give it onl
 	f := cmd.Flags()
 	f.StringVar(&o.file, "file", "", "the file to write; default: kvs-recording-NAME-TIME.kvsrec in this folder")
 	f.DurationVar(&o.last, "last", 5*time.Minute, "how far back the recording goes at least")
+	f.BoolVar(&o.hash, "hash-values", false, "write hashes of the same length in place of the values")
 	return cmd
 }
 
@@ -94,12 +106,16 @@ func (e *Env) recorded(
 		return nil, err
 	}
 	if report.State == daemon.StateRunning && report.Record.Serving() {
-		c, err := e.Dial(cfg, report.Record.Address, false)
+		wait := patience
+		if o.hash {
+			wait = patienceHashing
+		}
+		c, err := e.Dial(cfg, report.Record.Address, false, wait)
 		if err != nil {
 			return nil, err
 		}
 		defer c.Close()
-		content, err := c.Recording(ctx, o.last)
+		content, err := c.Recording(ctx, o.last, o.hash)
 		return io.NopCloser(bytes.NewReader(content)), err
 	}
 	dir := filepath.Join(cfg.DataDir, ring.Dir)
@@ -111,5 +127,24 @@ func (e *Env) recorded(
 	if err != nil {
 		return nil, err
 	}
+	if o.hash {
+		return hashedHere(piece)
+	}
 	return piece, nil
+}
+
+// hashedHere replaces the values in the recording of a node that does not run: this program has to be of its build.
+func hashedHere(piece *ring.Piece) (io.ReadCloser, error) {
+	defer piece.Close()
+	built := version.Read()
+	o := hashed.Options{Build: recorder.Build{Version: built.String(), Revision: built.Revision(),
+		Toolchain: runtime.Version()}}
+	if _, err := rand.Read(o.Salt[:]); err != nil {
+		return nil, fmt.Errorf("randomness: %w", err)
+	}
+	var out bytes.Buffer
+	if _, err := hashed.Write(&out, piece, o); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(&out), nil
 }

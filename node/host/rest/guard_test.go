@@ -211,6 +211,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"PUT", "/log-level", "{}", nobody + "403 403 403 400 403 400 400 400"},
 		{"GET", "/debug/profile", "", nobody + "403 403 403 400 403 400 400 400"},
 		{"GET", "/debug/recording", "", nobody + "403 403 403 404 403 404 404 404"},
+		{"GET", "/debug/recording?hash_values=true", "", nobody + "403 403 403 404 403 404 404 404"},
 		{"PUT", "/policy", "{}", nobody + "403 403 403 400 403 400 400 400"},
 		{"PUT", "/voters/x", "", nobody + "403 403 403 400 403 400 400 400"},
 		{"DELETE", "/voters/x", "", nobody + "403 403 403 400 403 400 400 400"},

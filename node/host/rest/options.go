@@ -47,8 +47,9 @@ type Options struct {
 	// Watchers are the clients that watch. Default: none may.
 	Watchers *watching.Watchers
 
-	// Recording is what the node has recorded of the last time, and its length. Default: it records nothing.
-	Recording func(last time.Duration) (io.ReadCloser, int64, error)
+	// Recording is what the node has recorded of the last time, if hashed with hashes in place of values, and its
+	// length: see recordings.Options. Default: it records nothing.
+	Recording func(ctx context.Context, last time.Duration, hashed bool) (io.ReadCloser, int64, error)
 
 	// Limits at the edge. Default: DefaultLimits.
 	Limits Limits

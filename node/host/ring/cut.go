@@ -9,9 +9,11 @@ import (
 // ErrNothing means that nothing has been recorded for the time that was asked for.
 var ErrNothing = errors.New("nothing is recorded")
 
-// Piece is a part of a recording. It is read once, and closed.
+// Piece is a part of a recording. It is read, and closed; what the ring drops meanwhile stays in it.
 type Piece struct {
 	parts []opened
+	now   int   // the part that is being read,
+	read  int64 // and how much of it has been.
 	bytes int64
 	From  time.Time // of its first segment, by the clock of the node.
 }
@@ -60,15 +62,14 @@ func (p *Piece) Len() int64 { return p.bytes }
 
 // Read implements io.Reader.
 func (p *Piece) Read(b []byte) (int, error) {
-	for len(p.parts) > 0 {
-		o := &p.parts[0]
-		if o.bytes == 0 {
-			_ = o.file.Close()
-			p.parts = p.parts[1:]
+	for p.now < len(p.parts) {
+		o := &p.parts[p.now]
+		if p.read == o.bytes {
+			p.now, p.read = p.now+1, 0
 			continue
 		}
-		n, err := o.file.Read(b[:min(int64(len(b)), o.bytes)])
-		o.bytes -= int64(n)
+		n, err := o.file.ReadAt(b[:min(int64(len(b)), o.bytes-p.read)], p.read)
+		p.read += int64(n)
 		if n > 0 || err != nil && err != io.EOF {
 			return n, err
 		}
@@ -77,6 +78,12 @@ func (p *Piece) Read(b []byte) (int, error) {
 		}
 	}
 	return 0, io.EOF
+}
+
+// Rewind goes back to the beginning.
+func (p *Piece) Rewind() error {
+	p.now, p.read = 0, 0
+	return nil
 }
 
 // Close implements io.Closer.

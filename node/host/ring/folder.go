@@ -201,8 +201,7 @@ func wholeOf(file *os.File, s segment) (opened, error) {
 			o.bytes = r.Bytes()
 		}
 	}
-	_, err = file.Seek(0, io.SeekStart)
-	return o, err
+	return o, nil
 }
 
 func closeAll(all []opened) {
