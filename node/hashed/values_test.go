@@ -29,10 +29,10 @@ func TestValues(t *testing.T) {
 	}
 	require.Len(t, one, 256)
 	two := map[string]bool{}
-	for i := range 1 << 16 {
-		two[string(a.Value(binary.BigEndian.AppendUint16(nil, uint16(i))))] = true
+	for i := range 1 << 12 {
+		two[string(a.Value(binary.BigEndian.AppendUint16(nil, uint16(i*5))))] = true
 	}
-	require.Len(t, two, 1<<16)
+	require.Len(t, two, 1<<12)
 	three := map[string]bool{}
 	for i := range 1 << 12 {
 		three[string(a.Value(binary.BigEndian.AppendUint32(nil, uint32(i))[1:]))] = true
