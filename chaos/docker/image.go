@@ -47,11 +47,21 @@ func BuildProgramImage(name, program, dir string) error {
 			return err
 		}
 	}
-	dockerfile := "FROM scratch\nCOPY root/ /\n"
+	dockerfile := programDockerfile(os.Getenv("LD_LIBRARY_PATH"))
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		return err
 	}
 	return build(client, name, dir)
+}
+
+// programDockerfile is the recipe of an image of a program. In it the loader looks for libraries where ldd has found
+// them here, by LD_LIBRARY_PATH, when that is set.
+func programDockerfile(libraryPath string) string {
+	text := "FROM scratch\nCOPY root/ /\n"
+	if libraryPath != "" {
+		text += fmt.Sprintf("ENV LD_LIBRARY_PATH=%q\n", libraryPath)
+	}
+	return text
 }
 
 var library = regexp.MustCompile(`(?m)(?:=> |^\s+)(/\S+) \(0x`)
