@@ -1,12 +1,15 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +22,7 @@ import (
 )
 
 const (
+	importBatchesMax = 8       // that are written at the same time: a node makes them durable together.
 	importBytesMax   = 2 << 20 // of the values of a batch; a larger value is written alone.
 	importTriesMax   = 5
 	importPause      = time.Second
@@ -108,40 +112,83 @@ func (e *Env) openArchive(name string) (r *archive.Reader, total int64, end func
 	return r, whole.End.Bytes, end, nil
 }
 
-// loader writes the values of an archive.
+// loader writes the values of an archive. One goroutine reads and collects them, and several write.
 type loader struct {
-	env    *Env
-	c      *client.Client
-	level  node.Level
-	x      importing
+	env     *Env
+	c       *client.Client
+	level   node.Level
+	x       importing
+	ops     []api.BatchOperation // the next batch.
+	bytes   int                  // of their values.
+	batches chan batch
+
+	mu     sync.Mutex // of what follows.
 	report imported
 	bar    *progress
-	ops    []api.BatchOperation
-	bytes  int // of their values.
+	failed error // the first one.
+}
+
+// batch is what is written at once.
+type batch struct {
+	ops   []api.BatchOperation
+	bytes int // of their values.
 }
 
 // load writes all values. With an error the report says how far it came.
 func (e *Env) load(ctx context.Context, c *client.Client, level node.Level, r *archive.Reader, total int64,
 	x importing) (*imported, error) {
-	l := &loader{env: e, c: c, level: level, x: x, report: imported{Failed: []api.BatchResult{}}}
+	l := &loader{env: e, c: c, level: level, x: x, report: imported{Failed: []api.BatchResult{}},
+		batches: make(chan batch)}
 	l.bar = e.newProgress("import", total)
 	defer l.bar.end()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var writers sync.WaitGroup
+	for range importBatchesMax {
+		writers.Go(func() {
+			for b := range l.batches {
+				if err := l.write(ctx, b); err != nil {
+					l.fail(err)
+					end()
+				}
+			}
+		})
+	}
+	err := l.read(ctx, r)
+	if err != nil && ctx.Err() == nil {
+		l.fail(err)
+		end()
+	}
+	close(l.batches)
+	writers.Wait()
+	slices.SortFunc(l.report.Failed, func(a, b api.BatchResult) int { return strings.Compare(a.Path, b.Path) })
+	return &l.report, cmp.Or(l.failed, err)
+}
+
+// fail notes why the import ends. What fails after it fails because the others were ended.
+func (l *loader) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = cmp.Or(l.failed, err)
+}
+
+// read hands all values to the writers. No path comes twice, so the order of batches does not matter.
+func (l *loader) read(ctx context.Context, r *archive.Reader) error {
 	for {
 		entry, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return &l.report, l.flush(ctx)
+			return l.flush(ctx)
 		}
 		if err == nil {
 			err = l.add(ctx, entry)
 		}
 		if err != nil {
-			return &l.report, err
+			return err
 		}
 	}
 }
 
 func (l *loader) add(ctx context.Context, entry *api.Entry) error {
-	l.report.Read++
 	op := api.BatchOperation{Op: api.BatchPut, Path: l.x.prefix + entry.Path, Text: entry.Text, Base64: entry.Base64,
 		ContentType: entry.ContentType}
 	if l.level != node.DefaultLevel {
@@ -150,20 +197,27 @@ func (l *loader) add(ctx context.Context, entry *api.Entry) error {
 	if l.x.ifAbsent {
 		op.IfNoneMatch = []string{"*"}
 	}
+	size := len(api.JoinValue(entry.Text, entry.Base64))
+	expired := false
 	if entry.Expires != "" {
 		at, err := time.Parse(time.RFC3339, entry.Expires)
 		if err != nil {
 			return fmt.Errorf("%q has an end that cannot be read: %w", entry.Path, err)
 		}
 		left := time.Until(at)
-		if left < slot.TTLMin {
-			l.report.Expired++
-			l.bar.add(len(api.JoinValue(entry.Text, entry.Base64)))
-			return nil
-		}
+		expired = left < slot.TTLMin
 		op.TTL = min(left, slot.TTLMax).Round(time.Second).String()
 	}
-	size := len(api.JoinValue(entry.Text, entry.Base64))
+	l.tell(func(report *imported) {
+		report.Read++
+		if expired {
+			report.Expired++
+			l.bar.add(size)
+		}
+	})
+	if expired {
+		return nil
+	}
 	if len(l.ops) == api.BatchOperationsMax || len(l.ops) > 0 && l.bytes+size > importBytesMax {
 		if err := l.flush(ctx); err != nil {
 			return err
@@ -173,32 +227,43 @@ func (l *loader) add(ctx context.Context, entry *api.Entry) error {
 	return nil
 }
 
-// flush writes what was collected. What was refused only for now is tried again.
+// tell changes the report.
+func (l *loader) tell(change func(*imported)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.report)
+}
+
+// flush hands what was collected to a writer, and waits until one is free.
 func (l *loader) flush(ctx context.Context) error {
-	bytes := l.bytes
-	for try := 1; len(l.ops) > 0; try++ {
-		results, err := l.send(ctx)
+	if len(l.ops) == 0 {
+		return nil
+	}
+	select {
+	case l.batches <- batch{l.ops, l.bytes}:
+		l.ops, l.bytes = nil, 0
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write writes a batch. What was refused only for now is tried again.
+func (l *loader) write(ctx context.Context, b batch) error {
+	for try, left := 1, b.ops; len(left) > 0; try++ {
+		results, err := l.send(ctx, batch{left, b.bytes})
 		if err != nil {
 			return err
 		}
-		var again []api.BatchOperation
-		for i := range results {
-			switch p := results[i].Problem; {
-			case p == nil:
-				l.report.Written++
-			case p.Code == api.Precondition && l.x.ifAbsent:
-				l.report.Present++
-			case p.Retryable && p.Outcome == api.NotApplied && try < importTriesMax:
-				again = append(again, l.ops[i])
-			default:
-				l.report.Failed = append(l.report.Failed, results[i])
-			}
+		failed := 0
+		l.tell(func(report *imported) {
+			left = report.note(results, left, l.x.ifAbsent, try < importTriesMax)
+			failed = len(report.Failed)
+		})
+		if failed >= importFailureMax {
+			return fmt.Errorf("%d values could not be written: the import stops", failed)
 		}
-		l.ops = again
-		if len(l.report.Failed) >= importFailureMax {
-			return fmt.Errorf("%d values could not be written: the import stops", len(l.report.Failed))
-		}
-		if len(again) > 0 {
+		if len(left) > 0 {
 			select {
 			case <-time.After(importPause):
 			case <-ctx.Done():
@@ -206,17 +271,34 @@ func (l *loader) flush(ctx context.Context) error {
 			}
 		}
 	}
-	l.ops, l.bytes = nil, 0
-	l.bar.add(bytes)
+	l.tell(func(*imported) { l.bar.add(b.bytes) })
 	return nil
 }
 
-// send writes a batch, or a value that is too large for one.
-func (l *loader) send(ctx context.Context) ([]api.BatchResult, error) {
-	if len(l.ops) > 1 || l.bytes <= importBytesMax {
-		return l.c.Batch(ctx, l.ops)
+// note counts results, and returns the operations that are tried once more.
+func (r *imported) note(results []api.BatchResult, ops []api.BatchOperation, ifAbsent, more bool,
+) (again []api.BatchOperation) {
+	for i := range results {
+		switch p := results[i].Problem; {
+		case p == nil:
+			r.Written++
+		case p.Code == api.Precondition && ifAbsent:
+			r.Present++
+		case p.Retryable && p.Outcome == api.NotApplied && more:
+			again = append(again, ops[i])
+		default:
+			r.Failed = append(r.Failed, results[i])
+		}
 	}
-	op := &l.ops[0]
+	return again
+}
+
+// send writes a batch, or a value that is too large for one.
+func (l *loader) send(ctx context.Context, b batch) ([]api.BatchResult, error) {
+	if len(b.ops) > 1 || b.bytes <= importBytesMax {
+		return l.c.Batch(ctx, b.ops)
+	}
+	op := &b.ops[0]
 	out := []api.BatchResult{{Op: op.Op, Path: op.Path}}
 	var cond client.Condition
 	if op.IfNoneMatch != nil {

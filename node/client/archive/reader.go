@@ -42,10 +42,10 @@ type Reader struct {
 
 	r      io.Reader
 	sum    hash.Hash
-	lines  []byte // of the block that is being read.
-	block  int    // the next one.
-	offset int64  // of it,
-	size   int64  // and how long it is.
+	ready  []*api.Entry // of the block that is being read.
+	block  int          // the next one.
+	offset int64        // of it,
+	size   int64        // and how long it is.
 	last   string
 	read   End
 }
@@ -119,17 +119,16 @@ func (r *Reader) pass(content []byte) {
 	r.offset += r.size
 }
 
-// Next returns the next value; io.EOF after the last one of a whole archive.
+// Next returns the next value, which the caller may keep; io.EOF after the last one of a whole archive.
 func (r *Reader) Next() (*api.Entry, error) {
-	for len(r.lines) == 0 {
+	for len(r.ready) == 0 {
 		if err := r.nextBlock(); err != nil {
 			return nil, err
 		}
 	}
-	line, rest, _ := bytes.Cut(r.lines, []byte{'\n'})
-	r.lines = rest
-	e := new(api.Entry)
-	return e, json.Unmarshal(line, e) // it was read once: see check.
+	e := r.ready[0]
+	r.ready[0], r.ready = nil, r.ready[1:]
+	return e, nil
 }
 
 // nextBlock reads a block of values, and checks all of it before anything of it is used.
@@ -140,11 +139,12 @@ func (r *Reader) nextBlock() error {
 	}
 	switch kind {
 	case kindValues:
-		if err := r.check(content); err != nil {
+		entries, err := r.check(content)
+		if err != nil {
 			return err
 		}
 		r.pass(content)
-		r.lines = content
+		r.ready = entries
 		return nil
 	case kindEnd:
 		return r.finish(content)
@@ -153,25 +153,26 @@ func (r *Reader) nextBlock() error {
 }
 
 // check reads the values of a block, and counts them.
-func (r *Reader) check(content []byte) error {
+func (r *Reader) check(content []byte) (entries []*api.Entry, err error) {
 	last, read := r.last, r.read
 	if len(content) == 0 || content[len(content)-1] != '\n' {
-		return r.damage(false, "its last line has no end")
+		return nil, r.damage(false, "its last line has no end")
 	}
 	for line := range bytes.Lines(content) {
-		var e api.Entry
-		switch err := json.Unmarshal(line, &e); {
+		e := new(api.Entry)
+		switch err := json.Unmarshal(line, e); {
 		case err != nil:
-			return r.damage(false, "a value cannot be read: "+err.Error())
+			return nil, r.damage(false, "a value cannot be read: "+err.Error())
 		case e.Path <= last:
-			return r.damage(false, fmt.Sprintf("%q comes after %q", e.Path, last))
+			return nil, r.damage(false, fmt.Sprintf("%q comes after %q", e.Path, last))
 		}
 		last = e.Path
 		read.Values++
 		read.Bytes += int64(len(api.JoinValue(e.Text, e.Base64)))
+		entries = append(entries, e)
 	}
 	r.last, r.read = last, read
-	return nil
+	return entries, nil
 }
 
 // finish compares what was read with what the end says.
