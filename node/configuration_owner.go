@@ -40,6 +40,10 @@ func (o configurationOwner) DurableEntry(path string) (wire.Entry, bool, error) 
 	return o.comparison.DurableEntry(path)
 }
 
+func (o configurationOwner) WriteSlot(path string, s *slot.Slot) {
+	o.WriteRecord(path, slot.Encode(path, s))
+}
+
 func (o configurationOwner) Merge(from *step.Peer, path string, record []byte) error {
 	_, err := o.replication.Merge(from, path, record)
 	return err

@@ -40,7 +40,7 @@ func (n *Node) AppendOperationState(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, n.Epoch())
 	b = binary.LittleEndian.AppendUint64(b, n.CaughtUp)
 	b = binary.LittleEndian.AppendUint64(b, uint64(n.HLC.Last()))
-	return n.register.AppendState(b)
+	return n.register.AppendState(n.AppendPromises(b))
 }
 
 // SetLogLevel sets the level below which no lines are made, between two steps.

@@ -42,6 +42,9 @@ func New(now contract.Time, o Options, eff *contract.Effects) (*Node, error) {
 	if err := n.configuration.Recover(); err != nil {
 		return nil, err
 	}
+	if err := n.RecoverPromises(); err != nil {
+		return nil, err
+	}
 	n.Exchanges = step.FirstExchange(n.Self, n.Boots, o.Rand.Uint64())
 	n.BootAfter = n.NextPersist()
 	n.membership.Recover(book)

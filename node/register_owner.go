@@ -29,6 +29,10 @@ func (o registerOwner) UnlistTombstone(path string) { o.tombstones.Unlist(path) 
 
 func (o registerOwner) Fence() slot.Timestamp { return o.tombstones.Fence() }
 
+func (o registerOwner) HasPassed(id slot.ID) bool { return o.configuration.HasPassed(id) }
+
+func (o registerOwner) AskPassed() { o.configuration.AskPassed() }
+
 func (o registerOwner) Strong(path string) bool { return o.configuration.Strong(path) }
 
 func (o registerOwner) Enqueue(to *step.Peer, e wire.Entry) { o.replication.Enqueue(to, e) }

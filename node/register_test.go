@@ -213,26 +213,6 @@ func TestLinearizableAbsorbsEventualWrites(t *testing.T) {
 	}
 }
 
-// A voter whose slot rotted has no say on that path any more, and the others go on without it.
-func TestRottenVoterIsBlind(t *testing.T) {
-	b := founded(t, 3)
-	require.Equal(t, contract.CodeCreated, b.doLinear(0, contract.OpPut, "a", "one", always).Code)
-	b.run(time.Minute, b.same)
-	raw := append([]byte{}, b.machine[1].get(schema.PrefixRecord+"a")...)
-	raw[20] ^= 1
-	b.machine[1].put(schema.PrefixRecord+"a", raw)
-	b.run(10*time.Minute, b.same) // a peer's copy replaces it.
-	s := b.slot(1, "a")
-	require.True(t, s.Consensus.Blind)
-	require.Equal(t, "one", b.shows(1, "a"))
-	require.Equal(t, contract.CodeOK, b.doLinear(1, contract.OpPut, "a", "two", always).Code)
-	b.run(time.Minute, b.same)
-	b.crash(2)
-	b.run(time.Minute, nil)
-	r := b.doLinear(0, contract.OpGet, "a", "", always)
-	require.Equal(t, contract.CodeNoQuorum, r.Code, "one voter that knows is no majority")
-}
-
 // Two members that compete for one path both get through.
 func TestDuellingProposers(t *testing.T) {
 	b := founded(t, 3)

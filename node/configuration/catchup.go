@@ -31,6 +31,7 @@ type catchUp struct {
 	from   string    // the page under way begins here,
 	to     string    // and ends here,
 	wanted []string
+	sight  sight
 	retry  time.Duration
 	tries  int
 }
@@ -78,7 +79,8 @@ func (m *Machine) nextFormerVoter() {
 	u := &m.catchUp
 	previous := m.InForce.Previous
 	fromWhole := slices.ContainsFunc(u.done, func(id slot.ID) bool { return slices.Contains(u.whole, id) })
-	if len(u.done) >= m.InForce.Sources() || fromWhole {
+	if fromWhole || len(u.done) >= m.InForce.Sources() && !m.oneMoreMaySee() {
+		m.settleSight()
 		m.pass(u.epoch)
 		return
 	}
@@ -89,6 +91,7 @@ func (m *Machine) nextFormerVoter() {
 		id := previous[(start+i)%len(previous)]
 		if p := m.Peer(id); p != nil && !p.Dead() && !slices.Contains(u.done, id) {
 			u.peer, u.from = id, ""
+			u.sight.begin()
 			m.askPage()
 			return
 		}
@@ -107,7 +110,7 @@ func (m *Machine) askPage() {
 	var sum wire.RangeSum
 	u.retry = m.Now.Mono + catchUpInterval
 	add := func(path string, v slot.Version) { sum.Add(path, v) }
-	to, err := m.scanSlots(wire.KeyRange{From: u.from}, catchUpPageKeys, add)
+	to, err := m.scanSlots(wire.KeyRange{From: u.from}, catchUpPageKeys, add, u.sight.blindHere)
 	if err != nil {
 		return // tried again.
 	}
@@ -119,10 +122,11 @@ func (m *Machine) askPage() {
 	}))
 }
 
-// scanSlots calls fn for the durable slots in r that hold a version, at most keysMax of them, and returns where it
-// ended: r.to, or the first path left out. After an error fn may have missed slots: the result must not be used for an
-// answer about the range.
-func (m *Machine) scanSlots(r wire.KeyRange, keysMax int, fn func(path string, v slot.Version)) (to string, err error) {
+// scanSlots calls fn for the durable slots in r that hold a version, and blind for the paths where this member does not
+// know what it had: at most keysMax calls. It returns where it ended: r.to, or the first path left out. After an error
+// slots may have been missed: the result must not be used for an answer about the range.
+func (m *Machine) scanSlots(r wire.KeyRange, keysMax int, fn func(path string, v slot.Version),
+	blind func(path string)) (to string, err error) {
 	to = r.To
 	keys := 0
 	err = m.Store.Scan(schema.PrefixRecord, schema.PrefixRecord+r.From, func(key string, value []byte) bool {
@@ -130,11 +134,17 @@ func (m *Machine) scanSlots(r wire.KeyRange, keysMax int, fn func(path string, v
 		if !r.Holds(path) {
 			return false
 		}
-		if keys == keysMax {
+		slot, err := slot.Decode(path, value)
+		isBlind := err != nil || slot.Consensus != nil && slot.Consensus.Blind
+		if keys == keysMax || isBlind && keys == keysMax-1 { // such a path may be two of them.
 			to = path
 			return false
 		}
-		if slot, err := slot.Decode(path, value); err == nil && slot.Exists() {
+		if isBlind {
+			keys++
+			blind(path)
+		}
+		if err == nil && slot.Exists() {
 			keys++
 			fn(path, slot.Version())
 		}
@@ -154,10 +164,12 @@ func (m *Machine) HandleCatchRange(from *step.Peer, in *wire.CatchRange) error {
 	reply := wire.CatchKeys{Round: in.Round, KeyRange: in.KeyRange}
 	var sum wire.RangeSum
 	var err error
-	reply.To, err = m.scanSlots(in.KeyRange, wire.CatchUpKeysMax, func(path string, v slot.Version) {
+	held := func(path string, v slot.Version) {
 		sum.Add(path, v)
 		reply.Keys = append(reply.Keys, wire.HeldVersion{Path: path, Version: v})
-	})
+	}
+	blind := func(path string) { held(path, slot.Version{}) } // see sight.
+	reply.To, err = m.scanSlots(in.KeyRange, wire.CatchUpKeysMax, held, blind)
 	if err != nil {
 		return nil // it asks again: an unreadable slot must not count as absent.
 	}
@@ -177,6 +189,10 @@ func (m *Machine) HandleCatchKeys(from *step.Peer, in *wire.CatchKeys) error {
 	}
 	u.to, u.tries = in.To, 0
 	for _, k := range in.Keys {
+		if k.Version == (slot.Version{}) {
+			u.sight.blindThere(k.Path)
+			continue
+		}
 		_, ours, err := m.CurrentSlot(k.Path)
 		if err != nil {
 			ours = slot.Slot{}
@@ -205,6 +221,7 @@ func (m *Machine) pullWanted(p *step.Peer) {
 		return
 	}
 	u.done = slot.InsertID(u.done, u.peer)
+	u.sight.end()
 	m.nextFormerVoter()
 }
 

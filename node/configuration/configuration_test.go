@@ -73,6 +73,7 @@ func (o owner) Decide(path string, config []byte, _ time.Duration) {
 
 func (o owner) DurableEntry(string) (wire.Entry, bool, error) { return wire.Entry{}, false, nil }
 func (o owner) Merge(*step.Peer, string, []byte) error        { return nil }
+func (o owner) WriteSlot(path string, s *slot.Slot)           { o.Bench.WriteRecord(path, slot.Encode(path, s)) }
 func (a *alone) peer(id slot.ID) *step.Peer                   { return a.Bench.Peer(id) }
 func (a *alone) tell(from slot.ID, c *voting.Config)          { a.say(a.HandleConfigIs(a.peer(from), is(c))) }
 func (a *alone) say(err error)                                { require.NoError(a.t, err) }

@@ -51,6 +51,8 @@ type Owner interface {
 
 	// DurableEntry is what is stored durably under a path; known: something is. Errors: it cannot be read.
 	DurableEntry(path string) (e wire.Entry, known bool, err error)
+	// WriteSlot stores what a slot has become whose version is what it was.
+	WriteSlot(path string, s *slot.Slot)
 	// Merge takes in another member's copy of a slot.
 	Merge(from *step.Peer, path string, record []byte) error
 }
@@ -70,6 +72,7 @@ type Machine struct {
 	promoteAt    time.Duration
 	epochTellAt  time.Duration
 	catchUp      catchUp
+	passed       passed
 	catchUpRound uint64
 }
 

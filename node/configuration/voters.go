@@ -129,6 +129,7 @@ func (m *Machine) HandlePassedAsk(from *step.Peer, in *wire.Epoch) error {
 func (m *Machine) HandlePassedIs(from *step.Peer, in *wire.Epoch) error {
 	epoch := in.Epoch
 	if epoch == m.Epoch() && m.InForce.Votes(from.ID) {
+		m.notePassed(from.ID)
 		m.sourceWhole(from.ID, epoch)
 	}
 	if c := m.change; c != nil && epoch >= c.epoch && c.epoch == m.Epoch() && m.InForce.Votes(from.ID) {

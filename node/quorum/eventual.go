@@ -69,7 +69,7 @@ func (m *Machine) version(r *contract.Request) (w written, code contract.Code, e
 	case errors.Is(err, codec.ErrCorrupt):
 		// The write replaces a record that cannot be read; its timestamp comes from the clock alone.
 		m.Log(contract.LogError, "overwriting a corrupt record", "path", r.Path, "error", err.Error())
-		held = slot.Slot{Consensus: &slot.Consensus{Blind: true}}
+		held = slot.Slot{Consensus: m.Lost(r.Path)}
 	case err != nil:
 		return w, 0, err
 	}

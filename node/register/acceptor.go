@@ -1,6 +1,9 @@
 package register
 
 import (
+	"errors"
+
+	"kvs/node/codec"
 	"kvs/node/contract"
 	"kvs/node/schema"
 	"kvs/node/slot"
@@ -10,10 +13,17 @@ import (
 
 // The acceptor of linearizable operations: what a voter promises and accepts, path by path (Lamport, "Paxos Made
 // Simple", 2001, section 2.2). Everything it says is durable before it is said.
+//
+// A voter that has lost its slot to rot is blind on the path: it does not know what it had accepted, and must not be
+// counted as one that had accepted nothing. It says so, and takes no part in looks and promises. But it has a ballot
+// that is above all that it may have lost (step.Shared.Lost), and goes on as if it had promised that one: it accepts a
+// record under this ballot or a higher one, and then it is as good as any other voter. What it has accepted last is
+// known again, and it accepts nothing below that.
 
 // vote is what a voter has to say in a round.
 type vote struct {
 	ok       bool
+	blind    bool
 	slot     slot.Slot   // of a promise or a look: all this voter holds.
 	record   []byte      // the same, encoded; nil: nothing.
 	promised slot.Ballot // of a refusal: what stands against it; of a yes to PREPARE or ACCEPT: what is promised.
@@ -34,21 +44,37 @@ func (v *vote) acceptedTo(q *wire.Question) *wire.Accepted {
 	return &wire.Accepted{Answer: v.answer(q)}
 }
 
-// sees answers a look: nothing changes. An error or silence means that this voter has no say on the path.
+// sees answers a look: nothing changes. Silence means that this voter has no say on the path.
 func (m *Machine) sees(path string) (v vote, ok bool) {
-	h, slot, err := m.CurrentSlot(path)
-	if err != nil || slot.Consensus != nil && slot.Consensus.Blind {
-		return v, false // rot: it cannot know what it had promised and accepted.
+	h, held, err := m.CurrentSlot(path)
+	switch {
+	case errors.Is(err, codec.ErrCorrupt) && !schema.IsConfigPath(path):
+		return m.blindVote(path, slot.Slot{Consensus: m.Lost(path)}, 0)
+	case err != nil:
+		return v, false
+	case held.Consensus != nil && held.Consensus.Blind:
+		return m.blindVote(path, held, h.After)
 	}
-	return vote{ok: true, slot: slot, record: h.Record, after: h.After}, true
+	return vote{ok: true, slot: held, record: h.Record, after: h.After}, true
+}
+
+// blindVote says that this voter is blind on a path, with the ballot from which on it accepts. It is silent as long as
+// no ballot of this epoch will do.
+func (m *Machine) blindVote(path string, held slot.Slot, after contract.PersistID) (v vote, ok bool) {
+	bar := m.bar(&held)
+	if bar.Epoch > m.Epoch() {
+		return v, false
+	}
+	said := slot.Slot{Consensus: &slot.Consensus{Blind: true, Promised: bar}}
+	return vote{blind: true, slot: held, record: slot.Encode(path, &said), promised: bar, after: after}, true
 }
 
 // promise answers PREPARE: nothing below b gets anything from this voter any more. The same PREPARE again is answered
 // again.
 func (m *Machine) promise(path string, b slot.Ballot) (v vote, ok bool) {
 	v, ok = m.sees(path)
-	if !ok {
-		return v, false
+	if !ok || v.blind {
+		return v, ok
 	}
 	m.HLC.Observe(b.TS)
 	m.HLC.Observe(v.slot.Top()) // a restart forgets what others made, and here it is stored again.
@@ -61,6 +87,7 @@ func (m *Machine) promise(path string, b slot.Ballot) (v vote, ok bool) {
 		// Perhaps nothing ever will: what is promised has to end as a tombstone does.
 		m.owner.ListTombstone(path)
 	}
+	m.Promise(b.TS)
 	c := v.slot.Consensus.Clone()
 	c.Promised = b
 	v.slot.Consensus = c
@@ -73,6 +100,10 @@ func (m *Machine) promise(path string, b slot.Ballot) (v vote, ok bool) {
 // have dropped tombstones, and with them what it had promised there.
 func (m *Machine) bar(s *slot.Slot) slot.Ballot {
 	held, fence := s.Consensus.Promise(), m.owner.Fence()
+	if lowest := (slot.Ballot{Epoch: m.PromisesBounded()}); s.Consensus != nil && s.Consensus.Blind &&
+		held.Compare(lowest) < 0 {
+		held = lowest // a version of kvs that does not keep the bound has lost the slot.
+	}
 	if lowest := (slot.Ballot{Epoch: m.Epoch(), TS: fence + 1}); fence != 0 && held.Compare(lowest) < 0 {
 		return lowest
 	}
@@ -81,7 +112,8 @@ func (m *Machine) bar(s *slot.Slot) slot.Ballot {
 
 // accept answers ACCEPT: what c holds is this voter's now, its promise included, unless it has promised a higher
 // ballot. If no PREPARE came before, seen is the version that c's record follows, and this voter refuses as well when
-// an eventual record shows that the proposer has not seen. c is shared and stays as it is.
+// an eventual record shows that the proposer has not seen. A voter that was blind sees again. c is shared and stays as
+// it is.
 func (m *Machine) accept(path string, c *slot.Consensus, seen slot.Timestamp) (v vote, ok bool) {
 	v, ok = m.sees(path)
 	if !ok {
@@ -89,7 +121,7 @@ func (m *Machine) accept(path string, c *slot.Consensus, seen slot.Timestamp) (v
 	}
 	m.HLC.Observe(c.Promised.TS)
 	held := v.slot.Consensus
-	same := held.Accepted() && held.Ballot == c.Ballot && !held.Weak
+	same := !v.blind && held.Accepted() && held.Ballot == c.Ballot && !held.Weak
 	switch bar := m.bar(&v.slot); {
 	case same && bar == c.Promised: // the same question again.
 		return vote{ok: true, promised: c.Promised, after: v.after}, true
@@ -97,7 +129,9 @@ func (m *Machine) accept(path string, c *slot.Consensus, seen slot.Timestamp) (v
 		return vote{promised: bar, after: v.after}, true
 	case seen != 0 && v.slot.TS > seen:
 		return vote{promised: slot.Ballot{Epoch: m.Epoch(), TS: v.slot.TS}, after: v.after}, true
-	case same: // it came in as a copy.
+	}
+	m.Promise(c.Promised.TS)
+	if same { // it came in as a copy.
 		v.slot.Consensus = held.Clone()
 		v.slot.Consensus.Promised = c.Promised
 		after := m.WriteRecord(path, slot.Encode(path, &v.slot))

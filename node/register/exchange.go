@@ -39,7 +39,8 @@ func (m *Machine) beginExchange(o *operation, p phase) {
 		after = max(after, o.local)
 	}
 	m.file(o, p)
-	o.answers, o.oks, o.against, o.stands, o.after, o.local, o.began = nil, nil, nil, nil, after, 0, m.Now.Mono
+	o.answers, o.oks, o.against, o.stands, o.blind = nil, nil, nil, nil, nil
+	o.after, o.local, o.began, o.passed = after, 0, m.Now.Mono, m.passed(p)
 	o.delay = m.Tuning.AckTimeout / 4
 	if m.HasVoice() {
 		m.ownVote(o)
@@ -132,7 +133,7 @@ func (o *operation) answered(id slot.ID) bool {
 	if _, ok := slices.BinarySearch(o.oks, id); ok {
 		return true
 	}
-	if _, ok := slices.BinarySearch(o.against, id); ok {
+	if _, ok := slices.BinarySearch(o.against, id); ok || slices.Contains(o.blind, id) {
 		return true
 	}
 	_, ok := o.findAnswer(id)
@@ -147,6 +148,10 @@ func (o *operation) findAnswer(id slot.ID) (int, bool) {
 func (m *Machine) count(o *operation, from slot.ID, v *vote) {
 	switch i, known := o.findAnswer(from); {
 	case o.answered(from):
+	case v.blind && (o.phase == phasePrepare || o.phase == phaseLook):
+		o.blind = slot.InsertID(o.blind, from)
+		o.raised = max(o.raised, v.promised.TS)
+		m.HLC.Observe(v.promised.TS)
 	case !v.ok:
 		o.against = slot.InsertID(o.against, from)
 		o.raised = max(o.raised, v.promised.TS)
@@ -183,7 +188,7 @@ func (m *Machine) HandlePromised(from *step.Peer, a *wire.Promised) error {
 		if err != nil {
 			return err
 		}
-		v.slot = stored
+		v.slot, v.blind = stored, !a.OK && stored.Consensus != nil && stored.Consensus.Blind
 		if err := m.Hearsay.Believes(from, v.slot.Reach()); err != nil {
 			return err
 		}
@@ -233,6 +238,8 @@ func (m *Machine) advanceRound(o *operation) {
 	case phasePrepare, phaseLook:
 		if len(o.answers) >= need {
 			m.evaluate(o)
+		} else if len(o.blind) > 0 && m.hopes(o) < need {
+			m.withoutBlind(o)
 		} else if len(o.against) > 0 {
 			m.overtaken(o)
 		}
@@ -261,9 +268,10 @@ func (m *Machine) overtaken(o *operation) {
 func (m *Machine) hopes(o *operation) int {
 	count := 0
 	for _, id := range m.InForce.Voters {
-		_, against := slices.BinarySearch(o.against, id)
+		_, no := slices.BinarySearch(o.against, id)
+		no = no || slices.Contains(o.blind, id)
 		p := m.Peer(id)
-		if !against && (id == m.Self || o.answered(id) || p != nil && !p.Dead() && m.mayAsk(o, p)) {
+		if !no && (id == m.Self || o.answered(id) || p != nil && !p.Dead() && m.mayAsk(o, p)) {
 			count++
 		}
 	}

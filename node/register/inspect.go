@@ -48,7 +48,8 @@ func (m *Machine) describe(o *operation) contract.OpenOperation {
 		return open
 	}
 	for _, voter := range m.InForce.Voters {
-		answered := slices.Contains(o.oks, voter) || slices.Contains(o.against, voter)
+		answered := slices.Contains(o.oks, voter) || slices.Contains(o.against, voter) ||
+			slices.Contains(o.blind, voter)
 		for i := range o.answers {
 			answered = answered || o.answers[i].Voter == voter
 		}
@@ -97,6 +98,7 @@ func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
 		b = appendSlotState(b, o.Request.Path, &o.answers[i].Slot)
 	}
 	b = slot.AppendIDs(slot.AppendIDs(slot.AppendIDs(b, o.oks), o.against), o.stands)
+	b = slot.AppendIDs(b, o.blind)
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.seen))
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.First))
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.raised))

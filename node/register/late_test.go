@@ -15,8 +15,9 @@ import (
 // willing is the owner of a machine that may do anything.
 type willing struct{ Owner }
 
-func (willing) NoQuorum() string      { return "" }
-func (willing) Fence() slot.Timestamp { return 0 }
+func (willing) NoQuorum() string       { return "" }
+func (willing) Fence() slot.Timestamp  { return 0 }
+func (willing) HasPassed(slot.ID) bool { return false }
 
 // What waited while this process stood still is not executed when it goes on and an answer comes before the first Tick:
 // the clients have given up.

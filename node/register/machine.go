@@ -27,6 +27,11 @@ type Owner interface {
 	// Fence is at or above every promise and ballot that went with a tombstone that was dropped; zero: none was.
 	Fence() slot.Timestamp
 
+	// HasPassed reports whether a voter is known to have caught up with the epoch in force; AskPassed asks those of
+	// which it is not known.
+	HasPassed(id slot.ID) bool
+	AskPassed()
+
 	// Strong reports whether all writes of a path are linearizable.
 	Strong(path string) bool
 

@@ -16,6 +16,7 @@ import (
 // evaluate decides what to do about what a majority showed.
 func (m *Machine) evaluate(o *operation) {
 	j := Join(o.answers, m.Epoch(), m.Electorate)
+	j.Settled = j.Settled && len(o.answers) >= m.InForce.Majority()
 	j.Before, j.Key = Applied(j.Consensus, o.Request)
 	if o.phase == phaseLook {
 		if j.Settled {
@@ -168,6 +169,7 @@ func (m *Machine) keepChosen(o *operation) {
 		return // comparisons repair it; and at or below the fence it may be what a dropped tombstone had replaced.
 	}
 	if late, changed := slot.LateAccept(ours.Consensus, o.next); changed {
+		m.Promise(late.Promised.TS)
 		ours.Consensus = late
 		m.owner.Write(path, slot.Store(path, &ours, m.Electorate))
 	}
@@ -306,6 +308,8 @@ func (m *Machine) Tick() {
 			m.prepare(o)
 		case len(o.against) > 0:
 			m.backOff(o) // those that have not answered may be gone.
+		case len(o.blind) > 0 && o.phase == phasePrepare && m.hopes(o) < m.InForce.Majority():
+			m.prepare(o) // the word of those that see is worth more once it is known that they have caught up.
 		default:
 			o.delay = min(2*o.delay, m.Tuning.RetryDelayMax)
 			m.ask(o)

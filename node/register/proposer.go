@@ -56,6 +56,8 @@ type operation struct {
 	oks     []slot.ID // voters that accepted, sorted.
 	against []slot.ID // voters that refused this exchange, sorted.
 	stands  []slot.ID // voters that promised the ballot after this one as they accepted, sorted.
+	blind   []slot.ID // voters that lost what they had there, sorted.
+	passed  []slot.ID // voters that were known to have caught up with the epoch when a PREPARE began, see blind.go.
 
 	lead    *operation   // whose batch it is in.
 	riders  []*operation // those in its own batch, which end with its round.

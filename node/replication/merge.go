@@ -65,12 +65,15 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 	if h.Record != nil {
 		if err = ours.Decode(path, h.Record); err != nil {
 			m.Log(contract.LogWarn, "corrupt record replaced by a peer's copy", "path", path, "error", err.Error())
-			ours.Consensus = &slot.Consensus{Blind: true}
+			ours.Consensus = m.Lost(path)
 		}
 	}
 	out, changed := slot.Merge(ours, in, m.Self, from.ID, m.Electorate)
 	if c := out.Consensus; c != ours.Consensus && c.Ballot.TS <= m.owner.Fence() {
 		c.Weak = true // it may be below a promise that went with a slot: see bar. The copy is this member's own.
+	}
+	if out.Consensus != ours.Consensus {
+		m.Promise(out.Consensus.Promised.TS)
 	}
 	top = out.Top()
 	switch {

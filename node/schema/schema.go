@@ -27,6 +27,7 @@ const (
 //	m/identity  id u64, born u64, cluster string     written once
 //	m/boot      boots u64, clock bound u64           at each start and whenever the clock needs a higher bound
 //	m/run       boots u64, announced u64             at each start, and before a run is announced
+//	m/promises  see node/step/promises.go            at each start, and when rounds need a higher bound
 //	m/uptime    see node/expiry                      while values expire
 //	m/older     run u64                              another member has told that the data folder is an older copy
 //	m/mode      see node/modes                       while the operator wants the node to be read-only
@@ -44,6 +45,7 @@ const (
 	KeyStamps    = PrefixMeta + "stamps"
 	KeyBootstrap = PrefixMeta + "bootstrap" // progress of a newcomer; absent: it is none.
 	KeyConfig    = PrefixMeta + "config"
+	KeyPromises  = PrefixMeta + "promises"
 	KeyPassed    = PrefixMeta + "passed" // the last epoch with which this voter has caught up.
 	KeyOlder     = PrefixMeta + "older"  // this data folder is an older copy: the run that others remember.
 	KeyWord      = PrefixMeta + "word"   // to which founder this member has given its word.

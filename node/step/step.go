@@ -49,6 +49,8 @@ type Shared struct {
 	Persists contract.PersistID // the highest one handed out.
 	Durable  contract.PersistID
 	Changes  []contract.Change // what the running step persists.
+	promised promised
+	lost     *Recent[slot.Ballot] // by path: what stands for a slot that cannot be read, see Lost; nil: none was met.
 	Overlay  Overlay
 	recent   *Recent[recentSlot] // nil: none are kept, see KeepRecent.
 
@@ -274,6 +276,9 @@ func (s *Shared) WriteRecord(path string, record []byte) contract.PersistID {
 func (s *Shared) Hold(path string, record []byte) contract.PersistID {
 	id := s.NextPersist()
 	s.Overlay.Put(path, record, id)
+	if s.lost != nil {
+		s.lost.Drop(path)
+	}
 	s.keep(path, recentSlot{record: record, persist: id})
 	return id
 }

@@ -199,13 +199,60 @@ func (w *World) unknowing(soon *Replica) (count int) {
 	return count
 }
 
-// mayRot reports whether the cluster can lose r's copy of a path. Paths of other levels have no voters.
+// mayRot reports whether the cluster can lose r's copy of a path: enough voters are left that see. Paths of other
+// levels have no voters.
 func (w *World) mayRot(r *Replica, path string) bool {
 	if w.Own.Workload.Level != node.Linearizable || w.Own.Workload.PathLevel(path) != node.Linearizable {
 		return true
 	}
 	c := w.configInForce()
-	return c != nil && !w.changingVoters(c) && w.votersLeft(c, r, path)
+	return c != nil && !w.changingVoters(c) && w.seersLeft(c, r, path)
+}
+
+// seers is how many of some voters together know everything that was chosen: one of them is in each majority.
+func seers(voters int) int { return voters - (voters/2 + 1) + 1 }
+
+// seersLeft reports whether rot of r's copy leaves enough voters that see a path. Those that are blind see again once
+// they accept something. Fewer than a majority count only if they have caught up, and as long as no other member is
+// blind there: it may be the next voter, and until it has caught up it is one more that does not know.
+func (w *World) seersLeft(c *node.Config, without *Replica, path string) bool {
+	if w.votersLeft(c, without, path) {
+		return true
+	}
+	left := 0
+	for n := 1; n <= w.Nodes(); n++ {
+		r := &w.Replicas[n]
+		switch {
+		case r == without:
+		case !w.speaksFor(r, path):
+			return false
+		case !r.Older && c.Votes(r.ID) && w.inStep(r, c) && !(w.departing.told && w.departing.number == n):
+			left++
+		}
+	}
+	return left >= seers(len(c.Voters))
+}
+
+// inStep reports whether a voter runs and has caught up with a configuration.
+func (w *World) inStep(r *Replica, c *node.Config) bool {
+	return c.Epoch == 1 || r.Node != nil && r.Node.Status().CaughtUp >= c.Epoch
+}
+
+// mayDemote reports whether the other voters know everything that was chosen, for every path: an operator looks first.
+func (w *World) mayDemote(c *node.Config, id node.ID) bool {
+	for i := range w.Ledger.Paths {
+		left := 0
+		for n := 1; n <= w.Nodes(); n++ {
+			r := &w.Replicas[n]
+			if r.ID != id && c.Votes(r.ID) && w.speaksFor(r, w.Ledger.Paths[i].Path) {
+				left++
+			}
+		}
+		if left < seers(len(c.Voters)-1) {
+			return false
+		}
+	}
+	return true
 }
 
 // votersLeft reports whether a majority of the voters is left without r: of the configuration's voters, and of the
@@ -219,7 +266,7 @@ func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 		}
 		if c.Votes(r.ID) {
 			left++
-			caughtUp = caughtUp && r.Node != nil && (c.Epoch == 1 || r.Node.Status().CaughtUp >= c.Epoch)
+			caughtUp = caughtUp && r.Node != nil && w.inStep(r, c)
 		}
 		if slices.Contains(c.Previous, r.ID) {
 			before++

@@ -59,8 +59,9 @@ func (w *World) Operate() {
 	case len(held) > 0 && (w.Recovering() || w.Rand().IntN(4) == 0):
 		w.changeVoters(r, node.OpPromote, held[w.Rand().IntN(len(held))], false)
 	case !w.Recovering() && len(living) > 1 && chaos.Chance(w.Rand(), w.Own.Voters.Churn):
-		id := living[w.Rand().IntN(len(living))]
-		w.demote(r, id, id%3 == 0)
+		if id := living[w.Rand().IntN(len(living))]; w.mayDemote(config, id) {
+			w.demote(r, id, id%3 == 0)
+		}
 	}
 }
 

@@ -79,7 +79,9 @@ func (w *World) goOnDeparting(d *departure) {
 			w.Control(by.Replica, &node.Remove{ID: r.ID, Force: true})
 		}
 	case s.Config.Votes(r.ID):
-		w.demote(r, r.ID, false)
+		if w.mayDemote(s.Config, r.ID) {
+			w.demote(r, r.ID, false)
+		}
 	case !w.takenOver(s.Config): // kvs leave waits for the answer to its demotion, which implies that.
 	case s.HandedOver >= s.HandOver:
 		d.told = true

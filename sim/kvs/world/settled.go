@@ -124,9 +124,9 @@ func (w *World) open(r *Replica, path string) bool {
 	return ok && slot.Conflict() && !r.Electorate.Winner(&slot).Final
 }
 
-// decidable reports whether linearizable operations can be had on a path: a majority of the voters knows what it
-// promised there, and can be asked. A member that was blind on a path before it became a voter may leave too few; then
-// a value that such an operation wrote does not end. n is a replica that holds the path.
+// decidable reports whether linearizable operations can be had on a path: a majority of the voters can be asked, and
+// enough of them know what they had there. A member that was blind on a path before it became a voter may leave too
+// few; then a value that such an operation wrote does not end. n is a replica that holds the path.
 func (w *World) decidable(n int, path string) bool {
 	if slot, ok := w.copyOf(n, path); !ok || slot.Consensus == nil {
 		return true // no such operation has been here: a member ends the value by itself.
@@ -135,14 +135,18 @@ func (w *World) decidable(n int, path string) bool {
 	if c == nil {
 		return false
 	}
-	speak, core := 0, w.Core()
+	asked, see, core := 0, 0, w.Core()
 	for n := 1; n <= w.Nodes(); n++ {
 		r := &w.Replicas[n]
-		if c.Votes(r.ID) && w.speaksFor(r, path) && (core == nil || slices.Contains(core, n)) {
-			speak++
+		if !c.Votes(r.ID) || core != nil && !slices.Contains(core, n) {
+			continue
+		}
+		asked++
+		if w.speaksFor(r, path) {
+			see++
 		}
 	}
-	return speak >= c.Majority()
+	return asked >= c.Majority() && see >= seers(len(c.Voters))
 }
 
 // expiringLeft names a value that replica n should have ended by now, or will. It lists all that will end, and
