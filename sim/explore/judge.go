@@ -50,7 +50,11 @@ func (w *world) judge() string {
 	}
 	for i, client := range w.guide.Closing() {
 		at := int64(closingAt + i*closingGap)
-		events = append(events, w.ask(client, 2*opsMax+i).events(at, at+closingGap/2)...)
+		c := w.ask(client, 2*opsMax+i)
+		if status := c.status(); status != "" && w.scope.Rots && w.scope.Crashes <= w.scope.Nodes/2 {
+			return "an operation at the end is not answered: " + status
+		}
+		events = append(events, c.events(at, at+closingGap/2)...)
 	}
 	w.Judge()
 	return cmp.Or(w.broken(), w.judgeHistory(events))

@@ -27,6 +27,9 @@ type Scope struct {
 	// Victims are the nodes that crash, and whose disks are slow: the end of each fsync is a step of its own. The disks
 	// of others are done at once.
 	Victims []int
+	// Rots: what a crashed node has on its disk, of what matters, fails its checksums when the node starts again. The
+	// operations at the end have to be answered nevertheless if half of the nodes crash at most.
+	Rots bool
 	// Passes bounds how often time passes without a wake-up, as if all nodes were paused.
 	Passes int
 	// Patience is by how much a node wakes up later than it has asked for, and how much time passes in a pass. Default:
@@ -68,6 +71,9 @@ func (s *Scope) Check(space *Space) error {
 			nodesMax, opsMax)
 	}
 	outside := func(i int) bool { return i < 1 || i > s.Nodes }
+	if s.Rots && s.Crashes == 0 {
+		return fmt.Errorf("scope %q: rot needs crashes", s.Name)
+	}
 	if s.Crashes > 0 != (len(s.Victims) > 0) || slices.ContainsFunc(s.Victims, outside) {
 		return fmt.Errorf("scope %q: crashes need victims, which are nodes, and victims crashes", s.Name)
 	}

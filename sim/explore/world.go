@@ -316,6 +316,11 @@ func (w *world) crash(i int) error {
 			return err
 		}
 	}
+	if w.scope.Rots {
+		if err := w.rot(i); err != nil {
+			return err
+		}
+	}
 	w.meeting = true
 	defer func() { w.meeting = false }()
 	if err := w.start(i); err != nil {
@@ -345,4 +350,17 @@ func (w *world) forget(i int) error {
 		return true
 	})
 	return errors.Join(err, store.Apply(lost))
+}
+
+// rot damages one bit of each record on a disk.
+func (w *world) rot(i int) error {
+	var rotten []machine.Change
+	store := w.World().Replica(i).Store()
+	err := store.Scan(w.guide.Disk(), "", func(key string, value []byte) bool {
+		value = slices.Clone(value)
+		value[len(value)/2] ^= 1
+		rotten = append(rotten, machine.Change{Key: key, Value: value})
+		return true
+	})
+	return errors.Join(err, store.Apply(rotten))
 }

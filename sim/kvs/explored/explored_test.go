@@ -114,3 +114,15 @@ func TestScopes(t *testing.T) {
 	_, err := Space().Find("no such")
 	require.ErrorContains(t, err, "--list")
 }
+
+// What a node had rots as it crashes, at any point. The other one of two sees, and that is enough: no promise breaks,
+// and the reads at the end are answered.
+func TestRotOfOneOfTwo(t *testing.T) {
+	s, err := Space().Find("rot-pair")
+	require.NoError(t, err)
+	res, err := explore.Search(Space(), &s, explore.Options{})
+	require.NoError(t, err)
+	require.Empty(t, res.Violation, res.Schedule)
+	require.True(t, res.Complete)
+	require.Greater(t, res.States, uint64(1000))
+}
