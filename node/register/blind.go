@@ -39,6 +39,12 @@ func (m *Machine) passed(p phase) (out []slot.ID) {
 // isBehind reports whether a voter that promised may not have caught up before.
 func (o *operation) isBehind(a Seen) bool { return !slices.Contains(o.passed, a.Voter) }
 
+// awaitsPassed reports whether enough voters that see have promised, but may not have caught up before.
+func (m *Machine) awaitsPassed(o *operation) bool {
+	return o.phase == phasePrepare && len(o.blind) > 0 && len(o.answers) >= m.seers() &&
+		m.hopes(o) < m.InForce.Majority() && slices.ContainsFunc(o.answers, o.isBehind)
+}
+
 // withoutBlind goes on when the voters that see are no majority any more.
 func (m *Machine) withoutBlind(o *operation) {
 	accept := len(o.answers) + len(o.blind)
@@ -51,7 +57,7 @@ func (m *Machine) withoutBlind(o *operation) {
 		}
 	case o.Ballot.TS <= o.raised:
 		m.prepare(o) // those that are blind would refuse this ballot.
-	case m.seers() < need && slices.ContainsFunc(o.answers, o.isBehind):
+	case m.seers() < need && m.awaitsPassed(o):
 		m.owner.AskPassed()
 	default:
 		m.evaluate(o)

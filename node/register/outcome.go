@@ -308,7 +308,7 @@ func (m *Machine) Tick() {
 			m.prepare(o)
 		case len(o.against) > 0:
 			m.backOff(o) // those that have not answered may be gone.
-		case len(o.blind) > 0 && o.phase == phasePrepare && m.hopes(o) < m.InForce.Majority():
+		case m.awaitsPassed(o):
 			m.prepare(o) // the word of those that see is worth more once it is known that they have caught up.
 		default:
 			o.delay = min(2*o.delay, m.Tuning.RetryDelayMax)
