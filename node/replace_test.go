@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -224,4 +225,28 @@ func TestReplaceInMemory(t *testing.T) {
 	again, err := n.Image(nil, 0)
 	require.NoError(t, err)
 	require.Equal(t, before, again)
+}
+
+// A round about a configuration stays as it is: the core reads the configuration.
+func TestReplaceLeavesConfigurations(t *testing.T) {
+	b := founded(t, 3)
+	b.nextReq++
+	b.step(0, &contract.Request{ID: b.nextReq, Op: contract.OpPolicy, Level: contract.Linearizable, Path: "policy",
+		Strong: []string{"hello/"}, Deadline: b.now + 10*time.Second})
+	n := b.machine[0].node
+	config := schema.ConfigPath(n.Epoch())
+	var before []byte
+	b.run(10*time.Second, func() bool { // until the round is under way.
+		var err error
+		before, err = n.Image(nil, 0)
+		require.NoError(t, err)
+		return slices.ContainsFunc(n.register.AppendOpen(nil), func(o contract.OpenOperation) bool {
+			return o.Path == config
+		})
+	})
+	require.Contains(t, string(before), "hello/", "the configuration that is voted on")
+	n.ReplaceValues(flipped{})
+	after, err := n.Image(nil, 0)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }
