@@ -78,8 +78,11 @@ func (s *played) scan(kind byte, prefix, from string, fn func(key string, value 
 		return errAnother{}
 	}
 	for i := range r.Shown {
-		more := fn(r.Shown[i].Key, r.Shown[i].Value)
-		if stopped := r.Stopped && i == len(r.Shown)-1; more == stopped {
+		more, last := fn(r.Shown[i].Key, r.Shown[i].Value), i == len(r.Shown)-1
+		if r.Err != nil && last {
+			break // of a scan that failed it is not recorded whether the core had stopped it there.
+		}
+		if stopped := r.Stopped && last; more == stopped {
 			s.why = "the core stops a scan elsewhere"
 			s.asked = fmt.Sprintf("scan %q from %q, until key %d", prefix, from, i+1)
 			s.next--

@@ -153,6 +153,9 @@ func TestRecordingsRelive(t *testing.T) {
 				recordings, res := recordRun(t, name, seed)
 				require.Empty(t, res.Violations, "%s\n%s", res, res.Stack)
 				for i, m := range recordings {
+					if m.whole.Len() == 0 {
+						continue // the run ended before its first step.
+					}
 					reliveAll(t, m, &sum)
 					if i == 0 || reliveSeeds(t) > 1 {
 						hashAll(t, m)
