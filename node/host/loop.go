@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,6 +116,7 @@ func (l *loop) run() {
 
 // takeWaiting takes further waiting events, up to a bound, so that a busy loop queues many persists for one fsync.
 func (l *loop) takeWaiting() {
+	yielded := false
 	for range roundEventsMax {
 		select {
 		case ev := <-l.inbox:
@@ -122,7 +124,11 @@ func (l *loop) takeWaiting() {
 		case <-l.progress.ready:
 			l.advance()
 		default:
-			return
+			if yielded {
+				return
+			}
+			yielded = true
+			runtime.Gosched() // who is about to post, such as the operations of a batch, shares the fsync.
 		}
 	}
 }
