@@ -38,6 +38,7 @@ type bench struct {
 	nextReq   uint64
 	clients   int // that the world has heard of: each asks once.
 	tune      func(*contract.Tuning)
+	forwards  bool          // operations go to the preferred proposers of their paths.
 	fsync     time.Duration // how long it takes.
 	newcomers bool          // machines started from now on are no founders.
 }

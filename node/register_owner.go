@@ -35,4 +35,12 @@ func (o registerOwner) AskPassed() { o.configuration.AskPassed() }
 
 func (o registerOwner) Strong(path string) bool { return o.configuration.Strong(path) }
 
+func (o registerOwner) Declines(op contract.OpKind) bool {
+	if o.syncing() {
+		return true
+	}
+	_, _, refused := o.modes.RefusesWrite(op)
+	return refused && op != contract.OpGet
+}
+
 func (o registerOwner) Enqueue(to *step.Peer, e wire.Entry) { o.replication.Enqueue(to, e) }

@@ -62,6 +62,7 @@ func (c *stagedCluster) Start(r *sim.Replica, now sim.Time, eff *sim.Effects) (s
 	b := c.bench
 	m := b.machine[r.Number-1]
 	tuning := contract.DefaultTuning()
+	tuning.Forwards = b.forwards
 	if b.tune != nil {
 		b.tune(&tuning)
 	}

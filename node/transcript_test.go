@@ -129,6 +129,14 @@ func (b *bench) describeRound(kind wire.Kind, body wire.Body) string {
 			return "refuses, has promised " + b.ballot(m.Promised)
 		}
 		return "accepted"
+	case *wire.Forward:
+		return fmt.Sprintf("forward %s %s %q since %s, no version below %s", m.Request.Op, b.path(m.Request.Path),
+			m.Request.Value, m.Since, m.First)
+	case *wire.Forwarded:
+		if m.Fate != wire.FateAnswered {
+			return [...]string{wire.FateDeclined: "declines", wire.FateUnknown: "knows nothing of it"}[m.Fate]
+		}
+		return fmt.Sprintf("has run it: %s %s", m.Response.Code, m.Response.Record.TS)
 	}
 	return ""
 }

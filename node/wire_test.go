@@ -105,6 +105,22 @@ func sampleMessages() map[string][]byte {
 			&wire.Promised{Answer: wire.Answer{Round: q.Round, Epoch: q.Epoch, OK: true, Promised: q.Ballot}}),
 		"accepted-named": n.Frame(wire.KindAccepted, &wire.Accepted{Answer: wire.Answer{
 			Round: q.Round, Epoch: q.Epoch, OK: true, Promised: slot.Ballot{Epoch: 2, TS: r.TS + 2, Member: 3}}}),
+		"forward": n.Frame(wire.KindForward, &wire.Forward{Round: 6, Run: 7, First: r.TS - 1, Since: r.TS,
+			UUID: r.UUID, Budget: 1500 * time.Millisecond, Request: contract.Request{
+				Op: contract.OpPut, Level: contract.Linearizable, Path: "a/b", Value: r.Value,
+				ContentType: r.ContentType, TTL: time.Minute, Key: r.UUID, Fingerprint: 8,
+				Condition: contract.Condition{
+					Kind: contract.IfMatch, Versions: []slot.Version{r.Version()}},
+			}}),
+		"forward-read": n.Frame(wire.KindForward, &wire.Forward{Round: 6, Run: 7, Budget: time.Second,
+			Request: contract.Request{Op: contract.OpGet, Level: contract.Linearizable, Path: "a/b"}}),
+		"forwarded": n.Frame(wire.KindForwarded, &wire.Forwarded{Round: 6, Run: 7, UUID: r.UUID, Clock: r.TS,
+			Response: contract.Response{Code: contract.CodeCreated, Record: r}}),
+		"forward-declined": n.Frame(wire.KindForwarded, &wire.Forwarded{Round: 6, Run: 7, UUID: r.UUID, Clock: r.TS,
+			Fate: wire.FateDeclined, Response: contract.Response{Code: contract.CodeConflict,
+				Outcome: contract.OutcomeNotApplied, Detail: "why", RetryAfter: time.Second}}),
+		"introduced": n.Frame(wire.KindPromised, &wire.Promised{Answer: wire.Answer{
+			Round: q.Round, Epoch: q.Epoch, OK: true, Promised: wire.Introduction(7, n.Self)}}),
 	}
 }
 
@@ -117,7 +133,8 @@ func TestMessagesGolden(t *testing.T) {
 		"epoch", "passed-ask", "passed-is", "adopted-ask", "adopted-is", "catch-range", "catch-keys", "catch-equal",
 		"catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip",
 		"collect-ask", "collect-answer", "collected",
-		"confirm-ask", "confirm-is", "covered", "accept-direct", "named", "accepted-named"} {
+		"confirm-ask", "confirm-is", "covered", "accept-direct", "named", "accepted-named",
+		"forward", "forward-read", "forwarded", "forward-declined", "introduced"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
 	golden(t, "messages-v2.hex", []byte(b.String()))
@@ -178,6 +195,7 @@ func TestFrameDetail(t *testing.T) {
 		"replicate": {"batch 5", "a/b version " + etag, "c version"}, "replicate-ack": {"batch 5"},
 		"sync-pull": {"a/b, c"},
 		"store":     {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"},
+		"forward": {"round 6", "put a/b"}, "forwarded": {"created"}, "forward-declined": {"declined"},
 		"covered": {"operation 7"}, "fetch": {"a/b"},
 		"fetched-none": {"a/b nothing"},
 		"prepare":      {"round 6", "a/b", "ballot 2/"}, "look": {"epoch 2", "a/b"},

@@ -36,7 +36,7 @@ func ExampleParse() {
 	// network  delay=1ms..10ms loss=0% duplicate=0% reorder=0% corrupt=0%
 	// clocks   skew=0s drift=0ppm
 	// disk     sync=1ms..5ms walk=no busy=no
-	// tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
+	// tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=no
 	// voters   first=0 operator=0s churn=0% depart=0% strong=no
 	// gossip   sealed=no strangers=0%
 	// expect   converged, finished

@@ -82,7 +82,7 @@ workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=
 network  delay=1ms..10ms loss=0.5% duplicate=1% reorder=2% corrupt=0.0001%
 clocks   skew=0s..500ms drift=0ppm..100ppm
 disk     sync=1ms..5ms walk=no busy=no
-tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
+tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=no
 voters   first=0 operator=0s churn=0% depart=0% strong=no
 gossip   sealed=no strangers=0%
 expect   converged, no-lost-write, no-resurrection, hlc-monotone, membership-agreed, finished, linearizable
@@ -102,7 +102,7 @@ workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=
 network  delay=0s loss=0% duplicate=0% reorder=0% corrupt=0%
 clocks   skew=0s drift=0ppm
 disk     sync=1ms walk=no busy=no
-tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms
+tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=no
 voters   first=0 operator=0s churn=0% depart=0% strong=no
 gossip   sealed=no strangers=0%
 expect   not-linearizable

@@ -48,6 +48,8 @@ type Tuning struct {
 	Grace time.Duration // the least time that tombstones stay.
 	Seeds int           // addresses that each node is configured with: of the first nodes.
 	Clock time.Duration // a member whose clock is further off than this takes no writes.
+	// members forward linearizable operations to the preferred proposer of a path.
+	Forward bool
 }
 
 // Voters is the voters of linearizable operations, and their operator.
@@ -89,7 +91,7 @@ func (o *Sections) Lines() []scenario.Line {
 func (t *Tuning) options() []scenario.Option {
 	return []scenario.Option{scenario.Duration("sync", &t.Sync), scenario.Duration("hints", &t.Hints),
 		scenario.Duration("grace", &t.Grace), scenario.Int("rate", &t.Rate), scenario.Int("seeds", &t.Seeds),
-		scenario.Duration("max-clock-offset", &t.Clock)}
+		scenario.Duration("max-clock-offset", &t.Clock), scenario.Bool("forward", &t.Forward)}
 }
 
 func (v *Voters) options() []scenario.Option {

@@ -27,6 +27,9 @@ type Counters struct {
 	Rounds, RoundsFast, RoundsRetried, RoundsUnknown uint64
 	RoundsCombined                                   uint64 // operations carried by the round of another one.
 	RoundsDirect                                     uint64 // rounds under a standing ballot, without a PREPARE.
+	// operations that this node has forwarded to the preferred proposer of their path: answered by it, declined, taken
+	// over because it was silent; and operations of other members that this node was asked to run.
+	ForwardsAnswered, ForwardsDeclined, ForwardsTakenOver, ForwardsIn uint64
 	// questions that this node has put to all voters, by phase: one round trip each.
 	RoundLooks, RoundPrepares, RoundAccepts                      uint64
 	OtherFounding                                                uint64

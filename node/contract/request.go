@@ -116,6 +116,9 @@ func Codes() []Code {
 // String prints the code as in the REST API.
 func (c Code) String() string { return codeNames[c] }
 
+// Known reports whether c is one of the codes.
+func (c Code) Known() bool { return c < codeCount }
+
 // Outcome is what is certain about a write that did not succeed.
 type Outcome uint8
 
@@ -146,4 +149,7 @@ type Response struct {
 	// of a false condition: an earlier attempt found it false, and Record is the present value, not the one that made
 	// it false.
 	Since bool
+	// of a put that was applied: another member has run it and was lost, so it is not known whether the path showed a
+	// value before. Code is CodeOK then.
+	CreationUnknown bool
 }

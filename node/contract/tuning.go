@@ -31,6 +31,10 @@ type Tuning struct {
 	// before all members have it.
 	TombstoneGrace time.Duration
 
+	// Forwards: operations at the linearizable level go to the preferred proposer of their path, see node/register. Off
+	// until more is known of it.
+	Forwards bool
+
 	ChangesMax      int // persists whose changes the log of changes holds,
 	ChangesBytesMax int // and the bytes of them, but always the last one.
 }

@@ -167,6 +167,10 @@ func (m *Machine) HandleLook(from *step.Peer, q *wire.Question) error {
 		return nil
 	}
 	if v, ok := m.sees(q.Path); ok {
+		if m.Tuning.Forwards && v.ok {
+			v.promised = wire.Introduction(m.Exchanges, m.Self)
+			m.windowOf(from)
+		}
 		m.sendVote(from, v.after, wire.KindPromised, v.promisedTo(q))
 	}
 	return nil

@@ -58,6 +58,7 @@ func (m *Machine) extend(d *draft, o *operation, v Verdict, j *Joined, ts slot.T
 		}
 		o.result = o.success(applied)
 		d.applied = j.Carry(ts)
+		o.creationUnknown(j)
 	case VerdictAppliedBefore:
 		o.result = o.repeated(j)
 		d.applied = j.Carry(ts)
@@ -79,6 +80,20 @@ func (m *Machine) extend(d *draft, o *operation, v Verdict, j *Joined, ts slot.T
 		d.record, d.applied = o.wrote, o.remember(j, o.result.Code, ts)
 	}
 	d.top = max(d.top, d.record.TS, ts)
+}
+
+// creationUnknown corrects the answer to a put that another member has applied: only the condition tells what was
+// there.
+func (o *operation) creationUnknown(j *Joined) {
+	if o.errand == nil && o.from == nil || j.Current.Version() == o.Carrier || o.Request.Op != contract.OpPut {
+		return
+	}
+	c := &o.Request.Condition
+	o.result.Code = contract.CodeOK
+	if c.Kind == contract.IfNoneMatch && c.Any {
+		o.result.Code = contract.CodeCreated
+	}
+	o.result.CreationUnknown = c.Kind != contract.IfMatch && !c.Any
 }
 
 // repeated is the answer to a write under an idempotency key that was decided before.
@@ -106,7 +121,7 @@ func (m *Machine) gather(o *operation, d *draft, found *Joined) {
 	stay := t.waiting[:0]
 	for _, w := range t.waiting {
 		late := m.Now.Mono >= w.deadline && w.First == 0
-		if w.internal || late || len(o.riders) == ridersMax || o.seen != 0 && !m.mayGoDirect(w) ||
+		if w.internal || late || len(o.riders) == ridersMax || o.seen != 0 && !m.mayGoDirect(w, o.Ballot) ||
 			!m.board(w, o.Ballot, d, found) {
 			stay = append(stay, w)
 			continue
@@ -126,21 +141,27 @@ func (m *Machine) board(w *operation, b slot.Ballot, d *draft, found *Joined) bo
 		return false
 	}
 	j := Joined{Current: d.record, Consensus: &slot.Consensus{Ballot: b, Record: d.record, Applied: d.applied}}
+	j.Foreign = found.Foreign
 	j.Before, j.Key = Applied(j.Consensus, w.Request)
-	if w.First != 0 && j.Key != KeyKnown { // sent before: what PREPARE found tells whether it got in.
+	// sent before, or perhaps taken over: what PREPARE found tells whether it got in.
+	if (w.First != 0 || w.Since != 0) && j.Key != KeyKnown {
 		switch {
 		case found.Current.Exists() && w.carriedBy(found.Current.Version()):
 			kept := *d
 			m.extend(d, w, VerdictApplied, found, ts)
 			*d = kept // it stands before all others in the batch.
 			return true
-		case found.Current.TS >= w.First || m.mayHaveEnded(w):
+		case w.First != 0 && (found.Current.TS >= w.First || m.mayHaveEnded(w) ||
+			w.Since != 0 && found.Foreign > w.Since):
 			return false // it leads a round of its own, and ends as unknown.
 		}
 	}
-	fresh := Attempt{Request: w.Request, UUID: w.UUID, Ballot: b}
+	fresh := Attempt{Request: w.Request, UUID: w.UUID, Ballot: b, Since: w.Since}
+	if w.First != 0 {
+		fresh.Since = 0 // found out above.
+	}
 	v := fresh.Decide(&j)
-	if v == VerdictForgotten {
+	if v == VerdictForgotten || v == VerdictDeclined {
 		return false
 	}
 	m.extend(d, w, v, &j, ts)
@@ -163,6 +184,9 @@ func (m *Machine) sentOne(o *operation, carrier slot.Version) {
 	o.Carrier, o.carried, o.first = carrier, o.wrote, o.created
 	if o.First == 0 {
 		o.First, o.firstAt = o.wrote.TS, m.Now.Mono
+		if o.Since != 0 { // what the other member makes of it, if it takes over, is above this.
+			o.First = min(o.First, o.Since)
+		}
 	}
 }
 

@@ -168,6 +168,7 @@ func (m *Machine) count(o *operation, from slot.ID, v *vote) {
 
 // HandlePromised takes in a voter's answer to PREPARE or a look.
 func (m *Machine) HandlePromised(from *step.Peer, a *wire.Promised) error {
+	m.noteRun(from, &a.Answer)
 	i, ok := m.find(a.Round)
 	if !ok || !m.InForce.Votes(from.ID) || a.Epoch != m.Epoch() {
 		return nil

@@ -14,13 +14,14 @@ import (
 // What simulators and people see of operations under way. Nothing in the core reads it.
 
 var phaseWords = [...]string{
-	phaseLook:    "a look at what voters hold",
-	phasePrepare: "promises",
-	phaseAccept:  "acceptances",
-	phasePause:   "the end of a back-off",
-	phaseQueued:  "another operation of this member on the path",
-	phaseRiding:  "the round of another operation of this member on the path",
-	phaseDone:    "nothing",
+	phaseLook:      "a look at what voters hold",
+	phasePrepare:   "promises",
+	phaseAccept:    "acceptances",
+	phasePause:     "the end of a back-off",
+	phaseQueued:    "another operation of this member on the path",
+	phaseRiding:    "the round of another operation of this member on the path",
+	phaseForwarded: "the member that runs what is asked of this path",
+	phaseDone:      "nothing",
 }
 
 // Idle reports whether nothing is under way, stragglers included.
@@ -43,6 +44,10 @@ func (m *Machine) describe(o *operation) contract.OpenOperation {
 	}
 	if !o.internal {
 		open.Request = o.Request.ID
+	}
+	if o.phase == phaseForwarded {
+		open.Members = []slot.ID{o.errand.peer}
+		return open
 	}
 	if m.InForce == nil || o.phase > phaseAccept {
 		return open
@@ -77,7 +82,7 @@ func (m *Machine) AppendState(b []byte) []byte {
 			b = o.appendState(b, m.Durable)
 		}
 	}
-	return m.appendStanding(b)
+	return m.appendRoutes(m.appendStanding(b))
 }
 
 func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
@@ -107,7 +112,51 @@ func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
 	for _, waits := range []contract.PersistID{o.after, o.local} {
 		b = appendWait(b, waits, durable)
 	}
-	return append(b, byte(o.result.Code), byte(o.result.Outcome))
+	b = append(o.appendErrand(b), byte(o.result.Code), byte(o.result.Outcome))
+	return binary.LittleEndian.AppendUint64(b, uint64(o.foreign))
+}
+
+// appendStanding is the part of AppendState about the ballots that stand, and about who takes a wire.AcceptDirect.
+func (m *Machine) appendStanding(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(m.standing.Len()))
+	for _, path := range m.standing.Keys() {
+		s := m.standing.Get(path)
+		b = slot.AppendBallot(codec.AppendString(b, path), s.ballot)
+		b = append(slot.AppendVersion(b, s.record.Version()), boolByte(s.record.Tombstone))
+		b = appendWait(b, s.after, m.Durable)
+	}
+	for _, p := range m.Peers {
+		b = append(b, boolByte(*m.knows.Of(p)))
+	}
+	return b
+}
+
+// appendErrand is the part of appendState about another member that runs the operation, or for which it is run.
+func (o *operation) appendErrand(b []byte) []byte {
+	if e := o.errand; e != nil {
+		b = binary.LittleEndian.AppendUint64(append(b, 1, byte(e.tries), boolByte(e.over), boolByte(e.last)), e.round)
+		b = binary.LittleEndian.AppendUint64(b, uint64(e.peer))
+	}
+	if f := o.from; f != nil {
+		b = binary.LittleEndian.AppendUint64(append(b, 2), f.round)
+		b = binary.LittleEndian.AppendUint64(b, uint64(f.peer))
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.Floor))
+	return binary.LittleEndian.AppendUint64(b, uint64(o.Since))
+}
+
+// appendRoutes is the part of AppendState about other members as proposers, without what is measured.
+func (m *Machine) appendRoutes(b []byte) []byte {
+	for _, p := range m.Peers {
+		r, w := m.routes.Of(p), m.windows.Of(p)
+		b = binary.LittleEndian.AppendUint64(append(b, boolByte(r.older), boolByte(r.misses > 0)), r.run)
+		b = binary.LittleEndian.AppendUint64(append(b, boolByte(w.begun)), uint64(w.since))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(w.stamps)))
+		for _, s := range w.stamps {
+			b = binary.LittleEndian.AppendUint64(b, uint64(s))
+		}
+	}
+	return b
 }
 
 // appendWait appends a persist that something waits for, or zero if it is durable.

@@ -35,6 +35,9 @@ type Owner interface {
 	// Strong reports whether all writes of a path are linearizable.
 	Strong(path string) bool
 
+	// Declines reports whether this member runs no operations of this kind for other members at present.
+	Declines(op contract.OpKind) bool
+
 	// Enqueue sends a record to a member in the background.
 	Enqueue(to *step.Peer, e wire.Entry)
 }
@@ -55,6 +58,10 @@ type Machine struct {
 	standing *step.Recent[standing] // by path: the ballots that stand.
 	knows    step.PeerTable[bool]   // of a voter: it takes a wire.AcceptDirect.
 
+	routes  step.PeerTable[route]  // other members as proposers of this member's operations,
+	windows step.PeerTable[window] // and what they have forwarded to this one.
+	errands map[uint64]*operation  // by round: operations of this member that another one runs.
+
 	// decided are the rounds about configurations that ended in the running step: what follows from them restarts
 	// rounds, and so waits until the step is done with them.
 	decided []decided
@@ -67,14 +74,24 @@ func New(shared *step.Shared, owner Owner) *Machine {
 
 // Handlers are the messages that the machine takes in.
 func (m *Machine) Handlers() []step.Handler {
-	return []step.Handler{
+	all := []step.Handler{
 		step.On(wire.KindPrepare, m.HandlePrepare),
 		step.On(wire.KindLook, m.HandleLook),
 		step.On(wire.KindAccept, m.HandleAccept),
 		step.On(wire.KindAcceptDirect, m.HandleAcceptDirect),
 		step.On(wire.KindPromised, m.HandlePromised),
 		step.On(wire.KindAccepted, m.HandleAccepted),
+		step.On(wire.KindForward, m.HandleForward),
+		step.On(wire.KindForwarded, m.HandleForwarded),
 	}
+	for i := range all {
+		handle := all[i].Handle
+		all[i].Handle = func(from *step.Peer, body []byte) error {
+			m.routes.Of(from).heard(m.Now.Mono)
+			return handle(from, body)
+		}
+	}
+	return all
 }
 
 // Due is the time of the next timer; zero: there is none.

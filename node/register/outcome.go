@@ -18,6 +18,8 @@ func (m *Machine) evaluate(o *operation) {
 	j := Join(o.answers, m.Epoch(), m.Electorate)
 	j.Settled = j.Settled && len(o.answers) >= m.InForce.Majority()
 	j.Before, j.Key = Applied(j.Consensus, o.Request)
+	j.Foreign = m.foreign(o.Request.Path, &j)
+	o.foreign = j.Foreign
 	if o.phase == phaseLook {
 		if j.Settled {
 			m.Counters.RoundsFast++
@@ -40,7 +42,12 @@ func (m *Machine) evaluate(o *operation) {
 	case VerdictHigher:
 		o.raised = max(o.raised, j.Top)
 		m.prepare(o)
+	case VerdictDeclined:
+		m.endDeclined(o)
 	case VerdictUnknown:
+		if m.awaitErrand(o) {
+			return
+		}
 		m.endUnknown(o, "enough voters answered, but this write was overtaken after it had been sent to them, and "+
 			"whether it got in first cannot be told: read the path before you write again")
 	case VerdictForgotten:
@@ -197,11 +204,16 @@ func (m *Machine) handOverChosen(o *operation) {
 // finishRound answers the client.
 func (m *Machine) finishRound(o *operation, after contract.PersistID, resp contract.Response) {
 	m.open--
+	m.forgetErrand(o)
 	if schema.IsConfigPath(o.Request.Path) {
 		m.decided = append(m.decided, decided{o.Request.Path, resp})
 		return
 	}
 	if o.internal {
+		return
+	}
+	if o.from != nil {
+		m.answerForwarded(o, after, resp)
 		return
 	}
 	resp.ID, resp.Level = o.Request.ID, contract.Linearizable
@@ -261,6 +273,11 @@ func (m *Machine) giveUpRound(o *operation) {
 			fmt.Sprintf("%d operations on this path were before it at this member until its time was up", m.ahead(o)))
 		return
 	}
+	if o.phase == phaseForwarded && o.Request.Op == contract.OpGet {
+		m.refuseRound(o, contract.CodeOverloaded,
+			"the member that runs what is asked of this path did not answer in time")
+		return
+	}
 	if o.lost > 0 && o.Request.Op != contract.OpGet && alive >= m.InForce.Majority() {
 		m.refuseRound(o, contract.CodeConflict, fmt.Sprintf("other writers of this path were faster, %d times", o.lost))
 		return
@@ -304,6 +321,8 @@ func (m *Machine) Tick() {
 		case m.Now.Mono >= o.deadline:
 			m.giveUpRound(o)
 		case m.Now.Mono < o.retryAt:
+		case o.phase == phaseForwarded:
+			m.silent(o)
 		case o.phase == phasePause:
 			m.prepare(o)
 		case len(o.against) > 0:
@@ -330,7 +349,7 @@ func (m *Machine) Restart() {
 		switch o.phase {
 		case phaseDone:
 			m.handOverChosen(o)
-		case phaseQueued, phaseRiding:
+		case phaseQueued, phaseRiding, phaseForwarded:
 		default:
 			if schema.IsConfigPath(o.Request.Path) { // its epoch is over.
 				m.refuseRound(o, contract.CodeConflict, "the epoch is over")

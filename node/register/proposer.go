@@ -38,13 +38,14 @@ const (
 type phase uint8
 
 const (
-	phaseLook    phase = iota // answers to a look.
-	phasePrepare              // promises.
-	phaseAccept               // acceptances.
-	phasePause                // the end of a back-off.
-	phaseQueued               // another operation of this member on the same path.
-	phaseRiding               // the round of another operation, in whose batch it is.
-	phaseDone                 // answered: only stragglers are waited for.
+	phaseLook      phase = iota // answers to a look.
+	phasePrepare                // promises.
+	phaseAccept                 // acceptances.
+	phasePause                  // the end of a back-off.
+	phaseQueued                 // another operation of this member on the same path.
+	phaseRiding                 // the round of another operation, in whose batch it is.
+	phaseForwarded              // the answer of the member that runs it.
+	phaseDone                   // answered: only stragglers are waited for.
 )
 
 // operation is a linearizable operation under way.
@@ -64,6 +65,10 @@ type operation struct {
 	wrote   slot.Record  // the version that its last attempt makes.
 	carried slot.Record  // the one with which it was sent last, in its own record or in that of its batch,
 	first   bool         // and whether nothing showed before that.
+
+	errand  *errand        // the part of another member in it; nil: there is none.
+	from    *origin        // the member for whose client it is; nil: it is of this member.
+	foreign slot.Timestamp // of what it was evaluated on, see Joined.Foreign.
 
 	firstAt  time.Duration
 	internal bool               // of the node itself: no client waits for the answer.
@@ -174,7 +179,7 @@ func (m *Machine) beginRound(o *operation) {
 // prepare begins a full round under a ballot above everything this member has issued or seen, once it is the
 // operation's turn.
 func (m *Machine) prepare(o *operation) {
-	if m.late(o) || !m.takeTurn(o) || m.goDirect(o) {
+	if m.late(o) || m.handOver(o) || !m.takeTurn(o) || m.goDirect(o) {
 		return
 	}
 	ts, err := m.Stamp(o.raised)

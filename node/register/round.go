@@ -21,7 +21,9 @@ type Joined struct {
 	Consensus *slot.Consensus // the one with the highest ballot; nil: there is none.
 	Before    slot.Version    // what was written under the operation's idempotency key before,
 	Key       KeyUse          // if anything was.
-	Settled   bool            // current may be answered as it is: see settles.
+	// at or above all records before Current that are not of this member's own rounds, see forwarded.go.
+	Foreign slot.Timestamp
+	Settled bool // current may be answered as it is: see settles.
 }
 
 // Join puts the answers of a majority together. They are sorted by voter, so the same answers have the same result.
@@ -93,6 +95,7 @@ const (
 	VerdictWrite     // make the new value chosen.
 	VerdictHigher    // begin anew under a higher ballot: this one is not above what is there.
 	VerdictUnknown   // whether an earlier attempt got in cannot be told.
+	VerdictDeclined  // another member forwarded it, and records are there which may be of that member.
 	VerdictForgotten // the same: what was decided under idempotency keys then is not known any more.
 )
 
@@ -101,8 +104,11 @@ type Attempt struct {
 	Request *contract.Request
 	UUID    slot.UUID // of the version it writes, the same in every attempt.
 	Ballot  slot.Ballot
-	Carrier slot.Version   // of the record with which its last ACCEPT was sent: its own, or a later one of its batch.
-	First   slot.Timestamp // the timestamp of the first ACCEPT sent; zero: none was, so nothing can have happened.
+	Carrier slot.Version // of the record with which its last ACCEPT was sent: its own, or a later one of its batch.
+	// of an operation that another member has forwarded: it makes no version below Floor, and that member may have
+	// made records of it above Since. Zero: it is this member's own.
+	Floor, Since slot.Timestamp
+	First        slot.Timestamp // the timestamp of the first ACCEPT sent; zero: none was, so nothing can have happened.
 }
 
 // carriedBy reports whether this version shows that the operation got in: it is its own, of whatever attempt, or the
@@ -120,8 +126,16 @@ func (o *Attempt) Decide(j *Joined) Verdict {
 		switch {
 		case j.Current.Exists() && o.carriedBy(j.Current.Version()):
 			return VerdictApplied
-		case j.Current.TS >= o.First:
+		case j.Current.TS >= o.First, o.Since != 0 && j.Foreign > o.Since:
 			return VerdictUnknown
+		}
+	}
+	if o.First == 0 && o.Since != 0 {
+		switch {
+		case j.Current.Exists() && j.Current.UUID == o.UUID: // the other member has taken it over.
+			return VerdictApplied
+		case j.Foreign > o.Since:
+			return VerdictDeclined
 		}
 	}
 	if j.Key == KeyReused {

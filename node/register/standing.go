@@ -1,11 +1,9 @@
 package register
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
-	"kvs/node/codec"
 	"kvs/node/contract"
 	"kvs/node/schema"
 	"kvs/node/slot"
@@ -43,6 +41,7 @@ type standing struct {
 	record  slot.Record // the one that a majority has accepted last, without its value.
 	applied []slot.Applied
 	since   time.Duration
+	foreign slot.Timestamp     // see Joined.Foreign.
 	after   contract.PersistID // the promise of this member itself, if it is needed for the majority; else zero.
 }
 
@@ -69,6 +68,7 @@ func (m *Machine) stand(o *operation) {
 		return
 	}
 	s := standing{ballot: c.Promised, record: c.Record, applied: c.Applied, since: m.Now.Mono}
+	s.foreign = o.foreign
 	s.record.Value, s.record.ContentType = nil, ""
 	if len(o.stands) == need && slices.Contains(o.stands, m.Self) {
 		s.after = o.local
@@ -94,12 +94,13 @@ func (m *Machine) goDirect(o *operation) bool {
 	}
 	s := *kept
 	m.standing.Drop(path)
-	if s.ballot.Epoch != m.Epoch() || m.Now.Mono-s.since > StandingAgeMax || !m.mayGoDirect(o) || !m.allKnow() ||
+	if s.ballot.Epoch != m.Epoch() || m.Now.Mono-s.since > StandingAgeMax || !m.mayGoDirect(o, s.ballot) ||
+		!m.allKnow() ||
 		!m.undisturbed(path, &s) {
 		return false
 	}
 	j := Joined{
-		Current: s.record, Top: s.record.TS,
+		Current: s.record, Top: s.record.TS, Foreign: s.foreign,
 		Consensus: &slot.Consensus{Promised: s.ballot, Ballot: s.ballot, Record: s.record, Applied: s.applied},
 	}
 	j.Before, j.Key = Applied(j.Consensus, o.Request)
@@ -109,7 +110,7 @@ func (m *Machine) goDirect(o *operation) bool {
 	}
 	d := draft{top: j.Top, last: s.ballot.TS + ridersMax}
 	m.extend(&d, o, VerdictWrite, &j, s.ballot.TS)
-	o.seen, o.local = s.record.TS, s.after
+	o.seen, o.local, o.foreign = s.record.TS, s.after, s.foreign
 	m.gather(o, &d, &j)
 	m.Counters.RoundsDirect++
 	m.propose(o, &d)
@@ -118,9 +119,10 @@ func (m *Machine) goDirect(o *operation) bool {
 
 // mayGoDirect reports whether an operation may be in a batch under a standing ballot. An earlier attempt of it was not
 // sent. A condition is evaluated on what this member has proposed last, so it is for paths without other writes. The
-// time to live counts from the version's timestamp, so that has to be of today.
-func (m *Machine) mayGoDirect(o *operation) bool {
-	return o.First == 0 && !o.internal && o.Request.TTL == 0 &&
+// time to live counts from the version's timestamp, so that has to be of today. What another member has forwarded makes
+// no version below its floor.
+func (m *Machine) mayGoDirect(o *operation, b slot.Ballot) bool {
+	return o.First == 0 && b.TS >= o.Floor && !o.internal && o.Request.TTL == 0 &&
 		(o.Request.Condition.Kind == contract.Unconditional || m.owner.Strong(o.Request.Path))
 }
 
@@ -151,18 +153,3 @@ func (m *Machine) noteKnows(from *step.Peer, a *wire.Answer) {
 // mayAsk reports whether the question of an exchange can be put to a voter: one without a PREPARE before it only to
 // those that know how to guard it.
 func (m *Machine) mayAsk(o *operation, p *step.Peer) bool { return o.seen == 0 || *m.knows.Of(p) }
-
-// appendStanding is the part of AppendState about the ballots that stand, and about who takes a wire.AcceptDirect.
-func (m *Machine) appendStanding(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint32(b, uint32(m.standing.Len()))
-	for _, path := range m.standing.Keys() {
-		s := m.standing.Get(path)
-		b = slot.AppendBallot(codec.AppendString(b, path), s.ballot)
-		b = append(slot.AppendVersion(b, s.record.Version()), boolByte(s.record.Tombstone))
-		b = appendWait(b, s.after, m.Durable)
-	}
-	for _, p := range m.Peers {
-		b = append(b, boolByte(*m.knows.Of(p)))
-	}
-	return b
-}

@@ -24,7 +24,7 @@ func Replace(message []byte, by slot.Replacer, pathOf func(round uint64) (path s
 		switch {
 		case !whole:
 			return by.Value(body)
-		case !kind.carriesSlots():
+		case !kind.carriesValues():
 			return body
 		}
 		body = append([]byte(nil), body...) // the slots of the decoded message are parts of it.
@@ -47,6 +47,10 @@ func Replace(message []byte, by slot.Replacer, pathOf func(round uint64) (path s
 			replaceSlot(m.Path, body[m.Question.Room():], by)
 		case *AcceptDirect:
 			replaceSlot(m.Path, body[m.Question.Room()+8:], by)
+		case *Forward:
+			return m.replaced(by)
+		case *Forwarded:
+			return m.replaced(by)
 		case *Promised:
 			if path, known := pathOf(m.Round); known {
 				replaceSlot(path, m.Record, by)
@@ -58,13 +62,32 @@ func Replace(message []byte, by slot.Replacer, pathOf func(round uint64) (path s
 	})
 }
 
-// carriesSlots reports whether messages of this kind have stored slots in them.
-func (k Kind) carriesSlots() bool {
+// carriesValues reports whether messages of this kind have stored slots in them, or values.
+func (k Kind) carriesValues() bool {
 	switch k {
-	case KindStore, KindFetched, KindReplicate, KindPage, KindCatchSlots, KindPromised, KindAccept, KindAcceptDirect:
+	case KindStore, KindFetched, KindReplicate, KindPage, KindCatchSlots, KindPromised, KindAccept, KindAcceptDirect,
+		KindForward, KindForwarded:
 		return true
 	}
 	return false
+}
+
+// replaced is the body with another value in the request, and another key.
+func (m *Forward) replaced(by slot.Replacer) []byte {
+	r := &m.Request
+	if len(r.Value) > 0 {
+		r.Value = by.Value(r.Value)
+	}
+	r.Key, r.Fingerprint = slot.ReplaceKey(r.Key, by), by.Hash(r.Fingerprint)
+	return m.Append(nil)
+}
+
+// replaced is the body with another value in the response.
+func (m *Forwarded) replaced(by slot.Replacer) []byte {
+	if rec := &m.Response.Record; len(rec.Value) > 0 {
+		rec.Value = by.Value(rec.Value)
+	}
+	return m.Append(nil)
 }
 
 // ReplaceValues implements slot.Replaceable.

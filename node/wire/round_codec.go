@@ -23,7 +23,7 @@ import (
 // The path of an answer is that of the question, which the proposer knows. The ballot of a refusal is the one that
 // stands against the question. The ballot of a yes to a prepare or an accept is the one that the voter has promised; it
 // is zero when the voter does not know accept-direct, as in versions before it. Such a voter must not be sent one: it
-// would be silent.
+// would be silent. The ballot of a yes to a look is an Introduction, or zero.
 
 const (
 	KindPrepare  Kind = 42

@@ -20,6 +20,9 @@ type Space struct {
 	// operation that a client draws.
 	Words []string
 
+	// With returns the system with what a scope names turned on. Default: there is nothing.
+	With func(names []string) sim.System
+
 	// Scopes are named experiments.
 	Scopes []Scope
 }

@@ -30,6 +30,8 @@ type Scope struct {
 	// Rots: what a crashed node has on its disk, of what matters, fails its checksums when the node starts again. The
 	// operations at the end have to be answered nevertheless if half of the nodes crash at most.
 	Rots bool
+	// With names what the system has on in this scope, see Space.With. Default: nothing.
+	With []string
 	// Passes bounds how often time passes without a wake-up, as if all nodes were paused.
 	Passes int
 	// Patience is by how much a node wakes up later than it has asked for, and how much time passes in a pass. Default:
@@ -79,6 +81,9 @@ func (s *Scope) Check(space *Space) error {
 	}
 	if s.Patience < 0 {
 		return fmt.Errorf("scope %q: a patience below zero", s.Name)
+	}
+	if len(s.With) > 0 && space.With == nil {
+		return fmt.Errorf("scope %q: the system has nothing to turn on", s.Name)
 	}
 	last := -1
 	for i, op := range s.Ops {

@@ -63,7 +63,11 @@ func newWorld(space *Space, s *Scope, disks []*memstore.Store) (*world, error) {
 	}
 	w := &world{space: space, scope: s, members: make([]member, s.Nodes+1), calls: make([]call, len(s.Ops)),
 		meeting: true}
-	w.Stage = sim.NewStage(sim.StageOptions{System: space.System, Seed: 2, Scenario: &sc, Disks: disks,
+	system := space.System
+	if len(s.With) > 0 {
+		system = space.With(s.With)
+	}
+	w.Stage = sim.NewStage(sim.StageOptions{System: system, Seed: 2, Scenario: &sc, Disks: disks,
 		Clock: clockBegin})
 	w.guide = guideOf(w.World().Cluster())
 	for i := 1; i <= s.Nodes; i++ {

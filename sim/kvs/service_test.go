@@ -25,9 +25,11 @@ func TestKilledNodeIsNotMissed(t *testing.T) {
 	// dead indeed, takes longer than this.
 	const survivors = 120 * time.Millisecond
 	require.Less(t, survivors, node.DefaultTuning().AckTimeout/4)
-	for seed := uint64(1); seed <= 4; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+	for run := range uint64(8) {
+		seed, forward := run/2+1, run%2 == 1
+		t.Run(fmt.Sprint(seed, " forward=", forward), func(t *testing.T) {
 			d := sim.Draw(seed, s)
+			scenarios.Of(&d).Tuning.Forward = forward
 			res, err := sim.Run(sim.Options{System: System{}, Seed: seed, Scenario: &d})
 			require.NoError(t, err)
 			require.Empty(t, res.Violations, "%s\n%s", res, res.Stack)

@@ -53,6 +53,7 @@ type Config struct {
 	Recorder           Recorder      `yaml:"recorder"`
 	Gossip             Gossip        `yaml:"gossip"`
 	Replication        Replication   `yaml:"replication"`
+	Linearizable       Linearizable  `yaml:"linearizable"`
 }
 
 // TLS has the credentials of a node. Without cert, key and ca connections are not encrypted.
@@ -160,6 +161,11 @@ type Replication struct {
 	TombstoneGrace time.Duration `yaml:"tombstone_grace"`
 }
 
+// Linearizable sets how operations at the linearizable level are run.
+type Linearizable struct {
+	Forward bool `yaml:"forward"`
+}
+
 // Default returns the configuration of an empty file, before Resolve.
 func Default() Config {
 	gossip, tuning := swim.DefaultConfig(), node.DefaultTuning()
@@ -198,6 +204,7 @@ func Default() Config {
 			BootstrapRate: Size(tuning.BootstrapRate), BootstrapWait: tuning.BootstrapWait,
 			TombstoneGrace: tuning.TombstoneGrace,
 		},
+		Linearizable: Linearizable{Forward: tuning.Forwards},
 	}
 }
 
@@ -244,6 +251,7 @@ func (c *Config) NodeTuning() node.Tuning {
 	t.MaxClockOffset = c.MaxClockOffset
 	t.BootstrapRate, t.BootstrapWait = int(r.BootstrapRate), r.BootstrapWait
 	t.TombstoneGrace = r.TombstoneGrace
+	t.Forwards = c.Linearizable.Forward
 	t.ChangesMax, t.ChangesBytesMax = c.Limits.ChangesMax, int(c.Limits.ChangesBytesMax)
 	return t
 }

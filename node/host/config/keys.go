@@ -142,6 +142,10 @@ no serving member for this long, and for six times as long while it pulls. Defau
 	{"replication.tombstone_grace", `What a delete leaves behind stays at least so long, and always until every member
 has it, the dead included: remove those that will not return. Idempotency keys of a deleted path are forgotten with it,
 so it has to be longer than clients try again; at least 1m. Default: 1h.`},
+	{"linearizable", `Operations at the linearizable level.`},
+	{"linearizable.forward", `On a path where another member writes as well, a write goes to the preferred proposer of
+the path, and so does a read that finds one under way. It is new, and off by default: see the page about the
+protocol. false: this node runs its operations itself, and none of others. Default: false.`},
 }
 
 func docOf(key string) string {

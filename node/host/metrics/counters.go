@@ -18,6 +18,8 @@ type counter struct {
 	help  string
 }
 
+const forwardsHelp = "Linearizable operations that another member was asked to run."
+
 // Counters of one name have the same label and help.
 var counters = []counter{
 	{"Reads", "kvs_operations_total", "kind", "read", "Operations through the core; eventual reads go around it."},
@@ -47,6 +49,10 @@ var counters = []counter{
 	{"RoundsUnknown", "kvs_rounds_total", "result", "unknown", "Rounds of linearizable operations."},
 	{"RoundsCombined", "kvs_rounds_total", "result", "combined", "Rounds of linearizable operations."},
 	{"RoundsDirect", "kvs_rounds_total", "result", "direct", "Rounds of linearizable operations."},
+	{"ForwardsAnswered", "kvs_forwards_total", "outcome", "answered", forwardsHelp},
+	{"ForwardsDeclined", "kvs_forwards_total", "outcome", "declined", forwardsHelp},
+	{"ForwardsTakenOver", "kvs_forwards_total", "outcome", "taken_over", forwardsHelp},
+	{"ForwardsIn", "kvs_forwards_in_total", "", "", "Linearizable operations run for other members."},
 	{"RoundLooks", "kvs_round_trips_total", "phase", "look",
 		"Questions of linearizable operations to all voters: one round trip each."},
 	{"RoundPrepares", "kvs_round_trips_total", "phase", "prepare",

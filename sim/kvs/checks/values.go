@@ -144,7 +144,7 @@ func (k *createdCheck) answered(r *world.Replica, c *world.Call, resp *node.Resp
 		k.bad(r.Number, c.Request.Path, "answers a put that requires a value with %s", resp.Code)
 	case c.Request.Kind != scenarios.OpPut && c.Request.Kind != scenarios.OpCAS:
 	case resp.Level == node.Linearizable:
-		if c.Key.IsZero() { // otherwise it may be the answer to an earlier attempt.
+		if c.Key.IsZero() && !resp.CreationUnknown { // otherwise it may be the answer to an earlier attempt.
 			wr := &k.w.Ledger.Writes[c.Write]
 			wr.Told, wr.Created = true, created
 		}

@@ -7,6 +7,7 @@ package explored
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"kvs/linearize"
@@ -25,27 +26,37 @@ const path = "a"
 
 // Space describes how kvs is explored. kvs' own sections of scenarios are not used.
 func Space() *explore.Space {
-	return &explore.Space{System: system{}, Scenario: scenario.Default(nil), Words: words[:], Scopes: Scopes()}
+	return &explore.Space{System: system{}, Scenario: scenario.Default(nil), Words: words[:], Scopes: Scopes(),
+		With: func(names []string) sim.System { return system{on: names} }}
 }
 
 // words are those of operations. A create is a compare-and-set that requires that there is no value, and a swap one
-// that requires the value that its script has written last at the same node.
-var words = [...]string{"get", "put", "delete", "create", "swap"}
+// that requires the value that its script has written last at the same node. An eventual is a put at that level: it may
+// show later, or never. A demote takes the vote of the last node.
+var words = [...]string{"get", "put", "delete", "create", "swap", "eventual", "demote"}
 
-type system struct{}
+// What a scope may turn on.
+const (
+	withForwards = "forwards" // operations go to the preferred proposer.
+	withMixed    = "mixed"    // no prefix is strong, so that there are writes of other levels.
+	withVoters   = "voters"   // messages about the configuration are delivered as those of operations are.
+)
+
+type system struct{ on []string }
 
 // Name implements sim.System.
 func (system) Name() string { return "kvs" }
 
 // New implements sim.System.
-func (system) New(w *sim.World) sim.Cluster {
-	return &cluster{w: w, nodes: make([]*node.Node, w.Nodes()+1)}
+func (s system) New(w *sim.World) sim.Cluster {
+	return &cluster{w: w, on: s.on, nodes: make([]*node.Node, w.Nodes()+1)}
 }
 
 // cluster is one execution.
 type cluster struct {
 	explore.Base
 	w     *sim.World
+	on    []string
 	nodes []*node.Node // by number; the running ones, or the last ones.
 }
 
@@ -55,10 +66,16 @@ func (c *cluster) Start(r *sim.Replica, now sim.Time, eff *sim.Effects) (sim.Mac
 	for n := 1; n <= c.w.Nodes(); n++ {
 		seeds = append(seeds, sim.Address(n))
 	}
+	tuning := node.DefaultTuning()
+	tuning.Forwards = slices.Contains(c.on, withForwards)
+	strong := []string{"/"} // so that compare-and-sets go the way of plain writes.
+	if slices.Contains(c.on, withMixed) {
+		strong = nil
+	}
 	m, err := member.Start(now, node.Options{
 		Name: r.Name(), Addr: r.Address(), Cluster: "explore", Store: r.Reader(), Seeds: seeds, Rand: r.Rand(),
 		ExpectedMembers: c.w.Nodes(), Founder: true, LogLevel: c.w.LogLevel(),
-		StrongPrefixes: []string{"/"}, // so that compare-and-sets go the way of plain writes.
+		StrongPrefixes: strong, Tuning: tuning,
 	}, eff)
 	if err != nil {
 		return nil, err
@@ -104,7 +121,8 @@ func (c *cluster) Together() bool {
 
 // Upkeep implements explore.Guide.
 func (c *cluster) Upkeep(t sim.Transport, data []byte) bool {
-	return t != sim.TransportFrame || !wire.OfOperation(data)
+	return t != sim.TransportFrame || !wire.OfOperation(data) &&
+		!(slices.Contains(c.on, withVoters) && wire.KindOf(data).About() == wire.SubjectConfiguration)
 }
 
 // Content implements explore.Guide: a frame without its stamp and seal.
@@ -123,9 +141,17 @@ func (c *cluster) Commute() bool { return true }
 func (c *cluster) Script(number int, ops []explore.Op) sim.Client {
 	s := &script{number: number}
 	for _, op := range ops {
-		s.ops = append(s.ops, request{node: op.Node, word: op.Word, path: path})
+		s.ops = append(s.ops, request{node: op.Node, word: op.Word, path: c.pathOf(op.Word)})
 	}
 	return s
+}
+
+// pathOf is the path of an operation: that of a demote is the member.
+func (c *cluster) pathOf(word string) string {
+	if word == "demote" {
+		return c.nodes[c.w.Nodes()].ID().String()
+	}
+	return path
 }
 
 // Warm implements explore.Guide. A node's first write waits for the bound of its clock to be durable, and that would
@@ -171,7 +197,7 @@ func (s *script) Next() (think time.Duration, more bool) { return 0, s.begun < l
 
 // kinds are the words' kinds in a history.
 var kinds = map[string]linearize.Kind{"get": linearize.Get, "put": linearize.Put, "delete": linearize.Delete,
-	"create": linearize.CAS, "swap": linearize.CAS}
+	"create": linearize.CAS, "swap": linearize.CAS, "eventual": linearize.Put}
 
 // Begin implements sim.Client.
 func (s *script) Begin() sim.Operation {
@@ -184,6 +210,8 @@ func (s *script) Begin() sim.Operation {
 		r.Op = node.OpGet
 	case "delete":
 		r.Op = node.OpDelete
+	case "demote":
+		r.Op = node.OpDemote
 	default:
 		s.op.Input = fmt.Sprintf("v%d", s.number+s.begun)
 		r.Op, r.Value, r.ContentType = node.OpPut, []byte(s.op.Input), "text/plain"
@@ -197,6 +225,12 @@ func (s *script) Begin() sim.Operation {
 		r.Condition = node.Condition{Kind: node.IfMatch, Versions: []node.Version{last.version}}
 	}
 	s.begun++
+	switch q.word {
+	case "eventual":
+		r.Level = node.Eventual
+	case "demote":
+		return sim.Operation{Node: q.node, Body: r, Kind: q.word, Subject: q.path}
+	}
 	return sim.Operation{Node: q.node, Body: r, Kind: q.word, Subject: q.path, Label: s.op.Input, History: &s.op}
 }
 
@@ -206,6 +240,8 @@ func (s *script) Answer(_ *sim.Replica, _ *sim.Call, reply *sim.Reply) sim.Answe
 	a := sim.Answer{Status: linearize.OK, Value: r.Record.Value}
 	a.Output = fmt.Sprintf("%s %q", r.Code, r.Record.Value)
 	switch {
+	case s.ops[s.begun-1].word == "eventual":
+		a.Status, a.Err = linearize.Info, "it may show at any time"
 	case r.Code == node.CodePrecondition:
 	case r.Code == node.CodeOK || r.Code == node.CodeCreated || r.Code == node.CodeNotFound && kind == linearize.Get:
 		a.History.Applied = kind == linearize.CAS

@@ -3,7 +3,10 @@ package explored
 import "kvs/sim/explore"
 
 // Scopes returns the named experiments. The caller may change what it gets.
-func Scopes() []explore.Scope {
+func Scopes() []explore.Scope { return append(rounds(), forwarded()...) }
+
+// rounds are the experiments without a preferred proposer.
+func rounds() []explore.Scope {
 	put, create := explore.Op{Node: 1, Word: "put"}, explore.Op{Node: 1, Word: "create"}
 	read := explore.Op{Node: 2, Word: "get", After: true}
 	create2, swap := explore.Op{Node: 2, Word: "create"}, explore.Op{Node: 1, Word: "swap", After: true}
@@ -64,5 +67,38 @@ func Scopes() []explore.Scope {
 		{Name: "standing-impatient", Nodes: 2, Ticks: 1,
 			About: "a node's timer fires, so that it asks again without a PREPARE, beside a write elsewhere",
 			Ops:   []explore.Op{put, swap, {Node: 2, Word: "put"}}},
+	}
+}
+
+// forwarded are those with one: node 1, by the hash of the path.
+func forwarded() []explore.Scope {
+	put, swap := explore.Op{Node: 1, Word: "put"}, explore.Op{Node: 2, Word: "swap", After: true}
+	put2, forwards := explore.Op{Node: 2, Word: "put", After: true}, []string{withForwards}
+	return []explore.Scope{
+		{Name: "forwarded", Nodes: 2, With: forwards,
+			About: "a write that goes to the preferred proposer, beside one of that member",
+			Ops:   []explore.Op{put, put2, put}},
+		{Name: "forwarded-taken-over", Nodes: 2, With: forwards, Ticks: 1,
+			About: "the member that forwarded a write may take it over, beside the preferred proposer",
+			Ops:   []explore.Op{put, put2}},
+		{Name: "forwarded-late", Nodes: 2, With: forwards, Ticks: 1,
+			About: "a forwarded write is taken over and followed by another one, and may reach its proposer late",
+			Ops:   []explore.Op{put, put2, {Node: 1, Word: "put", After: true}}},
+		{Name: "forwarded-idle", Nodes: 2, With: forwards, Ticks: 1,
+			About: "a forwarded delete of nothing may be taken over, and reach its proposer after the next write",
+			Ops: []explore.Op{{Node: 1, Word: "put"}, {Node: 1, Word: "delete", After: true},
+				{Node: 2, Word: "delete", After: true}, {Node: 1, Word: "put", After: true}}},
+		{Name: "forwarded-swap", Nodes: 2, With: forwards, Ticks: 1,
+			About: "compare-and-sets that are forwarded and perhaps taken over",
+			Ops:   []explore.Op{put, put2, swap}},
+		{Name: "forwarded-proposer-crashes", Nodes: 2, With: forwards, Ticks: 1, Crashes: 1, Victims: []int{1},
+			About: "the preferred proposer crashes with a forwarded write under way, which is taken over",
+			Ops:   []explore.Op{put, put2}},
+		{Name: "forwarded-mixed", Nodes: 2, With: []string{withForwards, withMixed}, Ticks: 1,
+			About: "a forwarded write beside an eventual one",
+			Ops:   []explore.Op{put, put2, {Node: 2, Word: "eventual"}}},
+		{Name: "forwarded-voters", Nodes: 3, With: []string{withForwards, withVoters},
+			About: "a forwarded write beside a change of the voters",
+			Ops:   []explore.Op{put, put2, {Node: 1, Word: "demote"}}},
 	}
 }

@@ -102,6 +102,7 @@ func (w *World) Tuning() node.Tuning {
 	t.HintTTL, t.BootstrapRate = w.Own.Tuning.Hints, w.Own.Tuning.Rate
 	t.TombstoneGrace = w.Own.Tuning.Grace
 	t.MaxClockOffset = w.Own.Tuning.Clock
+	t.Forwards = w.Own.Tuning.Forward
 	t.ChangesMax = watchLogMax
 	// a scenario in which comparisons are rare means all of them.
 	t.SyncPatience = max(t.SyncPatience, t.SyncInterval/10)
