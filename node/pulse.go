@@ -62,5 +62,6 @@ func (n *Node) clockOffset(p *step.Peer) (offset, bound time.Duration, ok bool) 
 	if p.State != swim.Alive {
 		return 0, 0, false
 	}
-	return n.clocks.Offset(&n.heardOf(p).clock)
+	h := n.heard.Look(p)
+	return n.clocks.Offset(&h.clock)
 }

@@ -74,7 +74,7 @@ func (m *Machine) Status() *Status {
 	}
 	s.ETA = b.meter.eta(s.BytesAll - s.BytesDone)
 	for _, p := range m.Peers {
-		if p.State == swim.Alive && m.standings.Of(p).standing.Serves() {
+		if p.State == swim.Alive && m.standings.Look(p).standing.Serves() {
 			s.Ready = append(s.Ready, p.Addr)
 		}
 	}

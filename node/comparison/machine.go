@@ -81,4 +81,4 @@ func (m *Machine) Keys() int { return m.index.keys }
 func (m *Machine) Comparing() bool { return m.session.peer != 0 }
 
 // LastEqual is when a peer was last seen to hold the same as this member, in monotonic time; zero: never.
-func (m *Machine) LastEqual(p *step.Peer) time.Duration { return m.likeness.Of(p).equal }
+func (m *Machine) LastEqual(p *step.Peer) time.Duration { return m.likeness.Look(p).equal }

@@ -120,13 +120,13 @@ func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
 func (m *Machine) appendStanding(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(m.standing.Len()))
 	for _, path := range m.standing.Keys() {
-		s := m.standing.Get(path)
+		s := m.standing.Look(path)
 		b = slot.AppendBallot(codec.AppendString(b, path), s.ballot)
 		b = append(slot.AppendVersion(b, s.record.Version()), boolByte(s.record.Tombstone))
 		b = appendWait(b, s.after, m.Durable)
 	}
 	for _, p := range m.Peers {
-		b = append(b, boolByte(*m.knows.Of(p)))
+		b = append(b, boolByte(m.knows.Look(p)))
 	}
 	return b
 }
@@ -148,7 +148,7 @@ func (o *operation) appendErrand(b []byte) []byte {
 // appendRoutes is the part of AppendState about other members as proposers, without what is measured.
 func (m *Machine) appendRoutes(b []byte) []byte {
 	for _, p := range m.Peers {
-		r, w := m.routes.Of(p), m.windows.Of(p)
+		r, w := m.routes.Look(p), m.windows.Look(p)
 		b = binary.LittleEndian.AppendUint64(append(b, boolByte(r.older), boolByte(r.misses > 0)), r.run)
 		b = binary.LittleEndian.AppendUint64(append(b, boolByte(w.begun)), uint64(w.since))
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(w.stamps)))

@@ -121,7 +121,7 @@ func (m *Machine) Waits(p *step.Peer) bool { return m.lines.Of(p).hinted() }
 // HandedOver reports whether a peer has acknowledged everything that this member queued for it; false if its queue has
 // dropped an entry.
 func (m *Machine) HandedOver(p *step.Peer) bool {
-	l := m.lines.Of(p)
+	l := m.lines.Look(p)
 	return !p.Dead() && !l.hinted() && l.dropped == 0 && l.hints == (hintCounts{})
 }
 
@@ -139,7 +139,7 @@ type Status struct {
 
 // Status is the state of the replication to a peer.
 func (m *Machine) Status(p *step.Peer) Status {
-	l := m.lines.Of(p)
+	l := m.lines.Look(p)
 	s := Status{
 		Dropped: l.dropped, InFlight: l.inflight.seq, LastAck: l.lastAck, Away: m.away(p),
 		HintsFull: l.hints.full, HintsExpired: l.hints.expired,

@@ -83,3 +83,12 @@ func (t *PeerTable[T]) Of(p *Peer) *T {
 	}
 	return r.kept
 }
+
+// Look is a copy of the entry of a peer, for questions about a node: they must not change it, as Of does when it makes
+// an entry.
+func (t *PeerTable[T]) Look(p *Peer) (kept T) {
+	if p.row < len(t.rows) && t.rows[p.row].peer == p {
+		kept = *t.rows[p.row].kept
+	}
+	return kept
+}

@@ -89,7 +89,7 @@ func (s *Shared) AppendPromises(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.promised.bound))
 	if s.lost != nil {
 		for _, path := range s.lost.Keys() {
-			b = slot.AppendBallot(codec.AppendString(b, path), *s.lost.Get(path))
+			b = slot.AppendBallot(codec.AppendString(b, path), *s.lost.Look(path))
 		}
 	}
 	return b

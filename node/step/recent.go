@@ -43,6 +43,14 @@ func (r *Recent[V]) Get(key string) *V {
 	return &e.value
 }
 
+// Look is the value of a key for those who only look: it does not count as used. Nil: none is kept.
+func (r *Recent[V]) Look(key string) *V {
+	if e := r.byKey[key]; e != nil {
+		return &e.value
+	}
+	return nil
+}
+
 // Put keeps a value under a key, in the place of a former one, and drops old values beyond the cost. A value that costs
 // more than an eighth of the total is not kept: it would displace too many.
 func (r *Recent[V]) Put(key string, value V, cost int) {

@@ -25,7 +25,7 @@ func TestRecentKeepsWhatWasUsedLast(t *testing.T) {
 	}
 	for i := range 20_000 {
 		key := fmt.Sprintf("k%d", rng.IntN(60))
-		switch rng.IntN(5) {
+		switch rng.IntN(6) {
 		case 0:
 			r.Drop(key)
 			drop(key)
@@ -36,6 +36,13 @@ func TestRecentKeepsWhatWasUsedLast(t *testing.T) {
 			if there {
 				require.Equal(t, want.value, *got)
 				used(key)
+			}
+		case 3:
+			got := r.Look(key)
+			want, there := kept[key]
+			require.Equal(t, there, got != nil, "step %d", i)
+			if there {
+				require.Equal(t, want.value, *got)
 			}
 		default:
 			extra := rng.IntN(5 * recentOverhead)
