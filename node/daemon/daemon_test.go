@@ -231,6 +231,26 @@ func TestStopWaitsForTheProcess(t *testing.T) {
 	require.Equal(t, []string{"501 terminated"}, w.signals, "nothing is killed unasked")
 }
 
+// A process removes its PID file before it is gone.
+func TestAwaitEndWaitsForTheProcess(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.d.Start(context.Background(), w.inst, patient)
+	require.NoError(t, err)
+	gone := w.now.Add(time.Second)
+	w.onSleep = func() {
+		if w.pidFileExists() {
+			require.NoError(t, os.Remove(w.d.Home.PIDPath(w.inst)))
+		}
+		if !w.now.Before(gone) {
+			delete(w.procs, 501)
+		}
+	}
+	state, err := w.d.AwaitEnd(context.Background(), w.inst)
+	require.NoError(t, err)
+	require.Equal(t, StateStopped, state)
+	require.Empty(t, w.procs)
+}
+
 func TestStopForce(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.d.Start(context.Background(), w.inst, patient)

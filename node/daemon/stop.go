@@ -135,15 +135,18 @@ func (d *Daemon) removeAfterStop(inst Instance, rec *Record) (left bool, err err
 }
 
 // AwaitEnd waits until the process that runs inst is gone, without asking it to end: the caller has done so by other
-// means. It returns the state of inst then.
+// means. It returns the state of inst then. A process that ends removes its PID file a little before it is gone.
 func (d *Daemon) AwaitEnd(ctx context.Context, inst Instance) (State, error) {
-	for {
-		rec, state, err := d.look(inst)
-		if err != nil || state != StateRunning {
-			return state, err
-		}
+	rec, state, err := d.look(inst)
+	for err == nil && state == StateRunning {
 		if err := d.Clock.Sleep(ctx, pollEvery); err != nil {
 			return state, fmt.Errorf("%s: process %d still runs: %w", inst, rec.PID, err)
 		}
+		state, err = d.judge(&rec)
 	}
+	if err != nil {
+		return state, err
+	}
+	_, state, err = d.look(inst)
+	return state, err
 }
