@@ -189,6 +189,7 @@ var rooms = []room{
 	{dir: "sim/kvs/checks", pure: true, local: []string{
 		"chaos", "node", "node/*", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario",
 	}},
+	{dir: "sim/kvs/checks/asked", pure: true, local: []string{"node", "node/*", "sim", "sim/kvs/world"}},
 	{dir: "sim/kvs/ledger", pure: true, local: []string{"node", "linearize", "scenarios"}},
 	// seal is cryptography on values.
 	{dir: "sim/kvs/member", pure: true, local: []string{

@@ -79,7 +79,7 @@ func TestHuntEndsOnASignal(t *testing.T) {
 	o := mutantsOptions{jobs: 1, hunt: huntOptions{tools: tools(t), root: "../..", scenarios: []string{"quiet"},
 		chosen: true, runs: 1 << 30, seedTimeout: time.Minute}}
 	// which nothing finds.
-	at := slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == "sync-never-pulls" })
+	at := slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == "sync-never-pushes" })
 	// The next one is built when the signal comes.
 	progress := writerFunc(func(b []byte) (int, error) { stop(); return len(b), nil })
 	caught := slices.IndexFunc(all, func(m mutants.Mutant) bool { return m.Name == "list-limit-overrun" })

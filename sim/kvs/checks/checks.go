@@ -5,6 +5,7 @@ import (
 
 	"kvs/scenarios"
 	"kvs/sim"
+	"kvs/sim/kvs/checks/asked"
 	"kvs/sim/kvs/world"
 	"kvs/sim/scenario"
 )
@@ -29,10 +30,11 @@ const (
 	promiseListing   = "listing"    // a listing shows exactly what is there.
 	promiseHeard     = "heard"      // a member does not forget deaths and votes that it has been told of.
 	// a member that drops a tombstone stores what it refuses from then on, and refuses it.
-	promiseFloors = "floors"
-	promiseOlder  = "older-copy" // a member on an older copy of its data folder detects that, and takes no part.
-	promiseWatch  = "watch"      // a watcher's copy becomes what the members hold, and paths do not go back.
-	promiseSealed = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
+	promiseFloors   = "floors"
+	promiseCompared = "compared"   // a comparison asks for all that it finds newer at the other member.
+	promiseOlder    = "older-copy" // a member on an older copy of its data folder detects that, and takes no part.
+	promiseWatch    = "watch"      // a watcher's copy becomes what the members hold, and paths do not go back.
+	promiseSealed   = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
 )
 
 // check is the common part of checkers: the promise, and its events.
@@ -90,7 +92,8 @@ func New(w *world.World) *Set {
 	always(newPersistCheck(w), s.conflict, newDeliveryCheck(w))
 	expected(scenarios.HLCMonotone, newHLCCheck(w))
 	always(newEpochCheck(w), newListingCheck(w), newBoundsCheck(w))
-	always(newFloorCheck(w), newDeathCheck(w), newVoteCheck(w), newOlderCheck(w))
+	always(newFloorCheck(w), newDeathCheck(w), newVoteCheck(w), newOlderCheck(w),
+		asked.NewNewcomers(w, promiseJoin), asked.NewComparisons(w, promiseCompared))
 	expected(scenarios.QuorumRecency, newRecencyCheck(w))
 	if w.Own.Workload.Watchers > 0 {
 		always(newWatchCheck(w))
