@@ -53,7 +53,7 @@ func TestARottenVoterIsBlindUntilItAccepts(t *testing.T) {
 	require.Equal(t, "two", string(b.doLinear(0, contract.OpGet, "a", "", always).Record.Value))
 }
 
-// Of two voters one that sees is enough, whoever asks, and whatever the other one has forgotten in a restart.
+// Of two voters one that sees is enough, no matter who asks and what the other one has forgotten in a restart.
 func TestOneOfTwoVotersSees(t *testing.T) {
 	for _, asks := range []int{0, 1} {
 		for _, repaired := range []bool{false, true} {

@@ -169,7 +169,7 @@ func (m *Machine) HandleLook(from *step.Peer, q *wire.Question) error {
 	if v, ok := m.sees(q.Path); ok {
 		if m.Tuning.Forwards && v.ok {
 			v.promised = wire.Introduction(m.Exchanges, m.Self)
-			m.windowOf(from)
+			windowOf(&m.windows, from, m.HLC.Last())
 		}
 		m.sendVote(from, v.after, wire.KindPromised, v.promisedTo(q))
 	}

@@ -14,7 +14,7 @@ import (
 //
 //	this member   takes over when no answer comes, as in a retry after an ACCEPT was sent: same UUID, First. Where the
 //	              path shows a version at or above First that is not its own, it does not know.
-//	the other     runs the operation only if all versions above Since on the path are its own: see forwarded.go.
+//	the other     runs the operation only if all ballots above Since on the path are its own: see forwarded.go.
 //
 // A voter has promised the proposer's next ballot, so First is that, and most often it is the version in the end.
 

@@ -17,15 +17,6 @@ import (
 // One message is run once: its stamp tells. A restart forgets stamps, and what this member wrote itself before counts
 // as its own no more, so a message names the run that it is for.
 
-// windowOf is the window of a peer.
-func (m *Machine) windowOf(p *step.Peer) *window {
-	w := m.windows.Of(p)
-	if !w.begun {
-		w.begun, w.since = true, m.HLC.Last()
-	}
-	return w
-}
-
 // HandleForward runs an operation for another member.
 func (m *Machine) HandleForward(from *step.Peer, f *wire.Forward) error {
 	if err := m.Hearsay.Believes(from, f.Since); err != nil {
@@ -36,7 +27,7 @@ func (m *Machine) HandleForward(from *step.Peer, f *wire.Forward) error {
 		from:     &origin{from.ID, f.Round},
 		deadline: m.Now.Mono + f.Budget/10*9,
 	}
-	w := m.windowOf(from)
+	w := windowOf(&m.windows, from, m.HLC.Last())
 	if f.Run != m.Exchanges || f.Since != 0 && f.Since <= w.since {
 		m.sendForwarded(o, 0, &wire.Forwarded{Fate: wire.FateUnknown})
 		return nil
