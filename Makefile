@@ -23,6 +23,9 @@ FUZZTIME ?= 20s
 # Packages whose tests run real nodes against the real clock: one package at a time, so that they do not starve each other, and never
 # from the cache, which does not know that tests build kvs themselves.
 REALTIME := ^kvs/(chaos|cmd|integration_test|node/(client|daemon|host)|scenarios/live)(/|$$)
+# Packages whose tests run simulated worlds, each in one goroutine: the race detector has nothing to find there, and makes them ten times as
+# slow. TestWorldsShareNothing runs worlds side by side under it.
+SIMULATED := ^kvs/sim($$|/(clock|disk|examples|explore|kvs|memstore|shrink)(/|$$))
 
 .PHONY: help build run stop test console disk storm integration check lint sim soak traces mutants bench bench-store gossip fuzz release release-check clean
 
@@ -51,8 +54,10 @@ stop: ## Stop what `make run` started.
 	@test -x $(BIN)/kvs || $(MAKE) --no-print-directory build
 	@if test -e $(CLUSTER)/node1.yaml; then $(BIN)/kvs stop $(NODES); else echo "nothing to stop: make run has not been used here"; fi
 
-test: check ## Everything: format, vet, race tests, the daemon by shell, simulator seeds.
-	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -vE '$(REALTIME)|^kvs$$')
+test: check ## Everything: format, vet, tests with the race detector, the daemon by shell, simulator seeds.
+	$(GO) test -race -timeout 40m $$($(GO) list ./... | grep -vE '$(REALTIME)|$(SIMULATED)|^kvs$$')
+	$(GO) test -timeout 20m $$($(GO) list ./... | grep -E '$(SIMULATED)')
+	$(GO) test -race -run '^TestWorldsShareNothing$$' ./sim/kvs
 	$(GO) test -count=1 -race -timeout 20m -p 1 $$($(GO) list ./... | grep -E '$(REALTIME)')
 	@$(MAKE) --no-print-directory build
 	$(MAKE) --no-print-directory -C sim/examples/raft test
@@ -61,8 +66,7 @@ test: check ## Everything: format, vet, race tests, the daemon by shell, simulat
 	integration_test/integration_test.sh
 	$(BIN)/kvsim soak --seeds 1..40 --scenario swarm --verify --jobs $(JOBS)
 	$(BIN)/kvsim soak --seeds walk --scenario crash-at-every-persist --duration 3s --jobs $(JOBS)
-	@for s in $$($(BIN)/kvsim scenarios --names); do \
-		$(BIN)/kvsim run --scenario $$s --verify --quiet || exit 1; done
+	@$(BIN)/kvsim scenarios --names | xargs -P $(JOBS) -I{} $(BIN)/kvsim run --scenario {} --verify --quiet
 	@$(GO) test -count=1 -v -run '^$$' ./integration_test 2>&1 | grep '^NO DOCKER' || true
 
 disk: ## The store under every fault of a disk, many runs: make disk [RUNS=100].
@@ -107,14 +111,16 @@ bench: ## All benchmarks, and how they differ from the stored run: make bench [B
 	@mkdir -p out
 	@set -o pipefail; $(GO) test -short -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 2h ./... | tee out/bench.part | grep -v '^?'
 	@mv out/bench.part out/bench.txt; touch -a out/none.txt
-	@echo; echo "What differs from $(STORED) (~: nothing that is more than chance). Time moves with whoever else uses the machine: look at cpu-us/op, B/op, allocs/op."
+	@echo; if test -e $(STORED); then echo "What differs from $(STORED) (~: nothing that is more than chance)."; \
+		else echo "There is no stored run to compare with: $(STORED). make bench-store keeps this one."; fi
+	@echo "Time moves with whoever else uses the machine: look at cpu-us/op, B/op, allocs/op."
 	@$(BENCHSTAT) -ignore goos,goarch,cpu stored=$$(test -e $(STORED) && echo $(STORED) || echo out/none.txt) now=out/bench.txt
 
 bench-store: ## Keep the last run of `make bench` as the stored one.
 	@test -e out/bench.txt || { echo "there is no run to keep: make bench"; exit 1; }
 	cp out/bench.txt $(STORED)
 
-gossip: ## Gossip among 128 to 5,000 simulated members: the table in ARCHITECTURE.md. Takes 3 GB of memory and some minutes.
+gossip: ## Gossip among 128 to 5,000 simulated members: the table in docs/measurements.md. Takes 3 GB of memory and some minutes.
 	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 2h ./node/swim
 
 fuzz: ## Every fuzz target for FUZZTIME.

@@ -144,14 +144,15 @@ var rooms = []room{
 	{dir: "node/host/seal"}, // cryptography of the standard library, and nothing else.
 	{dir: "node/host/transport", local: []string{"node", "node/host/budget", "node/host/seal"},
 		others: []string{"github.com/valyala/fasthttp"}},
-	{dir: "chaos", pure: true}, {dir: "chaos/ports"}, {dir: "chaos/process", local: []string{"chaos"}},
+	{dir: "chaos", pure: true}, {dir: "chaos/ports"}, {dir: "chaos/process", local: []string{"chaos", "chaos/ports"}},
 	{dir: "scenarios/live", local: []string{
 		"chaos", "linearize", "scenarios", "scenarios/live/driver", "sim/scenario", "node", "node/slot", "node/api",
 		"node/client",
 	}},
 	// what speaks to a store: HTTP of the standard library, or the client that its makers give.
 	{dir: "scenarios/live/driver"},
-	{dir: "scenarios/live/driver/drivertest", local: []string{"scenarios/live/driver"}, others: []string{testify}},
+	{dir: "scenarios/live/driver/drivertest", local: []string{"chaos/ports", "scenarios/live/driver"},
+		others: []string{testify}},
 	{dir: "scenarios/live/driver/consul", local: []string{"scenarios/live/driver"}},
 	{dir: "scenarios/live/driver/etcd", local: []string{"scenarios/live/driver"}},
 	{dir: "scenarios/live/driver/rest", local: []string{"scenarios/live/driver"}},
@@ -178,22 +179,26 @@ var rooms = []room{
 	{dir: "sim/scenario", pure: true, local: []string{"chaos"}, allow: []string{"import io/fs", "import os"}},
 	// it knows no store.
 	{dir: "sim", pure: true, local: []string{
-		"machine", "chaos", "linearize", "sim/clock", "sim/disk", "sim/memstore", "sim/pool", "sim/scenario",
-		"sim/wiretap",
+		"machine", "chaos", "linearize", "sim/clock", "sim/disk", "sim/hash", "sim/memstore", "sim/pool",
+		"sim/scenario", "sim/wiretap",
 	},
 		allow: []string{"import runtime/debug"}}, // a panic of a machine is a finding, shown with its stack.
 	{dir: "sim/kvs", pure: true, local: []string{"sim", "sim/kvs/checks", "sim/kvs/world"}},
 	{dir: "sim/kvs/world", pure: true, local: []string{
-		"node", "node/*", "node/host/seal", "chaos", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario",
+		"node", "node/*", "node/host/seal", "chaos", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/pool",
+		"sim/scenario",
 	}},
 	{dir: "sim/kvs/checks", pure: true, local: []string{
 		"chaos", "node", "node/*", "linearize", "scenarios", "sim", "sim/kvs/*", "sim/scenario",
 	}},
-	{dir: "sim/kvs/checks/asked", pure: true, local: []string{"node", "node/*", "sim", "sim/kvs/world"}},
+	{dir: "sim/kvs/checks/asked", pure: true,
+		local: []string{"node", "node/*", "sim", "sim/kvs/member", "sim/kvs/world"}},
+	{dir: "sim/kvs/checks/promises", pure: true, local: []string{"node", "node/*", "sim", "sim/kvs/world"}},
+	{dir: "sim/kvs/checks/runs", pure: true, local: []string{"node", "node/*", "sim", "sim/kvs/world"}},
 	{dir: "sim/kvs/ledger", pure: true, local: []string{"node", "linearize", "scenarios"}},
 	// seal is cryptography on values.
 	{dir: "sim/kvs/member", pure: true, local: []string{
-		"node", "node/host/seal", "node/recorder", "node/wire", "chaos", "sim",
+		"node", "node/host/seal", "node/recorder", "node/wire", "chaos", "sim", "sim/pool",
 	}},
 	{dir: "sim/kvs/outsider", pure: true, local: []string{"node", "node/*"}},
 	{dir: "sim/kvs/explored", pure: true, local: []string{
@@ -215,13 +220,15 @@ var rooms = []room{
 	}, allow: []string{"import embed", "import io/fs"}},
 	{dir: "sim/examples/lease/leasesim", local: []string{"sim/examples/lease", "sim/simcmd"}},
 	{dir: "sim/simtest", local: []string{"sim", "sim/scenario", "sim/shrink", "sim/simcmd"}},
-	{dir: "sim/simcmd/process"}, {dir: "sim/simcmd/progress"},
+	{dir: "sim/simcmd/process"}, {dir: "sim/simcmd/progress"}, {dir: "sim/simcmd/heap"},
 	{dir: "sim/simcmd/document", local: []string{"linearize", "sim", "sim/scenario"}},
+	{dir: "sim/simcmd/planted", local: []string{"sim/mutants"}},
 	{dir: "sim/simcmd", local: []string{
 		"linearize", "linearize/foreign", "sim", "sim/explore", "sim/mutants", "sim/report", "sim/scenario",
 		"sim/shrink", "sim/simcmd/*",
 	}, others: []string{"github.com/spf13/cobra"}},
-	{dir: "sim/clock", pure: true}, {dir: "sim/pool", pure: true}, {dir: "sim/wiretap", pure: true},
+	{dir: "sim/clock", pure: true}, {dir: "sim/hash", pure: true}, {dir: "sim/pool", pure: true},
+	{dir: "sim/wiretap", pure: true},
 	{dir: "sim/disk", pure: true, local: []string{"chaos", "machine", "sim/memstore"}},
 	{dir: "sim/memstore", pure: true, local: []string{"machine"}},
 	{dir: "cmd/reference", others: []string{"github.com/spf13/cobra"}}, // pages of documentation, for tests alone.
@@ -239,7 +246,7 @@ var rooms = []room{
 		"node/diagnosis", "node/hashed", "node/recorder",
 		"node/host/certs", "node/host/config", "node/host/ring"}, others: []string{"github.com/spf13/cobra"}},
 	{dir: "cmd/kvs/supervisor", others: []string{"github.com/coreos/go-systemd/v22/daemon"}},
-	{dir: "node/host/profiling"},
+	{dir: "node/host/profiling"}, {dir: "node/host/slack", others: []string{"golang.org/x/sys"}},
 	{dir: "cmd/kvsim", local: []string{"*"}, others: []string{"github.com/spf13/cobra"}},
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +47,11 @@ func TestUpgrade(t *testing.T) {
 		require.NoError(t, u.Upgrade(i, recent))
 		u.awaitServing(i)
 		u.awaitProgress(l) // old and new members side by side.
+		if i == 2 {
+			u.await("new members run operations for each other, beside an old one", func() bool {
+				return u.ranForOthers(1)+u.ranForOthers(2) > 0
+			})
+		}
 	}
 	u.requireNothingLost(l)
 	u.requireKept(kept)
@@ -60,9 +67,18 @@ func TestUpgrade(t *testing.T) {
 		require.Contains(t, out, fmt.Sprintf("says format %d", after))
 		require.Contains(t, out, "start the version of kvs that wrote it")
 	}
+	u.doNotForward(1)
 	require.NoError(t, u.Upgrade(1, recent))
 	u.awaitServing(1)
 	u.requireKept(kept)
+	before23 := u.ranForOthers(2) + u.ranForOthers(3)
+	l = u.startLoad()
+	u.awaitProgress(l)
+	u.await("two members run operations for each other, beside one that does not forward", func() bool {
+		return u.ranForOthers(2)+u.ranForOthers(3) > before23
+	})
+	l.finish()
+	require.Zero(t, u.ranForOthers(1))
 	require.NoError(t, u.Failures())
 }
 
@@ -124,6 +140,30 @@ func (u *upgrading) awaitServing(i int) {
 	})
 }
 
+// doNotForward turns forwarding off in the configuration of node i, which is stopped.
+func (u *upgrading) doNotForward(i int) {
+	u.t.Helper()
+	name := fmt.Sprintf("n%d", i)
+	f, err := os.OpenFile(filepath.Join(u.dir, name, name+".yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(u.t, err)
+	_, err = f.WriteString("\nlinearizable:\n  forward: false\n")
+	require.NoError(u.t, errors.Join(err, f.Close()))
+}
+
+// ranForOthers is how many operations node i has run for other members since it was started.
+func (u *upgrading) ranForOthers(i int) int {
+	u.t.Helper()
+	answer, err := http.Get("http://" + strings.TrimPrefix(u.Endpoints()[i-1], "http://") + "/metrics")
+	require.NoError(u.t, err)
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	require.NoError(u.t, err)
+	_, rest, _ := strings.Cut(string(page), "\nkvs_forwards_in_total ")
+	count, err := strconv.Atoi(rest[:max(strings.Index(rest, "\n"), 0)])
+	require.NoError(u.t, err)
+	return count
+}
+
 // keptValue is what a path has to show after the upgrade: its version, or nothing.
 type keptValue struct {
 	level node.Level
@@ -179,7 +219,8 @@ func (u *upgrading) requireKept(kept map[string]keptValue) {
 	require.True(u.t, errors.As(err, &refused) && refused.Status == 412, "a second creation: %v", err)
 }
 
-// upgradeLoad is what clients write meanwhile: each path once, at a level of their own, and one counter.
+// upgradeLoad is what clients write meanwhile: each path once, at a level of their own, one counter, and one path
+// through every member, which fails while the member is down.
 type upgradeLoad struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -214,6 +255,14 @@ func (u *upgrading) startLoad() *upgradeLoad {
 	_, err := door.Put(ctx, "counter", node.Linearizable, []byte("0"), "text/plain")
 	require.NoError(u.t, err)
 	l.done.Go(func() { l.each(ctx, func(int) { l.increase(ctx, door) }) })
+	for i := 1; i <= upgradeNodes; i++ {
+		door := u.door(i)
+		l.done.Go(func() {
+			l.each(ctx, func(int) {
+				_, _ = door.Put(ctx, "shared", node.Linearizable, []byte("shared"), "text/plain")
+			})
+		})
+	}
 	return l
 }
 

@@ -55,7 +55,7 @@ type Send struct {
 	After     PersistID // it leaves when all persists up to this one are durable; zero: at once.
 	Transport Transport
 	To        string
-	Data      []byte
+	Data      []byte // no longer written to: in a simulation the receivers of a frame share it.
 }
 
 // LogLevel orders log lines; the values are those of log/slog.

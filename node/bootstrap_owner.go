@@ -2,6 +2,7 @@ package node
 
 import (
 	"kvs/node/contract"
+	"kvs/node/slot"
 	"kvs/node/step"
 )
 
@@ -9,6 +10,9 @@ import (
 type bootstrapOwner struct{ *Node }
 
 func (o bootstrapOwner) Expected() int { return o.configuration.Expected() }
+func (o bootstrapOwner) SeedsAmong(ids []slot.ID) bool {
+	return o.configuration.SeedsAmong(ids)
+}
 func (o bootstrapOwner) Founder() bool { return o.opts.Founder }
 func (o bootstrapOwner) Merge(from *step.Peer, path string, record []byte) (contract.PersistID, error) {
 	return o.replication.Merge(from, path, record)

@@ -166,6 +166,22 @@ func TestValuesOfTheDeadExpire(t *testing.T) {
 	require.True(t, b.showsAll("a", ""))
 }
 
+// What a linearizable operation wrote ends in time although a conflict that it has replaced stays open: a voter is away
+// whose vote would decide it.
+func TestChosenValueOverOpenConflictExpires(t *testing.T) {
+	b := founded(t, 3)
+	b.crash(2)
+	b.run(time.Second, nil)
+	collide(b, "a", 0, 1)
+	b.cut = nil
+	b.run(time.Minute, func() bool { return b.seesDead(0, 2) && b.seesDead(1, 2) && b.same() })
+	put := b.putFor(0, contract.Linearizable, "a", "one", 3*time.Second)
+	require.Equal(t, contract.OutcomeApplied, put.Outcome)
+	s := b.slot(0, "a")
+	require.True(t, s.Conflict() && !b.machine[0].node.Electorate.Winner(&s).Final && s.ConsensusShows())
+	b.run(5*time.Second+expiry.Sweep, func() bool { return b.showsAll("a", "") })
+}
+
 // A member that was idle for hours before it took a value, and crashes right after, has not lost those hours: what it
 // counts from is on disk with the value.
 func TestACrashAfterAnIdleTimeKeepsNothingAlive(t *testing.T) {

@@ -91,6 +91,32 @@ func TestForwardedAnswerLost(t *testing.T) {
 	require.Equal(t, r.Record.UUID, b.doLinear(p, contract.OpGet, "a", "", always).Record.UUID)
 }
 
+// An answer that comes while the write that was taken over is being run is kept: where this member cannot tell whether
+// the other one has applied the write, it does not wait until its time is up for an answer that has come.
+func TestForwardedAnswerWhileTakenOver(t *testing.T) {
+	b := forwarding(t)
+	p := b.preferredOf("a")
+	one := (p + 1) % 3
+	var kept []byte
+	b.lose = func(_ string, s contract.Send) bool {
+		if wire.Kind(s.Data[1]) != wire.KindForwarded {
+			return false
+		}
+		kept = s.Data
+		return true
+	}
+	id := b.linear(one, contract.OpPut, "a", "once", always)
+	b.run(time.Second, func() bool { return kept != nil })
+	require.Equal(t, contract.CodeOK, b.doLinear(p, contract.OpPut, "a", "over it", always).Code)
+	b.run(5*time.Second, func() bool { return b.machine[one].node.Counters.ForwardsTakenOver == 1 })
+	require.NotContains(t, b.machine[one].replies, id)
+	began := b.now
+	b.step(one, &contract.Frame{Data: kept})
+	b.run(10*time.Second, func() bool { _, ok := b.machine[one].replies[id]; return ok })
+	require.Equal(t, contract.CodeOK, b.machine[one].replies[id].Code)
+	require.Less(t, b.now-began, 100*time.Millisecond)
+}
+
 // A message that comes twice is run once, however late it comes.
 func TestForwardedTwice(t *testing.T) {
 	b := forwarding(t)

@@ -145,3 +145,39 @@ func TestThereIsOneFounding(t *testing.T) {
 		require.Len(t, foundings, 1, fmt.Sprintf("trial %d", trial))
 	}
 }
+
+// A node that expects one member, and has seeds that name others, is no cluster of one: it founds none, takes itself
+// for no new one and drops no tombstone before it has met them. Its own address among the seeds is no other.
+func TestExpectingOneCountsWithoutSeedsAlone(t *testing.T) {
+	one := func(seeds ...string) func(o *Options) {
+		return func(o *Options) { o.Seeds, o.ExpectedMembers = seeds, 1 }
+	}
+	b := emptyBench(t)
+	b.newcomers = true
+	for range 3 {
+		b.add()
+	}
+	b.startWith(1, one("n2"))
+	b.run(time.Second, func() bool { return b.machine[1].node.InForce != nil })
+	require.NotNil(t, b.machine[1].node.InForce, "it is a cluster of one")
+	require.Equal(t, contract.CodeCreated, b.do(1, contract.OpPut, "a", "one").Code)
+
+	b.cut = func(from, to string) bool { return true }
+	b.startWith(0, one("n1", "n2")) // its address is the lowest: it would be the founder.
+	b.run(5*time.Second, nil)
+	require.Nil(t, b.machine[0].node.InForce)
+	require.Equal(t, contract.ModeSyncing, b.machine[0].node.Mode())
+	require.Contains(t, b.machine[0].node.configuration.NoQuorum(), "expected_members: 1 is for a node without seeds")
+	require.Equal(t, 2, tombstonesOwner{b.machine[0].node}.MembersExpected())
+	b.startWith(2, one("n1", "n2"))
+	b.cut = func(from, to string) bool { return from == "n2" || to == "n2" }
+	b.run(2*time.Second, nil)
+	require.Equal(t, contract.ModeSyncing, b.machine[0].node.Mode(), "n3 is as empty, but n2 may have data")
+
+	b.cut = nil
+	b.run(time.Minute, func() bool { return b.allFounded() && b.shows(0, "a") != "" && b.shows(2, "a") != "" })
+	for i := range b.machine {
+		require.Equal(t, b.machine[1].node.InForce.Founding, b.machine[i].node.InForce.Founding)
+		require.Equal(t, "one", b.shows(i, "a"))
+	}
+}

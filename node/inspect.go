@@ -14,6 +14,7 @@ import (
 	"kvs/node/invariant"
 	"kvs/node/schema"
 	"kvs/node/slot"
+	"kvs/node/tombstones"
 	"kvs/node/wire"
 )
 
@@ -129,6 +130,9 @@ func replaceRequest(r *contract.Request, by slot.Replacer) {
 func ReplaceStored(key string, value []byte, by slot.Replacer) []byte {
 	if path, is := strings.CutPrefix(key, schema.PrefixRecord); is {
 		return slot.ReplaceEncoded(path, value, by)
+	}
+	if path, is := strings.CutPrefix(key, schema.PrefixTombstone); is {
+		return tombstones.ReplaceValues(path, value, by)
 	}
 	if strings.HasPrefix(key, schema.PrefixConflict) {
 		return conflicts.ReplaceValues(key, value, by)

@@ -40,7 +40,7 @@ type Options struct {
 	Swim   swim.Config     // default: swim.DefaultConfig().
 	Tuning contract.Tuning // default: DefaultTuning().
 	// ExpectedMembers is the size of the cluster that is being formed: it is founded once so many members have met
-	// (node/configuration). Default: this node and its seeds.
+	// (node/configuration). Default: this node and its seeds, and so is 1 where these name another member.
 	ExpectedMembers int
 
 	// StrongPrefixes are those of the first configuration if this node founds the cluster

@@ -21,6 +21,8 @@ func (o quorumOwner) Write(path string, stored slot.Stored) contract.PersistID {
 	return o.write(path, &stored)
 }
 
+func (o quorumOwner) Left(path string) slot.Slot { return o.tombstones.Left(path) }
+
 func (o quorumOwner) MergeShown(from *step.Peer, path string, record []byte) (step.Merged, error) {
 	return o.replication.MergeShown(from, path, record)
 }

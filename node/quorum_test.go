@@ -116,7 +116,7 @@ func TestQuorumBeforeMembersHaveMet(t *testing.T) {
 	require.Equal(t, contract.CodeNoQuorum, r.Code)
 	require.Equal(t, contract.OutcomeNotApplied, r.Outcome)
 	one := newBench(t, 1)
-	one.machine[0].node.opts.ExpectedMembers = 1 // its seed n2 does not exist.
+	one.machine[0].node.opts.Seeds = nil // its seed n2 does not exist.
 	one.run(time.Second, func() bool { return one.machine[0].node.InForce != nil })
 	require.Equal(t, contract.CodeCreated, one.doQuorum(0, contract.OpPut, "a", "alone").Code)
 }

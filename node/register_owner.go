@@ -23,9 +23,9 @@ func (o registerOwner) Write(path string, stored slot.Stored) contract.PersistID
 
 func (o registerOwner) Chosen(path string, s *slot.Slot) { o.conflicts.Chosen(path, s) }
 
-func (o registerOwner) ListTombstone(path string) { o.tombstones.List(path) }
-
 func (o registerOwner) UnlistTombstone(path string) { o.tombstones.Unlist(path) }
+
+func (o registerOwner) Left(path string) slot.Slot { return o.tombstones.Left(path) }
 
 func (o registerOwner) Fence() slot.Timestamp { return o.tombstones.Fence() }
 

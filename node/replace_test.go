@@ -204,7 +204,11 @@ func TestAllBytesInMemoryAreKnown(t *testing.T) {
 // What operations under way hold in memory is replaced, and nothing else: doing it twice gives the same image.
 func TestReplaceInMemory(t *testing.T) {
 	b := founded(t, 3)
+	b.doLinear(0, contract.OpPut, "d", "hello five", always)
 	b.cut = func(from, to string) bool { return true }
+	for range 2 { // what this member holds is an answer to both, in the same memory.
+		b.linear(0, contract.OpGet, "d", "", always)
+	}
 	b.linear(0, contract.OpPut, "a", "hello one", always)
 	b.linear(0, contract.OpPut, "a", "hello two", always)
 	b.quorum(0, contract.OpPut, "b", "hello three")
@@ -216,6 +220,7 @@ func TestReplaceInMemory(t *testing.T) {
 	require.Contains(t, string(before), "hello one")
 	require.Contains(t, string(before), "hello two")
 	require.Contains(t, string(before), "hello three")
+	require.Equal(t, 1, strings.Count(string(before), "hello five"))
 	n.ReplaceValues(flipped{})
 	once, err := n.Image(nil, 0)
 	require.NoError(t, err)
@@ -249,4 +254,26 @@ func TestReplaceLeavesConfigurations(t *testing.T) {
 	after, err := n.Image(nil, 0)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
+}
+
+// The list of tombstones has copies of conflicts: what is passed on has no value of a client in them, and the record
+// and its copy are replaced alike.
+func TestReplaceInTheListOfTombstones(t *testing.T) {
+	b := founded(t, 1)
+	put := slot.Record{TS: 9, UUID: slot.UUID{2}, Origin: 2, Value: []byte("hello")}
+	del := slot.Record{TS: 9, UUID: slot.UUID{1}, Origin: 1, Tombstone: true}
+	s := slot.Of(&put)
+	more := slot.Of(&del)
+	s.Votes = []slot.Vote{{Member: 2, UUID: put.UUID}}
+	more.Votes = []slot.Vote{{Member: 1, UUID: del.UUID}}
+	s.Union(&more)
+	var listed []byte
+	b.within(0, func(n *Node) {
+		n.tombstones.List("a", slot.Encode("a", &s))
+		listed = n.Changes[len(n.Changes)-1].Value
+		n.Changes = n.Changes[:len(n.Changes)-1]
+	})
+	require.Contains(t, string(listed), "hello")
+	out := ReplaceStored(schema.PrefixTombstone+"a", listed, flipped{})
+	require.NotContains(t, string(out), "hello")
 }

@@ -17,6 +17,8 @@ func (o replicationOwner) RefuseBuried(from *step.Peer, path string, in *slot.Sl
 	return o.tombstones.RefuseBuried(from, path, in)
 }
 
+func (o replicationOwner) Left(path string) slot.Slot { return o.tombstones.Left(path) }
+
 func (o replicationOwner) Fence() slot.Timestamp { return o.tombstones.Fence() }
 
 func (o replicationOwner) ConflictChanged(path string, s *slot.Slot) { o.conflicts.Changed(path, s) }

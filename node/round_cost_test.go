@@ -14,7 +14,7 @@ import (
 	"kvs/node/slot"
 )
 
-// cost is what one linearizable operation costs. The table in ARCHITECTURE.md says the same.
+// cost is what one linearizable operation costs. The table in docs/explanation/protocol.md says the same.
 type cost struct {
 	looks, prepares, accepts uint64 // questions to all voters: one round trip each.
 	// changes of the path on each voter's disk; one fsync each if nothing shares it.
@@ -31,23 +31,23 @@ const (
 
 var (
 	costFastRead     = cost{looks: 1, latency: tripRead}
-	costIdentityRead = cost{looks: 1, prepares: 1, accepts: 1, persists: 2, latency: tripRead + 2*tripWrite}
-	costWrite        = cost{prepares: 1, accepts: 1, persists: 2, latency: 2 * tripWrite}
+	costIdentityRead = cost{looks: 1, prepares: 1, accepts: 1, persists: 1, latency: 2*tripRead + tripWrite}
+	costWrite        = cost{prepares: 1, accepts: 1, persists: 1, latency: tripRead + tripWrite}
 	// the next of the same member, if no other has written meanwhile: the ballot stands.
 	costDirect  = cost{accepts: 1, persists: 1, latency: tripWrite}
-	costRefused = cost{prepares: 1, persists: 1, latency: tripWrite}
+	costRefused = cost{prepares: 1, latency: tripRead}
 	// A ballot travels alone, so the clock's bound has to be on disk before it: the first write in a second waits for
-	// that as well.
-	costWriteAfterPause  = cost{prepares: 1, accepts: 1, persists: 2, latency: persistTime + 2*tripWrite}
+	// that as well. So do voters with the first promise, until the bound of their promises is.
+	costWriteAfterPause  = cost{prepares: 1, accepts: 1, persists: 1, latency: persistTime + 2*tripWrite}
 	costDirectAfterPause = cost{accepts: 1, persists: 1, latency: persistTime + tripWrite}
 )
 
-// costs runs one operation on member i, whose clock's bound is well ahead, and wants its answer and its price, on every
+// costs runs one operation on member i, with all bounds well ahead, and wants its answer and its price, on every
 // voter that is up.
 func (b *bench) costs(i int, op contract.OpKind, c contract.Condition, code contract.Code,
 	want cost) contract.Response {
 	b.t.Helper()
-	b.do(i, contract.OpPut, "bound", "")
+	b.doLinear(i, contract.OpPut, fmt.Sprint("bound", b.nextReq), "", always) // of the clock, and of the promises.
 	b.run(50*time.Millisecond, nil)
 	return b.costsNow(i, op, c, code, want)
 }
@@ -134,6 +134,30 @@ func TestRoundCosts(t *testing.T) {
 	b.run(2*register.StandingAgeMax, nil)
 	// a version is nearly as young as its write: an old ballot stands no more.
 	b.costsNow(0, contract.OpPut, always, contract.CodeOK, costWriteAfterPause)
+}
+
+// The only voter decides alone: a write is one persist, which stores the path once and lists nothing for later, and a
+// condition that does not hold writes nothing.
+func TestRoundCostsOfTheOnlyVoter(t *testing.T) {
+	alone := cost{prepares: 1, accepts: 1, persists: 1, latency: persistTime}
+	refused := cost{prepares: 1}
+	absent := contract.Condition{Kind: contract.IfNoneMatch, Any: true}
+	b := founded(t, 1)
+	b.run(2*time.Second, nil)
+	b.costs(0, contract.OpDelete, always, contract.CodeOK, refused)
+	b.costs(0, contract.OpPut, absent, contract.CodeCreated, alone)
+	_, found, err := b.machine[0].store.Get(schema.PrefixTombstone + "a")
+	require.NoError(t, err)
+	require.False(t, found, "a value is no tombstone, and no mere promise")
+	b.costs(0, contract.OpPut, absent, contract.CodePrecondition, refused)
+	for range 3 {
+		b.costs(0, contract.OpPut, always, contract.CodeOK, alone)
+	}
+	require.Equal(t, contract.CodeOK, b.do(0, contract.OpPut, "a", "eventual").Code)
+	b.costs(0, contract.OpGet, always, contract.CodeOK, cost{looks: 1, prepares: 1, accepts: 1, persists: 1,
+		latency: persistTime})
+	b.costs(0, contract.OpGet, always, contract.CodeOK, cost{looks: 1})
+	b.costs(0, contract.OpDelete, always, contract.CodeOK, alone)
 }
 
 // A member that has just died costs the others nothing, whoever it was: there is no leader, all voters are asked at

@@ -300,15 +300,27 @@ func (b *bench) refused(i int, path string, ballot slot.Ballot) (promised slot.B
 	return promised
 }
 
-// Conditions that are refused on paths without a value leave a promise behind at each voter. Those end as tombstones
-// do, and are kept by the fence: no ballot below them gets in, and no copy below them counts for an answer.
+// Versions of kvs before format 2 of m/promises stored promises as slots of their own. Those end as tombstones do, and
+// are kept by the fence: no ballot below them gets in, and no copy below them counts for an answer.
 func TestPromisesEnd(t *testing.T) {
 	b := newBenchWith(t, 3, grace(400*time.Millisecond))
 	b.found(3)
-	for i := range 100 {
-		path := fmt.Sprintf("p%d", i)
-		require.Equal(t, contract.CodePrecondition,
-			b.doLinear(i%3, contract.OpPut, path, "x", contract.Condition{Kind: contract.IfMatch, Any: true}).Code)
+	b.run(time.Second, nil)
+	n := b.machine[1].node
+	promised := slot.Ballot{Epoch: n.Epoch(), TS: n.HLC.Last() + 5, Member: b.machine[0].node.Self}
+	mere := &slot.Slot{Consensus: &slot.Consensus{Promised: promised}}
+	for i := range b.machine {
+		b.crash(i)
+		for k := range 100 {
+			path := fmt.Sprintf("p%d", k)
+			require.NoError(t, b.machine[i].store.Apply([]contract.Change{
+				{Key: schema.RecordKey(path), Value: slot.Encode(path, mere)},
+				{Key: schema.PrefixTombstone + path, Value: []byte{1, 0, 0, 0, 0}},
+			}))
+		}
+	}
+	for i := range b.machine {
+		b.start(i)
 	}
 	held := func(i int) (count int) {
 		for _, prefix := range []string{schema.PrefixRecord, schema.PrefixTombstone} {
@@ -316,25 +328,22 @@ func TestPromisesEnd(t *testing.T) {
 		}
 		return count
 	}
-	_, stored, err := b.machine[1].node.CurrentSlot("p99")
-	require.NoError(t, err)
-	promised := stored.Consensus.Promise()
-	require.False(t, promised.IsZero())
+	require.Equal(t, 200, held(1))
 	b.run(time.Minute, func() bool { return held(0)+held(1)+held(2) == 0 })
 	for i := range b.machine {
 		require.Zero(t, held(i))
 	}
 
-	n := b.machine[1].node
+	n = b.machine[1].node
 	require.GreaterOrEqual(t, n.tombstones.Fence(), promised.TS)
 	below := promised
 	below.TS--
 	require.GreaterOrEqual(t, b.refused(1, "p99", below).Compare(promised), 0, "the promise stands")
 	late := slot.Slot{Consensus: &slot.Consensus{Promised: below, Ballot: below,
 		Record: slot.Record{TS: below.TS, UUID: slot.UUID{1}, Origin: 1}}}
-	_, err = n.replication.Merge(n.Peers[0], "p99", slot.Encode("p99", &late))
+	_, err := n.replication.Merge(n.Peers[0], "p99", slot.Encode("p99", &late))
 	require.NoError(t, err)
-	_, stored, err = n.CurrentSlot("p99")
+	_, stored, err := n.CurrentSlot("p99")
 	require.NoError(t, err)
 	require.True(t, stored.Consensus.Weak, "what stood below a promise is shown, and counts for nothing")
 

@@ -119,6 +119,12 @@ func sampleMessages() map[string][]byte {
 		"forward-declined": n.Frame(wire.KindForwarded, &wire.Forwarded{Round: 6, Run: 7, UUID: r.UUID, Clock: r.TS,
 			Fate: wire.FateDeclined, Response: contract.Response{Code: contract.CodeConflict,
 				Outcome: contract.OutcomeNotApplied, Detail: "why", RetryAfter: time.Second}}),
+		"descent": n.Frame(wire.KindDescent, &wire.Descent{Round: 6, Path: "a/b", Ballot: q.Ballot,
+			Above: slot.Ballot{Epoch: 1, TS: 5, Member: 2}}),
+		"descended": n.Frame(wire.KindDescended, &wire.Descended{Round: 6, Ballot: q.Ballot, Stretches: []wire.Stretch{
+			{From: q.Ballot, Before: slot.Ballot{Epoch: 1, TS: 5, Member: 2}},
+			{From: slot.Ballot{Epoch: 1, TS: 4, Member: q.Ballot.Member}}}}),
+		"descended-none": n.Frame(wire.KindDescended, &wire.Descended{Round: 6, Ballot: q.Ballot}),
 		"introduced": n.Frame(wire.KindPromised, &wire.Promised{Answer: wire.Answer{
 			Round: q.Round, Epoch: q.Epoch, OK: true, Promised: wire.Introduction(7, n.Self)}}),
 	}
@@ -134,7 +140,8 @@ func TestMessagesGolden(t *testing.T) {
 		"catch-pull", "catch-slots", "hello", "plan-ask", "plan", "plan-not-yet", "page-ask", "page", "gossip",
 		"collect-ask", "collect-answer", "collected",
 		"confirm-ask", "confirm-is", "covered", "accept-direct", "named", "accepted-named",
-		"forward", "forward-read", "forwarded", "forward-declined", "introduced"} {
+		"forward", "forward-read", "forwarded", "forward-declined", "introduced",
+		"descent", "descended", "descended-none"} {
 		fmt.Fprintf(&b, "%s %s\n", name, hex.EncodeToString(m[name]))
 	}
 	golden(t, "messages-v2.hex", []byte(b.String()))
@@ -196,7 +203,8 @@ func TestFrameDetail(t *testing.T) {
 		"sync-pull": {"a/b, c"},
 		"store":     {"operation 7, epoch 2", "a/b version " + etag}, "stored": {"operation 7"},
 		"forward": {"round 6", "put a/b"}, "forwarded": {"created"}, "forward-declined": {"declined"},
-		"covered": {"operation 7"}, "fetch": {"a/b"},
+		"covered": {"operation 7"}, "fetch": {"a/b"}, "descent": {"round 6: a/b under"},
+		"descended": {"follow 1/"}, "descended-none": {"not known"},
 		"fetched-none": {"a/b nothing"},
 		"prepare":      {"round 6", "a/b", "ballot 2/"}, "look": {"epoch 2", "a/b"},
 		"accept":   {"round 6", "a/b version " + etag, "ballot 2/"},

@@ -15,7 +15,7 @@ func (n *Node) write(path string, stored *slot.Stored) contract.PersistID {
 		return id
 	}
 	if stored.Tombstone {
-		n.tombstones.List(path)
+		n.tombstones.List(path, stored.Record)
 	}
 	n.expiry.Wrote(path, stored)
 	if n.comparison.Wrote(path, stored) {

@@ -31,12 +31,12 @@ func ExampleParse() {
 	// clients  5
 	// duration 20s
 	// settle   1m
-	// workload keys=5 get=1 put=1 delete=0 list=0 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256
+	// workload keys=5 get=1 put=1 delete=0 list=0 cas=0 cas-delete=0 hot=20% think=20ms..200ms burst=0s value=16..256
 	//          core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s watchers=0 timeout=2s
 	// network  delay=1ms..10ms loss=0% duplicate=0% reorder=0% corrupt=0%
 	// clocks   skew=0s drift=0ppm
 	// disk     sync=1ms..5ms walk=no busy=no
-	// tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=no
+	// tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=yes
 	// voters   first=0 operator=0s churn=0% depart=0% strong=no
 	// gossip   sealed=no strangers=0%
 	// expect   converged, finished
@@ -69,7 +69,7 @@ func ExampleGenerator() {
 	s, _ := scenarios.Load("eventual-is-not-linearizable")
 	client := scenarios.NewGenerator(rand.New(rand.NewPCG(1, 1)), scenarios.Of(&s).Workload, s.Nodes, 1)
 	for {
-		if op := client.Next(); op.Kind == scenarios.OpPut {
+		if op := client.Next(0); op.Kind == scenarios.OpPut {
 			fmt.Println(op.Kind, "to node", op.Node, scenarios.Label(op.Value))
 			return
 		}

@@ -71,11 +71,23 @@ func NewGenerator(rng *rand.Rand, w Workload, nodes, client int) *Generator {
 	return g
 }
 
-// Next returns the client's next operation.
-func (g *Generator) Next() Op {
+// Of returns the generator of another client for the same workload and nodes. The two share the list of paths.
+func (g *Generator) Of(rng *rand.Rand, client int) *Generator {
+	other := *g
+	other.rng, other.client, other.puts = rng, client, 0
+	return &other
+}
+
+// Next returns the client's next operation. Now is the time since the beginning of the run.
+func (g *Generator) Next(now time.Duration) Op {
 	op := Op{Kind: g.kind(), Think: chaos.DrawDuration(g.rng, g.w.Think, g.w.ThinkMax)}
 	op.Node = g.node(op.Kind)
 	op.Path = g.path()
+	if burst := g.w.Burst; burst > 0 {
+		number := now/burst + 1
+		op.Think += number*burst - now
+		op.Path = g.paths[int(number)%len(g.paths)]
+	}
 	op.Level = g.w.PathLevel(op.Path)
 	if g.w.Mixed {
 		g.mix(&op)

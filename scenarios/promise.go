@@ -21,10 +21,12 @@ const (
 	FailuresDetected scenario.Promise = "failures-detected"
 	// a member whose clock has been wrong for a while acknowledges no write.
 	ClocksGuarded scenario.Promise = "clocks-guarded"
+	OutcomesKnown scenario.Promise = "outcomes-known" // no write is answered with the outcome unknown.
 )
 
 // promises are all of them, in the order in which scenario files print them.
 var promises = []scenario.Promise{
 	Converged, NoLostWrite, NoResurrection, HLCMonotone, MembershipAgreed, Finished, QuorumRecency, TombstonesEnd,
 	Linearizable, NotLinearizable, FailuresDetected, ClocksGuarded,
+	OutcomesKnown,
 }

@@ -77,12 +77,12 @@ nodes    5
 clients  10
 duration 20s
 settle   1m
-workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms value=16..256 ` +
+workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=20ms..200ms burst=0s value=16..256 ` +
 	`core=0% retry=0% conditions=0% level=quorum attach=own ttl=0s watchers=0 timeout=2s
 network  delay=1ms..10ms loss=0.5% duplicate=1% reorder=2% corrupt=0.0001%
 clocks   skew=0s..500ms drift=0ppm..100ppm
 disk     sync=1ms..5ms walk=no busy=no
-tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=no
+tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=yes
 voters   first=0 operator=0s churn=0% depart=0% strong=no
 gossip   sealed=no strangers=0%
 expect   converged, no-lost-write, no-resurrection, hlc-monotone, membership-agreed, finished, linearizable
@@ -97,12 +97,12 @@ nodes    3
 clients  5
 duration 20s
 settle   1m
-workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=0s value=16 ` +
+workload keys=20 get=50 put=40 delete=5 list=5 cas=0 cas-delete=0 hot=20% think=0s burst=0s value=16 ` +
 	`core=0% retry=0% conditions=0% level=eventual attach=any ttl=0s watchers=0 timeout=2s
 network  delay=0s loss=0% duplicate=0% reorder=0% corrupt=0%
 clocks   skew=0s drift=0ppm
 disk     sync=1ms walk=no busy=no
-tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=no
+tuning   sync=5s hints=1h grace=1h rate=33554432 seeds=3 max-clock-offset=500ms forward=yes
 voters   first=0 operator=0s churn=0% depart=0% strong=no
 gossip   sealed=no strangers=0%
 expect   not-linearizable

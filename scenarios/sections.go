@@ -27,7 +27,7 @@ func NewSections() *Sections {
 	return &Sections{
 		Workload: defaultWorkload(),
 		Tuning: Tuning{Sync: t.SyncInterval, Hints: t.HintTTL, Grace: t.TombstoneGrace, Seeds: 3, Rate: t.BootstrapRate,
-			Clock: t.MaxClockOffset},
+			Clock: t.MaxClockOffset, Forward: t.Forwards},
 	}
 }
 
@@ -182,9 +182,9 @@ func (v *Voters) check() error {
 
 // Draw implements scenario.Sections. Of a workload, keys and hot keys, pauses and sizes are upper bounds. Operations
 // without weight stay out, others get a new weight or drop out, but something is always written. Attach "any" may
-// become every other way but "apart". The clock guard is that of the scenario or, half of the time, practically off. Of
-// a mixed workload founders, churn, departures, ends of values and of tombstones are drawn as well, and whether faults
-// come in patterns. Level, timeout and the rest of tuning stay.
+// become every other way but "apart". The clock guard is that of the scenario or, half of the time, practically off. A
+// quarter of the linearizable runs does not forward. Of a mixed workload founders, churn, departures, ends of values
+// and of tombstones are drawn as well, and whether faults come in patterns. Level, timeout and the rest of tuning stay.
 func (o *Sections) Draw(rng *rand.Rand, s *scenario.Scenario, m scenario.Moment) {
 	switch m {
 	case scenario.AfterClients:
@@ -198,6 +198,9 @@ func (o *Sections) Draw(rng *rand.Rand, s *scenario.Scenario, m scenario.Moment)
 			o.drawMixed(rng)
 		}
 	case scenario.AfterFaults:
+		if o.Workload.Level == node.Linearizable {
+			o.Tuning.Forward = o.Tuning.Forward && rng.IntN(4) > 0
+		}
 		if s.Random != nil && o.Workload.Mixed {
 			s.Random.Patterns = s.Random.Patterns && rng.IntN(2) == 0
 		}
@@ -238,6 +241,7 @@ func (o *Sections) Simpler() (changes []func(s *scenario.Scenario)) {
 		func(o *Sections) { o.Workload.Get = 0 },
 		func(o *Sections) { o.Workload.Keys = 1 },
 		func(o *Sections) { o.Workload.Hot = 0 },
+		func(o *Sections) { o.Workload.Burst = 0 },
 		func(o *Sections) { o.Workload.Core = 0 },
 		func(o *Sections) { o.Workload.Value, o.Workload.ValueMax = 16, 16 },
 	} {

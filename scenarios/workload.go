@@ -27,7 +27,10 @@ type Workload struct {
 	// share of the eventual reads that go through the node's loop instead of around it.
 	Core            int64
 	Think, ThinkMax time.Duration // pause of a client before each operation.
-	Value, ValueMax int           // bytes of a value.
+	// all clients begin together, at each multiple of it, and pause from then on. They are at one path, each time at
+	// the next one. Zero: each client goes its own way.
+	Burst           time.Duration
+	Value, ValueMax int // bytes of a value.
 	Level           node.Level
 	// paths are separated by level, in directories of their own: see PathLevel. Level is the linearizable one then.
 	Mixed       bool
@@ -58,7 +61,7 @@ func (w *Workload) options() []scenario.Option {
 		scenario.Int("delete", &w.Delete), scenario.Int("list", &w.List),
 		scenario.Int("cas", &w.CAS), scenario.Int("cas-delete", &w.CASDelete),
 		scenario.Ratio("hot", &w.Hot),
-		scenario.DurationRange("think", &w.Think, &w.ThinkMax),
+		scenario.DurationRange("think", &w.Think, &w.ThinkMax), scenario.Duration("burst", &w.Burst),
 		scenario.IntRange("value", &w.Value, &w.ValueMax),
 		scenario.Ratio("core", &w.Core), scenario.Ratio("retry", &w.Retry),
 		scenario.Ratio("conditions", &w.Conditions),
@@ -117,6 +120,9 @@ func (w *Workload) check() error {
 	case w.Think < 0 || w.ThinkMax < w.Think || w.ThinkMax > scenario.DurationMax:
 		return fmt.Errorf("think: write the smaller end first, nothing negative or beyond %s",
 			chaos.FormatDuration(scenario.DurationMax))
+	case w.Burst < 0 || w.Burst > scenario.DurationMax || w.Burst > 0 && w.Burst <= w.ThinkMax:
+		return fmt.Errorf("burst=%s: use more than the longest think and at most %s, or 0s for none",
+			chaos.FormatDuration(w.Burst), chaos.FormatDuration(scenario.DurationMax))
 	case w.Value < 1 || w.ValueMax < w.Value || w.ValueMax > slot.ValueBytesDefault:
 		return fmt.Errorf("value=%d..%d: use 1 to %d bytes, the smaller end first", w.Value, w.ValueMax,
 			slot.ValueBytesDefault)

@@ -17,7 +17,7 @@ func generate(w Workload, nodes, client, n int) []Op {
 	g := NewGenerator(rand.New(rand.NewPCG(1, uint64(client))), w, nodes, client)
 	out := make([]Op, n)
 	for i := range out {
-		out[i] = g.Next()
+		out[i] = g.Next(0)
 	}
 	return out
 }

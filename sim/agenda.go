@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"kvs/sim/pool"
+)
 
 // entryKind is the kind of an entry of the agenda. The kinds are typed and flat, so that the loop neither allocates nor
 // calls closures.
@@ -47,11 +51,29 @@ func (e *entry) before(f *entry) bool {
 
 // agenda is a heap of values with four children a parent: half as deep as a binary one, and the children of one parent
 // are neighbours in memory. The order is total, so the output does not depend on the order of insertion.
-type agenda struct{ items []entry }
+//
+// Most of what would be in the heap are the moments at which clients give up, all equally far ahead when they are put
+// in. A queue keeps those that come in their order.
+type agenda struct {
+	items   []entry
+	giveUps pool.Queue[entry]
+}
 
-func (h *agenda) len() int { return len(h.items) }
+func (h *agenda) len() int { return len(h.items) + h.giveUps.Len() }
+
+// first is the earliest entry. The agenda must not be empty.
+func (h *agenda) first() *entry {
+	if h.giveUps.Len() > 0 && (len(h.items) == 0 || h.giveUps.First().before(&h.items[0])) {
+		return h.giveUps.First()
+	}
+	return &h.items[0]
+}
 
 func (h *agenda) push(e entry) {
+	if e.kind == entryGiveUp && (h.giveUps.Len() == 0 || h.giveUps.Last().before(&e)) {
+		h.giveUps.Push(e)
+		return
+	}
 	h.items = append(h.items, e)
 	i := len(h.items) - 1
 	for i > 0 {
@@ -65,9 +87,12 @@ func (h *agenda) push(e entry) {
 	h.items[i] = e
 }
 
-// pop takes out the earliest entry. The heap must not be empty.
+// pop takes out the earliest entry. The agenda must not be empty.
 func (h *agenda) pop() entry {
-	first := h.items[0]
+	first := *h.first()
+	if len(h.items) == 0 || first.seq != h.items[0].seq {
+		return h.giveUps.Pop()
+	}
 	last := h.items[len(h.items)-1]
 	h.items = h.items[:len(h.items)-1]
 	n := len(h.items)

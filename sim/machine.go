@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kvs/machine"
+	"kvs/sim/hash"
 )
 
 // The parts of the contract that all machines share are defined in kvs/machine, which a machine may import without the
@@ -64,7 +65,7 @@ type InputKind uint8
 const (
 	InputTick     InputKind = iota // its wake-up time has come.
 	InputDatagram                  // From, Data: a datagram has arrived. Data is only lent for the step.
-	InputFrame                     // From, Data: a frame has arrived. Data passes into the ownership of the machine.
+	InputFrame                     // From, Data: a frame has arrived. Data may be kept, but not written to: see Send.
 	// UpTo, Err: all persists up to UpTo are durable. After an error it is unknown which of the others are durable, and
 	// the disk takes no more.
 	InputPersisted
@@ -107,6 +108,9 @@ type Reply struct {
 
 // WaitsFor implements machine.Waiter.
 func (r Reply) WaitsFor() PersistID { return r.After }
+
+// Hash is the trace hash.
+type Hash = hash.Hash
 
 // Hasher is a body of a reply that defines its part of the trace hash.
 type Hasher interface {

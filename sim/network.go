@@ -95,12 +95,12 @@ const (
 func Address(n int) string { return addresses[n] }
 
 // NodeName is the name of a replica, in plans and in everything for people.
-func NodeName(n int) string { return "n" + string(rune('0'+n)) }
+func NodeName(n int) string { return addresses[n][:len("n0")] }
 
 // addresses of replicas, by number.
 var addresses = func() (a [chaos.NodesMax + 1]string) {
 	for n := range a {
-		a[n] = NodeName(n) + ":7946"
+		a[n] = "n" + string(rune('0'+n)) + ":7946"
 	}
 	return a
 }()

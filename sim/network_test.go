@@ -208,7 +208,7 @@ func TestPauseKeepsInputsAndCrashLosesThem(t *testing.T) {
 	require.Len(t, r.inbox, inboxMax)
 	require.Zero(t, r.machine.(*toyMachine).inputs[InputDatagram])
 	w.resume(r)
-	for w.agenda.len() > 0 && w.agenda.items[0].at <= w.now {
+	for w.agenda.len() > 0 && w.agenda.first().at <= w.now {
 		w.happen(w.agenda.pop())
 	}
 	require.EqualValues(t, inboxMax, r.machine.(*toyMachine).inputs[InputDatagram])

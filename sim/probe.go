@@ -9,7 +9,7 @@ import (
 
 // RunUntil runs all events before a virtual time, which is the present time then.
 func (w *World) RunUntil(at time.Duration) {
-	for w.agenda.len() > 0 && w.agenda.items[0].at < at {
+	for w.agenda.len() > 0 && w.agenda.first().at < at {
 		e := w.agenda.pop()
 		w.now = e.at
 		w.happen(e)

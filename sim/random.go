@@ -1,6 +1,10 @@
 package sim
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"kvs/sim/hash"
+)
 
 // Streams of randomness: each part of the world draws from its own, so that one more draw here does not change
 // everything there.
@@ -17,11 +21,8 @@ const (
 // derive returns the stream with a number. SplitMix64 makes both words of PCG's state, so that neighbouring seeds and
 // streams are unrelated.
 func (w *World) derive(stream uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(splitMix(w.seed), splitMix(w.seed^splitMix(stream))))
+	return rand.New(rand.NewPCG(hash.SplitMix(w.seed), hash.SplitMix(w.seed^hash.SplitMix(stream))))
 }
-
-// splitMix is SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
-func splitMix(x uint64) uint64 { return finish(x + hashPrimeA) }
 
 // Rand is the stream of operators, replicas, disks and crashes.
 func (w *World) Rand() *rand.Rand { return w.rng }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kvs/linearize"
+	"kvs/sim/hash"
 	"kvs/sim/scenario"
 )
 
@@ -50,7 +51,7 @@ type Result struct {
 // Draw draws the scenario of a seed. A scenario that is drawn already stays as it is.
 func Draw(seed uint64, s scenario.Scenario) scenario.Scenario {
 	const streamDraw = 0x64726177 // used for nothing else: a drawn scenario run with the same seed is the same run.
-	d := scenario.Draw(rand.New(rand.NewPCG(splitMix(seed), splitMix(seed^splitMix(streamDraw)))), s)
+	d := scenario.Draw(rand.New(rand.NewPCG(hash.SplitMix(seed), hash.SplitMix(seed^hash.SplitMix(streamDraw)))), s)
 	d.Seed = seed
 	return d
 }

@@ -59,7 +59,7 @@ func (w *World) packet(r *Replica, e entry) {
 	if p.transport == TransportDatagram {
 		w.in.Kind, w.in.Data = InputDatagram, append(w.net.scratch[:0], p.data...)
 	} else {
-		w.in.Data = w.frames.Keep(p.data) // it passes into the machine's ownership, and the sender keeps its copy.
+		w.in.Data = p.data
 	}
 	w.step(r)
 	w.in.Data = nil
@@ -187,13 +187,13 @@ func (w *World) hashEffects(eff *Effects) {
 		r := &eff.Replies[i]
 		t.Word(uint64(r.After))
 		t.Word(r.ID)
-		t.body(r.Body)
+		hashBody(t, r.Body)
 	}
 	t.Word(uint64(eff.Wake))
 }
 
-// body takes in the body of a reply: see Reply.
-func (t *Hash) body(b any) {
+// hashBody takes in the body of a reply: see Reply.
+func hashBody(t *Hash, b any) {
 	switch v := b.(type) {
 	case Hasher:
 		v.Hash(t)

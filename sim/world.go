@@ -7,6 +7,7 @@ import (
 
 	"kvs/chaos"
 	"kvs/linearize"
+	"kvs/sim/hash"
 	"kvs/sim/pool"
 	"kvs/sim/scenario"
 )
@@ -35,7 +36,6 @@ type World struct {
 	rng       *rand.Rand // of replicas, disks and crashes.
 	clientRNG *rand.Rand
 	net       network
-	frames    pool.Slab
 	replicas  []Replica // by number, from 1.
 	walk      walk
 	callers   []*Caller
@@ -107,7 +107,7 @@ func NewWorld(o Options) *World {
 	sc := o.Scenario
 	w := &World{
 		sc: sc, seed: o.Seed, runSeed: o.Seed, system: o.System, walk: newWalk(o.Seed,
-			sc), nodes: sc.Nodes, hash: newHash(o.Seed),
+			sc), nodes: sc.Nodes, hash: hash.New(o.Seed),
 		tracer: o.Trace, recording: o.Record,
 	}
 	if sc.Disk.Walk {

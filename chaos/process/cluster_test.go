@@ -1,6 +1,7 @@
 package process
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -70,10 +71,14 @@ func TestUpgradeStartsAnotherProgram(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o755))
 		return file
 	}
-	serve := "trap 'exit 0' TERM; echo up " // and then for as long as nobody says otherwise.
-	forever := "; while :; do read x <&9; done 9<>" + filepath.Join(dir, "never")
-	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "never"), 0o600))
-	c, _, _ := started(t, Options{Program: script("old", serve+"old"+forever)})
+	// A program serves until it is told to end. It waits for another one, not in a read: a signal that comes just
+	// before a read is not noticed in it.
+	never := filepath.Join(dir, "never")
+	require.NoError(t, syscall.Mkfifo(never, 0o600))
+	serves := func(word string, code int) string {
+		return fmt.Sprintf("trap 'kill $!; exit %d' TERM; cat <%s & echo up %s; wait", code, never, word)
+	}
+	c, _, _ := started(t, Options{Program: script("old", serves("old", 0))})
 	require.ErrorContains(t, c.Upgrade(2, "any"), "its process is still up")
 
 	says := func(word string) {
@@ -90,12 +95,12 @@ func TestUpgradeStartsAnotherProgram(t *testing.T) {
 	says("up old")
 	require.NoError(t, c.Stop(2, time.Minute))
 	require.ErrorContains(t, c.Stop(2, time.Minute), "it has no process")
-	require.NoError(t, c.Upgrade(2, script("new", serve+"new"+forever)))
+	require.NoError(t, c.Upgrade(2, script("new", serves("new", 0))))
 	says("up new")
 	require.NoError(t, c.Stop(2, time.Minute))
 	require.NoError(t, c.Failures())
 
-	require.NoError(t, c.Upgrade(2, script("bad", "trap 'exit 3' TERM; echo up bad"+forever)))
+	require.NoError(t, c.Upgrade(2, script("bad", serves("bad", 3))))
 	says("up bad")
 	require.ErrorContains(t, c.Stop(2, time.Minute), "it ended with 3")
 }

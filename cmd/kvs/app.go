@@ -20,6 +20,7 @@ import (
 	"kvs/node/client/load"
 	"kvs/node/daemon"
 	"kvs/node/host/config"
+	"kvs/node/host/slack"
 )
 
 // app is what the commands need of their environment, so that tests can replace it.
@@ -35,6 +36,9 @@ type app struct {
 	// notifyNode is notify for a node: SIGHUP asks it to read the settings of its log again, and other signals do not
 	// end it by accident.
 	notifyNode func(c chan<- os.Signal) (stop func())
+
+	// widenSlack may run the program anew, and is called before a node does anything else.
+	widenSlack func() error
 
 	daemon  func(say func(string)) (*daemon.Daemon, error)
 	connect func(to access) (cluster, error)
@@ -59,6 +63,7 @@ func newApp() *app {
 		notify: notifyEnd,
 
 		notifyNode: notifyNode,
+		widenSlack: slack.Widen,
 
 		daemon:  newDaemon,
 		connect: connect,

@@ -67,6 +67,7 @@ func newBench(t *testing.T) *bench {
 			}
 			return func() {}
 		},
+		widenSlack: func() error { return nil },
 		connect: func(to access) (cluster, error) {
 			b.asked, b.access = to.endpoints, to
 			return b.cluster, nil

@@ -35,7 +35,8 @@ func newBenchCommand(a *app) *cobra.Command {
 		Long: `Measure a cluster with one kind of operation: throughput, latency percentiles, errors by code.
 
 It writes its keys below a directory of its own and removes them at the end. A --prefix that is not empty is refused.
-Clients are spread over all endpoints. An operation is tried once: what a node refuses counts as an error.
+Clients are spread over all endpoints. An operation is tried once: what a node refuses counts as an error. What is under
+way at the end is waited for: its latency and its error count, and it is not in the operations a second.
 
   put    write a random key
   get    read a random key

@@ -19,6 +19,7 @@ import (
 // runNode runs the node of one configuration in the foreground until a signal or a failure ends it. `kvs start` runs
 // this same form in the background, so there is only one way in which a node runs.
 func (a *app) runNode(ctx context.Context, arg string) error {
+	narrow := a.widenSlack()
 	signals := make(chan os.Signal, 2)
 	defer a.notifyNode(signals)()
 
@@ -40,6 +41,9 @@ func (a *app) runNode(ctx context.Context, arg string) error {
 		return err
 	}
 	defer log.close()
+	if narrow != nil {
+		log.Warn("each write costs more of the processor than it has to", "err", narrow)
+	}
 	r := nodeRun{app: a, inst: inst, cfg: cfg, log: log, signals: signals}
 	err = r.run(ctx)
 	if code, silent := codeOf(err); !silent && cfg.Log.Format == logging.JSON.String() {

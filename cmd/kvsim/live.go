@@ -126,7 +126,11 @@ func (o *liveOptions) live(ctx context.Context, s scenario.Scenario, progress fu
 		s.Nodes = len(endpoints)
 	}
 	s = sim.Draw(o.seed, s)
-	if err := errors.Join(refuse(s, o.target), o.system.refuse(s)); err != nil { // before anything is started.
+	err = s.Validate() // before anything is started.
+	if err == nil {
+		err = errors.Join(refuse(s, o.target), o.system.refuse(s))
+	}
+	if err != nil {
 		return s, nil, "", err
 	}
 	dir, err := o.folder()

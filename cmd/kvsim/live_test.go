@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos/ports"
 	processes "kvs/chaos/process"
 	"kvs/linearize"
 	"kvs/node"
@@ -89,10 +89,9 @@ expect   converged, not-linearizable
 
 // A member of a running cluster that does not answer is named at once: it will not start by waiting.
 func TestLiveNamesADeadTarget(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free(1)
 	require.NoError(t, err)
-	dead := l.Addr().String()
-	require.NoError(t, l.Close())
+	dead := fmt.Sprintf("127.0.0.1:%d", port)
 	code, _, stderr := kvsim("live", "--target", dead, "--out", t.TempDir())
 	require.Equal(t, simcmd.ExitUsage, code)
 	require.Contains(t, stderr, dead+" (n1) does not answer")
@@ -240,12 +239,13 @@ func TestLiveWritesTheHistoryWhenItIsInterrupted(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		history := filepath.Join(t.TempDir(), "history.jsonl")
 		var out strings.Builder
+		told := &interrupter{word: "crash n1", signal: signal}
 		code := app.Execute([]string{
 			"live", "--kvs", program, "--out", dir, "--history", history, "--scenario", briefScenario(t,
 				"expect converged\nplan\n  at 1s crash n1\n"),
-		}, simcmd.IO{Out: &out, Err: &interrupter{word: "crash n1", signal: signal}})
-		require.Equal(t, simcmd.ExitUsage, code)
-		require.Empty(t, out.String())
+		}, simcmd.IO{Out: &out, Err: told})
+		require.Equal(t, simcmd.ExitUsage, code, told.String())
+		require.Empty(t, out.String(), told.String())
 		f, err := os.Open(history)
 		require.NoError(t, err)
 		h, err := linearize.Read(f)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kvs/node/contract"
+	"kvs/node/slot"
 	"kvs/node/step"
 	"kvs/node/wire"
 )
@@ -17,6 +18,9 @@ import (
 type Owner interface {
 	// Expected is the number of members of a cluster that is being formed, this node included.
 	Expected() int
+	// SeedsAmong reports whether the members that this node's file names, but itself, are among these, sorted, as far
+	// as that matters.
+	SeedsAmong([]slot.ID) bool
 	// Founder reports whether the node was started as one of the first of a new cluster, or alone for good.
 	Founder() bool
 	// Merge takes in a record that a peer holds, and returns the persist that makes it durable. Its errors wrap

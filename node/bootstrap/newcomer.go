@@ -19,7 +19,7 @@ import (
 //  1. It asks every member that it meets for its standing (hello). From one that serves it pulls: first a plan
 //     (survey.go), then page after page, then it compares what both hold; from then on it is in step.
 //  2. When no member serves, but as many members as are expected have been met and all are as empty as it is, the
-//     cluster is new: there is nothing to wait for.
+//     cluster is new. Unless the file says how many there are, its seeds are among them: others may have data.
 //  3. When no member that serves can be reached for Tuning.BootstrapWait (six times as long while it pulls, because
 //     then it knows what it lacks), it serves what it has, logs that, and pulls as soon as it meets a member that
 //     serves. An eventual store does not wait for dead members, so nodes wait for each other for a bounded time.
@@ -325,17 +325,17 @@ func (m *Machine) allEmpty() bool {
 	if m.newcomer.phase != phaseWaiting || m.newcomer.serving || m.newcomer.insists != "" {
 		return false
 	}
-	empty := 1
+	var empty []slot.ID
 	for _, p := range m.Peers {
 		switch {
 		case p.Dead():
 		case m.standings.Of(p).standing != wire.StandingEmpty:
 			return false
 		default:
-			empty++
+			empty = append(empty, p.ID)
 		}
 	}
-	return empty >= m.owner.Expected()
+	return len(empty)+1 >= m.owner.Expected() && m.owner.SeedsAmong(empty)
 }
 
 // chooseServer draws one of the members that serve; members in step are preferred; members that were silent come last.

@@ -14,6 +14,17 @@ import (
 // Castagnoli is the table of CRC-32C, the checksum of every envelope and of every stored record.
 var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// Sum is the checksum of a record that is stored under a name: of the name and of the record, so that a record under a
+// wrong name is detected. The name goes through the table by hand: crc32.Update takes bytes, and a copy of the name
+// would go to the heap.
+func Sum(name string, record []byte) uint32 {
+	crc := ^uint32(0)
+	for i := range len(name) {
+		crc = Castagnoli[byte(crc)^name[i]] ^ crc>>8
+	}
+	return crc32.Update(^crc, Castagnoli, record)
+}
+
 // ErrBadMessage is wrapped by every error of a message that cannot be decoded.
 var ErrBadMessage = errors.New("bad message")
 

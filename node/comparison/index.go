@@ -25,8 +25,22 @@ type index struct {
 	pending  []indexChange        // not durable yet, in the order of their persists.
 	inflight map[string]indexNext // of paths with pending changes, the last one.
 	scrub    scrub
-	recent   *step.Recent[slot.Version] // what the index has for recent paths, changes under way included.
-	stale    bool                       // a read failed, and the tree is to be made anew.
+	recent   *step.Recent[entry] // what the index has for recent paths, changes under way included.
+	stale    bool                // a read failed, and the tree is to be made anew.
+	room     []byte              `image:"-"` // for the values of entries, see encodeVersion.
+}
+
+// entry is what the index has for a path, and where.
+type entry struct {
+	version slot.Version
+	place   place `image:"-"` // once it is known: each write needs it.
+}
+
+// place is where a path is in the index and in the tree.
+type place struct {
+	key  string // of the entry; empty: the place is not known.
+	leaf uint32
+	hash uint64
 }
 
 // recentIndexMax bounds the memory of what the index has for recent paths.
@@ -46,16 +60,13 @@ type indexNext struct {
 }
 
 // IndexKey is the key under which the index has a path.
-func IndexKey(path string) string {
-	key, _, _ := indexKey(path)
-	return key
-}
+func IndexKey(path string) string { return placeOf(path).key }
 
-func indexKey(path string) (key string, leaf uint32, hash uint64) {
-	hash = merkle.Hash(path)
-	leaf = merkle.Leaf(hash)
+func placeOf(path string) place {
+	hash := merkle.Hash(path)
+	leaf := merkle.Leaf(hash)
 	digits := leafDigits(leaf)
-	return schema.PrefixIndex + string(digits[:]) + path, leaf, hash
+	return place{schema.PrefixIndex + string(digits[:]) + path, leaf, hash}
 }
 
 // isIndexKey reports whether a key below schema.PrefixIndex is that of a path.
@@ -81,15 +92,24 @@ func indexItem(hash uint64, v slot.Version) uint64 {
 	return merkle.Item(hash, uint64(v.TS), binary.LittleEndian.Uint64(uuid[:8]), binary.LittleEndian.Uint64(uuid[8:]))
 }
 
-// indexed is the version that the index has for a path, changes under way included, and whether it could be read.
-func (m *Machine) indexed(path, key string) (v slot.Version, known bool) {
+// indexed is the version that the index has for a path, changes under way included, whether it could be read, and the
+// place of the path.
+func (m *Machine) indexed(path string) (v slot.Version, known bool, at place) {
+	recent := m.index.recent.Get(path)
+	if recent != nil {
+		at = recent.place
+	}
+	if at.key == "" {
+		at = placeOf(path)
+	}
 	if next, ok := m.index.inflight[path]; ok {
-		return next.version, true
+		return next.version, true, at
 	}
-	if recent := m.index.recent.Get(path); recent != nil {
-		return *recent, true
+	if recent != nil {
+		return recent.version, true, at
 	}
-	return m.indexedAnew(path, key)
+	v, known = m.indexedAnew(path, at.key)
+	return v, known, at
 }
 
 // indexedAnew is indexed, past what is kept of recent paths: it is for what stands on the disk.
@@ -107,10 +127,13 @@ func (m *Machine) indexedAnew(path, key string) (v slot.Version, known bool) {
 	if err == nil && ok {
 		v, whole = decodeIndexed(b)
 	}
-	if whole {
-		m.index.recent.Put(path, v, 0)
-	} else {
+	switch recent := m.index.recent.Get(path); {
+	case !whole:
 		m.index.recent.Drop(path)
+	case recent != nil:
+		recent.version = v
+	default:
+		m.putRecent(path, entry{version: v})
 	}
 	return v, err == nil
 }
@@ -138,16 +161,15 @@ func (m *Machine) Erased(path string) { m.setIndexed(path, slot.Version{}) }
 // setIndexed changes what the index has for a path, in the running step's persist. The zero Version takes it out. It
 // reports whether that is a change.
 func (m *Machine) setIndexed(path string, v slot.Version) (changed bool) {
-	key, leaf, hash := indexKey(path)
-	before, known := m.indexed(path, key)
+	before, known, at := m.indexed(path)
 	if known && before == v {
 		return false
 	}
-	c := indexChange{persist: m.NextPersist(), path: path, leaf: leaf}
-	c.delta = indexItem(hash, v) - indexItem(hash, before)
-	change := contract.Change{Key: key}
+	c := indexChange{persist: m.NextPersist(), path: path, leaf: at.leaf}
+	c.delta = indexItem(at.hash, v) - indexItem(at.hash, before)
+	change := contract.Change{Key: at.key}
 	if v != (slot.Version{}) {
-		change.Value = slot.AppendVersion(make([]byte, 0, 24), v)
+		change.Value = m.index.encode(v)
 		c.keys++
 	}
 	if before != (slot.Version{}) {
@@ -159,8 +181,24 @@ func (m *Machine) setIndexed(path string, v slot.Version) (changed bool) {
 		m.index.inflight = make(map[string]indexNext)
 	}
 	m.index.inflight[path] = indexNext{c.persist, v}
-	m.index.recent.Put(path, v, 0)
+	m.putRecent(path, entry{v, at})
 	return true
+}
+
+// encode is the value of an entry. Many share one allocation: the store writes them into one file together, too.
+func (x *index) encode(v slot.Version) []byte {
+	const versions = 16
+	if len(x.room) == 0 {
+		x.room = make([]byte, versions*slot.VersionBytes)
+	}
+	value := x.room[:0:slot.VersionBytes]
+	x.room = x.room[slot.VersionBytes:]
+	return slot.AppendVersion(value, v)
+}
+
+// putRecent keeps what the index has for a path.
+func (m *Machine) putRecent(path string, e entry) {
+	m.index.recent.Put(path, e, len(schema.PrefixIndex)+4+len(path))
 }
 
 // BecameDurable lets the tree follow what has become durable.

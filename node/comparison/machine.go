@@ -21,6 +21,9 @@ type Owner interface {
 	Absent(*step.Peer) bool
 	// Compared is called after every comparison. whole: it was completed, and did not end because the peer fell silent.
 	Compared(with slot.ID, whole, differs bool)
+	// Remake writes a tombstone anew that has rotted under a path, where it had that version, and reports whether it
+	// can.
+	Remake(path string, was slot.Version) bool
 	// Enqueue queues a record for a peer, Waits reports whether a record for it is queued or in flight.
 	Enqueue(*step.Peer, wire.Entry)
 	Waits(*step.Peer) bool
@@ -41,7 +44,7 @@ type Machine struct {
 // New returns an empty machine: call Recover and Begin before other methods.
 func New(shared *step.Shared, owner Owner) *Machine {
 	m := &Machine{Shared: shared, owner: owner}
-	m.index.recent = step.NewRecent[slot.Version](recentIndexMax)
+	m.index.recent = step.NewRecent[entry](recentIndexMax)
 	return m
 }
 

@@ -126,6 +126,9 @@ func (m *Machine) scrubKey(key, pair string) (bytes int) {
 	// The content of the disk counts here.
 	if v, known := m.indexedAnew(path, entry); known && v != slot.Version() {
 		m.Counters.ScrubRepairs++
+		if err != nil && m.owner.Remake(path, v) {
+			return 0
+		}
 		if err != nil {
 			m.Log(contract.LogWarn, "corrupt record found, a peer's copy will replace it", "path", path,
 				"error", err.Error())

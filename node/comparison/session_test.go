@@ -25,6 +25,7 @@ type alone struct {
 	absent   slot.ID // lacks too much to be compared with.
 	waits    bool    // something is on its way to the peers.
 	compared []ended
+	remade   []string // paths that it was asked to make anew.
 	queued   []string // paths of records for peers.
 }
 
@@ -53,9 +54,14 @@ func newAlone(t *testing.T, self slot.ID, held map[string]slot.Timestamp, peers 
 // owner is what a node does for the machine.
 type owner struct{ *alone }
 
-func (o owner) Quiet() bool                        { return o.quiet }
-func (o owner) Absent(p *step.Peer) bool           { return p.ID == o.absent }
-func (o owner) Waits(*step.Peer) bool              { return o.waits }
+func (o owner) Quiet() bool              { return o.quiet }
+func (o owner) Absent(p *step.Peer) bool { return p.ID == o.absent }
+func (o owner) Waits(*step.Peer) bool    { return o.waits }
+func (o owner) Remake(path string, _ slot.Version) bool {
+	o.remade = append(o.remade, path)
+	return false
+}
+
 func (o owner) Enqueue(_ *step.Peer, e wire.Entry) { o.queued = append(o.queued, e.Path) }
 func (o owner) Compared(with slot.ID, whole, d bool) {
 	o.compared = append(o.compared, ended{with, whole, d})

@@ -23,9 +23,9 @@ import (
 // to take part in its founding. A member without a configuration gives its word to one founder only, and has it on disk
 // before it answers. When the founder has the words of all of them, they become the voters of epoch 1.
 //
-// Unless the file says how many members there are (Options.ExpectedMembers), the members that answer at the addresses
-// in the founder's file have to be among them: two files that have an address in common lead to foundings that have a
-// member in common.
+// Unless the file says how many members there are (Options.ExpectedMembers, see expectedByFile), the members that
+// answer at the addresses in the founder's file have to be among them: two files that have an address in common lead to
+// foundings that have a member in common.
 //
 // Two members may both take themselves for the founder, because their files name different seeds. So a founder that is
 // asked for its word by a member with a lower address, before it has founded, gives up: it discards the words that it
@@ -86,9 +86,24 @@ func (m *Machine) MemberMet(p *step.Peer) {
 // Expected is how many members form the cluster. Unless the file says so, it counts the members behind the addresses in
 // the file: an address at which this node itself answers, or a second address of the same member, does not count.
 func (m *Machine) Expected() int {
-	if m.owner.Options().ExpectedMembers != 0 {
-		return m.owner.Options().ExpectedMembers
+	if n := m.expectedByFile(); n != 0 {
+		return n
 	}
+	return m.named()
+}
+
+// expectedByFile is how many members form the cluster, if the file says so; zero: it does not. One member counts only
+// where the seeds name no other: else a node that joins would take itself for a new cluster before it has met any.
+func (m *Machine) expectedByFile() int {
+	n := m.owner.Options().ExpectedMembers
+	if n == 1 && m.named() > 1 {
+		return 0
+	}
+	return n
+}
+
+// named is how many members the addresses in the file name, this one included.
+func (m *Machine) named() int {
 	ids := []slot.ID{m.Self}
 	unknown := 0
 	seeds := slices.Compact(slices.Sorted(slices.Values(m.owner.Options().Seeds)))
@@ -188,7 +203,13 @@ func (m *Machine) complete(others []slot.ID) bool {
 	if len(others)+1 < m.Expected() || m.unheard(others) != 0 {
 		return false
 	}
-	return m.owner.Options().ExpectedMembers != 0 || !slices.ContainsFunc(m.owner.Options().Seeds, func(s string) bool {
+	return m.SeedsAmong(others)
+}
+
+// SeedsAmong reports whether the members that the file names, but this one, are among these, sorted. It does not matter
+// when the file says how many members there are.
+func (m *Machine) SeedsAmong(others []slot.ID) bool {
+	return m.expectedByFile() != 0 || !slices.ContainsFunc(m.owner.Options().Seeds, func(s string) bool {
 		id := m.behind(s)
 		_, there := slices.BinarySearch(others, id)
 		return id != m.Self && !there
@@ -350,7 +371,10 @@ func (m *Machine) unfounded() string {
 		return fmt.Sprintf("the cluster is not founded yet: all %d expected members are known, and agree on it now; "+
 			"try again in a moment", expected)
 	}
+	way := "set expected_members"
+	if m.owner.Options().ExpectedMembers == 1 {
+		way = "take the seeds out of the file of the first member: expected_members: 1 is for a node without seeds"
+	}
 	return fmt.Sprintf("the cluster is not founded yet: all %d expected members have to be up once, %d are "+
-		"known here; start them, or set expected_members",
-		expected, len(m.Roster))
+		"known here; start them, or %s", expected, len(m.Roster), way)
 }

@@ -22,7 +22,7 @@ import (
 // Options is what the node's own file says about the cluster to be founded.
 type Options struct {
 	Seeds           []string // addresses of members, perhaps this one's as well.
-	ExpectedMembers int      // of the cluster that is being formed; zero: this node and its seeds.
+	ExpectedMembers int      // of the cluster that is being formed; zero: this node and its seeds; see expectedByFile.
 	StrongPrefixes  []string // of the first configuration, sorted.
 	Founded         bool     // there is a cluster: this member founds none, and gives no founder its word.
 }

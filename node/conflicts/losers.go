@@ -1,9 +1,9 @@
 package conflicts
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strings"
 	"time"
@@ -58,26 +58,37 @@ func encode(key string, age uint64, seen int64, slot []byte) []byte {
 
 // decode reads an entry. The slot's values are parts of b.
 func decode(key string, b []byte) (path string, stored slot.Slot, age uint64, seen int64, err error) {
-	bad := func(why string) (string, slot.Slot, uint64, int64, error) {
-		return "", slot.Slot{}, 0, 0, fmt.Errorf("kept conflict %q: %s: %w", key, why, codec.ErrCorrupt)
+	if err = intact(key, b); err != nil {
+		return "", slot.Slot{}, 0, 0, err
 	}
 	path, _, ok := strings.Cut(strings.TrimPrefix(key, schema.PrefixConflict), "\x00")
-	if !ok || len(b) < overhead || b[0] != format {
-		return bad("no entry of a known format")
+	if !ok {
+		return "", slot.Slot{}, 0, 0, corrupt(key, "no path")
 	}
-	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if crc32.Update(crc32.Checksum([]byte(key), codec.Castagnoli), codec.Castagnoli, body) != sum {
-		return bad("checksum does not match")
-	}
-	r := codec.Read(body[1:])
+	r := codec.Read(b[1 : len(b)-4])
 	age, seen = r.U64(), int64(r.U64())
 	if stored, err = slot.Decode(path, r.Rest()); err != nil {
 		return "", slot.Slot{}, 0, 0, err
 	}
 	if !stored.Conflict() || keyOf(path, stored.TS) != key {
-		return bad("the slot is another one")
+		return "", slot.Slot{}, 0, 0, corrupt(key, "the slot is another one")
 	}
 	return path, stored, age, seen, nil
+}
+
+// intact returns an error unless the checksum of an entry matches.
+func intact(key string, b []byte) error {
+	if len(b) < overhead || b[0] != format {
+		return corrupt(key, "no entry of a known format")
+	}
+	if codec.Sum(key, b[:len(b)-4]) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
+		return corrupt(key, "checksum does not match")
+	}
+	return nil
+}
+
+func corrupt(key, why string) error {
+	return fmt.Errorf("kept conflict %q: %s: %w", key, why, codec.ErrCorrupt)
 }
 
 // uptime is the loser store's clock, in milliseconds.
@@ -191,6 +202,12 @@ func Candidate(store contract.Reader, path string, u slot.UUID) (r slot.Record, 
 		err = damaged
 	}
 	scanErr := store.Scan(keysOf(path), "", func(key string, value []byte) bool {
+		if !bytes.Contains(value, u[:]) { // a path may have many conflicts: only that of the write is decoded.
+			if damaged := intact(key, value); damaged != nil {
+				err = damaged
+			}
+			return true
+		}
 		_, slot, _, _, damaged := decode(key, value)
 		if damaged != nil {
 			err = damaged

@@ -31,8 +31,7 @@ type Tuning struct {
 	// before all members have it.
 	TombstoneGrace time.Duration
 
-	// Forwards: operations at the linearizable level go to the preferred proposer of their path, see node/register. Off
-	// until more is known of it.
+	// Forwards: operations at the linearizable level go to the preferred proposer of their path, see node/register.
 	Forwards bool
 
 	ChangesMax      int // persists whose changes the log of changes holds,
@@ -60,6 +59,8 @@ func DefaultTuning() Tuning {
 		BootstrapPageBytes: 256 << 10,
 		BootstrapWait:      10 * time.Second,
 		TombstoneGrace:     time.Hour,
+
+		Forwards: true,
 
 		ChangesMax:      1 << 16,
 		ChangesBytesMax: 8 << 20,

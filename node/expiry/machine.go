@@ -184,12 +184,14 @@ func (m *Machine) end(e *entry) {
 	case !rec.Live() || rec.Version() != e.version:
 		m.Changes = append(m.Changes, contract.Change{Key: schema.PrefixExpiry + e.path})
 		return
-	case !m.endsIt(&rec, e), stored.Conflict() && !m.Electorate.Winner(&stored).Final:
+	case !m.endsIt(&rec, e):
 		return
-	case stored.ConsensusShows():
+	case stored.ConsensusShows(): // whatever it has replaced, a conflict that stays open included.
 		if m.owner.EndChosen(e.path, e.version) {
 			m.Counters.Expired++
 		}
+		return
+	case stored.Conflict() && !m.Electorate.Winner(&stored).Final:
 		return
 	}
 	end := rec.End()

@@ -285,7 +285,11 @@ func TestLinearizableLoads(t *testing.T) {
 			tally := l.run(t, hosts, n, func(value float64, unit string) { figures[unit] = value })
 			require.Equal(t, n, tally.ok+tally.refused+tally.lost)
 			require.Len(t, tally.took, n)
-			require.GreaterOrEqual(t, figures["trips/op"], 1.0)
+			least := 1.0
+			if l.hot && l.op != "get" { // one round may carry a write of each client.
+				least /= float64(l.clients)
+			}
+			require.GreaterOrEqual(t, figures["trips/op"], least)
 			if l.op != "cas" || !l.hot { // there each may have been overtaken.
 				require.Positive(t, tally.ok)
 			}

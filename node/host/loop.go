@@ -24,6 +24,7 @@ const (
 type event struct {
 	in     node.Input
 	call   *call              // a client's request.
+	calls  []*call            // those of one batch.
 	frames *frameBatch        // one batch from a peer.
 	ask    func(n *node.Node) // a question about the core; it must not step it.
 }
@@ -150,10 +151,11 @@ func (l *loop) now() node.Time { return node.Time{Wall: l.clock.Wall(), Mono: l.
 func (l *loop) take(ev event) {
 	switch {
 	case ev.call != nil:
-		l.nextID++
-		ev.call.request.ID = l.nextID
-		l.calls[l.nextID] = ev.call
-		l.step(ev.call.request)
+		l.begin(ev.call)
+	case ev.calls != nil:
+		for _, c := range ev.calls {
+			l.begin(c)
+		}
 	case ev.frames != nil:
 		for _, f := range ev.frames.frames {
 			l.step(&node.Frame{Data: f, By: ev.frames.by})
@@ -164,6 +166,14 @@ func (l *loop) take(ev event) {
 	default:
 		l.step(ev.in)
 	}
+}
+
+// begin hands the core a client's request.
+func (l *loop) begin(c *call) {
+	l.nextID++
+	c.request.ID = l.nextID
+	l.calls[l.nextID] = c
+	l.step(c.request)
 }
 
 // step hands the core one input. Sends, replies and log lines gather in l.eff until the end of the round.
@@ -258,7 +268,7 @@ func (l *loop) answer(r node.Response) {
 		panic(fmt.Sprintf("kvs: broken invariant: reply to request %d, which is not pending", r.ID))
 	}
 	delete(l.calls, r.ID)
-	c.reply <- r // has room: one reply for each request.
+	c.reply <- reply{c.at, r} // has room: one reply for each request.
 	l.freed(c)
 }
 

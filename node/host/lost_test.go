@@ -208,7 +208,7 @@ func TestAMemberFindsDamageWhileItRuns(t *testing.T) {
 	before := statusOf(t, hosts[2])
 	stopHost(t, hosts[2]) // what is in the journal becomes a table.
 	options[2].scrub = &badgerstore.Scrub{NewBytesPerSecond: 1 << 30, OldBytesPerSecond: 1 << 30,
-		Look: time.Millisecond, Settled: time.Hour}
+		Look: time.Millisecond, Settled: time.Hour, Listed: time.Hour}
 	c, err := Start(t.Context(), options[2])
 	require.NoError(t, err)
 	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))

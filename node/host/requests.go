@@ -14,7 +14,14 @@ import (
 // call is a client's request on its way through the loop.
 type call struct {
 	request *node.Request
-	reply   chan node.Response // capacity one: the loop never waits for a client.
+	at      int        // its place in its batch.
+	reply   chan reply // has room for the replies to all calls that share it: the loop never waits for a client.
+}
+
+// reply is the answer to a call.
+type reply struct {
+	at   int
+	resp node.Response
 }
 
 // bytes is about how much memory the call holds.
@@ -34,44 +41,65 @@ const callRetryAfter = time.Second
 // value pass into its ownership. With an error there was no answer: ErrStopped means that nothing happened, any other
 // error that a write may have happened or may happen yet. Too many requests at once are an answer, CodeOverloaded.
 func (h *Host) Do(ctx context.Context, r *node.Request) (node.Response, error) {
-	c := &call{request: r, reply: make(chan node.Response, 1)}
+	c := &call{request: r, reply: make(chan reply, 1)}
 	if resp := h.diskFull(c); resp != nil {
 		return *resp, nil
 	}
-	switch err := h.admission.enter(c); {
-	case errors.Is(err, ErrStopped):
-		return node.Response{}, err
-	case err != nil:
-		resp := node.Response{Code: node.CodeOverloaded, Level: r.Level, Detail: err.Error(),
-			RetryAfter: callRetryAfter}
-		if r.Op != node.OpGet {
-			resp.Outcome = node.OutcomeNotApplied
-		}
-		return resp, nil
+	if err := h.admission.enter(c); err != nil {
+		return turnedAway(r, err)
 	}
-	r.Deadline = 0
-	if at, ok := ctx.Deadline(); ok {
-		r.Deadline = h.clock.Mono() + max(time.Until(at), 1)
-	}
+	r.Deadline = h.deadline(ctx)
 	if err := h.loop.post(ctx, event{call: c}); err != nil {
 		h.admission.leave(c)
-		if errors.Is(err, ErrStopped) {
-			return node.Response{}, err
-		}
-		return node.Response{}, fmt.Errorf("no place in the queue in time: %w", err)
+		return node.Response{}, notQueued(err)
 	}
+	a, err := h.await(ctx, c.reply)
+	return a.resp, err
+}
+
+// turnedAway is the answer to a request that the admission has not let in.
+func turnedAway(r *node.Request, err error) (node.Response, error) {
+	if errors.Is(err, ErrStopped) {
+		return node.Response{}, err
+	}
+	resp := node.Response{Code: node.CodeOverloaded, Level: r.Level, Detail: err.Error(), RetryAfter: callRetryAfter}
+	if r.Op != node.OpGet {
+		resp.Outcome = node.OutcomeNotApplied
+	}
+	return resp, nil
+}
+
+// deadline is when a request ends whose client waits until ctx ends; zero: it has no end.
+func (h *Host) deadline(ctx context.Context) time.Duration {
+	at, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return h.clock.Mono() + max(time.Until(at), 1)
+}
+
+// notQueued is the error of a request for which the loop had no place in time.
+func notQueued(err error) error {
+	if errors.Is(err, ErrStopped) {
+		return err
+	}
+	return fmt.Errorf("no place in the queue in time: %w", err)
+}
+
+// await waits for the next reply, until ctx ends.
+func (h *Host) await(ctx context.Context, replies chan reply) (reply, error) {
 	select {
-	case resp := <-c.reply:
-		return resp, nil
+	case a := <-replies:
+		return a, nil
 	case <-h.loop.done:
 		select {
-		case resp := <-c.reply:
-			return resp, nil
+		case a := <-replies:
+			return a, nil
 		default: // the loop answered all requests that it took: it never took this one.
-			return node.Response{}, ErrStopped
+			return reply{}, ErrStopped
 		}
 	case <-ctx.Done():
-		return node.Response{}, fmt.Errorf("no answer in time: %w", ctx.Err())
+		return reply{}, fmt.Errorf("no answer in time: %w", ctx.Err())
 	}
 }
 

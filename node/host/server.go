@@ -103,6 +103,10 @@ func (d *door) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 	return resp, worded(err)
 }
 
+func (d *door) DoAll(ctx context.Context, rs []*node.Request, answer func(i int, resp node.Response, err error)) {
+	d.h.DoAll(ctx, rs, func(i int, resp node.Response, err error) { answer(i, resp, worded(err)) })
+}
+
 func (d *door) Conflicts(prefix string, limit int) ([]node.ConflictRecord, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d.h.cfg.RequestTimeout)
 	defer cancel()

@@ -63,20 +63,27 @@ func TestAFailedFsyncEndsTheNode(t *testing.T) {
 	require.ErrorContains(t, h.Stop(t.Context()), "input/output error", "whoever stops it learns of it as well")
 }
 
-// While the disk hangs nothing is acknowledged, the loop goes on, and what clients can pile up is bounded.
-func TestAHangingDisk(t *testing.T) {
-	release := make(chan struct{})
+// hangingHost is a node that takes so many requests at once, and whose disk has begun to hang: until release.
+func hangingHost(t *testing.T, requestsMax int) (h *Host, release func()) {
+	t.Helper()
+	released := make(chan struct{})
 	var hanging atomic.Bool
 	o := testOptions(testConfig(t))
-	o.Config.RequestsMax = 3
-	h := startBroken(t, o, func() error {
+	o.Config.RequestsMax = requestsMax
+	h = startBroken(t, o, func() error {
 		if hanging.Load() {
-			<-release
+			<-released
 		}
 		return nil
 	})
 	started(t, h)
 	hanging.Store(true)
+	return h, func() { close(released) }
+}
+
+// While the disk hangs nothing is acknowledged, the loop goes on, and what clients can pile up is bounded.
+func TestAHangingDisk(t *testing.T) {
+	h, release := hangingHost(t, 3)
 
 	acknowledged := make(chan node.Response, 1)
 	go func() {
@@ -107,7 +114,7 @@ func TestAHangingDisk(t *testing.T) {
 	require.False(t, r.Exists(), "what is not durable is not shown")
 	require.Empty(t, acknowledged)
 
-	close(release)
+	release()
 	require.Equal(t, node.CodeCreated, (<-acknowledged).Code)
 	require.Eventually(t, func() bool { return h.admission.inFlight() == 0 }, patience, time.Millisecond)
 	stopHost(t, h)

@@ -25,12 +25,16 @@ type Tree struct {
 	root  uint64
 	upper [2][]uint64 // levels 1 and 2.
 	pages [LeafCount / pageLeaves]*page
+	room  []leaves `image:"-"` // for the next ones: many share one allocation.
 }
+
+// leaves are the sums of neighbouring leaves.
+type leaves = [FanOut]uint64
 
 // page holds the sums below a node of level 2: its children, and their children, which are leaves.
 type page struct {
 	sums   [FanOut]uint64
-	leaves [FanOut]*[FanOut]uint64
+	leaves [FanOut]*leaves
 }
 
 // Hash spreads a path over 64 bits: FNV-1a, then the finalizer of SplitMix64, which FNV's upper bits need.
@@ -71,16 +75,26 @@ func (t *Tree) Add(leaf uint32, delta uint64) {
 		t.pages[leaf/pageLeaves] = p
 	}
 	third := leaf / FanOut % FanOut
-	leaves := p.leaves[third]
-	if leaves == nil {
-		leaves = new([FanOut]uint64)
-		p.leaves[third] = leaves
+	at := p.leaves[third]
+	if at == nil {
+		at = t.newLeaves()
+		p.leaves[third] = at
 	}
 	t.root += delta
 	t.upper[0][leaf>>12] += delta
 	t.upper[1][leaf>>8] += delta
 	p.sums[third] += delta
-	leaves[leaf%FanOut] += delta
+	at[leaf%FanOut] += delta
+}
+
+func (t *Tree) newLeaves() *leaves {
+	const together = 8
+	if len(t.room) == 0 {
+		t.room = make([]leaves, together)
+	}
+	fresh := &t.room[0]
+	t.room = t.room[1:]
+	return fresh
 }
 
 // Root is the sum over everything.

@@ -67,9 +67,9 @@ func (m *Machine) version(r *contract.Request) (w written, code contract.Code, e
 	_, held, err := m.CurrentSlot(r.Path)
 	switch {
 	case errors.Is(err, codec.ErrCorrupt):
-		// The write replaces a record that cannot be read; its timestamp comes from the clock alone.
+		// The write replaces a record that cannot be read. Its timestamp comes from the clock; it is above a tombstone.
 		m.Log(contract.LogError, "overwriting a corrupt record", "path", r.Path, "error", err.Error())
-		held = slot.Slot{Consensus: m.Lost(r.Path)}
+		held = m.owner.Left(r.Path)
 	case err != nil:
 		return w, 0, err
 	}

@@ -25,6 +25,8 @@ type Owner interface {
 
 	// Write puts an encoded slot in the running step's persist, and in every index that lists it.
 	Write(path string, stored slot.Stored) contract.PersistID
+	// Left is what is left of a slot that cannot be read.
+	Left(path string) slot.Slot
 	// MergeShown takes in a slot that a peer holds, and returns the persist to wait for before saying that this or
 	// something newer is held, and what was compared. Errors: the slot cannot be read, or wrap step.ErrRead.
 	MergeShown(from *step.Peer, path string, record []byte) (step.Merged, error)

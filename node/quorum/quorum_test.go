@@ -1,12 +1,14 @@
 package quorum
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"kvs/node/contract"
+	"kvs/node/schema"
 	"kvs/node/slot"
 	"kvs/node/step"
 	"kvs/node/step/steptest"
@@ -48,6 +50,8 @@ func (o owner) TakesPart(from *step.Peer, epoch uint64) bool {
 func (o owner) Write(path string, stored slot.Stored) contract.PersistID {
 	return o.Bench.WriteRecord(path, stored.Record)
 }
+
+func (o owner) Left(path string) slot.Slot { return slot.Slot{Consensus: o.Bench.Lost(path)} }
 
 func (o owner) MergeShown(from *step.Peer, path string, record []byte) (m step.Merged, err error) {
 	theirs, err := slot.Decode(path, record)
@@ -324,4 +328,23 @@ func TestHopelessOperationsAreRefused(t *testing.T) {
 	waiting := len(a.Replies)
 	a.begin(contract.OpGet, contract.Quorum, "")
 	require.Equal(t, contract.CodeOverloaded, a.Replies[waiting].Code)
+}
+
+// The record may rot while it is read. A member that holds nothing has nothing that would replace it; its frame is
+// valid all the same, and the damage is this member's.
+func TestNothingThereWhereTheRecordRots(t *testing.T) {
+	a := newAlone(t)
+	held := slot.Of(version(5, "one"))
+	record := slot.Encode("a", &held)
+	put := func() {
+		require.NoError(t, a.Bench.Disk.Apply([]contract.Change{{Key: schema.RecordKey("a"), Value: record}}))
+	}
+	put()
+	a.begin(contract.OpGet, contract.Quorum, "")
+	asked := a.Sent(wire.KindFetch)
+	record = slices.Clone(record)
+	record[len(record)/2] ^= 1
+	put()
+	require.NoError(t, a.fetched(2, asked[0].Body, nil))
+	require.Empty(t, a.Replies)
 }

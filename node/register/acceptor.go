@@ -12,7 +12,9 @@ import (
 )
 
 // The acceptor of linearizable operations: what a voter promises and accepts, path by path (Lamport, "Paxos Made
-// Simple", 2001, section 2.2). Everything it says is durable before it is said.
+// Simple", 2001, section 2.2). What it has accepted is durable before it is said. Of a promise alone a bound is durable
+// (step.Shared.PromiseUnstored), so that PREPARE writes nothing: a voter that restarts goes on as if it had promised
+// all that it may have promised. The registers of configurations are few, and keep their promises in records.
 //
 // A voter that has lost its slot to rot is blind on the path: it does not know what it had accepted, and must not be
 // counted as one that had accepted nothing. It says so, and takes no part in looks and promises. But it has a ballot
@@ -49,7 +51,7 @@ func (m *Machine) sees(path string) (v vote, ok bool) {
 	h, held, err := m.CurrentSlot(path)
 	switch {
 	case errors.Is(err, codec.ErrCorrupt) && !schema.IsConfigPath(path):
-		return m.blindVote(path, slot.Slot{Consensus: m.Lost(path)}, 0)
+		return m.blindVote(path, m.owner.Left(path), 0)
 	case err != nil:
 		return v, false
 	case held.Consensus != nil && held.Consensus.Blind:
@@ -61,7 +63,7 @@ func (m *Machine) sees(path string) (v vote, ok bool) {
 // blindVote says that this voter is blind on a path, with the ballot from which on it accepts. It is silent as long as
 // no ballot of this epoch will do.
 func (m *Machine) blindVote(path string, held slot.Slot, after contract.PersistID) (v vote, ok bool) {
-	bar := m.bar(&held)
+	bar := m.bar(path, &held)
 	if bar.Epoch > m.Epoch() {
 		return v, false
 	}
@@ -70,36 +72,45 @@ func (m *Machine) blindVote(path string, held slot.Slot, after contract.PersistI
 }
 
 // promise answers PREPARE: nothing below b gets anything from this voter any more. The same PREPARE again is answered
-// again.
-func (m *Machine) promise(path string, b slot.Ballot) (v vote, ok bool) {
+// again. Own: the promise is given to an operation of this member.
+func (m *Machine) promise(path string, b slot.Ballot, own bool) (v vote, ok bool) {
 	v, ok = m.sees(path)
 	if !ok || v.blind {
 		return v, ok
 	}
 	m.HLC.Observe(b.TS)
-	m.HLC.Observe(v.slot.Top()) // a restart forgets what others made, and here it is stored again.
-	if held := m.bar(&v.slot); b.Compare(held) < 0 {
+	m.HLC.Observe(v.slot.Top()) // a restart forgets what others made.
+	held := m.bar(path, &v.slot)
+	v.promised = b
+	switch {
+	case b.Compare(held) < 0:
 		return vote{promised: held, after: v.after}, true
-	} else if v.promised = b; b == held {
-		return v, true
+	case own && m.OnlyVoter():
+		m.PromiseInMemory(path, b) // who relies on it ends with this run.
+	case schema.IsConfigPath(path):
+		if b != held {
+			m.storePromise(path, &v)
+		}
+	default:
+		v.after = max(v.after, m.PromiseUnstored(path, b))
 	}
-	if !v.slot.Exists() && !schema.IsConfigPath(path) {
-		// Perhaps nothing ever will: what is promised has to end as a tombstone does.
-		m.owner.ListTombstone(path)
-	}
-	m.Promise(b.TS)
-	c := v.slot.Consensus.Clone()
-	c.Promised = b
-	v.slot.Consensus = c
-	v.record = slot.Encode(path, &v.slot)
-	v.after = m.WriteRecord(path, v.record)
 	return v, true
 }
 
-// bar is the ballot below which a voter refuses on a path: what it promised, and the fence, at or below which it may
-// have dropped tombstones, and with them what it had promised there.
-func (m *Machine) bar(s *slot.Slot) slot.Ballot {
-	held, fence := s.Consensus.Promise(), m.owner.Fence()
+// storePromise makes a promise part of the slot.
+func (m *Machine) storePromise(path string, v *vote) {
+	m.Promise(v.promised.TS)
+	c := v.slot.Consensus.Clone()
+	c.Promised = v.promised
+	v.slot.Consensus = c
+	v.record = slot.Encode(path, &v.slot)
+	v.after = m.WriteRecord(path, v.record)
+}
+
+// bar is the ballot below which a voter refuses on a path: what it promised, or may have promised before it restarted,
+// and the fence, at or below which it may have dropped tombstones, and with them what it had promised there.
+func (m *Machine) bar(path string, s *slot.Slot) slot.Ballot {
+	held, fence := m.MayHavePromised(path, s.Consensus.Promise()), m.owner.Fence()
 	if lowest := (slot.Ballot{Epoch: m.PromisesBounded()}); s.Consensus != nil && s.Consensus.Blind &&
 		held.Compare(lowest) < 0 {
 		held = lowest // a version of kvs that does not keep the bound has lost the slot.
@@ -122,7 +133,7 @@ func (m *Machine) accept(path string, c *slot.Consensus, seen slot.Timestamp) (v
 	m.HLC.Observe(c.Promised.TS)
 	held := v.slot.Consensus
 	same := !v.blind && held.Accepted() && held.Ballot == c.Ballot && !held.Weak
-	switch bar := m.bar(&v.slot); {
+	switch bar := m.bar(path, &v.slot); {
 	case same && bar == c.Promised: // the same question again.
 		return vote{ok: true, promised: c.Promised, after: v.after}, true
 	case c.Ballot.Compare(bar) < 0:
@@ -131,17 +142,18 @@ func (m *Machine) accept(path string, c *slot.Consensus, seen slot.Timestamp) (v
 		return vote{promised: slot.Ballot{Epoch: m.Epoch(), TS: v.slot.TS}, after: v.after}, true
 	}
 	m.Promise(c.Promised.TS)
+	m.Stored(path)
 	if same { // it came in as a copy.
 		v.slot.Consensus = held.Clone()
 		v.slot.Consensus.Promised = c.Promised
 		after := m.WriteRecord(path, slot.Encode(path, &v.slot))
 		return vote{ok: true, promised: c.Promised, after: after}, true
 	}
-	fresh := !v.slot.Exists()
+	bare := v.record != nil && !v.slot.Exists() // a mere promise, listed as a tombstone: older versions store them.
 	v.slot.Consensus = c
 	m.owner.Chosen(path, &v.slot)
 	after := m.owner.Write(path, slot.Store(path, &v.slot, m.Electorate))
-	if fresh && !c.Record.Tombstone && !schema.IsConfigPath(path) { // it is no mere promise any more.
+	if bare && !c.Record.Tombstone && !schema.IsConfigPath(path) {
 		m.owner.UnlistTombstone(path)
 	}
 	return vote{ok: true, promised: c.Promised, after: after}, true
@@ -155,7 +167,7 @@ func (m *Machine) HandlePrepare(from *step.Peer, q *wire.Question) error {
 	if err := m.Hearsay.Believes(from, q.Ballot.TS); err != nil {
 		return err
 	}
-	if v, ok := m.promise(q.Path, q.Ballot); ok {
+	if v, ok := m.promise(q.Path, q.Ballot, false); ok {
 		m.sendVote(from, v.after, wire.KindPromised, v.promisedTo(q))
 	}
 	return nil

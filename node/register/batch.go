@@ -51,16 +51,20 @@ func (m *Machine) extend(d *draft, o *operation, v Verdict, j *Joined, ts slot.T
 		d.record = slot.Record{TS: ts, UUID: m.NewUUID(), Origin: m.Self, Tombstone: true}
 		d.applied = o.remember(j, o.result.Code, ts)
 	case VerdictApplied:
-		o.created = o.first // an attempt that was not sent since may have seen something else.
+		sent := o.attempt(j)
+		o.created = sent.first // an attempt that was not sent since may have seen something else.
 		applied := &j.Current
 		if applied.UUID != o.UUID {
-			applied = &o.carried // a later one of its batch carried it.
+			applied = &sent.record // a later one of its batch carried it.
 		}
 		o.result = o.success(applied)
 		d.applied = j.Carry(ts)
-		o.creationUnknown(j)
+		o.creationUnknown(j, m.Self)
 	case VerdictAppliedBefore:
 		o.result = o.repeated(j)
+		d.applied = j.Carry(ts)
+	case VerdictMissed:
+		o.result = declined()
 		d.applied = j.Carry(ts)
 	case VerdictReused:
 		o.result = contract.Response{
@@ -82,10 +86,24 @@ func (m *Machine) extend(d *draft, o *operation, v Verdict, j *Joined, ts slot.T
 	d.top = max(d.top, d.record.TS, ts)
 }
 
+// attempt is the one that got in, as j shows.
+func (o *operation) attempt(j *Joined) attempt {
+	if j.Descent == DescentIn {
+		return o.attempts[o.in]
+	}
+	for _, a := range o.attempts {
+		if a.record.Version() == j.Current.Version() {
+			return a
+		}
+	}
+	return attempt{o.carried, o.first}
+}
+
 // creationUnknown corrects the answer to a put that another member has applied: only the condition tells what was
 // there.
-func (o *operation) creationUnknown(j *Joined) {
-	if o.errand == nil && o.from == nil || j.Current.Version() == o.Carrier || o.Request.Op != contract.OpPut {
+func (o *operation) creationUnknown(j *Joined, by slot.ID) {
+	if o.errand == nil && o.from == nil || o.sentAs(&j.Current, by) || j.Descent == DescentIn ||
+		o.Request.Op != contract.OpPut {
 		return
 	}
 	c := &o.Request.Condition
@@ -145,15 +163,16 @@ func (m *Machine) board(w *operation, b slot.Ballot, d *draft, found *Joined) bo
 	j.Before, j.Key = Applied(j.Consensus, w.Request)
 	// sent before, or perhaps taken over: what PREPARE found tells whether it got in.
 	if (w.First != 0 || w.Since != 0) && j.Key != KeyKnown {
-		switch {
-		case found.Current.Exists() && w.carriedBy(found.Current.Version()):
+		f := *found
+		f.Descent, _ = m.trace(w, found)
+		switch v := w.found(&f, m.Self); {
+		case v == VerdictApplied, v == VerdictMissed && w.from != nil:
 			kept := *d
-			m.extend(d, w, VerdictApplied, found, ts)
+			m.extend(d, w, v, &f, ts)
 			*d = kept // it stands before all others in the batch.
 			return true
-		case w.First != 0 && (found.Current.TS >= w.First || m.mayHaveEnded(w) ||
-			w.Since != 0 && found.Foreign > w.Since):
-			return false // it leads a round of its own, and ends as unknown.
+		case v == VerdictMissed, v == VerdictUnknown, w.First != 0 && m.mayHaveEnded(w, f.Descent):
+			return false // it leads a round of its own.
 		}
 	}
 	fresh := Attempt{Request: w.Request, UUID: w.UUID, Ballot: b, Since: w.Since}
@@ -170,18 +189,22 @@ func (m *Machine) board(w *operation, b slot.Ballot, d *draft, found *Joined) bo
 
 // sent takes note that voters are about to hear of a batch.
 func (m *Machine) sent(o *operation) {
-	m.sentOne(o, o.next.Record.Version())
+	m.descend(o)
+	m.sentOne(o, o.next)
 	for _, w := range o.riders {
-		m.sentOne(w, o.next.Record.Version())
+		m.sentOne(w, o.next)
 		m.Counters.RoundsCombined++
 	}
 }
 
-func (m *Machine) sentOne(o *operation, carrier slot.Version) {
+func (m *Machine) sentOne(o *operation, c *slot.Consensus) {
 	if !o.writes {
 		return
 	}
-	o.Carrier, o.carried, o.first = carrier, o.wrote, o.created
+	o.Carrier, o.carried, o.first = c.Record.Version(), o.wrote, o.created
+	if len(o.Sent) <= sentMax {
+		o.Sent, o.attempts = append(o.Sent, c.Ballot), append(o.attempts, attempt{o.wrote, o.created})
+	}
 	if o.First == 0 {
 		o.First, o.firstAt = o.wrote.TS, m.Now.Mono
 		if o.Since != 0 { // what the other member makes of it, if it takes over, is above this.

@@ -20,8 +20,9 @@ func TestTheAnswerIsOfTheAttemptThatWasSent(t *testing.T) {
 	nothing := Joined{}
 	live := Joined{Current: slot.Record{TS: 70, UUID: slot.UUID{9}}}
 	m.extend(&draft{}, o, VerdictWrite, &nothing, 50)
-	m.sentOne(o, slot.Version{TS: 60, UUID: slot.UUID{2}}) // another one went last in its batch.
-	m.extend(&draft{}, o, VerdictWrite, &live, 90)         // not sent.
+	// another one went last in its batch.
+	m.sentOne(o, &slot.Consensus{Record: slot.Record{TS: 60, UUID: slot.UUID{2}}})
+	m.extend(&draft{}, o, VerdictWrite, &live, 90) // not sent.
 	found := Joined{Current: slot.Record{TS: 60, UUID: slot.UUID{2}}}
 	m.extend(&draft{}, o, VerdictApplied, &found, 95)
 	require.Equal(t, slot.Version{TS: 50, UUID: o.UUID}, o.result.Record.Version())

@@ -32,19 +32,19 @@ func TestEndedAttemptIsUnknown(t *testing.T) {
 	shared.Overlay.Put("a", slot.Encode("a", &held), 1)
 
 	o := &operation{Attempt: Attempt{Request: &contract.Request{Path: "a"}, UUID: slot.UUID{1}}, firstAt: time.Hour}
-	require.False(t, m.mayHaveEnded(o), "no ACCEPT was sent")
+	require.False(t, m.mayHaveEnded(o, DescentUnknown), "no ACCEPT was sent")
 	o.First = end.TS + 1
-	require.False(t, m.mayHaveEnded(o), "what is there is older")
+	require.False(t, m.mayHaveEnded(o, DescentUnknown), "what is there is older")
 	o.First = end.TS
-	require.True(t, m.mayHaveEnded(o), "a tombstone that others may have dropped")
+	require.True(t, m.mayHaveEnded(o, DescentUnknown), "a tombstone that others may have dropped")
 	o.UUID = end.UUID
-	require.False(t, m.mayHaveEnded(o), "its own, and there was no time for its end")
+	require.False(t, m.mayHaveEnded(o, DescentUnknown), "its own, and there was no time for its end")
 	o.firstAt -= time.Second
-	require.True(t, m.mayHaveEnded(o))
+	require.True(t, m.mayHaveEnded(o, DescentUnknown))
 
 	shared.Overlay.Put("a", nil, 2)
 	o.UUID = slot.UUID{1}
-	require.False(t, m.mayHaveEnded(o), "nothing was there, and nothing was dropped")
+	require.False(t, m.mayHaveEnded(o, DescentUnknown), "nothing was there, and nothing was dropped")
 	owner.fence = o.First
-	require.True(t, m.mayHaveEnded(o), "dropped, under a fence as high")
+	require.True(t, m.mayHaveEnded(o, DescentUnknown), "dropped, under a fence as high")
 }

@@ -1,6 +1,9 @@
 package register
 
-import "kvs/node/slot"
+import (
+	"kvs/node/slot"
+	"kvs/node/wire"
+)
 
 // errand is the part of another member in an operation.
 type errand struct {
@@ -9,6 +12,8 @@ type errand struct {
 	tries int
 	over  bool // this member has taken the operation over.
 	last  bool // and there is nothing left for it to do but wait for the answer.
+	// what the other member answered while this one ran the operation; nil: nothing. It shares the message's memory.
+	said *wire.Forwarded
 }
 
 const errandTriesMax = 3 // of one operation that is declined.

@@ -40,6 +40,7 @@ func (m *Machine) beginExchange(o *operation, p phase) {
 	}
 	m.file(o, p)
 	o.answers, o.oks, o.against, o.stands, o.blind = nil, nil, nil, nil, nil
+	o.asked, o.told, o.asks = slot.Ballot{}, false, 0
 	o.after, o.local, o.began, o.passed = after, 0, m.Now.Mono, m.passed(p)
 	o.delay = m.Tuning.AckTimeout / 4
 	if m.HasVoice() {
@@ -73,7 +74,7 @@ func (m *Machine) ownVote(o *operation) {
 	case phaseLook:
 		v, ok = m.sees(path)
 	case phasePrepare:
-		v, ok = m.promise(path, o.Ballot)
+		v, ok = m.promise(path, o.Ballot, true)
 	case phaseAccept:
 		v, ok = m.accept(path, o.next, o.seen)
 	}
@@ -217,6 +218,57 @@ func (m *Machine) HandleAccepted(from *step.Peer, a *wire.Accepted) error {
 	m.count(o, from.ID, &vote{ok: a.OK, promised: a.Promised})
 	m.advanceRound(o)
 	return nil
+}
+
+// HandleDescent answers what a record of this member has come from.
+func (m *Machine) HandleDescent(from *step.Peer, q *wire.Descent) error {
+	a := wire.Descended{Round: q.Round, Ballot: q.Ballot}
+	if q.Ballot.Member != m.Self {
+		return nil // this one has the address of the member that is asked.
+	}
+	if known := m.descents.Look(q.Path); known != nil {
+		for _, s := range slices.Backward(known.own) {
+			if s.from.Compare(q.Ballot) > 0 {
+				continue
+			}
+			a.Stretches = append(a.Stretches, wire.Stretch{From: s.from, Before: s.before})
+			if s.before.Compare(q.Above) <= 0 || len(a.Stretches) == wire.StretchesMax {
+				break
+			}
+		}
+	}
+	m.Send(contract.TransportFrame, from.Addr, m.InForceAfter, m.Frame(wire.KindDescended, &a))
+	return nil
+}
+
+// HandleDescended goes on with an operation that has asked what a record has come from.
+func (m *Machine) HandleDescended(from *step.Peer, a *wire.Descended) error {
+	m.routes.Of(from).untold = 0
+	i, ok := m.find(a.Round)
+	if !ok || a.Ballot.Member != from.ID {
+		return nil
+	}
+	o := m.ops[i]
+	if o.phase != phasePrepare || o.asked != a.Ballot || o.told {
+		return nil
+	}
+	o.told = true
+	if len(a.Stretches) > 0 {
+		path := o.Request.Path
+		m.keepDescent(path, m.descents.Get(path), func(d *descent) { d.note(a) })
+	}
+	m.evaluate(o)
+	return nil
+}
+
+// askDescentAgain goes on when no answer has come: with the question once more, or without an answer.
+func (m *Machine) askDescentAgain(o *operation) {
+	o.retryAt = min(m.Now.Mono+o.delay, o.deadline)
+	if m.askDescent(o, o.asked) {
+		m.sendDescent(o, m.Peer(o.asked.Member))
+		return
+	}
+	m.evaluate(o)
 }
 
 // advanceRound goes on when a majority has answered, and begins anew when none can any more.

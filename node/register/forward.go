@@ -1,6 +1,8 @@
 package register
 
 import (
+	"slices"
+
 	"kvs/node/codec"
 	"kvs/node/contract"
 	"kvs/node/schema"
@@ -60,6 +62,7 @@ func (m *Machine) send(o *operation, p *step.Peer, f *wire.Forward) {
 		tries += o.errand.tries
 	}
 	o.errand = &errand{peer: p.ID, round: o.round, tries: tries}
+	o.Elsewhere = true
 	if m.errands == nil {
 		m.errands = make(map[uint64]*operation)
 	}
@@ -97,15 +100,26 @@ func (m *Machine) silent(o *operation) {
 			"path before you write again")
 		return
 	}
-	if p != nil {
-		r := m.routes.Of(p)
-		if until := r.heardAt + m.patience(r); until > m.Now.Mono && m.Now.Mono-o.began < m.Tuning.AckTimeout {
-			o.retryAt = min(until, o.deadline) // it speaks, and is slow.
-			return
-		}
-		r.missed(m.Now.Mono)
+	if p == nil {
+		m.takeOver(o)
+		return
 	}
-	m.takeOver(o)
+	r := m.routes.Of(p)
+	patience := m.patience(r)
+	until := r.heardAt + patience // it speaks, and is slow.
+	if m.Now.Mono-o.retryAt > patience/2 {
+		until = m.Now.Mono + patience // this process was slow: what has come meanwhile is not read yet.
+	}
+	if until > m.Now.Mono && m.Now.Mono-o.began < m.Tuning.AckTimeout {
+		o.retryAt = min(until, o.deadline)
+		return
+	}
+	r.missed(m.Now.Mono)
+	for _, w := range slices.Clone(m.ops) {
+		if m.holds(w) && w.phase == phaseForwarded && w.errand.peer == p.ID && !w.errand.last {
+			m.takeOver(w)
+		}
+	}
 }
 
 // takeOver has this member itself run an operation that another one may run as well.
@@ -117,9 +131,10 @@ func (m *Machine) takeOver(o *operation) {
 }
 
 // awaitErrand waits for the other member's answer, where this one cannot tell what became of an operation. It reports
-// whether that is of any use. This member has not sent an ACCEPT of the operation, and will not.
+// whether that is of any use. No ACCEPT of this member has got in with the operation, and none follows until the answer
+// is there.
 func (m *Machine) awaitErrand(o *operation) bool {
-	if o.errand == nil || !o.Carrier.UUID.IsZero() || m.errands[o.errand.round] != o {
+	if o.errand == nil || m.errands[o.errand.round] != o {
 		return false
 	}
 	if p := m.Peer(o.errand.peer); p == nil || p.Dead() {
@@ -130,6 +145,9 @@ func (m *Machine) awaitErrand(o *operation) bool {
 	o.retryAt = min(m.Now.Mono+m.Tuning.AckTimeout/4, o.deadline)
 	m.wakeAt(o.retryAt)
 	m.endTurn(o)
+	if said := o.errand.said; said != nil {
+		m.answered(o, said)
+	}
 	return true
 }
 
@@ -159,15 +177,15 @@ func (m *Machine) answered(o *operation, a *wire.Forwarded) {
 	if o.errand.over && !o.errand.last {
 		// This member runs it as well. An answer other than that it was applied says nothing about that.
 		if waits := o.phase == phaseQueued || o.phase == phasePause; !waits || !applied(o, a) {
+			o.errand.said = a // it does not come again, should this member have to wait for it.
 			return
 		}
 	}
 	switch {
 	case a.Fate == wire.FateDeclined:
 		m.Counters.ForwardsDeclined++
-		m.forgetErrand(o)
-		o.First = 0 // it was not run, and will not be.
-		o.errand.over, o.errand.last = a.Response.Code != contract.CodeConflict, false
+		m.notElsewhere(o) // it was not run, and will not be.
+		o.errand.over = a.Response.Code != contract.CodeConflict
 		m.prepare(o)
 	case a.Fate == wire.FateUnknown, a.Response.Outcome == contract.OutcomeUnknown:
 		if o.errand.last {
@@ -177,6 +195,10 @@ func (m *Machine) answered(o *operation, a *wire.Forwarded) {
 		}
 		m.forgetErrand(o)
 		m.takeOver(o)
+	case len(o.Sent) > 0 && !applied(o, a):
+		// The answer rests on what the other member has found. An ACCEPT of this one may linger on a minority.
+		m.notElsewhere(o)
+		m.prepare(o)
 	default:
 		m.Counters.ForwardsAnswered++
 		resp := a.Response
@@ -187,8 +209,19 @@ func (m *Machine) answered(o *operation, a *wire.Forwarded) {
 	}
 }
 
-// applied reports whether a write was applied, as the answer says.
+// notElsewhere takes note that the other member has not applied an operation, and will not.
+func (m *Machine) notElsewhere(o *operation) {
+	m.forgetErrand(o)
+	o.errand.last, o.Elsewhere = false, false
+	if len(o.Sent) == 0 {
+		o.First = 0
+	}
+}
+
+// applied reports whether a write was applied, as the answer says. Where this member has sent an ACCEPT too, the answer
+// has to name a version of the write itself: a delete of nothing writes none, so it does not keep that ACCEPT out.
 func applied(o *operation, a *wire.Forwarded) bool {
 	return a.Fate == wire.FateAnswered && o.Request.Op != contract.OpGet &&
-		a.Response.Outcome == contract.OutcomeApplied
+		a.Response.Outcome == contract.OutcomeApplied &&
+		(len(o.Sent) == 0 || a.Response.Record.UUID == o.UUID)
 }

@@ -82,7 +82,7 @@ func (m *Machine) AppendState(b []byte) []byte {
 			b = o.appendState(b, m.Durable)
 		}
 	}
-	return m.appendRoutes(m.appendStanding(b))
+	return m.appendRoutes(m.appendDescents(m.appendStanding(b)))
 }
 
 func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
@@ -112,7 +112,7 @@ func (o *operation) appendState(b []byte, durable contract.PersistID) []byte {
 	for _, waits := range []contract.PersistID{o.after, o.local} {
 		b = appendWait(b, waits, durable)
 	}
-	b = append(o.appendErrand(b), byte(o.result.Code), byte(o.result.Outcome))
+	b = append(o.appendSent(o.appendErrand(b)), byte(o.result.Code), byte(o.result.Outcome))
 	return binary.LittleEndian.AppendUint64(b, uint64(o.foreign))
 }
 
@@ -131,11 +131,44 @@ func (m *Machine) appendStanding(b []byte) []byte {
 	return b
 }
 
+// appendDescents is the part of AppendState about which record followed which.
+func (m *Machine) appendDescents(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(m.descents.Len()))
+	for _, path := range m.descents.Keys() {
+		d := m.descents.Look(path)
+		b = codec.AppendString(b, path)
+		for _, list := range [...][]stretch{d.own, d.told} {
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(list)))
+			for _, s := range list {
+				for _, ballot := range [...]slot.Ballot{s.from, s.before, s.after, s.upTo} {
+					b = slot.AppendBallot(b, ballot)
+				}
+			}
+		}
+	}
+	return b
+}
+
+// appendSent is the part of appendState about what was sent, and what the record that was found has come from.
+func (o *operation) appendSent(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(append(b, boolByte(o.Elsewhere), boolByte(o.told), byte(o.asks)),
+		uint32(len(o.Sent)))
+	for i, ballot := range o.Sent {
+		a := &o.attempts[i]
+		b = append(slot.AppendBallot(b, ballot), boolByte(a.first))
+		b = binary.LittleEndian.AppendUint64(b, uint64(a.record.TS))
+	}
+	return slot.AppendBallot(slot.AppendBallot(b, o.follows), o.asked)
+}
+
 // appendErrand is the part of appendState about another member that runs the operation, or for which it is run.
 func (o *operation) appendErrand(b []byte) []byte {
 	if e := o.errand; e != nil {
 		b = binary.LittleEndian.AppendUint64(append(b, 1, byte(e.tries), boolByte(e.over), boolByte(e.last)), e.round)
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.peer))
+		if a := e.said; a != nil {
+			b = append(b, 3, byte(a.Fate), byte(a.Response.Code), byte(a.Response.Outcome))
+		}
 	}
 	if f := o.from; f != nil {
 		b = binary.LittleEndian.AppendUint64(append(b, 2), f.round)
@@ -149,7 +182,8 @@ func (o *operation) appendErrand(b []byte) []byte {
 func (m *Machine) appendRoutes(b []byte) []byte {
 	for _, p := range m.Peers {
 		r, w := m.routes.Look(p), m.windows.Look(p)
-		b = binary.LittleEndian.AppendUint64(append(b, boolByte(r.older), boolByte(r.misses > 0)), r.run)
+		b = append(b, boolByte(r.older), boolByte(r.misses > 0), boolByte(r.untold != 0))
+		b = binary.LittleEndian.AppendUint64(b, r.run)
 		b = binary.LittleEndian.AppendUint64(append(b, boolByte(w.begun)), uint64(w.since))
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(w.stamps)))
 		for _, s := range w.stamps {

@@ -21,9 +21,10 @@ type Owner interface {
 	Write(path string, stored slot.Stored) contract.PersistID
 	// Chosen records a slot in which a linearizable operation has made a candidate the value of the path.
 	Chosen(path string, s *slot.Slot)
-	// ListTombstone lists a path whose slot has to end as a tombstone does; UnlistTombstone takes it from the list.
-	ListTombstone(path string)
+	// UnlistTombstone takes a path off the list of slots that end as tombstones do.
 	UnlistTombstone(path string)
+	// Left is what is left of a slot that cannot be read.
+	Left(path string) slot.Slot
 	// Fence is at or above every promise and ballot that went with a tombstone that was dropped; zero: none was.
 	Fence() slot.Timestamp
 
@@ -56,6 +57,7 @@ type Machine struct {
 	turns map[string]*turn // by path.
 
 	standing *step.Recent[standing] // by path: the ballots that stand.
+	descents *step.Recent[descent]  // by path: which record followed which.
 	knows    step.PeerTable[bool]   // of a voter: it takes a wire.AcceptDirect.
 
 	routes  step.PeerTable[route]  // other members as proposers of this member's operations,
@@ -69,7 +71,10 @@ type Machine struct {
 
 // New returns a machine without operations. What it has promised and accepted stands in the store.
 func New(shared *step.Shared, owner Owner) *Machine {
-	return &Machine{Shared: shared, owner: owner, standing: step.NewRecent[standing](standingBytesMax)}
+	return &Machine{
+		Shared: shared, owner: owner,
+		standing: step.NewRecent[standing](standingBytesMax), descents: step.NewRecent[descent](descentBytesMax),
+	}
 }
 
 // Handlers are the messages that the machine takes in.
@@ -83,6 +88,8 @@ func (m *Machine) Handlers() []step.Handler {
 		step.On(wire.KindAccepted, m.HandleAccepted),
 		step.On(wire.KindForward, m.HandleForward),
 		step.On(wire.KindForwarded, m.HandleForwarded),
+		step.On(wire.KindDescent, m.HandleDescent),
+		step.On(wire.KindDescended, m.HandleDescended),
 	}
 	for i := range all {
 		handle := all[i].Handle

@@ -32,8 +32,23 @@ func (m *Machine) evaluate(o *operation) {
 	if m.late(o) {
 		return
 	}
+	descent, ask := m.trace(o, &j)
+	j.Descent = descent
 	v := o.Decide(&j)
-	if v != VerdictApplied && m.mayHaveEnded(o) {
+	if v == VerdictUnknown && m.askDescent(o, ask) {
+		return
+	}
+	if v != VerdictApplied && m.mayHaveEnded(o, descent) {
+		if m.overtook(o, &j) {
+			m.backOff(o)
+			return
+		}
+		v = VerdictUnknown
+	}
+	if v == VerdictMissed && o.from == nil {
+		if m.awaitErrand(o) {
+			return
+		}
 		v = VerdictUnknown
 	}
 	switch v {
@@ -45,7 +60,7 @@ func (m *Machine) evaluate(o *operation) {
 	case VerdictDeclined:
 		m.endDeclined(o)
 	case VerdictUnknown:
-		if m.awaitErrand(o) {
+		if len(o.Sent) == 0 && m.awaitErrand(o) {
 			return
 		}
 		m.endUnknown(o, "enough voters answered, but this write was overtaken after it had been sent to them, and "+
@@ -56,6 +71,7 @@ func (m *Machine) evaluate(o *operation) {
 			"applied is "+
 			"not known any more; read the path", slot.AppliedMax))
 	default:
+		o.follows = m.follow(o, &j)
 		d := draft{top: j.Top}
 		m.extend(&d, o, v, &j, o.Ballot.TS)
 		m.gather(o, &d, &j)
@@ -67,7 +83,7 @@ func (m *Machine) evaluate(o *operation) {
 // majority: its own tombstone, or one that came after what it wrote, was collected. No tombstone goes anywhere before
 // this member holds it as well, and if this member has dropped it, its fence is as high. An own tombstone that is held
 // here alone proves nothing, but there has to be time for its end.
-func (m *Machine) mayHaveEnded(o *operation) bool {
+func (m *Machine) mayHaveEnded(o *operation, d Descent) bool {
 	if o.First == 0 {
 		return false
 	}
@@ -76,10 +92,18 @@ func (m *Machine) mayHaveEnded(o *operation) bool {
 	switch {
 	case err != nil || m.owner.Fence() >= o.First:
 		return true
-	case o.carriedBy(shown.Version()):
+	case o.carriedBy(&shown, m.Self):
 		return shown.Tombstone && m.Now.Mono-o.firstAt >= m.Tuning.TombstoneGrace/2
 	}
-	return shown.TS >= o.First
+	return shown.TS >= o.First && d != DescentOut
+}
+
+// overtook reports whether this member has come to hold a newer version since its own answer to o's PREPARE: another
+// PREPARE finds that too.
+func (m *Machine) overtook(o *operation, j *Joined) bool {
+	_, ours, err := m.CurrentSlot(o.Request.Path)
+	_, counted := o.findAnswer(m.Self)
+	return err == nil && counted && m.Electorate.Visible(&ours).TS > j.Current.TS
 }
 
 // propose asks the voters to accept a record under the ballot that a majority promised, and for the promise of the
@@ -177,6 +201,7 @@ func (m *Machine) keepChosen(o *operation) {
 	}
 	if late, changed := slot.LateAccept(ours.Consensus, o.next); changed {
 		m.Promise(late.Promised.TS)
+		late.Weak = late.Weak || late.Ballot.Compare(m.MayHavePromised(path, slot.Ballot{})) < 0
 		ours.Consensus = late
 		m.owner.Write(path, slot.Store(path, &ours, m.Electorate))
 	}
@@ -263,6 +288,9 @@ func (m *Machine) late(o *operation) bool {
 
 // giveUpRound ends an operation whose time is up.
 func (m *Machine) giveUpRound(o *operation) {
+	if e := o.errand; e != nil && e.said != nil && e.said.Fate == wire.FateDeclined {
+		m.notElsewhere(o)
+	}
 	alive := m.VotersAlive()
 	if o.phase == phaseQueued && alive >= m.InForce.Majority() {
 		code := contract.CodeConflict
@@ -325,6 +353,8 @@ func (m *Machine) Tick() {
 			m.silent(o)
 		case o.phase == phasePause:
 			m.prepare(o)
+		case o.phase == phasePrepare && !o.asked.IsZero():
+			m.askDescentAgain(o)
 		case len(o.against) > 0:
 			m.backOff(o) // those that have not answered may be gone.
 		case m.awaitsPassed(o):

@@ -64,7 +64,10 @@ type operation struct {
 	riders  []*operation // those in its own batch, which end with its round.
 	wrote   slot.Record  // the version that its last attempt makes.
 	carried slot.Record  // the one with which it was sent last, in its own record or in that of its batch,
-	first   bool         // and whether nothing showed before that.
+	first   bool         // and whether nothing showed before that,
+	// and all that were sent, one for each ballot of Sent.
+	attempts []attempt
+	in       int // of those, the one that DescentIn is about.
 
 	errand  *errand        // the part of another member in it; nil: there is none.
 	from    *origin        // the member for whose client it is; nil: it is of this member.
@@ -76,6 +79,10 @@ type operation struct {
 	writes   bool               // next is the operation's own version, not what was there before.
 	next     *slot.Consensus    // what ACCEPT carries; shared, never written to.
 	seen     slot.Timestamp     // the version that next follows, if there was no PREPARE; else zero.
+	follows  slot.Ballot        // of the record that next follows; zero: there is none.
+	asked    slot.Ballot        // of the record of which this exchange asks what it has come from,
+	told     bool               // and whether an answer came,
+	asks     int                // and how many such questions there were.
 	result   contract.Response  // the answer once it is chosen.
 	after    contract.PersistID // the questions of this exchange wait for it.
 	local    contract.PersistID // of this member's own vote in this exchange; zero: it waits for nothing.
@@ -86,6 +93,12 @@ type operation struct {
 	retryAt  time.Duration
 	delay    time.Duration
 	deadline time.Duration
+}
+
+// attempt is a version that an operation was sent with.
+type attempt struct {
+	record slot.Record
+	first  bool // nothing showed before it.
 }
 
 type decided struct {

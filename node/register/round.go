@@ -23,8 +23,18 @@ type Joined struct {
 	Key       KeyUse          // if anything was.
 	// at or above all records before Current that are not of this member's own rounds, see forwarded.go.
 	Foreign slot.Timestamp
-	Settled bool // current may be answered as it is: see settles.
+	Settled bool    // current may be answered as it is: see settles.
+	Descent Descent // of the record under Consensus, from what the operation has sent: see descent.go.
 }
+
+// Descent is what is known about the record that a PREPARE found.
+type Descent uint8
+
+const (
+	DescentUnknown Descent = iota
+	DescentIn              // it has come from the record of the operation's last ACCEPT.
+	DescentOut             // it has not come from any of the operation's ACCEPTs.
+)
 
 // Join puts the answers of a majority together. They are sorted by voter, so the same answers have the same result.
 func Join(answers []Seen, epoch uint64, e *slot.Electorate) Joined {
@@ -92,10 +102,12 @@ const (
 	VerdictReused                       // the same: another request had this idempotency key.
 	// write that there is nothing, so that an earlier attempt that may linger cannot get in.
 	VerdictVoid
-	VerdictWrite     // make the new value chosen.
-	VerdictHigher    // begin anew under a higher ballot: this one is not above what is there.
-	VerdictUnknown   // whether an earlier attempt got in cannot be told.
-	VerdictDeclined  // another member forwarded it, and records are there which may be of that member.
+	VerdictWrite    // make the new value chosen.
+	VerdictHigher   // begin anew under a higher ballot: this one is not above what is there.
+	VerdictUnknown  // whether an earlier attempt got in cannot be told.
+	VerdictDeclined // another member forwarded it, and records are there which may be of that member.
+	// make what is there chosen once more, so that what was sent cannot get in: another member may have run it.
+	VerdictMissed
 	VerdictForgotten // the same: what was decided under idempotency keys then is not known any more.
 )
 
@@ -109,24 +121,39 @@ type Attempt struct {
 	// made records of it above Since. Zero: it is this member's own.
 	Floor, Since slot.Timestamp
 	First        slot.Timestamp // the timestamp of the first ACCEPT sent; zero: none was, so nothing can have happened.
+	Sent         []slot.Ballot  // under which an ACCEPT with it was sent, in order.
+	Elsewhere    bool           // another member may have run it: it was forwarded, and what became of that is open.
 }
 
-// carriedBy reports whether this version shows that the operation got in: it is its own, of whatever attempt, or the
-// one that carried its last ACCEPT. Of another operation's versions it has to be that very one: that operation may have
-// been sent again, under the same UUID, without this one.
-func (o *Attempt) carriedBy(v slot.Version) bool { return v.UUID == o.UUID || v == o.Carrier }
+// carriedBy reports whether this record shows that the operation got in: it is its own, of whatever attempt, or the one
+// that carried its last ACCEPT. Of another operation's records it has to be that very one: that operation may have been
+// sent again, under the same UUID, without this one. By is the member that decides.
+func (o *Attempt) carriedBy(r *slot.Record, by slot.ID) bool {
+	return r.UUID == o.UUID || o.sentAs(r, by)
+}
 
-// Decide says what is to be done about an operation whose PREPARE found j.
-func (o *Attempt) Decide(j *Joined) Verdict {
-	r := o.Request
-	if j.Key == KeyKnown {
-		return VerdictAppliedBefore
-	}
+// sentAs reports whether this is the record with which the last ACCEPT was sent. Another member that runs the same
+// operation may have given it the same timestamp, so a version alone does not tell.
+func (o *Attempt) sentAs(r *slot.Record, by slot.ID) bool {
+	return r.Version() == o.Carrier && r.Origin == by
+}
+
+// mayBeElsewhere reports whether j may show what another member has made of the operation.
+func (o *Attempt) mayBeElsewhere(j *Joined) bool {
+	return o.Elsewhere && j.Current.TS >= o.First || o.Since != 0 && j.Foreign > o.Since
+}
+
+// found says what j shows of earlier attempts of an operation, and of those of another member; VerdictWrite: that there
+// are none. By is the member that decides.
+func (o *Attempt) found(j *Joined, by slot.ID) Verdict {
 	if o.First != 0 { // an ACCEPT of this operation was sent before: it may have got in, or may still.
-		switch {
-		case j.Current.Exists() && o.carriedBy(j.Current.Version()):
+		out := j.Descent == DescentOut || j.Current.TS < o.First
+		switch elsewhere := o.mayBeElsewhere(j); {
+		case j.Current.Exists() && o.carriedBy(&j.Current, by), j.Descent == DescentIn:
 			return VerdictApplied
-		case j.Current.TS >= o.First, o.Since != 0 && j.Foreign > o.Since:
+		case out && elsewhere && j.Current.Exists():
+			return VerdictMissed
+		case !out, elsewhere:
 			return VerdictUnknown
 		}
 	}
@@ -137,6 +164,18 @@ func (o *Attempt) Decide(j *Joined) Verdict {
 		case j.Foreign > o.Since:
 			return VerdictDeclined
 		}
+	}
+	return VerdictWrite
+}
+
+// Decide says what is to be done about an operation whose PREPARE found j.
+func (o *Attempt) Decide(j *Joined) Verdict {
+	r := o.Request
+	if j.Key == KeyKnown {
+		return VerdictAppliedBefore
+	}
+	if v := o.found(j, o.Ballot.Member); v != VerdictWrite {
+		return v
 	}
 	if j.Key == KeyReused {
 		return VerdictReused

@@ -92,7 +92,9 @@ func TestCarriedByThatVersionAlone(t *testing.T) {
 		{TS: 99, UUID: other}:          VerdictWrite,
 		{TS: 101, UUID: slot.UUID{77}}: VerdictUnknown,
 	} {
-		j := Joined{Current: slot.Record{TS: shown.TS, UUID: shown.UUID}, Top: shown.TS}
+		j := Joined{Current: slot.Record{TS: shown.TS, UUID: shown.UUID, Origin: 1}, Top: shown.TS}
 		require.Equal(t, want, o.Decide(&j), shown.ETag())
 	}
+	another := Joined{Current: slot.Record{TS: 101, UUID: other, Origin: 2}, Top: 101}
+	require.Equal(t, VerdictUnknown, o.Decide(&another), "another member had the same timestamp")
 }

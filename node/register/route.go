@@ -16,26 +16,28 @@ import (
 // needs no other one. It is for speed alone: if the views of two members differ, two proposers compete.
 
 const (
-	routeDelay    = 40 * time.Millisecond // as long as none has been measured.
-	patienceMin   = 15 * time.Millisecond // for a sign of another member, before this one takes over.
-	patienceTimes = 6                     // of the usual delay.
-	askAfresh     = 30 * time.Second      // a member that takes none, because it is of an older version.
+	routeDelay  = 40 * time.Millisecond // as long as none has been measured.
+	patienceMin = 8 * time.Millisecond  // for a sign of another member, before this one takes over.
+	slowMin     = 20 * time.Millisecond // a peer is slow whose delay is at least this,
+	slowTimes   = 4                     // and so many times that of another voter.
+	askAfresh   = 30 * time.Second      // a member that takes none, because it is of an older version.
 )
 
 // patience is how long a sign of a peer is waited for: an answer, or anything else about rounds. A voter gets the
-// ACCEPT of a write that it has forwarded, long before the answer, which waits for disks.
+// ACCEPT of a write that it has forwarded, long before the answer, which waits for disks. It is the time-out of RFC
+// 6298, section 2: the usual delay and four times by how much it varies.
 func (m *Machine) patience(r *route) time.Duration {
-	delay := r.delay
-	if delay == 0 {
-		delay = routeDelay
+	wait := r.delay + 4*r.varies
+	if r.delay == 0 {
+		wait = routeDelay
 	}
-	return min(max(patienceTimes*delay, patienceMin), m.Tuning.AckTimeout/4)
+	return min(max(wait, patienceMin), m.Tuning.AckTimeout/4)
 }
 
 // mixed reports whether another member has proposed on a path last, as far as this one knows, and under which ballot.
 func (m *Machine) mixed(path string) (last slot.Ballot, is bool) {
 	_, ours, err := m.CurrentSlot(path)
-	last = ours.Consensus.Promise()
+	last = m.Promised(path, ours.Consensus.Promise())
 	return last, err == nil && last.Member != 0 && last.Member != m.Self
 }
 
@@ -55,7 +57,7 @@ func (m *Machine) preferred(path string) *step.Peer {
 		if r.older && m.Now.Mono < r.askedAt+askAfresh || m.Now.Mono < r.muted {
 			continue
 		}
-		if w := weight(path, id); w > highest {
+		if w := weight(path, id); w > highest && !m.slow(p) {
 			best, highest = p, w
 		}
 	}
@@ -67,6 +69,23 @@ func (m *Machine) preferred(path string) *step.Peer {
 		return nil
 	}
 	return best
+}
+
+// slow reports whether a peer takes far longer than another voter, as one that is far away does. It is left alone then,
+// but for one operation now and then.
+func (m *Machine) slow(p *step.Peer) bool {
+	r := m.routes.Of(p)
+	for _, id := range m.InForce.Voters {
+		other := m.Peer(id)
+		if other == nil || other == p || !other.Alive() {
+			continue
+		}
+		if usual := m.routes.Of(other).delay; usual > 0 && r.delay >= max(slowMin, slowTimes*usual) {
+			r.delay, r.varies, r.misses, r.muted = 0, 0, max(r.misses, 1), m.Now.Mono+muteMax
+			return true
+		}
+	}
+	return false
 }
 
 // weight is the hash of a path and a member in rendezvous hashing.

@@ -38,7 +38,8 @@ const (
 // standing is a ballot that a majority has promised, and what it stands on.
 type standing struct {
 	ballot  slot.Ballot
-	record  slot.Record // the one that a majority has accepted last, without its value.
+	record  slot.Record // the one that a majority has accepted last, without its value,
+	under   slot.Ballot // and its ballot.
 	applied []slot.Applied
 	since   time.Duration
 	foreign slot.Timestamp     // see Joined.Foreign.
@@ -46,9 +47,9 @@ type standing struct {
 }
 
 // nextBallot draws the ballot after that of o, and as many timestamps with it as a batch may need: all are above what
-// is in the draft. Where no write is expected to follow, it is the ballot of o itself.
+// is in the draft. Where no write is expected to follow, or none gains by it, it is the ballot of o itself.
 func (m *Machine) nextBallot(o *operation, d *draft) slot.Ballot {
-	if o.internal || schema.IsConfigPath(o.Request.Path) {
+	if o.internal || m.OnlyVoter() || schema.IsConfigPath(o.Request.Path) {
 		return o.Ballot
 	}
 	ts, err := m.Stamp(d.top)
@@ -68,7 +69,7 @@ func (m *Machine) stand(o *operation) {
 		return
 	}
 	s := standing{ballot: c.Promised, record: c.Record, applied: c.Applied, since: m.Now.Mono}
-	s.foreign = o.foreign
+	s.under, s.foreign = c.Ballot, o.foreign
 	s.record.Value, s.record.ContentType = nil, ""
 	if len(o.stands) == need && slices.Contains(o.stands, m.Self) {
 		s.after = o.local
@@ -110,7 +111,7 @@ func (m *Machine) goDirect(o *operation) bool {
 	}
 	d := draft{top: j.Top, last: s.ballot.TS + ridersMax}
 	m.extend(&d, o, VerdictWrite, &j, s.ballot.TS)
-	o.seen, o.local, o.foreign = s.record.TS, s.after, s.foreign
+	o.seen, o.local, o.foreign, o.follows = s.record.TS, s.after, s.foreign, s.under
 	m.gather(o, &d, &j)
 	m.Counters.RoundsDirect++
 	m.propose(o, &d)
@@ -140,7 +141,7 @@ func (m *Machine) allKnow() bool {
 // its own question.
 func (m *Machine) undisturbed(path string, s *standing) bool {
 	_, ours, err := m.CurrentSlot(path)
-	return err == nil && ours.TS <= s.record.TS && (!m.HasVoice() || m.bar(&ours) == s.ballot)
+	return err == nil && ours.TS <= s.record.TS && (!m.HasVoice() || m.bar(path, &ours) == s.ballot)
 }
 
 // noteKnows remembers whether a voter knows wire.AcceptDirect, by its answer to PREPARE or ACCEPT.

@@ -22,8 +22,8 @@ type keeper struct {
 
 func (k *keeper) Strong(string) bool                { return k.strong }
 func (k *keeper) Chosen(string, *slot.Slot)         {}
-func (k *keeper) ListTombstone(string)              {}
 func (k *keeper) UnlistTombstone(string)            {}
+func (k *keeper) Left(path string) slot.Slot        { return slot.Slot{Consensus: k.Lost(path)} }
 func (k *keeper) Enqueue(*step.Peer, wire.Entry)    {}
 func (k *keeper) Fence() slot.Timestamp             { return 0 }
 func (k *keeper) NoQuorum() string                  { return "" }

@@ -77,7 +77,7 @@ func (m *Machine) pump(p *step.Peer) {
 	// The number is unique over all peers: a batch for one member may be acknowledged by another that has its address
 	// now.
 	b.seq = m.NextExchange()
-	b.frame = m.Frame(wire.KindReplicate, &wire.Replicate{Seq: b.seq, Entries: b.entries})
+	b.frame = m.frame(&b)
 	b.retryAt = m.Now.Mono + b.delay
 	l.inflight = b
 	m.Send(contract.TransportFrame, p.Addr, after, b.frame)
@@ -86,7 +86,7 @@ func (m *Machine) pump(p *step.Peer) {
 // refresh replaces an entry's record by the one that this member holds now: a message may carry nothing older than its
 // stamp (wire.Stamp). It returns the persist to wait for, and false when there is nothing to send.
 func (m *Machine) refresh(p *step.Peer, e *wire.Entry) (contract.PersistID, bool) {
-	h, _, err := m.CurrentSlot(e.Path)
+	h, err := m.CurrentIntact(e.Path)
 	if errors.Is(err, step.ErrRead) {
 		m.Log(contract.LogError, "record not sent", "path", e.Path, "error", err.Error())
 		m.queueDropped(p, 1)
@@ -125,8 +125,16 @@ func (m *Machine) retryBatch(p *step.Peer) {
 		m.pump(p)
 		return
 	}
-	b.frame = m.Frame(wire.KindReplicate, &wire.Replicate{Seq: b.seq, Entries: b.entries})
+	b.frame = m.frame(b)
 	m.Send(contract.TransportFrame, p.Addr, after, b.frame)
+}
+
+// frame encodes a batch.
+func (m *Machine) frame(b *batch) []byte {
+	m.out.batch = wire.Replicate{Seq: b.seq, Entries: b.entries}
+	frame := m.Frame(wire.KindReplicate, &m.out.batch)
+	m.out.batch = wire.Replicate{}
+	return frame
 }
 
 // HandleReplicate merges a peer's records and acknowledges them once all of them, or newer ones, are durable here.
@@ -152,8 +160,8 @@ func (m *Machine) HandleReplicate(from *step.Peer, in *wire.Replicate) error {
 	}
 	m.Counters.ReplicatedIn += uint64(len(in.Entries))
 	if in.Seq != 0 {
-		ack := wire.ReplicateAck{Seq: in.Seq}
-		m.Send(contract.TransportFrame, from.Addr, after, m.Frame(wire.KindReplicateAck, &ack))
+		m.out.ack.Seq = in.Seq
+		m.Send(contract.TransportFrame, from.Addr, after, m.Frame(wire.KindReplicateAck, &m.out.ack))
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ type Owner interface {
 	// Write puts an encoded slot in the running step's persist, with everything that follows from it, and returns that
 	// persist.
 	Write(path string, stored slot.Stored) contract.PersistID
+	// Left is what is left of a slot that cannot be read.
+	Left(path string) slot.Slot
 	// RefuseBuried reports whether a slot from a peer, for a path under which nothing is held here, is older than a
 	// tombstone that was dropped, and informs the peer.
 	RefuseBuried(from *step.Peer, path string, in *slot.Slot) bool
@@ -41,6 +43,13 @@ type Machine struct {
 
 	lines   step.PeerTable[line]
 	merging [2]slot.Slot `image:"-"` // memory that Merge uses again.
+	in, out messages     `image:"-"` // memory of the messages that come and go.
+}
+
+// messages are those of which there are most.
+type messages struct {
+	batch wire.Replicate
+	ack   wire.ReplicateAck
 }
 
 // line is the state of the replication to one peer.
@@ -66,8 +75,8 @@ func New(shared *step.Shared, owner Owner) *Machine { return &Machine{Shared: sh
 // Handlers are the messages that the machine takes in.
 func (m *Machine) Handlers() []step.Handler {
 	return []step.Handler{
-		step.On(wire.KindReplicate, m.HandleReplicate),
-		step.On(wire.KindReplicateAck, m.HandleReplicateAck),
+		step.OnAgain(wire.KindReplicate, &m.in.batch, m.HandleReplicate),
+		step.OnAgain(wire.KindReplicateAck, &m.in.ack, m.HandleReplicateAck),
 	}
 }
 
@@ -82,19 +91,22 @@ func (m *Machine) Tick() {
 // Due is the time of the next timer; zero: there is none.
 func (m *Machine) Due() time.Duration {
 	at := time.Duration(0)
-	sooner := func(t time.Duration) {
-		if at == 0 || t < at {
-			at = t
-		}
-	}
 	for _, p := range m.Peers {
 		l := m.lines.Of(p)
 		if l.inflight.frame != nil {
-			sooner(l.inflight.retryAt)
+			at = sooner(at, l.inflight.retryAt)
 		}
 		if p.Dead() && l.hinted() {
-			sooner(p.DiedAt + m.Tuning.HintTTL)
+			at = sooner(at, p.DiedAt+m.Tuning.HintTTL)
 		}
+	}
+	return at
+}
+
+// sooner is the sooner one of two times, of which the first one may be zero: there is none.
+func sooner(at, t time.Duration) time.Duration {
+	if at == 0 || t < at {
+		return t
 	}
 	return at
 }

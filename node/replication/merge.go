@@ -40,7 +40,7 @@ func (m *Machine) MergeShown(from *step.Peer, path string, record []byte) (s ste
 func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Slot) (
 	after contract.PersistID, top slot.Timestamp, err error) {
 	ours := &m.merging[1]
-	h, err := m.Current(path)
+	h, rotten, err := m.CurrentInto(ours, path)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -61,19 +61,18 @@ func (m *Machine) merge(from *step.Peer, path string, record []byte, in *slot.Sl
 	if h.Record == nil && m.owner.RefuseBuried(from, path, in) {
 		return h.After, 0, nil
 	}
-	ours.Clear()
-	if h.Record != nil {
-		if err = ours.Decode(path, h.Record); err != nil {
-			m.Log(contract.LogWarn, "corrupt record replaced by a peer's copy", "path", path, "error", err.Error())
-			ours.Consensus = m.Lost(path)
-		}
+	if rotten != nil {
+		m.Log(contract.LogWarn, "corrupt record replaced by a peer's copy", "path", path, "error", rotten.Error())
+		*ours = m.owner.Left(path)
 	}
 	out, changed := slot.Merge(ours, in, m.Self, from.ID, m.Electorate)
-	if c := out.Consensus; c != ours.Consensus && c.Ballot.TS <= m.owner.Fence() {
-		c.Weak = true // it may be below a promise that went with a slot: see bar. The copy is this member's own.
-	}
-	if out.Consensus != ours.Consensus {
-		m.Promise(out.Consensus.Promised.TS)
+	// What is left of a rotten record is not on the disk.
+	changed = changed || rotten != nil
+	if c := out.Consensus; c != ours.Consensus { // the copy is this member's own.
+		// It may be below a promise that is not in the slot, or went with one: see register, bar.
+		c.Weak = c.Weak || c.Ballot.TS <= m.owner.Fence() ||
+			c.Ballot.Compare(m.MayHavePromised(path, slot.Ballot{})) < 0
+		m.Promise(c.Promised.TS)
 	}
 	top = out.Top()
 	switch {

@@ -5,7 +5,6 @@ package schema
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
 	"kvs/node/codec"
 )
@@ -77,8 +76,7 @@ func RecordKey(path string) string {
 
 // Seal appends the checksum to the fields of a record under key.
 func Seal(key string, b []byte) []byte {
-	sum := crc32.Update(crc32.Checksum([]byte(key), codec.Castagnoli), codec.Castagnoli, b)
-	return binary.LittleEndian.AppendUint32(b, sum)
+	return binary.LittleEndian.AppendUint32(b, codec.Sum(key, b))
 }
 
 // Open checks a record of the first format, and returns a reader of its fields.
@@ -93,7 +91,7 @@ func OpenUpTo(key string, b []byte, newest byte) (r *codec.Reader, format byte, 
 		return nil, 0, fmt.Errorf("%s: %d bytes: %w", key, len(b), codec.ErrCorrupt)
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if crc32.Update(crc32.Checksum([]byte(key), codec.Castagnoli), codec.Castagnoli, body) != sum {
+	if codec.Sum(key, body) != sum {
 		return nil, 0, fmt.Errorf("%s: checksum does not match: %w", key, codec.ErrCorrupt)
 	}
 	if body[0] < Format || body[0] > newest {

@@ -30,6 +30,14 @@ func (b Ballot) Follows(c Ballot) bool {
 	return b.Epoch == c.Epoch && b.Member == c.Member && b.TS > c.TS
 }
 
+// Max is the higher of two ballots.
+func (b Ballot) Max(c Ballot) Ballot {
+	if b.Compare(c) < 0 {
+		return c
+	}
+	return b
+}
+
 // IsZero reports whether b is no ballot.
 func (b Ballot) IsZero() bool { return b == Ballot{} }
 
@@ -43,7 +51,7 @@ func (b Ballot) String() string { return fmt.Sprintf("%d/%s/%s", b.Epoch, b.TS, 
 // Promised, Weak and Blind are this member's own; members have the accepted record in common. A Consensus is never
 // changed: a change makes a new one.
 type Consensus struct {
-	Promised Ballot    // this member refuses rounds below it.
+	Promised Ballot    // this member refuses rounds below it. It may have promised more: see step.Shared.Promised.
 	Ballot   Ballot    // under which Record was accepted; zero: no record was.
 	Applied  []Applied // carried from record to record: see Applied.
 	// its TS is the version: the timestamp of the write that made the value, kept by rounds that only repeat it.

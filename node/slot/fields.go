@@ -44,6 +44,9 @@ func ReadUUID(r *codec.Reader) UUID {
 	return UUID{}
 }
 
+// VersionBytes is what AppendVersion appends.
+const VersionBytes = 8 + 16
+
 // AppendVersion appends a timestamp and a UUID: 24 bytes.
 func AppendVersion(b []byte, v Version) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(v.TS))

@@ -43,8 +43,9 @@ func (a *Applied) ReplaceValues(by Replacer) bool {
 	return false
 }
 
-// ReplaceValues implements Replaceable: a Slot is made of Records, Candidates and Applieds.
-func (s *Slot) ReplaceValues(by Replacer) bool {
+// replaceValues replaces all values in a slot that shares its parts with no other. A Slot is not Replaceable: those in
+// the memory of a node may share a Consensus, in which values are replaced once.
+func (s *Slot) replaceValues(by Replacer) {
 	for i := range s.Candidates {
 		s.Candidates[i].ReplaceValues(by)
 	}
@@ -54,7 +55,6 @@ func (s *Slot) ReplaceValues(by Replacer) bool {
 			c.Applied[i].ReplaceValues(by)
 		}
 	}
-	return false
 }
 
 func replaced(value []byte, by Replacer) []byte {
@@ -76,7 +76,7 @@ func ReplaceKey(key UUID, by Replacer) (out UUID) {
 // is replaced: it cannot be told which of them were a value.
 func ReplaceEncoded(path string, b []byte, by Replacer) []byte {
 	if s, err := Decode(path, b); err == nil {
-		s.ReplaceValues(by)
+		s.replaceValues(by)
 		return Encode(path, &s)
 	}
 	const kept = HeaderBytes + 1 // with the flags of the first candidate, which EncodedTombstone reads.

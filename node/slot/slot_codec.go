@@ -3,7 +3,6 @@ package slot
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"slices"
 
 	"kvs/node/codec"
@@ -93,7 +92,7 @@ func Encode(path string, s *Slot) []byte {
 	if s.Consensus != nil {
 		b = appendConsensus(b, s.Consensus)
 	}
-	return binary.LittleEndian.AppendUint32(b, slotSum(path, b))
+	return binary.LittleEndian.AppendUint32(b, codec.Sum(path, b))
 }
 
 func appendCandidate(b []byte, c *Candidate) []byte {
@@ -120,16 +119,6 @@ func appendCandidate(b []byte, c *Candidate) []byte {
 	return append(b, c.Value...)
 }
 
-// slotSum runs the path through the table by hand: crc32.Update takes bytes, and a copy of the path would go to the
-// heap.
-func slotSum(path string, b []byte) uint32 {
-	crc := ^uint32(0)
-	for i := range len(path) {
-		crc = codec.Castagnoli[byte(crc)^path[i]] ^ crc>>8
-	}
-	return crc32.Update(^crc, codec.Castagnoli, b)
-}
-
 // Decode reads what Encode wrote under path. The slot shares b's memory. Errors wrap codec.ErrCorrupt.
 func Decode(path string, b []byte) (Slot, error) {
 	return decodeNew(path, b, true)
@@ -148,9 +137,14 @@ func decodeNew(path string, b []byte, check bool) (Slot, error) {
 
 // Decode is Decode into a slot that has been used before, for loops over many: the memory of its candidates and votes
 // is reused, so callers must not keep them. After an error s is the zero slot, except for that memory.
-func (s *Slot) Decode(path string, b []byte) error {
+func (s *Slot) Decode(path string, b []byte) error { return s.decodeAgain(path, b, true) }
+
+// DecodeOwn is Decode as the function of that name is.
+func (s *Slot) DecodeOwn(path string, b []byte) error { return s.decodeAgain(path, b, false) }
+
+func (s *Slot) decodeAgain(path string, b []byte, check bool) error {
 	s.Clear()
-	err := s.decode(path, b, true)
+	err := s.decode(path, b, check)
 	if err != nil {
 		s.Clear()
 	}
@@ -169,7 +163,7 @@ func (s *Slot) decode(path string, b []byte, check bool) error {
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	switch {
-	case check && slotSum(path, body) != sum:
+	case check && codec.Sum(path, body) != sum:
 		return bad("checksum does not match")
 	case body[0] != Format && body[0] != FormatBoth:
 		return bad(fmt.Sprintf("format %d is unknown to this version of kvs", body[0]))

@@ -34,6 +34,38 @@ func (s *Slot) hasTombstone() bool {
 		slices.ContainsFunc(s.Candidates, func(c Candidate) bool { return c.Tombstone })
 }
 
+// Remnant is what the list of tombstones keeps of an intact slot with a tombstone, encoded: the tombstones in it,
+// without the live versions beside them and without what is the member's own. Nil: there is none in it. A conflict is
+// kept whole, or not at all: a candidate alone would be a vote for it.
+func Remnant(path string, record []byte) []byte {
+	s, err := DecodeOwn(path, record)
+	switch {
+	case err != nil || !s.hasTombstone():
+		return nil
+	case s.Consensus == nil && !s.Conflict():
+		return record // it has nothing else.
+	}
+	values := 0
+	for i := range s.Candidates {
+		values += len(s.Candidates[i].Value)
+	}
+	if values > remnantBytesMax || !slices.ContainsFunc(s.Candidates, func(c Candidate) bool { return c.Tombstone }) {
+		s.TS, s.Candidates, s.Votes = 0, nil, nil
+	}
+	if c := s.Consensus; c.Accepted() && c.Record.Tombstone {
+		s.Consensus = &Consensus{Promised: c.Ballot, Ballot: c.Ballot, Record: c.Record, Applied: c.Applied}
+	} else {
+		s.Consensus = nil
+	}
+	if s.TS == 0 && s.Consensus == nil {
+		return nil
+	}
+	return Encode(path, &s)
+}
+
+// remnantBytesMax bounds the values of a conflict that is kept.
+const remnantBytesMax = 1 << 10
+
 // expires reports whether one of the versions in s expires.
 func (s *Slot) expires() bool {
 	return s.Consensus.Accepted() && s.Consensus.Record.Expires != 0 ||

@@ -30,3 +30,19 @@ func On[M any, B interface {
 		},
 	}
 }
+
+// OnAgain is On with memory that each message is decoded into: Decode has to set every field, and the handler keeps
+// nothing of the message but what shares the memory of its body.
+func OnAgain[M any, B interface {
+	*M
+	wire.Body
+}](kind wire.Kind, memory B, handle func(from *Peer, m B) error) Handler {
+	h := On(kind, handle)
+	h.Handle = func(from *Peer, body []byte) error {
+		if err := memory.Decode(body); err != nil {
+			return err
+		}
+		return handle(from, memory)
+	}
+	return h
+}

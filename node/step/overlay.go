@@ -68,7 +68,12 @@ type recentSlot struct {
 	slot    slot.Slot // record, decoded, if decoded.
 	decoded bool
 	unread  bool // record came from the disk, and its checksum has not been checked.
+	// key is the path's schema.RecordKey, once it was made; empty: it was not. Each write of a path needs it.
+	key string `image:"-"`
 }
+
+// intact reports whether the record needs no check of its sum.
+func (r *recentSlot) intact() bool { return r.decoded || !r.unread }
 
 // recentBytesMax bounds the memory of recent paths.
 const recentBytesMax = 16 << 20
@@ -84,8 +89,17 @@ func (s *Shared) keep(path string, r recentSlot) *recentSlot {
 	if s.recent == nil || schema.IsConfigPath(path) {
 		return nil
 	}
-	s.recent.Put(path, r, len(r.record))
-	return s.recent.Get(path)
+	return s.recent.Put(path, r, len(r.record)+len(schema.PrefixRecord)+len(path))
+}
+
+// recordKey is the schema.RecordKey of a path, which is made once for a recent one.
+func (s *Shared) recordKey(path string) string {
+	if s.recent != nil {
+		if kept := s.recent.Look(path); kept != nil && kept.key != "" {
+			return kept.key
+		}
+	}
+	return schema.RecordKey(path)
 }
 
 // RecentPath is the content kept for a path, for tests: encoded, and whether it is kept.

@@ -52,12 +52,13 @@ func (r *Recent[V]) Look(key string) *V {
 }
 
 // Put keeps a value under a key, in the place of a former one, and drops old values beyond the cost. A value that costs
-// more than an eighth of the total is not kept: it would displace too many.
-func (r *Recent[V]) Put(key string, value V, cost int) {
+// more than an eighth of the total is not kept: it would displace too many. Put returns what Get would; nil: the value
+// is not kept.
+func (r *Recent[V]) Put(key string, value V, cost int) *V {
 	cost += len(key) + recentOverhead
 	if cost > r.costMax/8 {
 		r.Drop(key)
-		return
+		return nil
 	}
 	e := r.byKey[key]
 	if e == nil {
@@ -77,7 +78,16 @@ func (r *Recent[V]) Put(key string, value V, cost int) {
 	for r.cost > r.costMax {
 		r.Drop(r.ring.before.key)
 	}
+	return &e.value
 }
+
+// Fits reports whether a value under a key that is not kept displaces no other one.
+func (r *Recent[V]) Fits(key string, cost int) bool {
+	return r.byKey[key] != nil || r.cost+cost+len(key)+recentOverhead <= r.costMax
+}
+
+// Oldest is the least recently used key; empty: none is kept.
+func (r *Recent[V]) Oldest() string { return r.ring.before.key }
 
 // Drop forgets a key.
 func (r *Recent[V]) Drop(key string) {

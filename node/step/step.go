@@ -49,6 +49,8 @@ type Shared struct {
 	Persists contract.PersistID // the highest one handed out.
 	Durable  contract.PersistID
 	Changes  []contract.Change // what the running step persists.
+	room     []contract.Change `image:"-"` // see roomForWrite.
+	frames   []byte            `image:"-"` // see roomForFrame.
 	promised promised
 	lost     *Recent[slot.Ballot] // by path: what stands for a slot that cannot be read, see Lost; nil: none was met.
 	Overlay  Overlay
@@ -178,6 +180,30 @@ func (s *Shared) CurrentSlot(path string) (Held, slot.Slot, error) {
 	return h, kept.slot, nil
 }
 
+// CurrentInto is CurrentSlot into memory that is used again. When there is no record, or one that cannot be read, into
+// is empty; rotten is what is wrong with the record in h then.
+func (s *Shared) CurrentInto(into *slot.Slot, path string) (h Held, rotten, err error) {
+	into.Clear()
+	h, kept, err := s.current(path)
+	switch {
+	case err != nil || h.Record == nil:
+	case kept != nil && kept.intact():
+		rotten = into.DecodeOwn(path, h.Record)
+	default:
+		rotten = into.Decode(path, h.Record)
+	}
+	return h, rotten, err
+}
+
+// CurrentIntact is Current of a record that can be read. Errors are the store's, or what is wrong with the record.
+func (s *Shared) CurrentIntact(path string) (Held, error) {
+	if h, kept, err := s.current(path); kept != nil && kept.intact() {
+		return h, err
+	}
+	h, _, err := s.CurrentSlot(path)
+	return h, err
+}
+
 // StoredInto reads a path from the disk itself, bypassing the overlay and the recent paths, into reused memory. Key is
 // the path's schema.RecordKey. It drops an unreadable path from the recent paths too: a copy that comes in repairs it.
 func (s *Shared) StoredInto(into *slot.Slot, path, key string) error {
@@ -251,35 +277,51 @@ func (s *Shared) current(path string) (Held, *recentSlot, error) {
 	if p, ok := s.Overlay.ByPath[path]; ok {
 		return Held{p.Record, p.Persist}, nil, nil
 	}
-	b, ok, err := s.Store.Get(schema.RecordKey(path))
+	key := schema.RecordKey(path)
+	b, ok, err := s.Store.Get(key)
 	if err != nil {
 		return Held{}, nil, fmt.Errorf("%w: %w", ErrRead, err)
 	}
 	if !ok {
 		b = nil
 	}
-	return Held{Record: b}, s.keep(path, recentSlot{record: b, unread: true}), nil
+	return Held{Record: b}, s.keep(path, recentSlot{record: b, unread: true, key: key}), nil
 }
 
 // WriteRecord puts an encoded slot in the running step's persist, and leaves the indexes as they are: for changes of
 // the slot's promise alone. The persist owns record.
 func (s *Shared) WriteRecord(path string, record []byte) contract.PersistID {
-	id := s.Hold(path, record)
+	key := s.recordKey(path)
+	id := s.hold(path, record, key)
 	if s.Changes == nil {
-		s.Changes = make([]contract.Change, 0, 2) // the record and its index.
+		s.Changes = s.roomForWrite()
 	}
-	s.Changes = append(s.Changes, contract.Change{Key: schema.RecordKey(path), Value: record})
+	s.Changes = append(s.Changes, contract.Change{Key: key, Value: record})
 	return id
 }
 
+// roomForWrite is room for the record and its entry in the index. Some writes share one allocation.
+func (s *Shared) roomForWrite() []contract.Change {
+	const each, writes = 2, 8
+	if len(s.room) == 0 {
+		s.room = make([]contract.Change, each*writes)
+	}
+	room := s.room[:0:each]
+	s.room = s.room[each:]
+	return room
+}
+
 // Hold makes record the content of path for all reads from now on (nil: none): the running step's persist stores it.
-func (s *Shared) Hold(path string, record []byte) contract.PersistID {
+func (s *Shared) Hold(path string, record []byte) contract.PersistID { return s.hold(path, record, "") }
+
+// hold is Hold by one who has the path's schema.RecordKey.
+func (s *Shared) hold(path string, record []byte, key string) contract.PersistID {
 	id := s.NextPersist()
 	s.Overlay.Put(path, record, id)
 	if s.lost != nil {
 		s.lost.Drop(path)
 	}
-	s.keep(path, recentSlot{record: record, persist: id})
+	s.keep(path, recentSlot{record: record, persist: id, key: key})
 	return id
 }
 
@@ -328,10 +370,24 @@ func (s *Shared) Stamp(above slot.Timestamp) (slot.Timestamp, error) {
 	return ts, err
 }
 
+// roomForFrame is room for a frame of n bytes. Short ones share one allocation, which lives as long as one of them.
+func (s *Shared) roomForFrame(n int) []byte {
+	const piece = 2 << 10
+	if n > piece/4 {
+		return make([]byte, 0, n)
+	}
+	if n > len(s.frames) {
+		s.frames = make([]byte, piece)
+	}
+	room := s.frames[:0:n]
+	s.frames = s.frames[n:]
+	return room
+}
+
 // Begin returns a buffer with room for bodyBytes that holds the header with a new stamp. The content of the body must
 // have been read in the running step: see wire.Stamp.
 func (s *Shared) Begin(kind wire.Kind, bodyBytes int) []byte {
-	b := make([]byte, 0, wire.EnvelopeBytes+bodyBytes)
+	b := s.roomForFrame(wire.EnvelopeBytes + bodyBytes)
 	b = append(b, wire.Version, byte(kind))
 	b = binary.LittleEndian.AppendUint32(b, s.Cluster)
 	b = binary.LittleEndian.AppendUint32(b, s.Founded)

@@ -25,6 +25,9 @@ func (s *Shared) VotersAlive() int {
 	return count
 }
 
+// OnlyVoter reports whether this member is the only voter, with a voice: what it decides in one step is decided.
+func (s *Shared) OnlyVoter() bool { return len(s.InForce.Voters) == 1 && s.HasVoice() }
+
 // HasVoice reports whether this member takes part as a voter of the configuration in force: after a start, once another
 // member has vouched for it; after a recovery, once it holds what all chosen voters hold.
 func (s *Shared) HasVoice() bool {

@@ -64,7 +64,7 @@ func TestScaleIsDeterministic(t *testing.T) {
 	require.Equal(t, run(), run())
 }
 
-// BenchmarkScale is the table in ARCHITECTURE.md:
+// BenchmarkScale is the table in docs/measurements.md:
 //
 //	go test ./node/swim -run '^$' -bench Scale -benchtime 1x -timeout 1h
 //

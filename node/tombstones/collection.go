@@ -28,9 +28,10 @@ import (
 //     member's own promise on the path since it acknowledged.
 //
 // Acknowledgements stay true for ever: from then on the member holds that tombstone or a newer version, or has dropped
-// it by this same rule. So one member collects the acknowledgements, drops the tombstone, and sends the others the
-// result (collected): the tombstones, and up to which stamps to refuse frames. They drop without asking again. The
-// member that made the tombstone collects; if it has left, the oldest member does.
+// it by this same rule. A record may rot: rot.go has what keeps the tombstone then. So one member collects the
+// acknowledgements, drops the tombstone, and sends the others the result (collected): the tombstones, and up to which
+// stamps to refuse frames. They drop without asking again. The member that made the tombstone collects; if it has left,
+// the oldest member does.
 //
 // A member that missed the result would send its tombstone back to members that dropped it, which would then hold it
 // again, and so on. So each member remembers in memory for a while what it dropped, refuses it, and sends the result
@@ -263,6 +264,7 @@ func (m *Machine) heed(word *wire.Collected) {
 	for _, k := range word.Paths {
 		slot, state := m.tombstone(k.Path)
 		if state != stateHeld || slot.Version() != k.Version {
+			m.strip(&k)
 			continue
 		}
 		// A promise since the acknowledgement is dropped with the slot, and the others do not know it: the fence keeps

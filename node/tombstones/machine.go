@@ -18,6 +18,8 @@ import (
 type Owner interface {
 	// MembersExpected is how many members the cluster is founded with. It is asked while there is no configuration.
 	MembersExpected() int
+	// Write puts a slot in the running step's persist, and updates the indexes.
+	Write(path string, stored slot.Stored) contract.PersistID
 	// Erase takes a path out of the store for good, in the running step's persist.
 	Erase(path string)
 	// Settle starts a linearizable read that writes the shown version of a path over what lies beneath, if that can be

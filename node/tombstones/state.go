@@ -28,18 +28,19 @@ func (m *Machine) tombstone(path string) (slot.Slot, state) {
 	if err != nil {
 		return slot.Slot{}, stateOpen
 	}
-	if !ok || !slot.EncodedTombstone(path, b) && !slot.EncodedBoth(b) {
+	if !ok {
 		return slot.Slot{}, stateNone
 	}
 	stored, err := slot.Decode(path, b)
-	switch c := stored.Consensus; {
-	case err == nil && !stored.Exists() && !c.Blind:
+	switch {
+	case err != nil:
+		return slot.Slot{}, stateOpen // the list has the only copy of what may have been a tombstone.
+	case !stored.Exists() && stored.Consensus.Blind:
+		return stored, stateOpen
+	case !stored.Exists():
 		return stored, statePromise
-	case err == nil && !slot.EncodedTombstone(path, b):
+	case !slot.EncodedTombstone(path, b):
 		return stored, stateNone
-	}
-	if err != nil {
-		return slot.Slot{}, stateOpen
 	}
 	rec := m.Electorate.Visible(&stored)
 	switch s := stored.Consensus; {

@@ -90,6 +90,9 @@ type Listing struct {
 	Next    string
 }
 
+// entriesAtFirst is how many entries a page has room for when it has its first value.
+const entriesAtFirst = 8
+
 // nextMark ends a Next that is no entry's path: the next page begins just after the path before the mark, which may be
 // in the middle of a directory. No path contains it.
 const nextMark = "\x00"
@@ -101,15 +104,31 @@ func (v *View) List(req ListRequest) (Listing, error) {
 	if req.After > req.Directory {
 		from = schema.PrefixRecord + req.firstAfter()
 	}
-	var out Listing
-	b := listMax
+	p := &page{view: v, req: req, budget: listMax}
+	take := p.take // one for all scans: each would cost an allocation.
 	for {
-		next, err := v.listRun(req, prefix, from, &out, &b)
-		if err != nil || next == "" {
-			return out, err
+		p.seen, p.next = "", ""
+		if err := v.store.Scan(prefix, from, take); err != nil {
+			return p.out, fmt.Errorf("list %q: %w", req.Directory, err)
 		}
-		from = next
+		if p.bad != nil || p.next == "" {
+			return p.out, p.bad
+		}
+		from = p.next
 	}
+}
+
+// page is a page in the making. A scan ends when the page is full, when there is nothing more, or when a directory has
+// been entered in a listing of children: then next is the key behind that directory, to go on from without walking
+// through it.
+type page struct {
+	budget
+	view *View
+	req  ListRequest
+	out  Listing
+	seen string // the last path that the scan has looked at.
+	next string
+	bad  error // of a record.
 }
 
 // budget is what one page may still read, the memory that it reads into, and the bytes of the values that it has.
@@ -159,51 +178,45 @@ func afterDirectory(dir string) string {
 	return dir[:len(dir)-1] + "0" // '0' follows '/'.
 }
 
-// listRun scans until the page is full, the scan ends, or a directory has been entered in a listing of children: then
-// it returns the key behind that directory, to go on from without walking through it.
-func (v *View) listRun(req ListRequest, prefix, from string, out *Listing, b *budget) (next string, err error) {
-	var bad error
-	var seen string // the last path that was looked at.
-	scanErr := v.store.Scan(prefix, from, func(key string, value []byte) bool {
-		path := key[len(schema.PrefixRecord):]
-		if !b.spend(len(value)) {
-			out.More = true
-			if out.Next = seen + nextMark; seen == "" { // it has just gone past a directory.
-				out.Next = req.behind(out)
-			}
-			return false
+// take takes in a record, and reports whether the scan goes on.
+func (p *page) take(key string, value []byte) bool {
+	path, req, out := key[len(schema.PrefixRecord):], &p.req, &p.out
+	if !p.spend(len(value)) {
+		out.More = true
+		if out.Next = p.seen + nextMark; p.seen == "" { // it has just gone past a directory.
+			out.Next = req.behind(out)
 		}
-		seen = path
-		if bad = b.stored.Decode(path, value); bad != nil {
-			return false
-		}
-		rec := v.electorate.Visible(&b.stored)
-		if !rec.Live() {
-			return true
-		}
-		if len(out.Entries) == req.Limit || req.Values && b.values > 0 && b.values+len(rec.Value) > ValuesBytesMax {
-			out.More, out.Next = true, req.behind(out)
-			return false
-		}
-		if !req.Recursive {
-			if i := strings.IndexByte(path[len(req.Directory):], '/'); i >= 0 {
-				dir := path[:len(req.Directory)+i+1]
-				out.Entries = append(out.Entries, Entry{Path: dir, Directory: true})
-				next = schema.PrefixRecord + afterDirectory(dir)
-				return false
-			}
-		}
-		entry := Entry{Path: path, Version: rec.Version(), ContentType: rec.ContentType, Bytes: len(rec.Value),
-			Expires: rec.Expires}
-		if req.Values {
-			entry.Value = append([]byte{}, rec.Value...) // not nil; the memory of the scan is used again.
-			b.values += len(rec.Value)
-		}
-		out.Entries = append(out.Entries, entry)
-		return true
-	})
-	if scanErr != nil {
-		return "", fmt.Errorf("list %q: %w", req.Directory, scanErr)
+		return false
 	}
-	return next, bad
+	p.seen = path
+	if p.bad = p.stored.Decode(path, value); p.bad != nil {
+		return false
+	}
+	rec := p.view.electorate.Visible(&p.stored)
+	if !rec.Live() {
+		return true
+	}
+	if len(out.Entries) == req.Limit || req.Values && p.values > 0 && p.values+len(rec.Value) > ValuesBytesMax {
+		out.More, out.Next = true, req.behind(out)
+		return false
+	}
+	if !req.Recursive {
+		if i := strings.IndexByte(path[len(req.Directory):], '/'); i >= 0 {
+			dir := path[:len(req.Directory)+i+1]
+			out.Entries = append(out.Entries, Entry{Path: dir, Directory: true})
+			p.next = schema.PrefixRecord + afterDirectory(dir)
+			return false
+		}
+	}
+	if out.Entries == nil {
+		out.Entries = make([]Entry, 0, min(req.Limit, entriesAtFirst))
+	}
+	entry := Entry{Path: path, Version: rec.Version(), ContentType: rec.ContentType, Bytes: len(rec.Value),
+		Expires: rec.Expires}
+	if req.Values {
+		entry.Value = append([]byte{}, rec.Value...) // not nil; the memory of the scan is used again.
+		p.values += len(rec.Value)
+	}
+	out.Entries = append(out.Entries, entry)
+	return true
 }

@@ -58,8 +58,16 @@ func appendEntries(b []byte, entries []Entry) []byte {
 
 // readEntries reads records that share the message's memory and are not checked yet.
 func readEntries(r *codec.Reader, entriesMax, entryMin int) []Entry {
+	return readEntriesInto(nil, r, entriesMax, entryMin)
+}
+
+// readEntriesInto is readEntries into memory that is used again.
+func readEntriesInto(entries []Entry, r *codec.Reader, entriesMax, entryMin int) []Entry {
 	count := r.Count(entriesMax, entryMin)
-	entries := make([]Entry, 0, count)
+	if clear(entries); count > cap(entries) || entries == nil {
+		entries = make([]Entry, 0, count)
+	}
+	entries = entries[:0]
 	for range count {
 		e := Entry{Path: slot.ReadPath(r)}
 		e.Record = r.Take(int(r.U32()))
@@ -80,10 +88,10 @@ func (m *Replicate) Append(b []byte) []byte {
 	return appendEntries(binary.LittleEndian.AppendUint64(b, m.Seq), m.Entries)
 }
 
-// Decode's records share body's memory and are not checked yet.
+// Decode's records share body's memory and are not checked yet. The memory of Entries is used again.
 func (m *Replicate) Decode(body []byte) error {
 	r := codec.Read(body)
-	m.Seq, m.Entries = r.U64(), readEntries(r, ReplicateEntriesMax, replicateEntryMin)
+	m.Seq, m.Entries = r.U64(), readEntriesInto(m.Entries, r, ReplicateEntriesMax, replicateEntryMin)
 	return r.End()
 }
 

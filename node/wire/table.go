@@ -47,7 +47,7 @@ func of[M any, B interface {
 // rows is the table, by kind; a number that is not used has an empty row.
 var rows = func() (table [256]Row) {
 	for _, group := range [...][]Row{memberRows, recordRows, comparisonRows, quorumRows, bootstrapRows, tombstoneRows,
-		roundRows, forwardRows, configRows, epochRows, hearsayRows} {
+		roundRows, forwardRows, descentRows, configRows, epochRows, hearsayRows} {
 		for _, r := range group {
 			table[r.Kind] = r
 		}

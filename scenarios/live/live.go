@@ -225,9 +225,9 @@ func pause(ctx context.Context, d time.Duration) error {
 func (r *run) work(ctx context.Context, number int, end time.Time) {
 	s := &r.o.Scenario
 	g := scenarios.NewGenerator(rand.New(rand.NewPCG(r.o.Seed, uint64(number))), r.own.Workload, s.Nodes, number)
-	operate := r.system.client(number)
+	operate, began := r.system.client(number), end.Add(-s.Duration)
 	for {
-		op := g.Next()
+		op := g.Next(time.Since(began))
 		if pause(ctx, op.Think) != nil || !time.Now().Before(end) {
 			return
 		}

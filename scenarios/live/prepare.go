@@ -23,8 +23,8 @@ func Settings(s *scenario.Scenario) string {
 		return ""
 	}
 	return fmt.Sprintf("max_clock_offset: %s\nreplication:\n  sync_interval: %s\n  hint_ttl: %s\n  bootstrap_rate: "+
-		"%d\n  tombstone_grace: %s\n",
-		t.Clock, t.Sync, t.Hints, t.Rate, t.Grace)
+		"%d\n  tombstone_grace: %s\nlinearizable:\n  forward: %t\n",
+		t.Clock, t.Sync, t.Hints, t.Rate, t.Grace, t.Forward)
 }
 
 // Needs is what a target has to be prepared for before it starts: wrong clocks, full disks.

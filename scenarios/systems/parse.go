@@ -94,6 +94,7 @@ func Parse(text []byte, options []string) (*System, error) {
 		if text, err = replaced(text, options); err == nil {
 			f, d, err = read(text)
 		}
+		err = ofOptions(err)
 	}
 	if err != nil {
 		return nil, err
@@ -158,6 +159,16 @@ func decode(text []byte, to any, strict bool) error {
 		return errors.New("a file has one document: take out what follows the line ---")
 	}
 	return nil
+}
+
+var lineNumber = regexp.MustCompile(`^line \d+: `)
+
+// ofOptions is an error of what the options made of a text: its lines are not those of the file.
+func ofOptions(err error) error {
+	if err == nil || !lineNumber.MatchString(err.Error()) {
+		return err
+	}
+	return fmt.Errorf("options: %s", lineNumber.ReplaceAllString(err.Error(), ""))
 }
 
 // replaced sets options of the driver in the text of a file.

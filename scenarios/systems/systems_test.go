@@ -121,7 +121,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{minimal + "options: {reads: fast}\n", nil, `options: reads: "fast": use linearizable or serializable`},
 		{minimal, []string{"reads"}, `option "reads": write name=value`},
 		{minimal, []string{"reads=fast"}, `reads: "fast"`},
-		{minimal, []string{"read=fast"}, "there is no key read here"},
+		{minimal, []string{"read=fast"}, "options: there is no key read here"},
 	} {
 		_, err := Parse([]byte(test.text), test.options)
 		require.ErrorContains(t, err, test.want, test.text)

@@ -16,6 +16,7 @@ const (
 	chainGap   = 10
 	closingAt  = 1_000_000
 	closingGap = 10
+	allOverAt  = closingAt + closingGap*closingMax
 )
 
 // broken is the first promise that did not hold; empty: all held.
@@ -41,6 +42,9 @@ func (w *world) judge() string {
 			invoke = beginAt + chain*chainGap
 			end = invoke + chainGap/2
 			chain++
+		}
+		if !c.over {
+			end = allOverAt // it may be answered while the closing operations run.
 		}
 		events = append(events, c.events(invoke, end)...)
 	}
@@ -114,5 +118,5 @@ func record(header linearize.Header, events []event) *linearize.History {
 			recorder.OK(handles[c], e.at, c.answer.History)
 		}
 	}
-	return recorder.Finish(closingAt + closingGap*closingMax)
+	return recorder.Finish(allOverAt)
 }

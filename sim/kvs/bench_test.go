@@ -10,6 +10,7 @@ import (
 
 	"kvs/scenarios"
 	"kvs/sim"
+	"kvs/sim/simcmd/heap"
 )
 
 // benchScenario is five nodes, ten clients and all kinds of faults but the loss of disks.
@@ -37,7 +38,8 @@ func BenchmarkSimulation(b *testing.B) {
 	var simulated time.Duration
 	var events uint64
 	b.ReportAllocs()
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as kvsim does.
+	defer debug.SetGCPercent(debug.SetGCPercent(heap.Percent)) // as kvsim does.
+	garbage := heap.NewCollector()
 	cpu := cpuTime(b)
 	for i := 0; b.Loop(); i++ {
 		d := sim.Draw(uint64(i%16+1), s)
@@ -47,6 +49,7 @@ func BenchmarkSimulation(b *testing.B) {
 		}
 		simulated += res.Simulated
 		events += res.Events
+		garbage.RunOver()
 	}
 	b.ReportMetric(simulated.Seconds()/b.Elapsed().Seconds(), "simsec/s")
 	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")

@@ -73,6 +73,7 @@ func TestCoreHasToFinishAlone(t *testing.T) {
 func TestCoresAreDrawn(t *testing.T) {
 	sc, err := scenarios.Load("linearizable-core-heals")
 	require.NoError(t, err)
+	sc.Duration = 2 * time.Second // cores are drawn at its end.
 	sizes, faults := map[int]int{}, map[chaos.Kind]int{}
 	for seed := uint64(1); seed <= 60; seed++ {
 		drawn := sim.Draw(seed, sc)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,6 +44,21 @@ func TestSameSeedSameTrace(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 		require.Contains(t, string(out), want, "%v", env)
 	}
+}
+
+// Worlds that run side by side share nothing. The race detector sees it too: make test runs this one with it.
+func TestWorldsShareNothing(t *testing.T) {
+	const seeds = 2
+	var alone, together [seeds]string
+	for i := range alone {
+		alone[i] = runNamed(t, "everything", uint64(i+1), nil).String()
+	}
+	var all sync.WaitGroup
+	for i := range together {
+		all.Go(func() { together[i] = runNamed(t, "everything", uint64(i+1), nil).String() })
+	}
+	all.Wait()
+	require.Equal(t, alone, together)
 }
 
 func TestOtherSeedOtherTrace(t *testing.T) {

@@ -4,6 +4,7 @@ package kvs
 func (System) Meanings() map[string]string { return meanings }
 
 var meanings = map[string]string{
+	"applied-once":      "A linearizable write was applied twice: members named two versions of it.",
 	"available":         "A member that could have served a request refused it, or did not answer in time.",
 	"bounded":           "A queue of a member grew beyond its bound, or a member worked without an end.",
 	"chosen":            "A linearizable write was acknowledged, and too few voters have it on their disks.",
@@ -26,8 +27,11 @@ var meanings = map[string]string{
 	"membership-agreed": "The faults have ended, and the members do not see the same members alive.",
 	"no-lost-write":     "A write was acknowledged, and neither it nor a version that wins over it is left.",
 	"no-resurrection":   "A deleted value came back, and no client had written it again.",
+	"new-run":           "A run of a member began like a former one, so that what is old could count for new.",
+	"outcomes-known":    "Nothing had failed, and a member did not know whether it had applied a write.",
 	"older-copy":        "A member on an older copy of its data folder took part, as if it had forgotten nothing.",
 	"persist-first":     "A member sent a record, a vote or an epoch before it was on its own disk.",
+	"promised":          "A voter promised something that it would not have kept after a crash.",
 	"quorum-recency":    "A quorum read showed an older version than a quorum operation that had been answered before.",
 	"sealed":            "A secure member took a stranger's datagram, or refused one of a member.",
 	"session":           "A member showed an older version of a path than it had shown or acknowledged before.",

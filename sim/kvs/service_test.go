@@ -25,7 +25,7 @@ func TestKilledNodeIsNotMissed(t *testing.T) {
 	// dead indeed, takes longer than this.
 	const survivors = 120 * time.Millisecond
 	require.Less(t, survivors, node.DefaultTuning().AckTimeout/4)
-	for run := range uint64(8) {
+	for run := range uint64(4) {
 		seed, forward := run/2+1, run%2 == 1
 		t.Run(fmt.Sprint(seed, " forward=", forward), func(t *testing.T) {
 			d := sim.Draw(seed, s)

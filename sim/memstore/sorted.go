@@ -14,28 +14,45 @@ type sorted struct {
 }
 
 type item struct {
-	head  uint64 // of the key: see headOf.
+	head  head // of the key.
 	key   string
 	value []byte
 }
 
+// head is the first 16 bytes of a key as two numbers, which are in the order of the keys as far as these differ: most
+// keys do, and numbers are compared faster.
+type head struct{ first, second uint64 }
+
 const blockMax = 128 // items of a block, which is cut in halves when it is full.
 
-// headOf is the beginning of a key as a number, so that numbers are in the order of the keys as far as they differ.
-func headOf(key string) (head uint64) {
+func headOf(key string) (h head) {
 	if len(key) >= 8 {
-		return uint64(key[7]) | uint64(key[6])<<8 | uint64(key[5])<<16 | uint64(key[4])<<24 |
-			uint64(key[3])<<32 | uint64(key[2])<<40 | uint64(key[1])<<48 | uint64(key[0])<<56
+		return head{word(key), word(key[8:])}
 	}
-	for i := range len(key) {
-		head |= uint64(key[i]) << (56 - 8*i)
+	return head{first: word(key)}
+}
+
+// word is the first 8 bytes of a text as a number.
+func word(s string) (w uint64) {
+	if len(s) >= 8 {
+		return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 |
+			uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
 	}
-	return head
+	for i := range len(s) {
+		w |= uint64(s[i]) << (56 - 8*i)
+	}
+	return w
 }
 
 // before reports whether the key of i comes before another one, with that head.
-func (i *item) before(head uint64, key string) bool {
-	return i.head < head || i.head == head && i.key < key
+func (i *item) before(h head, key string) bool {
+	switch {
+	case i.head.first != h.first:
+		return i.head.first < h.first
+	case i.head.second != h.second:
+		return i.head.second < h.second
+	}
+	return i.key < key
 }
 
 // find returns the block and the place in it where a key is, or would be put in.

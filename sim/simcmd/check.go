@@ -1,11 +1,13 @@
 package simcmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +66,8 @@ judge.`,
 	f.DurationVar(&o.timeout, "timeout", 0, "interrupt the search after this time; 0: never")
 	f.StringSliceVar(&o.Levels, "level", nil, "judge only these consistency levels; default: all")
 	f.StringVar(&o.Prefix, "prefix", "", "judge only paths that begin with it; default: that of the header")
-	f.StringVar(&o.html, "html", "", "write a page with the operations of the key that matters to this file")
+	f.StringVar(&o.html, "html", "",
+		"write a page with the operations of the key that matters to this file, unless all is well")
 	o.output.addFlag(cmd)
 	return cmd
 }
@@ -89,6 +92,11 @@ func (o *checkOptions) run(stdio IO, path string, prefixGiven bool) error {
 	want, err := o.choose(h, prefixGiven, stdio.Err)
 	if err != nil {
 		return err
+	}
+	for _, level := range o.Levels { // where no level of them is there, that is an error.
+		if !slices.ContainsFunc(h.Ops, func(op linearize.Op) bool { return op.Level == level }) {
+			fmt.Fprintf(stdio.Err, "check: --level: no operation of this history is at the level %q\n", level)
+		}
 	}
 	ctx, done := UntilSignal()
 	defer done()
@@ -219,12 +227,8 @@ func (o *checkOptions) report(
 		fmt.Fprintf(stdio.Out, "contradicting versions, which are no part of the verdict: %s\n", ev.Text)
 	}
 	if o.html != "" {
-		f, err := os.Create(o.html)
-		if err != nil {
+		if err := o.page(stdio.Err, res); err != nil {
 			return err
-		}
-		if err := errors.Join(res.WriteHTML(f), f.Close()); err != nil {
-			return fmt.Errorf("write %s: %w", o.html, err)
 		}
 	}
 	switch {
@@ -237,4 +241,17 @@ func (o *checkOptions) report(
 		fmt.Fprintln(stdio.Out, "broken: a violation was promised")
 	}
 	return ErrBroken
+}
+
+// page writes the page of --html. A verdict that leaves nothing to draw is no error, and leaves no file.
+func (o *checkOptions) page(commentary io.Writer, res *linearize.Result) error {
+	var page bytes.Buffer
+	switch err := res.WriteHTML(&page); {
+	case errors.Is(err, linearize.ErrNoPicture):
+		_, err := fmt.Fprintf(commentary, "check: %s is not written: %s\n", o.html, err)
+		return err
+	case err != nil:
+		return fmt.Errorf("write %s: %w", o.html, err)
+	}
+	return os.WriteFile(o.html, page.Bytes(), 0o666)
 }

@@ -66,8 +66,12 @@ func (p *judging) tick() {
 	}
 	p.clear()
 	p.last = now
-	fmt.Fprintf(p.err, "check: %s, %d of %d keys judged, %d violations, %d undecided",
-		now.Sub(p.begin).Round(100*time.Millisecond), p.done, p.done+p.left, p.bad, p.undecided)
+	if passed := now.Sub(p.begin).Round(100 * time.Millisecond); p.done == 0 { // left is told with the first verdict.
+		fmt.Fprintf(p.err, "check: %s, no key is judged yet", passed)
+	} else {
+		fmt.Fprintf(p.err, "check: %s, %d of %d keys judged, %d violations, %d undecided",
+			passed, p.done, p.done+p.left, p.bad, p.undecided)
+	}
 	if p.shown = p.terminal; !p.shown {
 		fmt.Fprintln(p.err)
 	}

@@ -158,10 +158,38 @@ func TestCheckInterrupted(t *testing.T) {
 	require.Regexp(t, `"b" +undecided +stopped`, out)
 }
 
+// A page is written when a key is broken. When none is, the verdict stands, and no file is left.
+func TestCheckPage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.html")
+	code, _, errs := checked(t, headerOf1+putA, "--html", path)
+	require.Equal(t, ExitOK, code)
+	require.Contains(t, errs, "page.html is not written: nothing to draw")
+	require.NoFileExists(t, path)
+	code, _, _ = checked(t, headerOf1+putA+getNone, "--html", path)
+	require.Equal(t, ExitBroken, code)
+	require.FileExists(t, path)
+	code, _, errs = checked(t, headerOf1+putA+getNone, "--html", filepath.Join(path, "in-a-file"))
+	require.Equal(t, ExitUsage, code)
+	require.Contains(t, errs, "not a directory")
+}
+
+// A level that no operation has is most likely a slip, and says so.
+func TestCheckLevelOfNoOperation(t *testing.T) {
+	leveled := strings.Replace(putA, `"path"`, `"level":"quorum","path"`, 1)
+	code, _, errs := checked(t, headerOf1+leveled, "--level", "quorum,quorm")
+	require.Equal(t, ExitOK, code)
+	require.Contains(t, errs, `no operation of this history is at the level "quorm"`)
+	require.NotContains(t, errs, `"quorum"`)
+}
+
 // Progress is told seldom, and where there is no terminal, in whole lines.
 func TestCheckProgress(t *testing.T) {
 	var out, errs bytes.Buffer
 	p := newJudging(IO{Out: &out, Err: &errs}, false)
+	p.last = p.last.Add(-time.Hour)
+	p.tick()
+	require.Regexp(t, `^check: [0-9.]+m?s, no key is judged yet\n$`, errs.String())
+	errs.Reset()
 	p.judged(&linearize.KeyResult{Path: "a", Verdict: linearize.Undecided}, 7)
 	require.Empty(t, errs.String(), "it is too early")
 	p.last = p.last.Add(-time.Hour)

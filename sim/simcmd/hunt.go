@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"kvs/sim/mutants"
 	"kvs/sim/scenario"
+	"kvs/sim/simcmd/planted"
 	"kvs/sim/simcmd/process"
 )
 
@@ -28,6 +30,7 @@ type huntOptions struct {
 	explore     time.Duration // how long to explore the scope that a mutant's file names.
 	seedTimeout time.Duration
 	shrink      time.Duration // how long to make each failure smaller; zero: not at all.
+	clean       planted.Clean
 }
 
 // hunted is the outcome of the hunt for one mutant.
@@ -71,19 +74,22 @@ func (o *huntOptions) hunt(ctx context.Context, m *mutants.Mutant) (h hunted) {
 			h.err = ErrInterrupted // the signal ended builds and other processes as well: their errors do not count.
 		}
 	}()
-	dir, err := os.MkdirTemp("", mutantPrefix)
+	dir, err := os.MkdirTemp("", planted.Prefix)
 	if err != nil {
 		h.err = err
 		return h
 	}
 	defer func() { h.err = errors.Join(h.err, os.RemoveAll(dir)) }()
-	program, err := o.build(ctx, dir, m)
+	program, err := o.builder().Build(ctx, dir, m)
 	if err != nil {
 		h.err = err
 		return h
 	}
 	if m.Explore != "" && !o.chosen {
-		if o.exploreWith(ctx, program, &h); h.caught != "" || h.err != nil {
+		if o.exploreWith(ctx, program, &h); h.caught != "" && h.err == nil {
+			h.err = o.passesClean(ctx, &h)
+		}
+		if h.caught != "" || h.err != nil {
 			return h
 		}
 	}
@@ -104,7 +110,10 @@ func (o *huntOptions) hunt(ctx context.Context, m *mutants.Mutant) (h hunted) {
 	for i := range packs {
 		h.cpu += packs[i].end()
 	}
-	if h.caught != "" && o.shrink > 0 {
+	if h.caught != "" && h.err == nil {
+		h.err = o.passesClean(ctx, &h)
+	}
+	if h.caught != "" && h.err == nil && o.shrink > 0 {
 		h.drawn, h.small = o.shrinkWith(ctx, program, dir, &h)
 	}
 	return h
@@ -142,6 +151,47 @@ func (o *huntOptions) exploreWith(ctx context.Context, program string, h *hunted
 
 // exploreWord begins the name of a scope where otherwise a scenario is named.
 const exploreWord = "explore "
+
+// replayed finds the schedule in what explore prints.
+var replayed = regexp.MustCompile(`--replay '([^']*)'`)
+
+// passesClean returns nil when the program without the mutant lives through what has broken with it.
+func (o *huntOptions) passesClean(ctx context.Context, h *hunted) error {
+	program, err := o.clean.Program(ctx, o.builder())
+	if err != nil {
+		return err
+	}
+	fails := func(what, said string) error {
+		return fmt.Errorf("the program without it fails too, so that counts for nothing: %s: %s", what, said)
+	}
+	if h.seed != 0 {
+		p := pack{tools: o.tools, program: program, scenario: h.scenario, mutant: "none", timeout: o.seedTimeout,
+			seed: h.seed - 1}
+		defer p.end()
+		broken, _, err := p.run()
+		if broken != "" {
+			return fails(fmt.Sprintf("scenario %s, seed %d", h.scenario, h.seed), broken)
+		}
+		return err
+	}
+	schedule := replayed.FindStringSubmatch(h.explained)
+	if schedule == nil {
+		return nil
+	}
+	// A schedule that is not possible without the mutant is another error than a broken promise.
+	cmd := exec.CommandContext(ctx, program, "explore", "--scope", h.mutant.Explore, "--replay", schedule[1])
+	var exit *exec.ExitError
+	if _, err := cmd.Output(); errors.As(err, &exit) && exit.ExitCode() == ExitBroken {
+		return fails(h.scenario, "schedule "+schedule[1])
+	}
+	return nil
+}
+
+// builder builds what is hunted.
+func (o *huntOptions) builder() *planted.Builder {
+	m := o.tools.System().Mutants
+	return &planted.Builder{Root: o.root, Module: m.Module, Package: m.Package, Edits: m.Edits}
+}
 
 // shrinkWith runs the mutant's own program to shrink its failure, and returns the sizes.
 func (o *huntOptions) shrinkWith(ctx context.Context, program, dir string, h *hunted) (before, after string) {

@@ -14,6 +14,7 @@ import (
 	"kvs/sim/mutants"
 	"kvs/sim/scenario"
 	"kvs/sim/simcmd/document"
+	"kvs/sim/simcmd/planted"
 )
 
 type mutantsOptions struct {
@@ -42,8 +43,9 @@ time.
 With --seed it builds one mutant (--only) and runs one seed of one scenario with it, as run does. So the failure that a
 hunt has found is shown again, although the bug is not in the source.
 
-It needs the source and the go command. A bug that nothing finds, an edit that no longer fits the source, and a bug that
-is found although its file says that none can find it, are failures.`,
+It needs the source and the go command. What breaks is run again with the program without the bug, and counts for
+nothing if that breaks too. This, a bug that nothing finds, an edit that no longer fits the source, and a bug that is
+found although its file says that none can find it, are failures.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return o.run(t.IO) },
 	}
@@ -157,7 +159,7 @@ func listMutants(io IO, all []mutants.Mutant) error {
 // prepare finds the source and fills in the scenarios.
 func (o *huntOptions) prepare() error {
 	if o.root == "" {
-		root, err := findModule(o.tools.System().Mutants.Module)
+		root, err := planted.FindModule(o.tools.System().Mutants.Module)
 		if err != nil {
 			return err
 		}
@@ -190,6 +192,11 @@ func (o *huntOptions) prepare() error {
 // huntAll hunts several mutants at once and returns their outcomes, in the order of all. When ctx ends, unfinished ones
 // are left out.
 func (o *mutantsOptions) huntAll(ctx context.Context, io IO, all []mutants.Mutant) []hunted {
+	defer func() {
+		if err := o.hunt.clean.Remove(); err != nil {
+			fmt.Fprintln(io.Err, err)
+		}
+	}()
 	found := make([]hunted, len(all))
 	next, done := make(chan int), make(chan int)
 	go func() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kvs/sim/simcmd/document"
+	"kvs/sim/simcmd/planted"
 )
 
 // replayOf is the command that shows how a mutant breaks again. It builds the mutant, which is not in the source.
@@ -49,12 +50,12 @@ func (o *mutantsOptions) again(ctx context.Context, io IO) error {
 	if err := o.hunt.prepare(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", mutantPrefix)
+	dir, err := os.MkdirTemp("", planted.Prefix)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	program, err := o.hunt.build(ctx, dir, &all[0])
+	program, err := o.hunt.builder().Build(ctx, dir, &all[0])
 	if err != nil {
 		return err
 	}

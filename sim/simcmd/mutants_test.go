@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,6 +109,29 @@ func TestHuntRefusesEditsThatDoNotFit(t *testing.T) {
 	require.True(t, h.wrong())
 }
 
+// A failure that the program has without the mutant too is no word against the mutant.
+func TestFailuresOfTheCleanProgramDoNotCount(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	file := filepath.Join(t.TempDir(), "broken.scenario")
+	require.NoError(t, os.WriteFile(file, []byte("scenario broken\nnodes 3\nclients 6\nduration 5s\n"+
+		"workload keys=3 get=60 put=40 think=1ms..20ms level=eventual attach=apart\nnetwork delay=20ms..100ms\n"+
+		"expect linearizable\n"), 0o644))
+	harmless := mutants.Mutant{Name: "harmless", Edits: []mutants.Edit{{File: "cmd/kvsim/main.go",
+		Old: "package main\n", New: "package main\n\n"}}}
+	o := mutantsOptions{jobs: 1, hunt: huntOptions{tools: tools(t), root: "../..", scenarios: []string{file},
+		chosen: true, runs: 1, seedTimeout: time.Minute}}
+	found := o.huntAll(t.Context(), IO{Out: io.Discard, Err: io.Discard}, []mutants.Mutant{harmless})
+	require.Len(t, found, 1)
+	require.ErrorContains(t, found[0].err, "the program without it fails too")
+	require.True(t, found[0].wrong())
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // TestMutantOfALibrary: the edit of a library that the module requires is in what is built. The one here uses a name
 // that does not exist.
 func TestMutantOfALibrary(t *testing.T) {
@@ -119,16 +144,16 @@ func TestMutantOfALibrary(t *testing.T) {
 	m := mutants.Mutant{Name: "foreign", Edits: []mutants.Edit{{File: "btree.go", Old: "\tbase *BTreeG[any]\n",
 		New: "\tbase *PlantedG[any]\n"}}}
 	o := huntOptions{tools: all, root: "../.."}
-	_, err = o.build(t.Context(), t.TempDir(), &m)
+	_, err = o.builder().Build(t.Context(), t.TempDir(), &m)
 	require.ErrorContains(t, err, "mutant foreign does not build")
 	require.ErrorContains(t, err, "PlantedG")
 
 	m.Edits[0].New = "\tbase *BTreeG[any] // the same.\n"
-	_, err = o.build(t.Context(), t.TempDir(), &m)
+	_, err = o.builder().Build(t.Context(), t.TempDir(), &m)
 	require.NoError(t, err)
 
 	app.Systems[0].Mutants.Edits = "example.com/nowhere"
-	_, err = o.build(t.Context(), t.TempDir(), &m)
+	_, err = o.builder().Build(t.Context(), t.TempDir(), &m)
 	require.ErrorContains(t, err, "find the source of example.com/nowhere")
 }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"kvs/sim/simcmd/heap"
 )
 
 // Exit codes.
@@ -46,10 +48,6 @@ type App struct {
 	Replay func(e *Experiment, seed uint64) string
 }
 
-// gcPercent makes the garbage collector run less often: worlds are small and short. Workers get it from their
-// environment.
-const gcPercent = 400
-
 // Main runs the command line of this process over systems, and ends the process. It is all that a program of one's own
 // needs:
 //
@@ -61,7 +59,7 @@ func Main(systems ...System) { (&App{Systems: systems}).Main() }
 // Main runs the command line of this process, and ends the process. It is called in package main only.
 func (a *App) Main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(heap.Percent) // workers get it from their environment.
 	}
 	os.Exit(a.Execute(os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }

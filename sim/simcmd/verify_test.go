@@ -104,7 +104,7 @@ func TestVerifyFindsTheOrderOfAMap(t *testing.T) {
 	impure := mutants.Mutant{Name: "impure", Edits: []mutants.Edit{{File: "node/step/step.go", Old: old, New: old +
 		"\tfor some := range map[uint64]bool{1: true, 2: true, 4: true, 8: true} {\n\t\ta += some\n\t\tbreak\n\t}\n"}}}
 	o := huntOptions{tools: tools(t), root: "../.."}
-	program, err := o.build(t.Context(), t.TempDir(), &impure)
+	program, err := o.builder().Build(t.Context(), t.TempDir(), &impure)
 	require.NoError(t, err)
 	args := []string{"soak", "--scenario", "quiet", "--seeds", "1..3", "--duration", "2s", "--jobs", "1",
 		"--broken-max", "1"}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"kvs/sim/simcmd/heap"
 	"kvs/sim/simcmd/process"
 )
 
@@ -84,6 +85,7 @@ func (e *Experiment) work(io IO) error {
 	if err != nil {
 		return err
 	}
+	garbage := heap.NewCollector()
 	seeds := bufio.NewScanner(io.In)
 	out := json.NewEncoder(io.Out)
 	for seeds.Scan() {
@@ -112,6 +114,7 @@ func (e *Experiment) work(io IO) error {
 		if err := out.Encode(r); err != nil {
 			return err
 		}
+		garbage.RunOver()
 	}
 	return seeds.Err()
 }

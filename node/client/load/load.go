@@ -111,9 +111,9 @@ func (o *Options) Check() error {
 		return fmt.Errorf("values of %d bytes: want 0 to %d", o.Bytes, slot.ValueBytesHardMax)
 	case o.Duration <= 0:
 		return fmt.Errorf("duration %v: want more than zero", o.Duration)
-	case o.Rate < 0 || o.Rate > RateMax:
+	case !(o.Rate >= 0 && o.Rate <= RateMax): // NaN is not.
 		return fmt.Errorf("rate %v: want up to %d operations a second, or 0 for as many as go", o.Rate, RateMax)
-	case o.Reads < 0 || o.Reads > 1:
+	case !(o.Reads >= 0 && o.Reads <= 1):
 		return fmt.Errorf("share of reads %v: want 0 to 1", o.Reads)
 	case o.Op == CAS && o.Level != node.DefaultLevel && o.Level != node.Linearizable:
 		return fmt.Errorf("operation cas at the level %s: a compare-and-set is always linearizable", o.Level)

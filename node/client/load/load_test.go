@@ -220,6 +220,47 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
+// An operation that hangs until after the end of the measurement shows, with its latency and its error, and leaves the
+// operations a second as they are.
+func TestWhatHangsAtTheEndCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(0)
+		m.takes = func(op string, n int) time.Duration {
+			if op == "put" && n == 7 {
+				return 15 * time.Second
+			}
+			return 10 * time.Millisecond
+		}
+		m.fails = func(op string, n int) error {
+			if op == "put" && n == 7 {
+				return &client.Error{Code: api.NoQuorum, Outcome: api.Unknown}
+			}
+			return nil
+		}
+		r, err := Run(t.Context(), []Store{m}, options(Put))
+		require.NoError(t, err)
+		require.InDelta(t, 10, r.Seconds, 0.001)
+		require.InDelta(t, 300, r.PerSecond, 2)
+		require.Equal(t, map[string]int64{"no_quorum (outcome unknown)": 1}, r.Errors)
+		require.InDelta(t, 15_000, r.ErrorsLatency.Max, 10)
+	})
+}
+
+// An interrupt while the keys are made leaves none, and says so.
+func TestInterruptWhileKeysAreMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(300 * time.Millisecond)
+		m.stubborn = true
+		ctx, interrupt := context.WithCancel(t.Context())
+		time.AfterFunc(500*time.Millisecond, interrupt)
+		r, err := Run(ctx, []Store{m}, options(Get))
+		require.Nil(t, r)
+		require.ErrorContains(t, err, "interrupted while the keys were made")
+		<-time.After(time.Minute)
+		require.Empty(t, m.values)
+	})
+}
+
 // A write that is under way when the time is over has ended before the keys are removed: nothing is left.
 func TestNoWriteOutlivesTheRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -233,7 +274,8 @@ func TestNoWriteOutlivesTheRemoval(t *testing.T) {
 		m.stubborn = true
 		r, err := Run(t.Context(), []Store{m}, options(Put))
 		require.NoError(t, err)
-		require.EqualValues(t, 4*3, r.Operations)
+		require.EqualValues(t, 4*4, r.Operations)
+		require.InDelta(t, 4*3/10., r.PerSecond, 0.01)
 		<-time.After(time.Minute)
 		require.Empty(t, m.values)
 	})

@@ -18,8 +18,8 @@ type Report struct {
 	LoadSeconds  float64 `json:"load_seconds,omitempty"` // that it took to make the keys.
 	Seconds      float64 `json:"seconds"`                // of the measurement.
 	Interrupted  bool    `json:"interrupted"`            // it was ended before its time.
-	Operations   int64   `json:"operations"`             // that succeeded.
-	PerSecond    float64 `json:"operations_per_second"`
+	Operations   int64   `json:"operations"`             // that succeeded, also those that ended late.
+	PerSecond    float64 `json:"operations_per_second"`  // of those that ended in time.
 	ErrorsInAll  int64   `json:"errors"`
 	AttemptsMean float64 `json:"attempts_per_operation,omitempty"` // of a compare-and-set.
 
@@ -39,8 +39,8 @@ type Latency struct {
 	Max  float64 `json:"max"`
 }
 
-// fill gathers what the workers have counted.
-func (r *Report) fill(workers []*worker, took time.Duration) {
+// fill gathers what the workers have counted. In time is how many operations succeeded before the end.
+func (r *Report) fill(workers []*worker, inTime int64, took time.Duration) {
 	latency, failed, attempts := newHistogram(), newHistogram(), int64(0)
 	for _, w := range workers {
 		latency.Merge(w.latency)
@@ -52,7 +52,7 @@ func (r *Report) fill(workers []*worker, took time.Duration) {
 		}
 	}
 	r.Seconds, r.Operations = took.Seconds(), latency.TotalCount()
-	r.PerSecond = float64(r.Operations) / r.Seconds
+	r.PerSecond = float64(inTime) / r.Seconds
 	r.Latency = latencyOf(latency)
 	if failed.TotalCount() > 0 {
 		l := latencyOf(failed)

@@ -114,11 +114,15 @@ func (r *run) load(ctx context.Context) error {
 	began := time.Now()
 	err := r.each(ctx, Loading, r.Keys, func(s Store, key int) error {
 		r.made[key].Store(true)
-		_, err := s.Put(ctx, r.key(key), r.Level, r.value(rand.New(rand.NewPCG(r.Seed, uint64(key))), uint64(key)),
-			contentType)
+		// what is under way at an interrupt ends first: else it could come after the removal of its key.
+		_, err := s.Put(context.WithoutCancel(ctx), r.key(key), r.Level,
+			r.value(rand.New(rand.NewPCG(r.Seed, uint64(key))), uint64(key)), contentType)
 		return err
 	})
 	r.report.LoadSeconds = time.Since(began).Seconds()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("interrupted while the keys were made: nothing was measured: %w", err)
+	}
 	return err
 }
 
@@ -183,7 +187,7 @@ func (r *run) measure(ctx context.Context) {
 	var next atomic.Int64
 	r.hire(c, func(client int) { workers[client].work(ctx, c, &next) })
 	r.report.Interrupted = !errors.Is(ctx.Err(), context.DeadlineExceeded)
-	r.report.fill(workers, time.Since(c.started))
+	r.report.fill(workers, c.done.Load()-c.errors.Load(), min(time.Since(c.started), r.Duration))
 }
 
 func newHistogram() *hdrhistogram.Histogram {
@@ -191,7 +195,8 @@ func newHistogram() *hdrhistogram.Histogram {
 }
 
 // work runs operations until ctx ends. The one that runs then goes on to its own end, so that no write is still under
-// way when the keys are removed, and is counted nowhere.
+// way when the keys are removed. It counts with its latency and its error, since one that hangs would show nowhere
+// else, but not in the operations a second.
 func (w *worker) work(ctx context.Context, c *crew, next *atomic.Int64) {
 	for {
 		due := time.Now()
@@ -202,20 +207,29 @@ func (w *worker) work(ctx context.Context, c *crew, next *atomic.Int64) {
 			}
 		}
 		err := w.one(ctx, context.WithoutCancel(ctx))
-		if ctx.Err() != nil {
+		if errors.Is(err, errGivenUp) {
 			return
 		}
+		inTime := ctx.Err() == nil
 		took := max(min(time.Since(due), latencyMax).Microseconds(), 1)
 		h := w.latency
 		if err != nil {
 			h = w.failed
 			w.errors[codeOf(err)]++
-			c.errors.Add(1)
 		}
 		_ = h.RecordValue(took) // it lies within the histogram's bounds.
+		if !inTime {
+			return
+		}
+		if err != nil {
+			c.errors.Add(1)
+		}
 		c.done.Add(1)
 	}
 }
+
+// errGivenUp is a compare-and-set that had not succeeded when the measurement ended.
+var errGivenUp = errors.New("the measurement has ended")
 
 // waitUntil returns false when ctx ended first.
 func waitUntil(ctx context.Context, at time.Time) bool {
@@ -273,7 +287,7 @@ func (w *worker) compareAndSet(until, ctx context.Context, path string) error {
 			return err
 		}
 	}
-	return until.Err()
+	return errGivenUp
 }
 
 // codeOf is the name under which an error is counted.

@@ -77,7 +77,7 @@ func dropEmpty(dir string) error {
 		if err == nil && info.Size() == 0 {
 			err = os.Remove(filepath.Join(dir, e.Name()))
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // an open store removes its flushed logs meanwhile.
 			return err
 		}
 	}

@@ -22,10 +22,14 @@ type Options struct {
 	MemTablesMax  int
 	// table indexes and bloom filters kept in memory; 0: all of them.
 	IndexCacheBytes      int64
-	Compactors           int   // goroutines that merge tables, at least 2.
-	LevelZeroTables      int   // tables on level 0 that start a compaction.
-	LevelZeroTablesStall int   // tables on level 0 that make writes wait for it.
-	BatchBytesMax        int64 // keys and values of one Apply; larger ones are refused.
+	Compactors           int // goroutines that merge tables, at least 2.
+	LevelZeroTables      int // tables on level 0 that start a compaction.
+	LevelZeroTablesStall int // tables on level 0 that make writes wait for it.
+	// BaseLevelBytes is the size of the level below, which is written anew, nearly whole, when level 0 is merged into
+	// it. That needs as much room on the disk as both have, for a while.
+	BaseLevelBytes int64
+	TableBytes     int64 // of a table on that level; on the next one twice as much, and so on.
+	BatchBytesMax  int64 // keys and values of one Apply; larger ones are refused.
 	// Apply refuses to write when it would leave less than this free on the disk.
 	FreeBytesMin uint64
 	FreeBytes    func(dir string) (uint64, error) // asks the file system; FreeBytes of this package.
@@ -66,8 +70,9 @@ func (o *Options) progress(done, total int) {
 	}
 }
 
-// DefaultOptions suit a node that shares its machine: 11 MiB of heap when opened, 70 to 90 MiB while 1 KiB values pour
-// in (mostly Badger's memtables and table builders), and about 10 % fewer writes a second than ThroughputOptions.
+// DefaultOptions suit a node that shares its machine. How much memory it takes while values pour in, mostly for
+// Badger's memtables and table builders, is in docs/measurements.md. What a merge of level 0 makes fits into the space
+// that is free when the ballast is given up.
 func DefaultOptions(dir string, logger *slog.Logger) Options {
 	return Options{
 		Dir:                  dir,
@@ -76,8 +81,10 @@ func DefaultOptions(dir string, logger *slog.Logger) Options {
 		MemTablesMax:         2,
 		IndexCacheBytes:      8 << 20,
 		Compactors:           2,
-		LevelZeroTables:      2,
-		LevelZeroTablesStall: 6,
+		LevelZeroTables:      6,
+		LevelZeroTablesStall: 12,
+		BaseLevelBytes:       64 << 20,
+		TableBytes:           4 << 20,
 		BatchBytesMax:        64 << 20,
 		FreeBytesMin:         64 << 20,
 		FreeBytes:            FreeBytes,
@@ -93,7 +100,6 @@ func ThroughputOptions(dir string, logger *slog.Logger) Options {
 	o.MemTableBytes = 64 << 20
 	o.MemTablesMax = 3
 	o.IndexCacheBytes = 0
-	o.LevelZeroTables = 5
 	o.LevelZeroTablesStall = 15
 	o.FreeBytesMin = 256 << 20
 	o.BallastBytes = 512 << 20
@@ -125,6 +131,9 @@ func (o *Options) check() error {
 	case o.LevelZeroTables < 1 || o.LevelZeroTablesStall <= o.LevelZeroTables:
 		return fmt.Errorf("store options: level 0 compacts at %d tables and stalls at %d, want 1 or more, "+
 			"and then more", o.LevelZeroTables, o.LevelZeroTablesStall)
+	case o.TableBytes < 1<<20 || o.BaseLevelBytes < o.TableBytes:
+		return fmt.Errorf("store options: tables of %d bytes on a level of %d, want 1 MiB at least, and one table or "+
+			"more", o.TableBytes, o.BaseLevelBytes)
 	case o.IndexCacheBytes < 0:
 		return fmt.Errorf("store options: index cache of %d bytes", o.IndexCacheBytes)
 	case o.BatchBytesMax < batchBytesMin:
@@ -148,6 +157,8 @@ func (o *Options) badger() badger.Options {
 	b.NumCompactors = o.Compactors
 	b.NumLevelZeroTables = o.LevelZeroTables
 	b.NumLevelZeroTablesStall = o.LevelZeroTablesStall
+	b.BaseLevelSize = o.BaseLevelBytes
+	b.BaseTableSize = o.TableBytes
 	b.ValueThreshold = 1 << 20   // the largest that Badger allows; chunks are half of it.
 	b.ValueLogFileSize = 1 << 20 // never written to; Badger makes one sparse file of twice this size.
 	b.MetricsEnabled = false     // Badger's metrics are global variables.

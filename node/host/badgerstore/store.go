@@ -244,19 +244,20 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// tables lists Badger's; none when the store is closed.
-func (s *Store) tables() []badger.TableInfo {
+// tables lists Badger's. open: the list is complete; while the store is being closed there is no list.
+func (s *Store) tables() (infos []badger.TableInfo, open bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
-		return nil
+		return nil, false
 	}
-	return s.db.Tables()
+	return s.db.Tables(), true
 }
 
-// hasTable reports whether Badger still has a table.
+// hasTable reports whether Badger still has a table. One of a store that is being closed it does not.
 func (s *Store) hasTable(id uint64) bool {
-	return slices.ContainsFunc(s.tables(), func(t badger.TableInfo) bool { return t.ID == id })
+	infos, _ := s.tables()
+	return slices.ContainsFunc(infos, func(t badger.TableInfo) bool { return t.ID == id })
 }
 
 // damaged reports, once, that the store has lost what was on disk.

@@ -309,6 +309,8 @@ func TestOptions(t *testing.T) {
 		"memtables": func(o *Options) { o.MemTablesMax = 0 },
 		"compactor": func(o *Options) { o.Compactors = 1 },
 		"level 0":   func(o *Options) { o.LevelZeroTablesStall = o.LevelZeroTables },
+		"tables":    func(o *Options) { o.TableBytes = 1 << 10 },
+		"base":      func(o *Options) { o.BaseLevelBytes = o.TableBytes - 1 },
 		"cache":     func(o *Options) { o.IndexCacheBytes = -1 },
 		"batch":     func(o *Options) { o.BatchBytesMax = storetest.BatchBytesMin / 2 },
 	} {

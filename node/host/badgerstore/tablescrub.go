@@ -31,11 +31,12 @@ type Scrub struct {
 	Again             time.Duration // how long a table that was read is left alone.
 	Look              time.Duration // how often it looks for new tables, and
 	Settled           time.Duration // how long a store has to be open before the start counts as a good one.
+	Listed            time.Duration // how often the list of checked tables is written while it grows.
 }
 
 func (s *Scrub) check() error {
 	if s.NewBytesPerSecond < 0 || s.OldBytesPerSecond < 0 || s.Again < 0 ||
-		s.NewBytesPerSecond > 0 && (s.Look <= 0 || s.Settled <= 0) {
+		s.NewBytesPerSecond > 0 && (s.Look <= 0 || s.Settled <= 0 || s.Listed <= 0) {
 		return fmt.Errorf("store options: a scrub of %+v", *s)
 	}
 	return nil
@@ -44,12 +45,9 @@ func (s *Scrub) check() error {
 func defaultScrub() Scrub {
 	return Scrub{
 		NewBytesPerSecond: 32 << 20, OldBytesPerSecond: 1 << 20, Again: 24 * time.Hour,
-		Look: 10 * time.Second, Settled: time.Minute,
+		Look: 10 * time.Second, Settled: time.Minute, Listed: 30 * time.Second,
 	}
 }
-
-// writeCheckedEvery is how often the list of checked tables is written while it grows.
-const writeCheckedEvery = 30 * time.Second
 
 // tableScrub is the goroutine. Its fields are its own, but for those that Close uses after it has ended.
 type tableScrub struct {
@@ -87,7 +85,7 @@ func (t *tableScrub) run(end <-chan struct{}) {
 			pause = time.Duration(float64(size) / float64(rate) * float64(time.Second))
 		}
 		if now := time.Now(); t.checked.starts > 0 && now.Sub(t.opened) >= t.opts.Settled ||
-			t.changed && now.Sub(t.wrote) >= writeCheckedEvery {
+			t.changed && now.Sub(t.wrote) >= t.opts.Listed {
 			t.write(now.Sub(t.opened) >= t.opts.Settled)
 		}
 		wait := time.NewTimer(pause)
@@ -100,9 +98,13 @@ func (t *tableScrub) run(end <-chan struct{}) {
 	}
 }
 
-// next is the table to be read, and whether it was read before; zero: none. Tables that are gone leave the list.
+// next is the table to be read, and whether it was read before; zero: none. Tables that are gone leave the list. While
+// the store is being closed none is gone.
 func (t *tableScrub) next() (id uint64, known bool) {
-	infos := t.store.tables()
+	infos, open := t.store.tables()
+	if !open {
+		return 0, false
+	}
 	there := make([]uint64, 0, len(infos))
 	for i := range infos {
 		there = append(there, infos[i].ID)
@@ -132,7 +134,8 @@ func (t *tableScrub) next() (id uint64, known bool) {
 	return oldest, true
 }
 
-// read reads a table in full. One that a merge has replaced meanwhile is no error.
+// read reads a table in full. One that a merge has replaced meanwhile is no error, and one that cannot be read while
+// the store is being closed is left to the next start.
 func (t *tableScrub) read(id uint64) (size int64, err error) {
 	name := table.NewFilename(id, t.store.opts.Dir)
 	state, err := stateOf(name)
@@ -140,6 +143,8 @@ func (t *tableScrub) read(id uint64) (size int64, err error) {
 		err = readTable(name, state.size)
 	}
 	if err != nil && !t.store.hasTable(id) {
+		delete(t.checked.tables, id)
+		t.changed = true
 		return 0, nil
 	}
 	if err != nil {

@@ -87,7 +87,8 @@ func TestTheScrubFindsARottenTable(t *testing.T) {
 	rot(t, dir)
 	o := testOptions(dir)
 	o.LevelZeroTables, o.LevelZeroTablesStall = 50, 60 // no merge is faster than the scrub.
-	o.Scrub = Scrub{NewBytesPerSecond: 1 << 40, OldBytesPerSecond: 1 << 40, Look: time.Millisecond, Settled: time.Hour}
+	o.Scrub = Scrub{NewBytesPerSecond: 1 << 40, OldBytesPerSecond: 1 << 40, Look: time.Millisecond, Settled: time.Hour,
+		Listed: time.Hour}
 	told := make(chan error, 2)
 	o.Damaged = func(err error) { told <- err }
 	s, err := Open(t.Context(), o)
@@ -113,7 +114,7 @@ func TestTheScrubReadsNewTables(t *testing.T) {
 	o := testOptions(t.TempDir())
 	o.LevelZeroTables, o.LevelZeroTablesStall = 50, 60
 	o.Scrub = Scrub{NewBytesPerSecond: 1 << 40, OldBytesPerSecond: 1 << 40, Look: time.Millisecond,
-		Settled: time.Millisecond, Again: time.Hour}
+		Settled: time.Millisecond, Listed: time.Millisecond, Again: time.Hour}
 	s, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	require.NoError(t, s.Apply([]node.Change{put("k", damageValue(3))}))
@@ -123,14 +124,25 @@ func TestTheScrubReadsNewTables(t *testing.T) {
 	for i := range 30 { // more than a memtable, which becomes a table.
 		require.NoError(t, s.Apply([]node.Change{put(fmt.Sprint("k", i), string(make([]byte, 500<<10)))}))
 	}
-	require.Eventually(t, func() bool { return len(s.tables()) > 1 }, time.Minute, time.Millisecond)
-	require.Eventually(t, func() bool { return readChecked(o.Dir).starts == 0 }, time.Minute, time.Millisecond,
-		"the start has proved itself")
+	require.Eventually(t, func() bool { return len(readChecked(o.Dir).tables) > 1 }, time.Minute, time.Millisecond)
+	require.Zero(t, readChecked(o.Dir).starts, "the start has proved itself")
 	require.NoError(t, s.Close())
 	read := len(readChecked(o.Dir).tables)
 	require.Greater(t, read, 1)
 	id, _ := s.scrub.next()
 	require.Zero(t, id, "a closed store has none")
+	require.Len(t, s.scrub.checked.tables, read, "and forgets none that was read")
+}
+
+// A table that cannot be read while the store is being closed is read in full by the next start.
+func TestATableThatCannotBeReadAtTheClose(t *testing.T) {
+	s, err := Open(t.Context(), noScrub(t.TempDir()))
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	s.scrub.checked.tables[7] = checkedTable{}
+	_, err = s.scrub.read(7)
+	require.NoError(t, err)
+	require.Empty(t, s.scrub.checked.tables)
 }
 
 // A store that ends soon after each start, as one does that meets damage which ends the process, is read in full.

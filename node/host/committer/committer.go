@@ -3,7 +3,8 @@
 // One goroutine takes the queued persists, applies them to the store as one batch, and reports the last durable one.
 // While it waits for the disk the next batch gathers: only the running fsync decides how many persists share the next
 // one, and no batch waits for more changes. With a store that is a TwoStep the next batch is written while the one
-// before is synced, by a second goroutine, so that the disk has less to wait for.
+// before is synced, by a second goroutine, as its changes come: all that is written when a sync has ended shares the
+// next one.
 //
 // It is not a store, and it does not retry what a store has failed to write: after a failure the content of the disk
 // is unknown.
@@ -35,7 +36,7 @@ type Options struct {
 	Refused    func(error) bool
 	RetryDelay time.Duration
 
-	GroupChangesMax int // changes in one Apply, and
+	GroupChangesMax int // changes in one Apply or Sync, and
 	GroupBytesMax   int // bytes of keys and values. A larger persist is a group of its own.
 	QueueChangesMax int // queued behind the running Apply; when it is full Submit waits,
 	QueueBytesMax   int // likewise. An empty queue takes any persist.
@@ -79,6 +80,9 @@ type Committer struct {
 	failed  error
 	closing bool
 
+	written written       // of a TwoStep: the group that gathers while another one is synced.
+	toSync  chan struct{} // there is such a group.
+
 	refused error // why the running batch is being retried; nil: it is not.
 	retry   chan struct{}
 	ended   chan struct{}
@@ -98,7 +102,9 @@ func New(o Options) (*Committer, error) {
 	case o.Refused != nil && o.RetryDelay <= 0:
 		return nil, fmt.Errorf("committer options: retry delay %v must be above zero", o.RetryDelay)
 	}
-	c := &Committer{opts: o, retry: make(chan struct{}), ended: make(chan struct{})}
+	c := &Committer{
+		opts: o, retry: make(chan struct{}), ended: make(chan struct{}), toSync: make(chan struct{}, 1),
+	}
 	c.changed.L = &c.mu
 	c.twoStep, _ = o.Store.(TwoStep)
 	go c.run()
@@ -125,10 +131,7 @@ func (c *Committer) SubmitAll(ps []node.Persist) error {
 
 // add queues p when there is room. The caller holds mu.
 func (c *Committer) add(p node.Persist) error {
-	bytes := 0
-	for i := range p.Changes {
-		bytes += len(p.Changes[i].Key) + len(p.Changes[i].Value)
-	}
+	bytes := bytesOf(&p)
 	full := func() bool {
 		return len(c.queue) > 0 &&
 			(c.changes+len(p.Changes) > c.opts.QueueChangesMax || c.bytes+bytes > c.opts.QueueBytesMax)
@@ -191,49 +194,61 @@ func (c *Committer) run() {
 		return
 	}
 	for {
-		changes, upTo, ok := c.next()
-		if !ok || !c.report(upTo, c.retried(changes, c.opts.Store.Apply)) {
+		p, ok := c.next()
+		if !ok || !c.report(p.upTo, c.retried(p.changes, c.opts.Store.Apply)) {
 			return
 		}
 	}
 }
 
-// written is a group that was written, and is to be synced.
+// written is a group that is written, perhaps in several parts, and waits for its sync.
 type written struct {
-	upTo node.PersistID
-	err  error // why it was not written; no group follows it.
+	upTo    node.PersistID // zero: nothing of it is written yet.
+	changes int
+	bytes   int
+	failed  node.PersistID // of a part that was not written; no group follows it.
+	err     error          // why.
 }
 
-// runInTwoSteps writes a group while the former one is synced. It is never further ahead: the longer a group waits, the
-// more persists join the next one.
+// runInTwoSteps writes what comes while the former group is synced: it shares the next sync, as far as a group has
+// room.
 func (c *Committer) runInTwoSteps() {
-	groups, failed := make(chan written), make(chan struct{})
 	var syncing sync.WaitGroup
-	syncing.Go(func() {
-		for g := range groups {
-			if g.err == nil {
-				g.err = c.twoStep.Sync()
-			}
-			if !c.report(g.upTo, g.err) {
-				close(failed)
-				return
-			}
-		}
-	})
+	syncing.Go(c.syncGroups)
 	defer syncing.Wait()
-	defer close(groups)
+	defer close(c.toSync)
 	for {
-		changes, upTo, ok := c.next()
+		p, ok := c.next()
 		if !ok {
 			return
 		}
-		g := written{upTo, c.retried(changes, c.twoStep.Write)}
+		err := c.retried(p.changes, c.twoStep.Write)
+		c.mu.Lock()
+		if g := &c.written; err == nil {
+			g.upTo, g.changes, g.bytes = p.upTo, g.changes+len(p.changes), g.bytes+p.bytes
+		} else {
+			g.failed, g.err = p.upTo, err
+		}
+		c.mu.Unlock()
 		select {
-		case groups <- g:
-		case <-failed:
+		case c.toSync <- struct{}{}:
+		default: // the group has been announced.
+		}
+		if err != nil {
 			return
 		}
-		if g.err != nil {
+	}
+}
+
+// syncGroups syncs each group that is written, until there will be no other.
+func (c *Committer) syncGroups() {
+	for range c.toSync {
+		c.mu.Lock()
+		g := c.written
+		c.written = written{}
+		c.changed.Broadcast() // there is room for the next group.
+		c.mu.Unlock()
+		if g.upTo != 0 && !c.report(g.upTo, c.twoStep.Sync()) || g.err != nil && !c.report(g.failed, g.err) {
 			return
 		}
 	}
@@ -248,13 +263,21 @@ func (c *Committer) report(upTo node.PersistID, err error) (goOn bool) {
 	return err == nil
 }
 
-// next waits for persists and takes as many as fit one group, at least one. It returns false when there will be none.
-func (c *Committer) next() (changes []node.Change, upTo node.PersistID, ok bool) {
+// part is what one call of the store takes.
+type part struct {
+	changes []node.Change
+	bytes   int
+	upTo    node.PersistID
+}
+
+// next waits for persists and takes as many as the group has room for, at least one where the group is empty. It
+// returns false when there will be none.
+func (c *Committer) next() (p part, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.queue) == 0 {
-		if c.closing || c.failed != nil {
-			return nil, 0, false
+	for len(c.queue) == 0 || !c.fits(&c.queue[0], &p) {
+		if len(c.queue) == 0 && (c.closing || c.failed != nil) {
+			return p, false
 		}
 		c.changed.Wait()
 	}
@@ -262,28 +285,37 @@ func (c *Committer) next() (changes []node.Change, upTo node.PersistID, ok bool)
 	if cap(c.batch) > 4*c.opts.GroupChangesMax {
 		c.batch = nil
 	}
-	c.batch = c.batch[:0]
-	taken, size := 0, 0
-	for _, p := range c.queue {
-		bytes := 0
-		for i := range p.Changes {
-			bytes += len(p.Changes[i].Key) + len(p.Changes[i].Value)
-		}
-		if taken > 0 && (len(c.batch)+len(p.Changes) > c.opts.GroupChangesMax || size+bytes > c.opts.GroupBytesMax) {
-			break
-		}
-		c.batch = append(c.batch, p.Changes...)
-		size += bytes
-		upTo = p.ID
+	p.changes = c.batch[:0]
+	taken := 0
+	for taken < len(c.queue) && c.fits(&c.queue[taken], &p) {
+		p.changes = append(p.changes, c.queue[taken].Changes...)
+		p.bytes += bytesOf(&c.queue[taken])
+		p.upTo = c.queue[taken].ID
 		taken++
 	}
+	c.batch = p.changes
 	rest := copy(c.queue, c.queue[taken:])
 	clear(c.queue[rest:])
 	c.queue = c.queue[:rest]
-	c.changes -= len(c.batch)
-	c.bytes -= size
+	c.changes -= len(p.changes)
+	c.bytes -= p.bytes
 	c.changed.Broadcast()
-	return c.batch, upTo, true
+	return p, true
+}
+
+// fits reports whether the group has room for a persist behind a part that was not written yet. The caller holds mu.
+func (c *Committer) fits(q *node.Persist, p *part) bool {
+	changes, bytes := c.written.changes+len(p.changes), c.written.bytes+p.bytes
+	return c.written.upTo == 0 && p.upTo == 0 ||
+		changes+len(q.Changes) <= c.opts.GroupChangesMax && bytes+bytesOf(q) <= c.opts.GroupBytesMax
+}
+
+// bytesOf counts the bytes of keys and values.
+func bytesOf(p *node.Persist) (bytes int) {
+	for i := range p.Changes {
+		bytes += len(p.Changes[i].Key) + len(p.Changes[i].Value)
+	}
+	return bytes
 }
 
 // retried hands a group to the store, again and again while it is refused.

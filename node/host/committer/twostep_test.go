@@ -3,6 +3,7 @@ package committer_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,33 +34,85 @@ func (s *gatedStore) Sync() error {
 	return <-s.synced
 }
 
-// The next group is written while the one before is synced, no further one is, and what comes meanwhile shares the one
-// after.
+// What comes while a group is synced is written beside the sync, and shares the next one.
 func TestWriteBesideSync(t *testing.T) {
-	s, d := newGatedStore(), newDone()
-	c := start(t, s, d, nil)
-	require.NoError(t, c.Submit(persist(1, put("a", "1"))))
-	require.Len(t, <-s.entered, 1)
-	s.release <- nil
-	<-s.syncing
-	require.NoError(t, c.Submit(persist(2, put("b", "2"))))
-	require.Len(t, <-s.entered, 1, "written beside the sync")
-	s.release <- nil
-	for id := node.PersistID(3); id <= 50; id++ {
-		require.NoError(t, c.Submit(persist(id, put("c", "3"))))
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newGatedStore(), newDone()
+		c := start(t, s, d, nil)
+		require.NoError(t, c.Submit(persist(1, put("a", "1"))))
+		require.Len(t, <-s.entered, 1)
+		s.release <- nil
+		<-s.syncing
+		for id := node.PersistID(2); id <= 4; id++ {
+			require.NoError(t, c.Submit(persist(id, put("b", "2"))))
+			require.Len(t, <-s.entered, 1, "written beside the sync")
+			s.release <- nil
+		}
+		synctest.Wait()
+		require.Empty(t, d.said(), "what is written is not durable")
+		s.synced <- nil
+		<-s.syncing
+		require.Equal(t, node.PersistID(1), <-d.upTo)
+		s.synced <- nil
+		require.NoError(t, c.Close())
+		require.Equal(t, []string{"1 <nil>", "4 <nil>"}, d.said())
+	})
+}
+
+// Beside a sync no more is written than the next group has room for; the rest waits in the queue.
+func TestGroupInPartsHasALimit(t *testing.T) {
+	for name, limit := range map[string]func(*committer.Options){
+		"changes": func(o *committer.Options) { o.GroupChangesMax = 3 },
+		"bytes":   func(o *committer.Options) { o.GroupBytesMax = 8 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := newGatedStore(), newDone()
+				c := start(t, s, d, limit)
+				require.NoError(t, c.Submit(persist(1, put("a", "1"), put("b", "1"), put("c", "1"), put("d", "1"),
+					put("e", "1"))))
+				require.Len(t, <-s.entered, 5, "a group of its own")
+				s.release <- nil
+				<-s.syncing
+				for id := node.PersistID(2); id <= 5; id++ {
+					require.NoError(t, c.Submit(persist(id, put("ab", "12"))))
+					if name == "changes" && id <= 4 || id <= 3 {
+						<-s.entered
+						s.release <- nil
+					}
+				}
+				synctest.Wait()
+				waiting := c.Backlog().Persists
+				s.synced <- nil
+				<-s.syncing
+				require.Len(t, <-s.entered, waiting)
+				s.release <- nil
+				s.synced <- nil
+				<-s.syncing
+				s.synced <- nil
+				require.NoError(t, c.Close())
+				if name == "changes" {
+					require.Equal(t, []string{"1 <nil>", "4 <nil>", "5 <nil>"}, d.said())
+				} else {
+					require.Equal(t, []string{"1 <nil>", "3 <nil>", "5 <nil>"}, d.said())
+				}
+			})
+		})
 	}
-	require.Equal(t, 48, c.Backlog().Persists, "nobody is two groups ahead")
-	require.Empty(t, d.said(), "what is written is not durable")
-	s.synced <- nil
-	require.Equal(t, node.PersistID(1), <-d.upTo)
-	<-s.syncing
-	require.Len(t, <-s.entered, 48)
-	s.synced <- nil
+}
+
+// When a later part of a group cannot be written, the parts before it are still synced and reported.
+func TestPartFails(t *testing.T) {
+	s, d, c := startTwoGroups(t)
 	s.release <- nil
+	require.NoError(t, c.Submit(persist(3, put("c", "3"))))
+	<-s.entered
+	s.release <- errDisk
+	s.synced <- nil
 	<-s.syncing
 	s.synced <- nil
-	require.NoError(t, c.Close())
-	require.Equal(t, []string{"1 <nil>", "2 <nil>", "50 <nil>"}, d.said())
+	require.ErrorIs(t, c.Close(), errDisk)
+	require.Equal(t, []string{"1 <nil>", "2 <nil>", "3 " + errDisk.Error()}, d.said())
 }
 
 // startTwoGroups starts a committer whose first group waits in Sync, and whose second one waits in Write beside it.

@@ -25,7 +25,8 @@ is a wildcard such as 0.0.0.0:7001, or behind an address translation.`},
 address may be among them, so that all members can share one list. Default: [], a cluster of one until another node
 joins.`},
 	{"expected_members", `Size of the cluster that is being formed. The cluster is founded when so many members have
-been up once; until then it answers eventual requests only. Default: 0, this node and its seeds.`},
+been up once; until then it answers eventual requests only. 1 is for a node whose seeds name no other: elsewhere it is
+taken for 0. Default: 0, this node and its seeds.`},
 	{"default_consistency", `Consistency of a request that does not choose: eventual, quorum or linearizable.
 Default: eventual.`},
 	{"strong_prefixes", `Directories, such as orders/, under which every write is linearizable whatever level it asks
@@ -104,8 +105,9 @@ for good at half of it, so 32MiB is the least. Default: 128MiB.`},
 	{"disk.high_watermark", `With at least this free it takes writes again; must be larger than low_watermark.
 Default: 192MiB.`},
 	{"disk.check_interval", `How often the free space is looked at. Default: 1s.`},
-	{"disk.memtable_bytes", `Size of the store's write buffer, of which it holds up to three. Larger is faster and takes
-more memory; low_watermark should grow with it. Default: 8MiB.`},
+	{"disk.memtable_bytes", `Size of a write buffer of Badger, which holds up to three; the table of changes in
+front of it, of 16 MiB, is not part of it. Larger is faster and takes more memory; low_watermark should grow with it.
+Default: 8MiB.`},
 	{"recorder", `The flight recorder: what the core of this node is given, with its clock and its reads, so that
 kvsim relive runs it again. Keys and values are in it. docs/how-to/flight-recorder.md says more.`},
 	{"recorder.ring_bytes_max", `Bytes of the files under recorder in data_dir; the oldest are dropped for new
@@ -144,8 +146,8 @@ has it, the dead included: remove those that will not return. Idempotency keys o
 so it has to be longer than clients try again; at least 1m. Default: 1h.`},
 	{"linearizable", `Operations at the linearizable level.`},
 	{"linearizable.forward", `On a path where another member writes as well, a write goes to the preferred proposer of
-the path, and so does a read that finds one under way. It is new, and off by default: see the page about the
-protocol. false: this node runs its operations itself, and none of others. Default: false.`},
+the path, and so does a read that finds one under way: see the page about the protocol. false: this node runs its
+operations itself, and none of others. Default: true.`},
 }
 
 func docOf(key string) string {

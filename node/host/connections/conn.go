@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -33,6 +34,8 @@ type Conn struct {
 
 	known      atomic.Bool // the head of a request has come in whole.
 	unanswered atomic.Bool // something has been read since the last answer: a request has begun.
+
+	reads, writes deadline
 }
 
 // Of is a connection that a Listener has accepted; nil: it is none of them.
@@ -99,7 +102,15 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 			t = end
 		}
 	}
-	return c.Conn.SetReadDeadline(t)
+	return c.reads.move(t)
+}
+
+// SetWriteDeadline is that of the connection.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.writes.move(t) }
+
+// SetDeadline sets both.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // Bounds of a lingering close. A client that sends more, or more slowly, loses the answer.

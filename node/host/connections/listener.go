@@ -233,6 +233,7 @@ func (l *Listener) admit(c net.Conn) *Conn {
 	if l.o.Secure != nil {
 		out.Conn = l.o.Secure(c)
 	}
+	out.reads.set, out.writes.set = out.Conn.SetReadDeadline, out.Conn.SetWriteDeadline
 	var silent *Conn
 	switch {
 	case l.clients < l.bounds.Clients:

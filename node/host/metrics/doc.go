@@ -26,7 +26,7 @@
 //	| kvs_conflicts_settled_total | counter | rule | conflicts with a final winner: majority, oldest, linearizable |
 //	| kvs_conflicts_forgotten_total | counter | reason | kept conflicts dropped: full, expired |
 //	| kvs_quorum_restamps_total | counter | | quorum writes stamped anew, above versions of a majority |
-//	| kvs_rounds_total | counter | result | linearizable rounds: begun, fast, retried, unknown |
+//	| kvs_rounds_total | counter | result | linearizable rounds: begun, fast, direct, combined, retried, unknown |
 //	| kvs_forwards_total | counter | outcome | handed to another member: answered, declined, taken_over |
 //	| kvs_forwards_in_total | counter | | linearizable operations run for other members |
 //	| kvs_round_trips_total | counter | phase | questions to all voters: look, prepare, accept; one round trip each |

@@ -214,13 +214,14 @@ func (o *observed) Apply(changes []node.Change) error {
 	return nil
 }
 
-// twoSteps counts the transactions of a store that takes them in two steps.
+// twoSteps counts the transactions of a store that takes them in two steps: one is all that is written for a Sync.
 type twoSteps struct {
 	observed
 	store twoStep
 
-	mu    sync.Mutex
-	began []time.Time // of transactions that were written and not synced.
+	mu      sync.Mutex
+	began   time.Time // the first Write that was not synced; zero: there is none.
+	changes int       // of all of them.
 }
 
 // twoStep is the store's own half of committer.TwoStep.
@@ -229,32 +230,34 @@ type twoStep interface {
 	Sync() error
 }
 
-// Write is the store's, counted.
+// Write is the store's.
 func (t *twoSteps) Write(changes []node.Change) error {
 	began := time.Now()
 	if err := t.store.Write(changes); err != nil {
 		t.m.failures.Inc()
 		return err
 	}
-	t.m.groups.Observe(float64(len(changes)))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.began = append(t.began, began)
+	if t.changes += len(changes); t.began.IsZero() {
+		t.began = began
+	}
 	return nil
 }
 
-// Sync is the store's, counted as one transaction for each Write before it.
+// Sync is the store's, counted.
 func (t *twoSteps) Sync() error {
 	t.mu.Lock()
-	began := t.began
-	t.began = nil
+	began, changes := t.began, t.changes
+	t.began, t.changes = time.Time{}, 0
 	t.mu.Unlock()
 	if err := t.store.Sync(); err != nil {
 		t.m.failures.Inc()
 		return err
 	}
-	for _, at := range began {
-		t.m.persists.Observe(time.Since(at).Seconds())
+	if !began.IsZero() {
+		t.m.persists.Observe(time.Since(began).Seconds())
+		t.m.groups.Observe(float64(changes))
 	}
 	return nil
 }

@@ -171,15 +171,15 @@ func (d *door) Read(ctx context.Context, path string, level node.Level) (node.Re
 	return d.s.read(ctx, path, level)
 }
 
-func (d *door) Write(ctx context.Context, r *node.Request) (node.Response, error) {
-	resp, err := d.s.do(ctx, r)
-	if err != nil {
-		return resp, err
-	}
-	if err = refusal(&resp, true); err != nil && resp.Code != node.CodePrecondition {
-		resp.Record = node.Record{}
-	}
-	return resp, err
+func (d *door) Write(ctx context.Context, rs []*node.Request, answer func(int, node.Response, error)) {
+	d.s.opts.Core.DoAll(ctx, rs, func(i int, resp node.Response, err error) {
+		if err = d.s.noAnswer(err, node.OpPut, true); err == nil {
+			if err = refusal(&resp, true); err != nil && resp.Code != node.CodePrecondition {
+				resp.Record = node.Record{}
+			}
+		}
+		answer(i, resp, err)
+	})
 }
 
 func (d *door) Problem(err error, write bool) api.Problem {

@@ -262,17 +262,22 @@ func (s *Server) do(ctx context.Context, r *node.Request) (node.Response, error)
 	ctx, cancel := context.WithTimeout(ctx, s.opts.RequestTimeout)
 	defer cancel()
 	resp, err := s.opts.Core.Do(ctx, r)
+	return resp, s.noAnswer(err, op, write)
+}
+
+// noAnswer is the problem that the core gave no answer; nil: it did.
+func (s *Server) noAnswer(err error, op node.OpKind, write bool) error {
 	switch {
 	case err == nil:
-		return resp, nil
+		return nil
 	case errors.Is(err, ErrStopping):
-		return resp, outcomeOf(write, api.NotApplied, shuttingDown())
+		return outcomeOf(write, api.NotApplied, shuttingDown())
 	case errors.Is(err, context.DeadlineExceeded):
-		return resp, outcomeOf(write, api.Unknown, &problem{code: api.Timeout,
+		return outcomeOf(write, api.Unknown, &problem{code: api.Timeout,
 			detail: "the node did not finish within " + s.opts.RequestTimeout.String() + " (request_timeout)"})
 	}
 	s.opts.Log.Error("the core gave no answer", "operation", op.String(), "error", err.Error())
-	return resp, outcomeOf(write, api.Unknown, &problem{code: api.Internal, detail: err.Error()})
+	return outcomeOf(write, api.Unknown, &problem{code: api.Internal, detail: err.Error()})
 }
 
 func shuttingDown() *problem {

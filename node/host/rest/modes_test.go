@@ -75,6 +75,13 @@ func (c *nodeCore) step(in node.Input) node.Response {
 	return c.settle(&eff)
 }
 
+func (c *nodeCore) DoAll(ctx context.Context, rs []*node.Request, answer func(int, node.Response, error)) {
+	for i, r := range rs {
+		resp, err := c.Do(ctx, r)
+		answer(i, resp, err)
+	}
+}
+
 func (c *nodeCore) Do(_ context.Context, r *node.Request) (node.Response, error) {
 	r.ID = 1
 	return c.step(r), nil

@@ -35,6 +35,9 @@ type Core interface {
 	// unknown, or ErrStopping when the operation was not begun.
 	Do(ctx context.Context, r *node.Request) (node.Response, error)
 
+	// DoAll is Do for writes of different paths. It calls answer once for each, from its own goroutine.
+	DoAll(ctx context.Context, rs []*node.Request, answer func(i int, resp node.Response, err error))
+
 	// Mode is what the node does for clients at the moment. It never waits.
 	Mode() node.Mode
 

@@ -50,6 +50,13 @@ type fakeCore struct {
 	changed  func(path string) // is called after a write; nil: no client has watched.
 }
 
+func (f *fakeCore) DoAll(ctx context.Context, rs []*node.Request, answer func(int, node.Response, error)) {
+	for i, r := range rs {
+		resp, err := f.Do(ctx, r)
+		answer(i, resp, err)
+	}
+}
+
 func (f *fakeCore) Do(ctx context.Context, r *node.Request) (node.Response, error) {
 	f.mu.Lock()
 	f.requests = append(f.requests, r)

@@ -30,7 +30,7 @@ func DefaultOptions(dir string, logger *slog.Logger) Options {
 	return Options{
 		Base:         badgerstore.DefaultOptions(dir, logger),
 		Journal:      journal.DefaultOptions(),
-		MemoryBytes:  8 << 20,
+		MemoryBytes:  16 << 20,
 		JournalBytes: 32 << 20,
 		RetryDelay:   time.Second,
 	}

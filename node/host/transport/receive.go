@@ -49,7 +49,7 @@ type receiver struct {
 	o       *ReceiveOptions
 	in      *bufio.Reader
 	parts   [lanes]part
-	arrived chan struct{} // data has arrived: a report is due.
+	arrived chan struct{} // data has arrived: a report has become due.
 	soon    chan struct{} // the report must not wait.
 	done    chan struct{}
 
@@ -57,6 +57,7 @@ type receiver struct {
 	taken    account
 	reported account
 	pending  bool // data has arrived that is not taken yet.
+	due      bool // what has arrived will be reported: arrived was signalled for it.
 }
 
 // part is the arrived part of a frame that goes on.
@@ -205,8 +206,17 @@ func (p *part) grow(n int, room *budget.Bytes) error {
 func (r *receiver) note(delivering bool) {
 	r.mu.Lock()
 	r.pending = delivering || r.unfinished()
+	r.expect()
 	r.mu.Unlock()
-	signal(r.arrived)
+}
+
+// expect makes a report due. The goroutine that writes reports is not woken for one that is due already. The caller
+// holds mu.
+func (r *receiver) expect() {
+	if !r.due {
+		r.due = true
+		signal(r.arrived)
+	}
 }
 
 // book adds taken frames to the account.
@@ -219,8 +229,8 @@ func (r *receiver) book(got *account) {
 		unreported += r.taken.bytes[i] - r.reported.bytes[i]
 	}
 	r.pending = r.unfinished()
+	r.expect()
 	r.mu.Unlock()
-	signal(r.arrived)
 	if unreported >= reportSoonBytes {
 		signal(r.soon)
 	}
@@ -238,20 +248,16 @@ func (r *receiver) report() {
 	timer := time.NewTimer(r.o.ReportDelay)
 	timer.Stop()
 	defer timer.Stop()
-	for due := false; ; { // due: the timer runs for what has arrived.
+	for {
 		select {
 		case <-r.arrived:
-			if !due {
-				due = true
-				timer.Reset(r.o.ReportDelay)
-			}
+			timer.Reset(r.o.ReportDelay)
 			continue
 		case <-timer.C:
 		case <-r.soon:
 		case <-r.done:
 			return
 		}
-		due = false
 		switch pending, err := r.tell(); {
 		case err != nil:
 			_ = r.conn.Close() // the reader gets an error.
@@ -267,7 +273,7 @@ func (r *receiver) report() {
 // tell writes a report. pending: another one has to follow, even if no more data arrives.
 func (r *receiver) tell() (pending bool, err error) {
 	r.mu.Lock()
-	r.reported, pending = r.taken, r.pending
+	r.reported, pending, r.due = r.taken, r.pending, false
 	r.mu.Unlock()
 	if err := r.conn.SetWriteDeadline(time.Now().Add(reportTimeout)); err != nil {
 		return false, err

@@ -98,6 +98,7 @@ type stream struct {
 
 	current [lanes]frameQueue // frames whose sending has begun; of the first one, what is left.
 	buf     []byte
+	timer   *time.Timer // of a wait for frames; nil: there was none yet.
 }
 
 func newStream(s *sender) *stream { return &stream{s: s, since: time.Now()} }
@@ -147,8 +148,17 @@ func (t *stream) await(ended <-chan struct{}) (idle bool, err error) {
 	if cap(t.buf) > bufferKeptMax {
 		t.buf = nil
 	}
-	deadline := time.NewTimer(min(o.PingInterval, o.IdleTimeout))
-	defer deadline.Stop()
+	select {
+	case <-t.s.wake: // often there is something already.
+		return false, nil
+	default:
+	}
+	if t.timer == nil {
+		t.timer = time.NewTimer(min(o.PingInterval, o.IdleTimeout))
+	} else {
+		t.timer.Reset(min(o.PingInterval, o.IdleTimeout))
+	}
+	defer t.timer.Stop()
 	for waited := time.Duration(0); ; {
 		select {
 		case <-t.s.wake:
@@ -157,7 +167,7 @@ func (t *stream) await(ended <-chan struct{}) (idle bool, err error) {
 			return false, errStreamEnded
 		case <-t.s.f.closing:
 			return true, nil
-		case <-deadline.C:
+		case <-t.timer.C:
 		}
 		waited += min(o.PingInterval, o.IdleTimeout)
 		if waited >= o.IdleTimeout {
@@ -166,7 +176,7 @@ func (t *stream) await(ended <-chan struct{}) (idle bool, err error) {
 		if err := t.ping(); err != nil {
 			return false, err
 		}
-		deadline.Reset(min(o.PingInterval, o.IdleTimeout-waited))
+		t.timer.Reset(min(o.PingInterval, o.IdleTimeout-waited))
 	}
 }
 

@@ -20,18 +20,13 @@ const (
 	release = 'e' // I no longer want the lease under this ballot.
 )
 
-// Keys on a disk.
 const (
+	// keys on a disk.
 	grantedKey = "granted" // the highest ballot that it has granted.
-	// the highest ballot that it has asked for: a ballot is never used twice, or an old grant could count for a new
-	// question.
-	askedKey = "asked"
-)
+	askedKey   = "asked"   // the highest that it has asked for: none twice, or an old grant counts for a new question.
 
-const (
-	patience = 500 * time.Millisecond // how long a member waits for a majority, at least; at most twice as long.
-	// a ballot is count*nodesSpan + number of the member: no two members have the same.
-	nodesSpan = 16
+	patience  = 500 * time.Millisecond // how long a member waits for a majority, at least; at most twice as long.
+	nodesSpan = 16                     // a ballot is count*nodesSpan + number of the member: no two have the same.
 )
 
 // Node is one member: it grants leases, asks for them, and acts while it holds one.
@@ -75,7 +70,7 @@ func (n *Node) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 		}
 		if n.waiting = append(n.waiting, in.ID); n.asking == 0 {
 			n.asking, n.askedAt, n.votes = (n.highest/nodesSpan+1)*nodesSpan+uint64(n.number), now.Mono, 0
-			n.broadcast(eff, n.persist(eff, askedKey, n.asking), ask, n.asking)
+			n.send(eff, n.persist(eff, askedKey, n.asking), ask, n.asking, n.peers...)
 			// otherwise two members with half of the votes each could go on like that.
 			n.late = now.Mono + chaos.DrawDuration(n.rng, patience, 2*patience)
 			eff.Wake = n.late
@@ -83,7 +78,7 @@ func (n *Node) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 	case sim.InputTick:
 		switch {
 		case n.asking != 0 && now.Mono >= n.late:
-			n.broadcast(eff, 0, release, n.asking)
+			n.send(eff, 0, release, n.asking, n.peers...)
 			n.answer(eff, 0)
 		case n.asking != 0:
 			eff.Wake = n.late // ticks may come early.
@@ -108,11 +103,11 @@ func (n *Node) Step(now sim.Time, in *sim.Input, eff *sim.Effects) {
 // asked grants or refuses a ballot.
 func (n *Node) asked(now sim.Time, from string, ballot uint64, eff *sim.Effects) {
 	if ballot <= n.grant || now.Mono < n.until && ballot%nodesSpan != n.grant%nodesSpan {
-		n.send(eff, 0, from, refused, ballot)
+		n.send(eff, 0, refused, ballot, from)
 		return
 	}
 	n.grant, n.until = ballot, now.Mono+n.term
-	n.send(eff, n.persist(eff, grantedKey, ballot), from, granted, ballot)
+	n.send(eff, n.persist(eff, grantedKey, ballot), granted, ballot, from)
 }
 
 // hold begins to act. A member grants for a term from when it got the question, which is after the question was sent.
@@ -147,13 +142,9 @@ func (n *Node) persist(eff *sim.Effects, key string, ballot uint64) sim.PersistI
 	return n.persists
 }
 
-func (n *Node) broadcast(eff *sim.Effects, after sim.PersistID, kind byte, ballot uint64) {
-	for _, to := range n.peers {
-		n.send(eff, after, to, kind, ballot)
+func (n *Node) send(eff *sim.Effects, after sim.PersistID, kind byte, ballot uint64, to ...string) {
+	for _, to := range to {
+		data := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{kind}, ballot), n.grant)
+		eff.Sends = append(eff.Sends, sim.Send{After: after, Transport: sim.TransportFrame, To: to, Data: data})
 	}
-}
-
-func (n *Node) send(eff *sim.Effects, after sim.PersistID, to string, kind byte, ballot uint64) {
-	data := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{kind}, ballot), n.grant)
-	eff.Sends = append(eff.Sends, sim.Send{After: after, Transport: sim.TransportFrame, To: to, Data: data})
 }

@@ -26,6 +26,38 @@ func steps(c sim.Checker, r *world.Replica, frame []byte, to string, sent ...[]b
 	c.Observe(e)
 }
 
+// A newcomer that takes itself for one in step although no comparison has ended with an answer of a member that serves.
+func TestUncomparedNewcomerIsFound(t *testing.T) {
+	w, _ := lived(t)
+	r, by := &w.Replicas[1], speaker(w.Replicas[2].ID)
+	own, there := speaker(r.ID), sim.Address(2)
+	ends := func(standing wire.Standing, frame []byte) []sim.Violation {
+		w.TakeViolations()
+		c := asked.NewNewcomers(w.World, promiseJoin)
+		c.Observe(&sim.Event{Kind: sim.EventStarted, Replica: r.Replica})
+		steps(c, r, nil, there, own.Frame(wire.KindHello, &wire.Hello{Standing: wire.StandingEmpty, Asks: 7}))
+		steps(c, r, by.Frame(wire.KindHello, &wire.Hello{Standing: standing, Answers: 7}), there)
+		if standing.Serves() {
+			steps(c, r, nil, there, own.Frame(wire.KindPageAsk, &wire.PageAsk{}))
+		}
+		e := &sim.Event{Kind: sim.EventStepped, Replica: r.Replica, Effects: &sim.Effects{}}
+		if frame != nil {
+			e.Input = &sim.Input{Kind: sim.InputFrame, Data: frame}
+		}
+		e.Effects.Persist.Changes = []sim.Change{{Key: node.BootstrapKey}}
+		c.Observe(e)
+		return w.TakeViolations()
+	}
+	answer := by.Frame(wire.KindTreeAnswer, &wire.TreeAnswer{Digest: 1})
+	require.Empty(t, ends(wire.StandingReady, answer))
+	require.Empty(t, ends(wire.StandingEmpty, nil), "the cluster is new")
+	requireBroken(t, ends(wire.StandingReady, nil), promiseJoin, "no comparison has ended with an answer")
+	other := speaker(w.Replicas[3].ID)
+	answer = other.Frame(wire.KindTreeAnswer, &wire.TreeAnswer{Digest: 1})
+	requireBroken(t, ends(wire.StandingReady, answer), promiseJoin,
+		"which has not said in answer to a question that it serves")
+}
+
 // A newcomer that pulls from a member whose hello it had not asked for.
 func TestUnaskedHelloIsFound(t *testing.T) {
 	w, _ := lived(t)
@@ -87,4 +119,22 @@ func TestUnpulledIsFound(t *testing.T) {
 	asks()
 	w.Disks.Stored(1, "p", &node.Slot{Candidates: []node.Candidate{{}}, TS: 9})
 	require.Empty(t, answered(ask(4)), "it holds as much")
+}
+
+// A write that two members have applied, as the answers to the members that forwarded it say.
+func TestAppliedTwiceIsFound(t *testing.T) {
+	w, by := bare(t), speaker(7)
+	k := asked.NewOnce(w, promiseOnce)
+	says := func(n int, id byte, ts node.Timestamp) {
+		a := wire.Forwarded{Round: 1, Run: 1, UUID: node.UUID{id}}
+		a.Response.Record = node.Record{TS: ts, UUID: a.UUID, Origin: 7}
+		k.Observe(&sim.Event{Kind: sim.EventSent, Replica: w.Replicas[n].Replica,
+			Send: &sim.Send{Data: by.Frame(wire.KindForwarded, &a)}})
+	}
+	says(1, 1, 10)
+	says(2, 2, 20)
+	says(2, 1, 10)
+	require.Empty(t, w.Violations())
+	says(3, 2, 21)
+	requireBroken(t, w.Violations(), promiseOnce, "applied as version 0.00021, and 0.00020 was said before")
 }

@@ -41,9 +41,8 @@ func (k *availableCheck) replied(r *world.Replica, c *world.Call, late bool, res
 	if c.Mode != node.ModeNormal || r.Node == nil {
 		return
 	}
-	path := c.Request.Path
+	path, write := c.Request.Path, c.Write != world.NoWrite
 	bad := func(format string, args ...any) { k.bad(r.Number, path, format, args...) }
-	write := c.Write != world.NoWrite
 	if late {
 		if write && (resp.Code != node.CodeOverloaded || resp.Outcome != node.OutcomeNotApplied) {
 			bad("answers a write that came after its deadline with %s (%s)", resp.Code, resp.Detail)

@@ -6,6 +6,8 @@ import (
 	"kvs/scenarios"
 	"kvs/sim"
 	"kvs/sim/kvs/checks/asked"
+	"kvs/sim/kvs/checks/promises"
+	"kvs/sim/kvs/checks/runs"
 	"kvs/sim/kvs/world"
 	"kvs/sim/scenario"
 )
@@ -22,17 +24,19 @@ const (
 	promiseIndex    = "index"         // the index, which comparisons use, agrees with the records.
 	// an acknowledged linearizable write is on the disks of a majority of the voters.
 	promiseChosen    = "chosen"
-	promiseSession   = "session"    // a disk never shows an older version than it has shown or acknowledged.
-	promiseJoin      = "join"       // a newcomer serves only when it may, and continues after a restart.
-	promiseAvailable = "available"  // a member that can serve does.
-	promiseExpiry    = "expiry"     // a value ends after its time to live, not before.
-	promiseEnds      = "ends-known" // only tombstones that every member has had are dropped.
-	promiseListing   = "listing"    // a listing shows exactly what is there.
-	promiseHeard     = "heard"      // a member does not forget deaths and votes that it has been told of.
+	promiseOnce      = "applied-once" // a linearizable write has one version, all say so.
+	promiseSession   = "session"      // a disk never shows an older version than it has shown or acknowledged.
+	promiseJoin      = "join"         // a newcomer serves only when it may, and continues after a restart.
+	promiseAvailable = "available"    // a member that can serve does.
+	promiseExpiry    = "expiry"       // a value ends after its time to live, not before.
+	promiseEnds      = "ends-known"   // only tombstones that every member has had are dropped.
+	promiseListing   = "listing"      // a listing shows exactly what is there.
+	promiseHeard     = "heard"        // a member does not forget deaths and votes that it has been told of.
 	// a member that drops a tombstone stores what it refuses from then on, and refuses it.
 	promiseFloors   = "floors"
 	promiseCompared = "compared"   // a comparison asks for all that it finds newer at the other member.
 	promiseOlder    = "older-copy" // a member on an older copy of its data folder detects that, and takes no part.
+	promiseRuns     = "new-run"    // a run of a member begins above its former ones.
 	promiseWatch    = "watch"      // a watcher's copy becomes what the members hold, and paths do not go back.
 	promiseSealed   = "sealed"     // a secure cluster refuses strangers' datagrams, and accepts members'.
 )
@@ -80,20 +84,21 @@ func New(w *world.World) *Set {
 		}
 	}
 	always := func(list ...sim.Checker) { s.all = append(s.all, list...) }
-	always(newIndexCheck(w), s.joins)
+	always(newIndexCheck(w), s.joins, newExpiryCheck(w), newOverdueCheck(w))
 	expected(scenarios.Converged, newConvergedCheck(w))
 	expected(scenarios.MembershipAgreed, newMembershipCheck(w))
 	expected(scenarios.NoLostWrite, newLostWriteCheck(w))
 	expected(scenarios.NoResurrection, newResurrectionCheck(w))
-	always(newExpiryCheck(w), newOverdueCheck(w))
 	expected(scenarios.ClocksGuarded, newClockCheck(w))
 	expected(scenarios.FailuresDetected, newDetectionCheck(w))
+	expected(scenarios.OutcomesKnown, asked.NewOutcomes(w, scenarios.OutcomesKnown.String()))
 	always(newAvailableCheck(w), newSessionCheck(w), newValuesCheck(w), newCreatedCheck(w), newChosenCheck(w), s.ends)
 	always(newPersistCheck(w), s.conflict, newDeliveryCheck(w))
 	expected(scenarios.HLCMonotone, newHLCCheck(w))
 	always(newEpochCheck(w), newListingCheck(w), newBoundsCheck(w))
 	always(newFloorCheck(w), newDeathCheck(w), newVoteCheck(w), newOlderCheck(w),
-		asked.NewNewcomers(w, promiseJoin), asked.NewComparisons(w, promiseCompared))
+		asked.NewNewcomers(w, promiseJoin), asked.NewComparisons(w, promiseCompared), asked.NewOnce(w, promiseOnce),
+		runs.New(w, promiseRuns), promises.New(w))
 	expected(scenarios.QuorumRecency, newRecencyCheck(w))
 	if w.Own.Workload.Watchers > 0 {
 		always(newWatchCheck(w))
@@ -109,7 +114,7 @@ func (s *Set) Checkers() []sim.Checker { return s.all }
 
 // Counts implements sim.Counter.
 func (s *Set) Counts() []sim.Count {
-	joined := 0
+	var joined int
 	for _, n := range s.joins.joined {
 		joined += n
 	}

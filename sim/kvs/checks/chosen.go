@@ -7,52 +7,54 @@ import (
 	"kvs/node/schema"
 	"kvs/node/slot"
 	"kvs/sim"
+	"kvs/sim/kvs/checks/asked"
 	"kvs/sim/kvs/member"
 	"kvs/sim/kvs/world"
 )
 
 // chosenCheck checks the disks when the cluster acknowledges a linearizable write: a majority of the voters has that
 // version, or a later one, or has dropped a tombstone at least as high by the rule. If the configuration has changed
-// since the write was chosen, a majority of the former voters counts. If another member has run the write, which is its
-// origin, that member's configuration counts too: the one that has forwarded it may be behind. An answer to a write
-// under an idempotency key that was decided before names no origin. A voter whose disk was wiped since, or whose copy
-// is rotten, counts as if it had it.
-type chosenCheck struct{ check }
+// since the write was chosen, a majority of the former voters counts. A member that answers to the one that has
+// forwarded a write acknowledges it, by its own configuration; the one that relays the answer may be an epoch behind. A
+// voter whose disk was wiped since, or whose copy is rotten, counts as if it had it.
+type chosenCheck struct {
+	check
+	paths map[uint64]string     // of operations that were forwarded, by round.
+	told  map[node.Version]bool // versions that members have acknowledged to those that forwarded them.
+}
 
 func newChosenCheck(w *world.World) *chosenCheck {
-	return &chosenCheck{check{w, promiseChosen, sim.Events(sim.EventReplied)}}
+	on := sim.Events(sim.EventReplied, sim.EventSent)
+	return &chosenCheck{check{w, promiseChosen, on}, make(map[uint64]string), make(map[node.Version]bool)}
 }
 
 // Observe implements sim.Checker.
 func (k *chosenCheck) Observe(e *sim.Event) {
-	c, resp := e.Call.State.(*world.Call), &e.Reply.Body.(*member.Answered).Response
-	if c.Acknowledged(resp) && resp.Level == node.Linearizable {
-		k.acknowledged(k.w.Of(e.Replica), c.Request.Path, resp.Record.Version(), resp.Record.Origin)
+	if e.Kind == sim.EventSent {
+		k.sent(k.w.Of(e.Replica), e.Send.Data)
+	} else if c, resp := e.Call.State.(*world.Call), &e.Reply.Body.(*member.Answered).Response; c.Acknowledged(resp) &&
+		resp.Level == node.Linearizable && !k.told[resp.Record.Version()] {
+		k.acknowledged(k.w.Of(e.Replica), c.Request.Path, resp.Record.Version())
+	}
+}
+
+// sent looks for operations that go to other members, and for the answers.
+func (k *chosenCheck) sent(r *world.Replica, data []byte) {
+	if f := asked.Forwards(data); f != nil {
+		k.paths[f.Round] = f.Request.Path
+	}
+	if a := asked.Forwarded(data); a != nil && asked.Applied(a) {
+		k.told[a.Response.Record.Version()] = true
+		k.acknowledged(r, k.paths[a.Round], a.Response.Record.Version())
 	}
 }
 
 // acknowledged is called when a member acknowledges a linearizable write.
-func (k *chosenCheck) acknowledged(r *world.Replica, path string, v node.Version, origin node.ID) {
+func (k *chosenCheck) acknowledged(r *world.Replica, path string, v node.Version) {
 	config := r.Node.Config()
 	if config == nil {
 		k.bad(r.Number, path, "acknowledges a linearizable write without a configuration")
-		return
-	}
-	now, before, ok := k.chosenBy(config, path, v)
-	for i := range k.w.Replicas {
-		other := &k.w.Replicas[i]
-		if !k.w.Own.Tuning.Forward || other.Node == nil || other.Node.Config() == nil {
-			continue
-		}
-		if origin != 0 && other.ID != origin {
-			continue
-		}
-		if ran := other.Node.Config(); !ok && ran.Epoch > config.Epoch {
-			config = ran
-			now, before, ok = k.chosenBy(config, path, v)
-		}
-	}
-	if !ok {
+	} else if now, before, ok := k.chosenBy(config, path, v); !ok {
 		k.bad(r.Number, path, "acknowledges version %s, which %d of %d voters have on disk, "+
 			"and %d of %d before the last change", v.ETag(), now, len(config.Voters), before, len(config.Previous))
 	}

@@ -20,9 +20,9 @@ import (
 // appeared.
 type conflictCheck struct {
 	check
-	members   []seats          // by number of the replica.
-	boxes     map[boxKey]int32 // into cast.
-	cast      []ballotBox
+	members   []seats               // by number of the replica.
+	boxes     map[boxKey]int32      // into cast.
+	cast      [][]ballotBox         // boxesAtOnce in each but the last.
 	conflicts map[node.Version]bool // timestamp and lowest UUID of each slot with several candidates.
 	settled   map[settledKey]node.UUID
 	by        map[ballotKey]string // the voters with whom a member knew a conflict to be settled.
@@ -188,19 +188,21 @@ func (c *conflictCheck) stored(n int, id node.ID, path string, s *node.Slot, vot
 	}
 }
 
+const boxesAtOnce = 64 // are allocated.
+
 // box finds the votes at a timestamp, valid until the next call. A new box is for the candidate u.
 func (c *conflictCheck) box(path string, ts node.Timestamp, u node.UUID) *ballotBox {
 	key := boxKey{path, ts}
 	at, known := c.boxes[key]
 	if !known {
-		at = int32(len(c.cast))
+		at = int32(len(c.boxes))
 		c.boxes[key] = at
-		if len(c.cast) == cap(c.cast) {
-			c.cast = slices.Grow(c.cast, max(64, len(c.cast)))
+		if at%boxesAtOnce == 0 {
+			c.cast = append(c.cast, make([]ballotBox, 0, boxesAtOnce))
 		}
-		c.cast = append(c.cast, ballotBox{path: path, ts: ts, uuid: u})
+		c.cast[at/boxesAtOnce] = append(c.cast[at/boxesAtOnce], ballotBox{path: path, ts: ts, uuid: u})
 	}
-	return &c.cast[at]
+	return &c.cast[at/boxesAtOnce][at%boxesAtOnce]
 }
 
 func (c *conflictCheck) vote(box *ballotBox, n int, path string, ts node.Timestamp, member node.ID, u node.UUID) {
@@ -215,8 +217,8 @@ func (c *conflictCheck) vote(box *ballotBox, n int, path string, ts node.Timesta
 // forget records that a member lost its data at a path: it may vote again. Of its two votes, members that receive both
 // keep one.
 func (c *conflictCheck) forget(member node.ID, path string) {
-	for i := range c.cast {
-		box := &c.cast[i]
+	for at := range len(c.boxes) {
+		box := &c.cast[at/boxesAtOnce][at%boxesAtOnce]
 		if _, voted := box.vote(member); box.path == path && voted {
 			box.forget(member)
 			c.lost[ballotKey{path, box.ts, member}] = true

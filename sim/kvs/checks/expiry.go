@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kvs/node"
+	"kvs/node/swim"
 	"kvs/scenarios"
 	"kvs/sim"
 	"kvs/sim/kvs/ledger"
@@ -136,8 +137,9 @@ func checkLives(e *world.Evidence) []sim.Violation {
 // while running, for its time to live, and expiry.Patience longer if another member made it. Each crash may cost
 // expiry.ClockInterval of its running time. The check counts only time in which the member was certainly able to work.
 //
-// It judges values that a member can end alone: those that no linearizable operation wrote, and that have no rivals or
-// have won for good. A run waits for the others to end as well: see world/settled.go.
+// A member ends alone what no linearizable operation wrote, if the value has no rivals or has won for good. What such
+// an operation wrote it ends by another one, and needs a majority for that: the check counts how long the member could
+// have had one since the value was due, without a break. A run waits for all to end as well: see world/settled.go.
 type overdueCheck struct {
 	check
 	members []heldValues // by number of the replica.
@@ -147,6 +149,7 @@ type overdueCheck struct {
 type heldValues struct {
 	ran    time.Duration // how long members on this disk have been able to work, at the least.
 	starts int
+	breaks int                  // looks at which it was not able to.
 	values map[string]heldValue // by path: those that end.
 }
 
@@ -155,6 +158,10 @@ type heldValue struct {
 	life    time.Duration
 	since   time.Duration // ran, when it came.
 	starts  int           // the same.
+	chosen  bool          // it ends by a linearizable operation.
+	agreed  time.Duration // since it was due: for how long the member could have had such an operation, until now.
+	epoch   uint64        // of that time,
+	breaks  int           // with the starts and breaks until then.
 }
 
 // The bounds of the promise: the constants of node/expiry, repeated here, and the time for scans and fsyncs.
@@ -162,6 +169,7 @@ const (
 	overduePatience = 5 * time.Second
 	overdueAtCrash  = 11 * time.Second // expiry.ClockInterval, and the second until the next look.
 	overdueSlack    = 4 * time.Second
+	overdueAgreed   = 13 * time.Second // a linearizable operation that is given up, and a part of the next one.
 )
 
 func newOverdueCheck(w *world.World) *overdueCheck {
@@ -201,7 +209,13 @@ func (c *overdueCheck) Observe(e *sim.Event) {
 		c.forget(r.Number, e.Own.(*world.ErasedPath).Path)
 	case world.MemberLooked:
 		if c.w.AbleTo(r) {
-			c.w.Violate(c.look(r.Number, sim.WatchEvery, func(path string) node.Version { return c.shows(r, path) })...)
+			members := e.Own.(*world.Look).Status.Members
+			c.w.Violate(c.look(r.Number, sim.WatchEvery, shown{
+				version: func(path string) node.Version { return c.shows(r, path) },
+				agrees:  func(path string) uint64 { return c.mayAgree(r, members, path) },
+			})...)
+		} else {
+			c.members[r.Number].breaks++
 		}
 	}
 }
@@ -219,57 +233,113 @@ func expires(s *node.Slot) bool {
 // shows is what a replica shows at a path, if it has settled what that is.
 func (c *overdueCheck) shows(r *world.Replica, path string) (v node.Version) {
 	s, held := c.w.Disks.At(r.Number, path)
-	if !held || s.Conflict() && !r.Electorate.Winner(&s).Final {
+	if !held || !s.ConsensusShows() && s.Conflict() && !r.Electorate.Winner(&s).Final {
 		return v
 	}
 	rec := r.Electorate.Visible(&s)
 	return rec.Version()
 }
 
+// mayAgree is the epoch in which a replica can have linearizable operations on a path now; zero: perhaps it cannot. A
+// majority of the voters reach it and know what they had there, and it takes them for alive.
+func (c *overdueCheck) mayAgree(r *world.Replica, members []swim.Member, path string) (epoch uint64) {
+	config := r.Node.Config()
+	if config == nil || r.Node.Mode() != node.ModeNormal {
+		return 0
+	}
+	ready := 0
+	for n := 1; n <= c.w.Nodes(); n++ {
+		v := &c.w.Replicas[n]
+		if !config.Votes(v.ID) || !c.w.AbleTo(v) {
+			continue
+		}
+		state, known := world.StateOf(members, world.NodeEvidence{ID: v.ID})
+		epoch := v.Node.Config()
+		if v == r || known && state == swim.Alive && c.clear(r.Number, n) && c.clear(n, r.Number) &&
+			epoch != nil && epoch.Epoch == config.Epoch && c.w.SpeaksFor(v, path) {
+			ready++
+		}
+	}
+	if ready < config.Majority() {
+		return 0
+	}
+	return config.Epoch
+}
+
+// clear reports whether messages from one replica to another arrive, nearly all and soon.
+func (c *overdueCheck) clear(from, to int) bool {
+	links := c.w.Links()
+	link := links.Link(from, to)
+	return !links.Blocked(from, to) && !links.Clogged(from, to) && link.Loss <= clearLossMax &&
+		link.DelayMax <= clearDelayMax
+}
+
+// What a link may do to messages and still be clear.
+const (
+	clearLossMax  = 150_000 // parts per million.
+	clearDelayMax = 250 * time.Millisecond
+)
+
 // stored records a slot that has become durable on replica n, which shows rec of it, settled: for good.
 func (c *overdueCheck) stored(n int, path string, s *node.Slot, rec *node.Record, settled bool) {
 	m := &c.members[n]
-	_, candidate := s.Find(rec.UUID)
-	eventual := candidate && s.TS == rec.TS && settled
-	// by an operation that read it: it needs a majority to end.
-	chosen := s.Consensus != nil && s.Consensus.Record.Version() == rec.Version()
-	if !eventual || chosen || !rec.Live() || rec.Expires == 0 {
+	chosen := s.ConsensusShows()
+	if !chosen && !settled || !rec.Live() || rec.Expires == 0 {
 		delete(m.values, path)
 		return
 	}
-	if m.values[path].version != rec.Version() {
+	v := m.values[path]
+	if v.version != rec.Version() {
 		life := time.Duration(max(rec.Expires-rec.TS.Wall(), 1)) * time.Millisecond
-		m.values[path] = heldValue{version: rec.Version(), life: life, since: m.ran, starts: m.starts}
+		v = heldValue{version: rec.Version(), life: life, since: m.ran, starts: m.starts}
 	}
+	v.chosen = chosen
+	m.values[path] = v
 }
 
 // forget drops a record that cannot be read any more, or is gone.
 func (c *overdueCheck) forget(n int, path string) { delete(c.members[n].values, path) }
+func (c *overdueCheck) started(n int)             { c.members[n].starts++ }
+func (c *overdueCheck) wiped(n int)               { clear(c.members[n].values) }
+func (c *overdueCheck) swapped(a, b int)          { c.members[a], c.members[b] = c.members[b], c.members[a] }
 
-func (c *overdueCheck) started(n int) { c.members[n].starts++ }
-
-func (c *overdueCheck) wiped(n int) { clear(c.members[n].values) }
-
-func (c *overdueCheck) swapped(a, b int) { c.members[a], c.members[b] = c.members[b], c.members[a] }
+// shown is what a replica shows now, and what it can do about it.
+type shown struct {
+	version func(path string) node.Version
+	agrees  func(path string) (epoch uint64) // see mayAgree.
+}
 
 // look counts the time since the last look for a replica that has been able to work, and finds values that it should
 // have ended. Members that come and go may change the winner of a conflict: the time runs for what the path shows.
-func (c *overdueCheck) look(n int, since time.Duration, shows func(path string) node.Version) (out []sim.Violation) {
+func (c *overdueCheck) look(n int, since time.Duration, now shown) (out []sim.Violation) {
 	m := &c.members[n]
 	m.ran += since
 	for _, path := range slices.Sorted(maps.Keys(m.values)) {
 		v := m.values[path]
-		if shows(path) != v.version {
+		if now.version(path) != v.version {
 			delete(m.values, path)
 			continue
 		}
 		most := v.life + v.life/1000 + overduePatience + overdueSlack + time.Duration(m.starts-v.starts)*overdueAtCrash
-		if held := m.ran - v.since; held > most {
-			delete(m.values, path) // reported once.
-			out = append(out, sim.Violation{Promise: promiseExpiry, Node: n, Path: path,
-				Detail: fmt.Sprintf("shows %s, which lives for %s, after it has been running with it for %s "+
-					"and started %d times meanwhile", v.version.ETag(), v.life, held, m.starts-v.starts)})
+		held := m.ran - v.since
+		if held <= most {
+			continue
 		}
+		if v.chosen {
+			if epoch := now.agrees(path); epoch == 0 || epoch != v.epoch || v.breaks != m.breaks+m.starts {
+				v.agreed, v.epoch, v.breaks = 0, epoch, m.breaks+m.starts
+			} else {
+				v.agreed += since
+			}
+			m.values[path] = v
+			if v.agreed < overdueAgreed {
+				continue
+			}
+		}
+		delete(m.values, path) // reported once.
+		out = append(out, sim.Violation{Promise: promiseExpiry, Node: n, Path: path,
+			Detail: fmt.Sprintf("shows %s, which lives for %s, after it has been running with it for %s "+
+				"and started %d times meanwhile", v.version.ETag(), v.life, held, m.starts-v.starts)})
 	}
 	return out
 }

@@ -91,7 +91,7 @@ func (c *floorCheck) Observe(e *sim.Event) {
 
 // refused counts the frames that a member has not taken in.
 func refused(r *world.Replica) uint64 {
-	k := r.Node.Status().Counters
+	k := r.Node.Counters
 	return k.FramesLate + k.FramesBad + k.FramesForeign + k.OtherCluster + k.OtherFounding
 }
 

@@ -6,6 +6,7 @@ import (
 	"kvs/node"
 	"kvs/node/recorder"
 	"kvs/sim"
+	"kvs/sim/pool"
 )
 
 // Member is a node, as a sim.Machine.
@@ -21,6 +22,8 @@ type Member struct {
 	datagram  node.Datagram
 	frame     node.Frame
 	persisted node.Persisted
+
+	answers pool.Slab[Answered]
 }
 
 // Answered is the body of a reply.
@@ -143,8 +146,9 @@ func (m *Member) giveBack(eff *sim.Effects) {
 	}
 	eff.Persist, eff.Sends, eff.Logs, eff.Wake = e.Persist, e.Sends, e.Logs, e.Wake
 	for i := range e.Replies {
-		eff.Replies = append(eff.Replies, sim.Reply{After: e.Replies[i].After, ID: e.Replies[i].ID,
-			Body: &Answered{e.Replies[i].Response}})
+		body := m.answers.New()
+		body.Response = e.Replies[i].Response
+		eff.Replies = append(eff.Replies, sim.Reply{After: e.Replies[i].After, ID: e.Replies[i].ID, Body: body})
 	}
 	if e.Electorate != nil {
 		eff.Notes = append(eff.Notes, e.Electorate)

@@ -7,7 +7,6 @@ import (
 	"kvs/linearize"
 	"kvs/node"
 	"kvs/node/schema"
-	"kvs/node/slot"
 	"kvs/scenarios"
 	"kvs/sim"
 	"kvs/sim/kvs/member"
@@ -28,6 +27,9 @@ type Call struct {
 	Shown   bool          // of a put: the path showed a value there then,
 	// shownKnown: if that could be read.
 	ShownKnown bool
+
+	request node.Request // as the node gets it.
+	answer  Answer
 }
 
 // Serve implements sim.Client: the node's edge answers, or its loop.
@@ -44,7 +46,7 @@ func (c *Client) Serve(of *sim.Replica, s *sim.Call) (body any, ask bool) {
 		s.Answer = w.list(r, &k.Request)
 	case k.Request.Kind == scenarios.OpGet && k.Request.Level == node.Eventual &&
 		!chaos.Chance(w.ClientRand(), w.Own.Workload.Core):
-		s.Answer = w.readView(r, k.Request.Path)
+		s.Answer = w.readView(r, k)
 	default:
 		return w.ask(r, k), true
 	}
@@ -52,34 +54,36 @@ func (c *Client) Serve(of *sim.Replica, s *sim.Call) (body any, ask bool) {
 }
 
 // readView is an eventual read: beside the loop, as in production.
-func (w *World) readView(r *Replica, path string) sim.Answer {
-	var err error
+func (w *World) readView(r *Replica, k *Call) sim.Answer {
+	path, err := k.Request.Path, error(nil)
 	rec := &w.read
 	if *rec, err = r.View.Get(path); err != nil {
 		return sim.Answer{Status: linearize.Fail, Err: err.Error()}
 	}
 	w.shown.Path, w.shown.Record, w.shown.Read = path, rec, true
 	w.Tell(VersionShown, r.Replica, &w.shown)
-	return sim.Answer{Status: linearize.OK, Value: rec.Value, Body: &Answer{Found: rec.Live(), Version: rec.Version()}}
+	k.answer = Answer{Found: rec.Live(), Version: rec.Version()}
+	return sim.Answer{Status: linearize.OK, Value: rec.Value, Body: &k.answer}
 }
 
 // ask turns a call into a request to the node's loop.
 func (w *World) ask(r *Replica, c *Call) *node.Request {
 	c.AskedAt, c.Mode = w.Now(), r.Node.Mode()
-	req := &node.Request{Op: coreOps[c.Request.Kind], Level: w.AskedLevel(c), Path: c.Request.Path}
+	req := &c.request
+	*req = node.Request{Op: coreOps[c.Request.Kind], Level: w.AskedLevel(c), Path: c.Request.Path}
 	if c.Request.Kind.Conditional() {
 		req.Condition = c.names.condition(&c.expect)
 	}
 	req.Key = c.Key
 	if req.Op == node.OpPut {
 		// it passes into the node's ownership; the ledger keeps the other.
-		req.Value = append([]byte(nil), c.Request.Value...)
+		req.Value = w.values.Copy(c.Request.Value)
 		req.ContentType = "text/plain"
 		req.TTL = c.Request.TTL
 		c.Shown, c.ShownKnown = r.ShowsAt(c.Request.Path)
 	}
 	if c.Write != NoWrite {
-		c.Peers = r.Node.PeerIDs(c.Peers[:0])
+		c.Peers = r.Node.PeerIDs(w.peers.Take(w.Nodes()))
 	}
 	return req
 }
@@ -99,8 +103,9 @@ var coreOps = [...]node.OpKind{scenarios.OpGet: node.OpGet, scenarios.OpPut: nod
 
 // Answer implements sim.Client.
 func (c *Client) Answer(_ *sim.Replica, s *sim.Call, reply *sim.Reply) sim.Answer {
-	resp, isWrite := &reply.Body.(*member.Answered).Response, s.State.(*Call).Write != NoWrite
-	k := &Answer{Version: resp.Record.Version()}
+	resp, call := &reply.Body.(*member.Answered).Response, s.State.(*Call)
+	k := &call.answer
+	*k = Answer{Version: resp.Record.Version()}
 	a := sim.Answer{Status: linearize.OK, Body: k}
 	switch resp.Code {
 	case node.CodeOK, node.CodeCreated:
@@ -111,7 +116,7 @@ func (c *Client) Answer(_ *sim.Replica, s *sim.Call, reply *sim.Reply) sim.Answe
 		k.Refused, k.Found, a.Value = true, resp.Record.Live(), resp.Record.Value
 	default:
 		a = sim.Answer{Status: linearize.Fail, Err: resp.Code.String()}
-		if isWrite && resp.Outcome != node.OutcomeNotApplied {
+		if call.Write != NoWrite && resp.Outcome != node.OutcomeNotApplied {
 			a.Status = linearize.Info
 		}
 	}
@@ -160,10 +165,9 @@ func (r *Replica) ShowsAt(path string) (live, known bool) {
 	if encoded == nil {
 		return false, true
 	}
-	slot, err := slot.Decode(path, encoded)
-	if err != nil || r.Electorate == nil {
+	if err := r.scratch.Decode(path, encoded); err != nil || r.Electorate == nil {
 		return false, false
 	}
-	shown := r.Electorate.Visible(&slot)
+	shown := r.Electorate.Visible(&r.scratch)
 	return shown.Live(), true
 }

@@ -70,8 +70,6 @@ const (
 	unknownMax = 64
 	// coreClients is how many clients each member of a core has for the paths.
 	coreClients = 4
-	// callsAtOnce is how many calls are allocated at once: one allocation for many is cheaper.
-	callsAtOnce = 32
 )
 
 // Client implements sim.Cluster.
@@ -79,8 +77,10 @@ func (w *World) Client(number int) sim.Client {
 	if number > max(1, w.Scenario().Clients-w.Own.Workload.Watchers) { // one writes.
 		return w.newWatcher(number)
 	}
-	return w.addClient(&Client{number: number, generator: scenarios.NewGenerator(w.LoadRand(number), w.Own.Workload,
-		w.Nodes(), number)})
+	if w.load == nil {
+		w.load = scenarios.NewGenerator(w.LoadRand(number), w.Own.Workload, w.Nodes(), number)
+	}
+	return w.addClient(&Client{number: number, generator: w.load.Of(w.LoadRand(number), number)})
 }
 
 func (w *World) addClient(c *Client) *Client {
@@ -163,7 +163,7 @@ func (c *Client) Next() (think time.Duration, more bool) {
 		}
 		return scriptThink, true
 	}
-	c.Op = c.generator.Next()
+	c.Op = c.generator.Next(c.w.Now())
 	return c.Op.Think, true
 }
 
@@ -253,11 +253,7 @@ func (c *Client) attempt(op *sim.Operation) {
 		c.w.keyed.Tried(c.number, c.w.Now()+c.w.Own.Workload.Timeout)
 	}
 	op.Node = c.Op.Node
-	if len(c.w.calls) == 0 {
-		c.w.calls = make([]Call, callsAtOnce)
-	}
-	k := &c.w.calls[0]
-	c.w.calls = c.w.calls[1:]
+	k := c.w.calls.New()
 	*k = Call{number: c.count, Request: c.Op, Write: c.write, expect: c.expect, names: c.names, Key: c.key}
 	op.Body = k
 }
@@ -301,11 +297,15 @@ func (c *Client) End(op *sim.Operation, a *sim.Answer) (again bool) {
 	if c.Op.Kind != scenarios.OpList {
 		w.answered[c.Op.Path] = max(w.answered[c.Op.Path], k.Version.TS)
 	}
-	if !k.hidden {
-		c.learn(a, k)
+	label := ""
+	if k.Found && c.Op.Kind != scenarios.OpList {
+		label = scenarios.Label(a.Value)
 	}
-	if (c.Op.Kind == scenarios.OpGet || k.Refused) && k.Found {
-		a.Output = scenarios.Label(a.Value)
+	if !k.hidden {
+		c.learn(k, label)
+	}
+	if c.Op.Kind == scenarios.OpGet || k.Refused {
+		a.Output = label
 	}
 	a.History = c.historyOf(a, k)
 	if c.names.any && k.Refused {
@@ -328,18 +328,15 @@ func (c *Client) historyOf(a *sim.Answer, k *Answer) (out linearize.Answer) {
 	return out
 }
 
-// learn records the value of a path from the answer to the open operation.
-func (c *Client) learn(a *sim.Answer, k *Answer) {
+// learn records the value of a path, with its label, from the answer to the open operation.
+func (c *Client) learn(k *Answer, label string) {
 	if c.Op.Kind == scenarios.OpList {
 		return
 	}
 	if c.known == nil {
-		c.known = make(map[string]known)
+		c.known = make(map[string]known, c.w.paths())
 	}
-	to := known{found: k.Found, version: k.Version}
-	if k.Found {
-		to.label = scenarios.Label(a.Value)
-	}
+	to := known{found: k.Found, label: label, version: k.Version}
 	if before := c.known[c.Op.Path]; before.found && before.version != to.version {
 		c.over(c.Op.Path, before.version)
 	}

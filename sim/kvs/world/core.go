@@ -50,7 +50,7 @@ func (w *World) speakFor(c *node.Config, nodes []int) bool {
 	}
 	for i := range w.Ledger.Paths {
 		speaking := slices.DeleteFunc(slices.Clone(nodes), func(n int) bool {
-			return !w.speaksFor(&w.Replicas[n], w.Ledger.Paths[i].Path)
+			return !w.SpeaksFor(&w.Replicas[n], w.Ledger.Paths[i].Path)
 		})
 		if !w.majority(c.Voters, speaking) {
 			return false

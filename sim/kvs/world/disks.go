@@ -2,6 +2,7 @@ package world
 
 import (
 	"kvs/node"
+	"kvs/sim/pool"
 )
 
 // Disks is the records on the disks of all replicas, crashed ones too, and the tombstones that they have dropped, by
@@ -10,12 +11,14 @@ type Disks struct {
 	Held    []map[string]*node.Slot   // what is there.
 	Ended   []map[string]node.Slot    // the highest slot that was dropped.
 	Highest map[string]node.Timestamp // by path: the highest tombstone that was dropped anywhere.
+
+	slots pool.Slab[node.Slot]
 }
 
-func newDisks(nodes int) Disks {
+func newDisks(nodes, paths int) Disks {
 	d := Disks{Highest: make(map[string]node.Timestamp)}
 	for range nodes + 1 {
-		d.Held = append(d.Held, make(map[string]*node.Slot))
+		d.Held = append(d.Held, make(map[string]*node.Slot, min(paths, 128)))
 		d.Ended = append(d.Ended, make(map[string]node.Slot))
 	}
 	return d
@@ -25,7 +28,7 @@ func newDisks(nodes int) Disks {
 func (d *Disks) Stored(n int, path string, s *node.Slot) (before node.Slot, held bool) {
 	there := d.Held[n][path]
 	if there == nil {
-		there = new(node.Slot)
+		there = d.slots.New()
 		d.Held[n][path] = there
 	} else {
 		before, held = *there, true

@@ -7,7 +7,6 @@ import (
 
 	"kvs/node"
 	"kvs/node/schema"
-	"kvs/node/slot"
 	"kvs/node/swim"
 	"kvs/sim"
 	"kvs/sim/kvs/ledger"
@@ -82,7 +81,7 @@ func (w *World) Evidence() *Evidence {
 		ne.Records = make([]PathRecord, 0, len(w.Disks.Held[ne.Number]))
 		scan(r, schema.PrefixRecord, func(key string, value []byte) bool {
 			path, _ := CutRecordPrefix(key)
-			slot, err := slot.Decode(path, value) // a memstore.Store never writes to a value again.
+			slot, err := w.decode(path, value) // a memstore.Store never writes to a value again.
 			switch {
 			case err != nil:
 				if !r.Rotten[path] || !w.nothingToRepair(r, path) {

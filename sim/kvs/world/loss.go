@@ -158,7 +158,7 @@ func (w *World) mayWipe(r *Replica) bool {
 		}
 		for i := range w.Ledger.Paths {
 			path := w.Ledger.Paths[i].Path
-			if !w.speaksFor(other, path) && !w.votersLeft(c, r, path) {
+			if !w.SpeaksFor(other, path) && !w.votersLeft(c, r, path) {
 				return false
 			}
 		}
@@ -224,7 +224,7 @@ func (w *World) seersLeft(c *node.Config, without *Replica, path string) bool {
 		r := &w.Replicas[n]
 		switch {
 		case r == without:
-		case !w.speaksFor(r, path):
+		case !w.SpeaksFor(r, path):
 			return false
 		case !r.Older && c.Votes(r.ID) && w.inStep(r, c) && !(w.departing.told && w.departing.number == n):
 			left++
@@ -244,7 +244,7 @@ func (w *World) mayDemote(c *node.Config, id node.ID) bool {
 		left := 0
 		for n := 1; n <= w.Nodes(); n++ {
 			r := &w.Replicas[n]
-			if r.ID != id && c.Votes(r.ID) && w.speaksFor(r, w.Ledger.Paths[i].Path) {
+			if r.ID != id && c.Votes(r.ID) && w.SpeaksFor(r, w.Ledger.Paths[i].Path) {
 				left++
 			}
 		}
@@ -261,7 +261,7 @@ func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 	left, before, caughtUp := 0, 0, true
 	for n := 1; n <= w.Nodes(); n++ {
 		r := &w.Replicas[n]
-		if r == without || r.Older || !w.speaksFor(r, path) || w.departing.told && w.departing.number == n {
+		if r == without || r.Older || !w.SpeaksFor(r, path) || w.departing.told && w.departing.number == n {
 			continue // a member that is leaving will not be asked any more.
 		}
 		if c.Votes(r.ID) {
@@ -275,8 +275,8 @@ func (w *World) votersLeft(c *node.Config, without *Replica, path string) bool {
 	return left >= c.Majority() && (len(c.Previous) == 0 || caughtUp || before >= len(c.Previous)/2+1)
 }
 
-// speaksFor reports whether a replica knows its promise on a path.
-func (w *World) speaksFor(r *Replica, path string) bool {
+// SpeaksFor reports whether a replica knows its promise on a path.
+func (w *World) SpeaksFor(r *Replica, path string) bool {
 	s, _ := w.Disks.At(r.Number, path)
 	return !r.Rotten[path] && (s.Consensus == nil || !s.Consensus.Blind)
 }

@@ -27,6 +27,8 @@ type Replica struct {
 	// Electorate is the last one in the node's effects.
 	Electorate *node.Electorate
 
+	scratch node.Slot // memory that ShowsAt uses again.
+
 	digest   uint64 // what digest last found,
 	digestAt uint64 // and after how many changes of the store, plus one.
 
@@ -147,9 +149,7 @@ func (w *World) durable(r *Replica, p *sim.Persist) {
 			delete(r.Rotten, path)
 		}
 		if change.Value == nil {
-			w.erased.Path = path
-			w.Tell(PathErased, r.Replica, &w.erased)
-			w.Disks.Erased(r.Number, path)
+			w.dropped(r, path)
 			continue
 		}
 		s, err := w.decode(path, change.Value)
@@ -158,11 +158,21 @@ func (w *World) durable(r *Replica, p *sim.Persist) {
 				Detail: "it stores a record that cannot be read: " + err.Error()})
 			continue
 		}
+		if was, held := w.Disks.At(r.Number, path); held && was.Exists() && !s.Exists() {
+			w.dropped(r, path) // a mark is left: the member is blind there.
+		}
 		w.slot.Path, w.slot.Slot, w.slot.Rotten = path, s, rotten
 		w.slot.Before, w.slot.Held = w.Disks.Stored(r.Number, path, &s)
 		w.descends(path, &s)
 		w.Tell(SlotStored, r.Replica, &w.slot)
 	}
+}
+
+// dropped handles a path whose version is no longer on a disk.
+func (w *World) dropped(r *Replica, path string) {
+	w.erased.Path = path
+	w.Tell(PathErased, r.Replica, &w.erased)
+	w.Disks.Erased(r.Number, path)
 }
 
 // decode decodes a slot that is being stored. Most are stored by several members with the same bytes, one after the
@@ -172,12 +182,12 @@ func (w *World) decode(path string, encoded []byte) (node.Slot, error) {
 	if last != nil && bytes.Equal(last.encoded, encoded) {
 		return last.slot, nil
 	}
-	s, err := slot.Decode(path, encoded)
-	if err != nil {
+	s := node.Slot{Candidates: w.candidates.Take(1)} // nearly all have one.
+	if err := s.Decode(path, encoded); err != nil {
 		return s, err
 	}
 	if last == nil {
-		last = new(decodedSlot)
+		last = w.decodings.New()
 		w.decoded[path] = last
 	}
 	*last = decodedSlot{encoded, s}

@@ -117,11 +117,12 @@ func (w *World) tombstonesLeft() string {
 	return ""
 }
 
-// open reports whether a conflict at a path is not settled, because votes may still come: none of its candidates ends
-// before. A member whose disk is lost delays that until it is removed.
+// open reports whether a path shows a candidate of a conflict that is not settled, because votes may still come: none
+// of its candidates ends before. A member whose disk is lost delays that until it is removed. What a linearizable
+// operation wrote over it, or chose of it, ends all the same.
 func (w *World) open(r *Replica, path string) bool {
 	slot, ok := w.copyOf(r.Number, path)
-	return ok && slot.Conflict() && !r.Electorate.Winner(&slot).Final
+	return ok && slot.Conflict() && !slot.ConsensusShows() && !r.Electorate.Winner(&slot).Final
 }
 
 // decidable reports whether linearizable operations can be had on a path: a majority of the voters can be asked, and
@@ -142,7 +143,7 @@ func (w *World) decidable(n int, path string) bool {
 			continue
 		}
 		asked++
-		if w.speaksFor(r, path) {
+		if w.SpeaksFor(r, path) {
 			see++
 		}
 	}

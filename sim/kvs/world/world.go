@@ -13,6 +13,7 @@ import (
 	"kvs/scenarios"
 	"kvs/sim"
 	"kvs/sim/kvs/ledger"
+	"kvs/sim/pool"
 )
 
 // World is the state of a cluster of kvs that the simulator itself does not have.
@@ -25,7 +26,7 @@ type World struct {
 	Watchers []*Watcher
 	unknown  map[string]int // linearizable writes of unknown outcome, by path.
 	keyed    ledger.Keyed
-	calls    []Call // fresh ones.
+	load     *scenarios.Generator // of the first client; the others share its paths.
 	decoded  map[string]*decodedSlot
 
 	Ledger ledger.Ledger
@@ -39,6 +40,13 @@ type World struct {
 	Founders bool // nodes with empty disks begin a cluster instead of looking for one: for tests of other parts.
 
 	Recorded *Recorded // nil: members are not recorded.
+
+	// Memory that many share.
+	calls      pool.Slab[Call]
+	peers      pool.Slab[node.ID]
+	candidates pool.Slab[slot.Candidate]
+	decodings  pool.Slab[decodedSlot]
+	values     pool.Text
 
 	damages   damages
 	departing departure      // the member that is leaving.
@@ -60,7 +68,8 @@ func New(of *sim.World) *World {
 	w := &World{
 		World: of, Own: scenarios.Of(of.Scenario()), Ledger: ledger.New(),
 		Born: make(map[node.ID]uint64), decoded: make(map[string]*decodedSlot), unknown: make(map[string]int),
-		Disks: newDisks(of.Nodes()), answered: make(map[string]node.Timestamp), lineage: make(lineage),
+		Disks:    newDisks(of.Nodes(), scenarios.Of(of.Scenario()).Workload.Keys),
+		answered: make(map[string]node.Timestamp), lineage: make(lineage),
 	}
 	w.Replicas = make([]Replica, w.Nodes()+1)
 	for n := 1; n <= w.Nodes(); n++ {
@@ -80,6 +89,9 @@ func (w *World) expect() {
 	all := load.Get + load.Put + load.Delete + load.List + load.CAS + load.CASDelete
 	w.Ledger.Grow(operations * (all - load.Get - load.List) / max(all, 1))
 }
+
+// paths is how many paths tables have room for at first.
+func (w *World) paths() int { return min(w.Own.Workload.Keys, 128) }
 
 // Recovering reports whether the safety phase is over.
 func (w *World) Recovering() bool { return w.Phase() != sim.PhaseSafety }

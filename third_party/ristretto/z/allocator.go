@@ -305,7 +305,7 @@ type AllocatorPool struct {
 
 func NewAllocatorPool(sz int) *AllocatorPool {
 	a := &AllocatorPool{
-		allocCh: make(chan *Allocator, sz),
+		allocCh: make(chan *Allocator, min(sz, pooledMax)),
 		closer:  NewCloser(1),
 	}
 	go a.freeupAllocators()
@@ -334,7 +334,7 @@ func (p *AllocatorPool) Return(a *Allocator) {
 		a.Release()
 		return
 	}
-	a.TrimTo(400 << 20)
+	a.trim()
 
 	select {
 	case p.allocCh <- a:

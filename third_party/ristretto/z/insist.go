@@ -47,7 +47,12 @@ func attempt(name string, flag, sz int) (*MmapFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := OpenMmapFileUsing(fd, sz, true)
+	var m *MmapFile
+	if stages && sz > 0 && isTable(name) {
+		m, err = stage(fd, sz)
+	} else {
+		m, err = OpenMmapFileUsing(fd, sz, true)
+	}
 	if err != nil && !errors.Is(err, NewFile) {
 		_ = fd.Close()
 		_ = os.Remove(name)

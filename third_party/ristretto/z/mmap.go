@@ -17,6 +17,7 @@ func Mmap(fd *os.File, writable bool, size int64) ([]byte, error) {
 
 // Munmap unmaps a previously mapped slice.
 func Munmap(b []byte) error {
+	unstage(b)
 	return munmap(b)
 }
 
@@ -29,7 +30,13 @@ func Madvise(b []byte, readahead bool) error {
 
 // Msync would call sync on the mmapped data.
 func Msync(b []byte) error {
-	if err := msync(b); err != nil {
+	var err error
+	if fd := unstage(b); fd != nil {
+		err = settle(fd, b)
+	} else {
+		err = msync(b)
+	}
+	if err != nil {
 		failed(err)
 	}
 	return nil

@@ -22,6 +22,7 @@ type fakeDoor struct {
 	mu       sync.Mutex
 	values   map[string]node.Record
 	order    []string // of writes.
+	calls    []int    // of Write: how many writes each had.
 	answered []string
 	writing  int // right now,
 	most     int // and at most.
@@ -45,7 +46,17 @@ func (f *fakeDoor) Read(_ context.Context, path string, level node.Level) (node.
 	return f.values[path], level, nil
 }
 
-func (f *fakeDoor) Write(_ context.Context, r *node.Request) (node.Response, error) {
+func (f *fakeDoor) Write(_ context.Context, rs []*node.Request, answer func(int, node.Response, error)) {
+	f.mu.Lock()
+	f.calls = append(f.calls, len(rs))
+	f.mu.Unlock()
+	for i, r := range rs {
+		resp, err := f.writeOne(r)
+		answer(i, resp, err)
+	}
+}
+
+func (f *fakeDoor) writeOne(r *node.Request) (node.Response, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.writing++
@@ -239,18 +250,49 @@ func TestRightsAreAskedForEachOperation(t *testing.T) {
 	require.NotContains(t, f.values, "secret")
 }
 
-// A bug in one operation is the answer to that one.
+// A bug in one operation is the answer to that one; one in what writes do together is the answer to those that have
+// none yet.
 func TestPanicIsAResult(t *testing.T) {
 	f := newDoor()
-	f.write = func(r *node.Request) (node.Response, error) {
-		if r.Path == "a" {
+	boom := func(path string) {
+		if path == "b" {
 			panic("test: boom")
 		}
-		return node.Response{}, nil
 	}
-	got := run(t, f, api.BatchOperation{Op: "put", Path: "a"}, api.BatchOperation{Op: "put", Path: "b"})
-	require.Equal(t, api.Internal, got[0].Problem.Code)
-	require.Nil(t, got[1].Problem)
+	f.write = func(r *node.Request) (node.Response, error) { boom(r.Path); return node.Response{}, nil }
+	ops := []api.BatchOperation{{Op: "put", Path: "a"}, {Op: "put", Path: "b"}, {Op: "put", Path: "c"}}
+	got := run(t, f, ops...)
+	require.Nil(t, got[0].Problem)
+	require.Equal(t, api.Internal, got[1].Problem.Code)
+	require.Equal(t, api.Internal, got[2].Problem.Code)
+
+	f.write, f.allowed = nil, func(_ access.Right, path string) error { boom(path); return nil }
+	got = run(t, f, ops...)
+	require.Nil(t, got[0].Problem)
+	require.Equal(t, api.Internal, got[1].Problem.Code)
+	require.Nil(t, got[2].Problem)
+}
+
+// Writes that are alone on their paths go together, whatever else is in the batch.
+func TestWritesGoTogether(t *testing.T) {
+	f := newDoor()
+	got := run(t, f,
+		api.BatchOperation{Op: "put", Path: "a", Text: text("1")},
+		api.BatchOperation{Op: "put", Path: "twice", Text: text("1")},
+		api.BatchOperation{Op: "put", Path: "b/", Text: text("1")},
+		api.BatchOperation{Op: "delete", Path: "c"},
+		api.BatchOperation{Op: "put", Path: "d", Text: text("1"), IfNoneMatch: []string{"*"}},
+		api.BatchOperation{Op: "put", Path: "twice", Text: text("2")},
+		api.BatchOperation{Op: "get", Path: "e"},
+	)
+	statuses := make([]int, len(got))
+	for i := range got {
+		statuses[i] = got[i].Status
+	}
+	require.Equal(t, []int{201, 201, 400, 204, 201, 204, 404}, statuses)
+	slices.Sort(f.calls)
+	require.Equal(t, []int{1, 1, 3}, f.calls)
+	require.Equal(t, "2", string(f.values["twice"].Value))
 }
 
 // The values of an answer are bounded together; what does not fit is refused and the rest answered.

@@ -19,8 +19,9 @@ type Door interface {
 	// Read returns what the path shows, and the level of the answer. A path without a value is no error.
 	Read(ctx context.Context, path string, level node.Level) (node.Record, node.Level, error)
 
-	// Write runs a put or delete. With an error the response may show what is there instead.
-	Write(ctx context.Context, r *node.Request) (node.Response, error)
+	// Write runs puts and deletes of different paths, at the same time. It calls answer once for each, from its own
+	// goroutine. With an error the response may show what is there instead.
+	Write(ctx context.Context, rs []*node.Request, answer func(i int, resp node.Response, err error))
 
 	// Problem describes an error of this Door, or a Refusal.
 	Problem(err error, write bool) api.Problem

@@ -1,7 +1,9 @@
 package batches
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -39,9 +41,18 @@ type batch struct {
 	room    atomic.Int64 // bytes of values that the answer may still hold.
 }
 
-// run gives each path to one worker, so that its operations keep their order.
+// run gives each path to one worker, so that its operations keep their order. The writes that are alone on their paths
+// go together.
 func (b *batch) run(ctx context.Context) {
-	lines := b.byPath()
+	var lines [][]int
+	var alone []int
+	for _, line := range b.byPath() {
+		if len(line) == 1 && b.ops[line[0]].Op != api.BatchGet {
+			alone = append(alone, line[0])
+		} else {
+			lines = append(lines, line)
+		}
+	}
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(workersMax, len(lines)) {
@@ -53,6 +64,7 @@ func (b *batch) run(ctx context.Context) {
 			}
 		})
 	}
+	b.writeAll(ctx, alone)
 	workers.Wait()
 }
 
@@ -72,39 +84,100 @@ func (b *batch) byPath() [][]int {
 	return lines
 }
 
-// do runs one operation. A bug in it must not end the process: it is on a goroutine of its own.
+// do runs one operation.
 func (b *batch) do(ctx context.Context, i int) {
-	op, out := &b.ops[i], &b.results[i]
-	out.Op, out.Path = op.Op, op.Path
+	if b.ops[i].Op != api.BatchGet {
+		b.writeAll(ctx, []int{i})
+		return
+	}
 	began := time.Now()
-	write := op.Op != api.BatchGet
-	var err error
+	b.ended(i, began, b.guarded(func() error {
+		r, err := b.prepare(ctx, i)
+		if err != nil {
+			return err
+		}
+		return b.read(ctx, r, &b.results[i])
+	}))
+}
+
+// writeAll runs writes of different paths.
+func (b *batch) writeAll(ctx context.Context, all []int) {
+	began := time.Now()
+	rs := make([]*node.Request, 0, len(all))
+	under := make([]int, 0, len(all)) // which operation each of them is.
+	for _, i := range all {
+		var r *node.Request
+		if err := b.guarded(func() (err error) { r, err = b.prepare(ctx, i); return err }); err != nil {
+			b.ended(i, began, err)
+			continue
+		}
+		rs, under = append(rs, r), append(under, i)
+	}
+	if len(rs) == 0 {
+		return
+	}
+	answered := make([]bool, len(rs))
+	err := b.guarded(func() error {
+		b.door.Write(ctx, rs, func(k int, resp node.Response, err error) {
+			answered[k] = true
+			out := &b.results[under[k]]
+			stamp(out, &resp.Record, resp.Level)
+			if err == nil {
+				out.Status = http.StatusNoContent
+				if resp.Code == node.CodeCreated {
+					out.Status = http.StatusCreated
+				}
+			}
+			b.ended(under[k], began, err)
+		})
+		return nil
+	})
+	for k, i := range under {
+		if !answered[k] {
+			b.ended(i, began, cmp.Or(err, errUnanswered))
+		}
+	}
+}
+
+// errUnanswered is a mistake of a Door.
+var errUnanswered = errors.New("batches: a write without an answer")
+
+// prepare makes the request of an operation that may run.
+func (b *batch) prepare(ctx context.Context, i int) (*node.Request, error) {
+	op := &b.ops[i]
+	b.results[i].Op, b.results[i].Path = op.Op, op.Path
+	r, err := request(op, b.limits)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.door.Allowed(right(op), op.Path); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, refuse(api.Timeout, "the time of the batch was up before this operation was begun")
+	}
+	return r, nil
+}
+
+// guarded makes a panic an error: a bug in an operation must not end the process, and some run on goroutines of their
+// own.
+func (b *batch) guarded(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("batches: a panic: %v", p)
 		}
-		if err != nil {
-			problem := b.door.Problem(err, write)
-			out.Problem, out.Status = &problem, problem.Status
-		}
-		b.door.Answered(out, time.Since(began))
 	}()
-	var r *node.Request
-	if r, err = request(op, b.limits); err != nil {
-		return
+	return do()
+}
+
+// ended completes a result.
+func (b *batch) ended(i int, began time.Time, err error) {
+	out := &b.results[i]
+	if err != nil {
+		problem := b.door.Problem(err, out.Op != api.BatchGet)
+		out.Problem, out.Status = &problem, problem.Status
 	}
-	if err = b.door.Allowed(right(op), op.Path); err != nil {
-		return
-	}
-	if ctx.Err() != nil {
-		err = refuse(api.Timeout, "the time of the batch was up before this operation was begun")
-		return
-	}
-	if r.Op == node.OpGet {
-		err = b.read(ctx, r, out)
-	} else {
-		err = b.write(ctx, r, out)
-	}
+	b.door.Answered(out, time.Since(began))
 }
 
 func (b *batch) read(ctx context.Context, r *node.Request, out *api.BatchResult) error {
@@ -126,19 +199,6 @@ func (b *batch) read(ctx context.Context, r *node.Request, out *api.BatchResult)
 		out.ContentType = api.ContentTypeBinary
 	}
 	out.Text, out.Base64 = api.SplitValue(rec.Value)
-	return nil
-}
-
-func (b *batch) write(ctx context.Context, r *node.Request, out *api.BatchResult) error {
-	resp, err := b.door.Write(ctx, r)
-	stamp(out, &resp.Record, resp.Level)
-	if err != nil {
-		return err
-	}
-	out.Status = http.StatusNoContent
-	if resp.Code == node.CodeCreated {
-		out.Status = http.StatusCreated
-	}
 	return nil
 }
 

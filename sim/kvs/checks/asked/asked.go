@@ -37,20 +37,9 @@ func isKind(data []byte, k wire.Kind) bool {
 	return len(data) >= wire.EnvelopeBytes && wire.Kind(data[1]) == k
 }
 
-// read takes the message out of a frame, if it is of this kind and intact.
-func read(data []byte, k wire.Kind, into interface{ Decode(body []byte) error }) (from node.ID, ok bool) {
-	if !isKind(data, k) {
-		return 0, false
-	}
+// read takes the message out of a frame of its kind, if it is intact. Callers ask isKind first: nearly all frames are
+// of another kind, and a message to read into costs an allocation.
+func read(data []byte, into interface{ Decode(body []byte) error }) (from node.ID, ok bool) {
 	_, from, body, err := wire.Open(data, wire.ClusterHash(world.ClusterName))
 	return from, err == nil && into.Decode(body) == nil
-}
-
-// frames are the frames among what a step sends.
-func frames(sends []sim.Send, fn func(to string, data []byte)) {
-	for i := range sends {
-		if s := &sends[i]; s.Transport == sim.TransportFrame {
-			fn(s.To, s.Data)
-		}
-	}
 }

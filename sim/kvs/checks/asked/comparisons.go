@@ -39,17 +39,17 @@ func (c *Comparisons) Observe(e *sim.Event) {
 	}
 	before := *m
 	asks := c.asks(r, e.Effects.Sends)
-	if e.Input == nil || e.Input.Kind != sim.InputFrame || !before.asked {
+	if e.Input == nil || e.Input.Kind != sim.InputFrame || !before.asked ||
+		!isKind(e.Input.Data, wire.KindLeafAnswer) {
 		return
 	}
 	var in wire.LeafAnswer
-	if _, ok := read(e.Input.Data, wire.KindLeafAnswer, &in); !ok || in.Session != before.ask.Session ||
-		in.Leaves > len(before.ask.Leaves) {
+	if _, ok := read(e.Input.Data, &in); !ok || in.Session != before.ask.Session || in.Leaves > len(before.ask.Leaves) {
 		return
 	}
 	// An answer that comes too late, or from another member, is ignored. One that is taken in leads to the next
 	// question, or ends the comparison, which is counted: nothing else completes one whose leaves are asked for.
-	if asks && m.ask.Session == in.Session+1 || r.Node.Status().Counters.SyncRounds == before.rounds+1 {
+	if asks && m.ask.Session == in.Session+1 || r.Node.Counters.SyncRounds == before.rounds+1 {
 		m.asked = asks
 		c.judge(r, before.ask.Leaves[:in.Leaves], in.Keys, pulledIn(e.Effects.Sends, before.to))
 	}
@@ -59,15 +59,19 @@ func (c *Comparisons) Observe(e *sim.Event) {
 // leaves was given up.
 func (c *Comparisons) asks(r *world.Replica, sends []sim.Send) (asks bool) {
 	m := &c.members[r.Number]
-	frames(sends, func(to string, data []byte) {
-		if isKind(data, wire.KindTreeAsk) {
+	for i := range sends {
+		s := &sends[i]
+		switch {
+		case s.Transport != sim.TransportFrame:
+		case isKind(s.Data, wire.KindTreeAsk):
 			*m, asks = comparing{}, false
+		case isKind(s.Data, wire.KindLeafAsk):
+			var ask wire.LeafAsk
+			if _, ok := read(s.Data, &ask); ok {
+				*m, asks = comparing{true, ask, s.To, r.Node.Counters.SyncRounds}, true
+			}
 		}
-		var ask wire.LeafAsk
-		if _, ok := read(data, wire.KindLeafAsk, &ask); ok {
-			*m, asks = comparing{true, ask, to, r.Node.Status().Counters.SyncRounds}, true
-		}
-	})
+	}
 	return asks
 }
 
@@ -91,14 +95,18 @@ func (c *Comparisons) judge(r *world.Replica, leaves []uint32, theirs []wire.Hel
 // pulledIn are the paths that a step asks the member at an address for.
 func pulledIn(sends []sim.Send, addr string) map[string]bool {
 	out := make(map[string]bool)
-	frames(sends, func(to string, data []byte) {
+	for i := range sends {
+		s := &sends[i]
+		if s.Transport != sim.TransportFrame || s.To != addr || !isKind(s.Data, wire.KindSyncPull) {
+			continue
+		}
 		var pull wire.SyncPull
-		if _, ok := read(data, wire.KindSyncPull, &pull); !ok || to != addr {
-			return
+		if _, ok := read(s.Data, &pull); !ok {
+			continue
 		}
 		for _, path := range pull.Paths {
 			out[path] = true
 		}
-	})
+	}
 	return out
 }

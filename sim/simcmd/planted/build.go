@@ -1,4 +1,5 @@
-package simcmd
+// Package planted builds a program with a mutant's edits laid over its source, and without any. Begin with Builder.
+package planted
 
 import (
 	"bytes"
@@ -14,18 +15,26 @@ import (
 	"kvs/sim/mutants"
 )
 
-// mutantPrefix begins the name of the folder that a mutant is built in.
-const mutantPrefix = "kvsim-mutant-"
+// Prefix begins the names of the folders that programs are built in.
+const Prefix = "kvsim-mutant-"
 
-// build builds the program with the mutant's edits laid over the source, and returns its file in dir.
-func (o *huntOptions) build(ctx context.Context, dir string, m *mutants.Mutant) (string, error) {
-	source, flags, err := o.source(ctx, dir)
+// Builder says what is built.
+type Builder struct {
+	Root    string // folder with the go.mod of the program's module.
+	Module  string // the path of that module.
+	Package string // the main package, from Root, such as "./cmd/kvsim".
+	Edits   string // path of the module whose files are edited; empty: Module.
+}
+
+// Build builds the program with the mutant's edits laid over the source, and returns its file in dir.
+func (b *Builder) Build(ctx context.Context, dir string, m *mutants.Mutant) (string, error) {
+	source, flags, err := b.source(ctx, dir)
 	if err != nil {
 		return "", err
 	}
 	edited, err := m.Apply(func(name string) (string, error) {
-		b, err := os.ReadFile(filepath.Join(source, filepath.FromSlash(name)))
-		return string(b), err
+		text, err := os.ReadFile(filepath.Join(source, filepath.FromSlash(name)))
+		return string(text), err
 	})
 	if err != nil {
 		return "", err
@@ -51,8 +60,8 @@ func (o *huntOptions) build(ctx context.Context, dir string, m *mutants.Mutant) 
 		return "", err
 	}
 	args := append([]string{"build", "-overlay", overlayFile, "-o", program}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, o.tools.System().Mutants.Package)...)
-	cmd.Dir = o.root
+	cmd := exec.CommandContext(ctx, "go", append(args, b.Package)...)
+	cmd.Dir = b.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("mutant %s does not build (%w):\n%s", m.Name, err, out)
 	}
@@ -62,24 +71,23 @@ func (o *huntOptions) build(ctx context.Context, dir string, m *mutants.Mutant) 
 // source returns the folder to which the names of edited files are relative, and the build flags for taking files from
 // there. It is the folder of the program's module, or a copy in dir of a library that the module requires: the go
 // command does not overlay its module cache.
-func (o *huntOptions) source(ctx context.Context, dir string) (source string, flags []string, err error) {
-	m := o.tools.System().Mutants
-	if m.Edits == "" || m.Edits == m.Module {
-		return o.root, nil, nil
+func (b *Builder) source(ctx context.Context, dir string) (source string, flags []string, err error) {
+	if b.Edits == "" || b.Edits == b.Module {
+		return b.Root, nil, nil
 	}
-	found, err := o.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", m.Edits)
+	found, err := b.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", b.Edits)
 	if err != nil {
-		return "", nil, fmt.Errorf("find the source of %s: %w", m.Edits, err)
+		return "", nil, fmt.Errorf("find the source of %s: %w", b.Edits, err)
 	}
 	if found == "" {
-		return "", nil, fmt.Errorf("the source of %s is not here: run `go mod download` in %s", m.Edits, o.root)
+		return "", nil, fmt.Errorf("the source of %s is not here: run `go mod download` in %s", b.Edits, b.Root)
 	}
 	library, modFile := filepath.Join(dir, "library"), filepath.Join(dir, "program.mod")
 	if err := os.CopyFS(library, os.DirFS(found)); err != nil {
-		return "", nil, fmt.Errorf("copy the source of %s: %w", m.Edits, err)
+		return "", nil, fmt.Errorf("copy the source of %s: %w", b.Edits, err)
 	}
 	for from, to := range map[string]string{"go.mod": modFile, "go.sum": filepath.Join(dir, "program.sum")} {
-		text, err := os.ReadFile(filepath.Join(o.root, from))
+		text, err := os.ReadFile(filepath.Join(b.Root, from))
 		if err == nil {
 			err = os.WriteFile(to, text, 0o644)
 		}
@@ -87,16 +95,16 @@ func (o *huntOptions) source(ctx context.Context, dir string) (source string, fl
 			return "", nil, fmt.Errorf("copy %s: %w", from, err)
 		}
 	}
-	if _, err := o.goCommand(ctx, "mod", "edit", "-replace", m.Edits+"="+library, modFile); err != nil {
-		return "", nil, fmt.Errorf("replace %s by its copy: %w", m.Edits, err)
+	if _, err := b.goCommand(ctx, "mod", "edit", "-replace", b.Edits+"="+library, modFile); err != nil {
+		return "", nil, fmt.Errorf("replace %s by its copy: %w", b.Edits, err)
 	}
 	return library, []string{"-modfile", modFile}, nil
 }
 
 // goCommand runs the go command in the folder of the program's module, and returns what it prints.
-func (o *huntOptions) goCommand(ctx context.Context, args ...string) (string, error) {
+func (b *Builder) goCommand(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = o.root
+	cmd.Dir = b.Root
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -105,8 +113,8 @@ func (o *huntOptions) goCommand(ctx context.Context, args ...string) (string, er
 	return string(bytes.TrimSpace(out)), err
 }
 
-// findModule returns the folder of a module, from the working directory up.
-func findModule(path string) (string, error) {
+// FindModule returns the folder of a module, from the working directory up.
+func FindModule(path string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -1,4 +1,5 @@
-package sim
+// Package hash is the trace hash of the simulator.
+package hash
 
 import (
 	"encoding/binary"
@@ -14,56 +15,61 @@ import (
 type Hash struct{ a, b uint64 }
 
 const (
-	hashPrimeA = 0x9e3779b97f4a7c15
-	hashPrimeB = 0xc2b2ae3d27d4eb4f
+	primeA = 0x9e3779b97f4a7c15
+	primeB = 0xc2b2ae3d27d4eb4f
 )
 
-func newHash(seed uint64) Hash {
-	t := Hash{a: hashPrimeB, b: hashPrimeA}
+// New returns the hash of a run that has not begun.
+func New(seed uint64) Hash {
+	t := Hash{a: primeB, b: primeA}
 	t.Word(seed)
 	return t
 }
 
 // Word takes in a number.
-func (t *Hash) Word(x uint64) {
-	t.a = (t.a ^ x) * hashPrimeA
-	t.a ^= t.a >> 32
-	t.b = bits.RotateLeft64(t.b+x*hashPrimeB, 31) * hashPrimeA
+func (t *Hash) Word(x uint64) { t.a, t.b = mix(t.a, t.b, x) }
+
+func mix(a, b, x uint64) (uint64, uint64) {
+	a = (a ^ x) * primeA
+	return a ^ a>>32, bits.RotateLeft64(b+x*primeB, 31) * primeA
 }
 
 // Bytes takes in bytes and their length.
 func (t *Hash) Bytes(p []byte) {
-	t.Word(uint64(len(p)))
+	a, b := mix(t.a, t.b, uint64(len(p))) // not in t, so that they stay in registers.
 	for len(p) >= 8 {
-		t.Word(binary.LittleEndian.Uint64(p))
+		a, b = mix(a, b, binary.LittleEndian.Uint64(p))
 		p = p[8:]
 	}
 	var rest uint64
 	for i, c := range p {
 		rest |= uint64(c) << (8 * i)
 	}
-	t.Word(rest)
+	t.a, t.b = mix(a, b, rest)
 }
 
 // Text takes in a text and its length.
 func (t *Hash) Text(s string) {
-	t.Word(uint64(len(s)))
+	a, b := mix(t.a, t.b, uint64(len(s)))
 	for len(s) >= 8 {
-		t.Word(uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56)
+		a, b = mix(a, b, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|
+			uint64(s[4])<<32|uint64(s[5])<<40|uint64(s[6])<<48|uint64(s[7])<<56)
 		s = s[8:]
 	}
 	var rest uint64
 	for i := range len(s) {
 		rest |= uint64(s[i]) << (8 * i)
 	}
-	t.Word(rest)
+	t.a, t.b = mix(a, b, rest)
 }
 
 // String prints the hash as 32 hexadecimal digits.
 func (t Hash) String() string {
 	return fmt.Sprintf("%016x%016x", finish(t.a), finish(t.b^t.a))
 }
+
+// SplitMix is SplitMix64 of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (2014).
+func SplitMix(x uint64) uint64 { return finish(x + primeA) }
 
 func finish(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
