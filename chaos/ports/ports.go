@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -24,35 +26,46 @@ func init() { next.Store(rand.Int64N(last - first)) } // packages are tested by 
 
 // Free returns the first of count ports in a row that no process listens on at 127.0.0.1, neither for TCP nor for UDP.
 // They are not reserved: another process may still take them.
-func Free(count int) (base int, err error) {
+func Free(count int) (base int, err error) { return search(count, "127.0.0.1") }
+
+// FreeAt returns a port that can be listened on at each of several addresses of this machine, for TCP and for UDP. It
+// is not reserved.
+func FreeAt(hosts ...string) (int, error) { return search(1, hosts...) }
+
+func search(count int, hosts ...string) (base int, err error) {
 	if count < 1 || count > last-first {
 		return 0, fmt.Errorf("%d ports in a row: there are 1 to %d", count, last-first)
 	}
 	for range (last - first) / count {
 		offset := (next.Add(int64(count)) - int64(count)) % int64(last-first) // of the first of those taken from it.
 		base = first + int(offset)
-		if base+count-1 <= last && free(base, count) {
+		if base+count-1 > last {
+			continue
+		}
+		if err = free(base, count, hosts); err == nil {
 			return base, nil
 		}
 	}
-	return 0, fmt.Errorf("no %d free ports in a row on 127.0.0.1 from %d to %d; end some listeners (ss -lntup "+
-		"shows them)", count, first, last)
+	return 0, fmt.Errorf("no %d free ports in a row on %s from %d to %d; end some listeners (ss -lntup "+
+		"shows them): %w", count, strings.Join(hosts, ", "), first, last, err)
 }
 
 // free tries them all, and holds each until all were tried.
-func free(base, count int) bool {
+func free(base, count int, hosts []string) error {
 	for port := base; port < base+count; port++ {
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		tcp, err := net.Listen("tcp", addr)
-		if err != nil {
-			return false
+		for _, host := range hosts {
+			addr := net.JoinHostPort(host, strconv.Itoa(port))
+			tcp, err := net.Listen("tcp", addr)
+			if err != nil {
+				return err
+			}
+			defer tcp.Close()
+			udp, err := net.ListenPacket("udp", addr)
+			if err != nil {
+				return err
+			}
+			defer udp.Close()
 		}
-		defer tcp.Close()
-		udp, err := net.ListenPacket("udp", addr)
-		if err != nil {
-			return false
-		}
-		defer udp.Close()
 	}
-	return true
+	return nil
 }

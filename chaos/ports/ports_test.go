@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var localhost = []string{"127.0.0.1"}
+
 func TestFree(t *testing.T) {
 	seen := map[int]bool{}
 	for i := range 60 {
@@ -27,16 +29,16 @@ func TestFree(t *testing.T) {
 func TestTakenPortsAreNotFree(t *testing.T) {
 	base, err := Free(3)
 	require.NoError(t, err)
-	require.True(t, free(base, 3))
+	require.NoError(t, free(base, 3, localhost))
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+1))
 	require.NoError(t, err)
-	require.False(t, free(base, 3))
+	require.Error(t, free(base, 3, localhost))
 	require.NoError(t, l.Close())
 	u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", base+2))
 	require.NoError(t, err)
-	require.False(t, free(base, 3))
+	require.Error(t, free(base, 3, localhost))
 	require.NoError(t, u.Close())
-	require.True(t, free(base, 3))
+	require.NoError(t, free(base, 3, localhost))
 }
 
 func TestFreeRefusesNonsense(t *testing.T) {

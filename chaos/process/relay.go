@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvs/chaos"
+	"kvs/chaos/ports"
 )
 
 // Bounds of the relays. Messages that do not fit are lost, as in any network.
@@ -20,7 +21,7 @@ const (
 	chunkBytes  = 64 << 10
 	acceptPause = 10 * time.Millisecond
 	dialMax     = time.Second // to a node of this machine.
-	portTries   = 50
+	portTries   = 5
 )
 
 // relays is the network between the nodes: each node has a relay before it, TCP and UDP on each of its ports.
@@ -108,23 +109,29 @@ func openRelays(nodes, ports int, base chaos.Link, rng *rand.Rand) (*relays, err
 	return r, nil
 }
 
-// listen opens both sockets of relay i on one port; node i gets the same port on its own address.
+// listen opens both sockets of relay i on one port; node i gets the same port on its own address. It is not one of
+// those that the system gives to outgoing connections: the ones of an earlier run, which may have drawn this address
+// too, keep theirs for a minute after their end.
 func (d *door) listen(i int, block byte) (err error) {
 	front := netip.AddrFrom4([4]byte{127, block, 1, byte(i)})
 	own := netip.AddrFrom4([4]byte{127, block, 0, byte(i)})
-	for range portTries {
-		var l *net.TCPListener
-		if l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(front, 0))); err != nil {
+	for range portTries { // another process may take it meanwhile.
+		var port int
+		if port, err = ports.FreeAt(front.String(), own.String()); err != nil {
 			return err
 		}
-		port := l.Addr().(*net.TCPAddr).AddrPort().Port()
-		u, uerr := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(front, port)))
-		if uerr != nil {
-			err = errors.Join(uerr, l.Close())
-			continue // the port is taken for datagrams.
+		d.front[i], d.addrs[i] = netip.AddrPortFrom(front, uint16(port)), netip.AddrPortFrom(own, uint16(port))
+		l, tcpErr := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(d.front[i]))
+		if tcpErr != nil {
+			err = tcpErr
+			continue
+		}
+		u, udpErr := net.ListenUDP("udp", net.UDPAddrFromAddrPort(d.front[i]))
+		if udpErr != nil {
+			err = errors.Join(udpErr, l.Close())
+			continue
 		}
 		d.tcp[i], d.udp[i] = l, u
-		d.front[i], d.addrs[i] = netip.AddrPortFrom(front, port), netip.AddrPortFrom(own, port)
 		return nil
 	}
 	return err

@@ -23,6 +23,15 @@ func newRelays(t *testing.T) *relays {
 	return r
 }
 
+// What a former node of the same address has dialed does not stand in the way: its ports are others.
+func TestPortsAreNotThoseOfConnections(t *testing.T) {
+	r := newRelays(t)
+	for i := 1; i <= 2; i++ {
+		require.Less(t, r.addrs[i].Port(), uint16(32768)) // where the range of Linux begins.
+		require.Equal(t, r.addrs[i].Port(), r.front[i].Port())
+	}
+}
+
 func apply(t *testing.T, r *relays, text string) {
 	f, err := chaos.ParseFault(text)
 	require.NoError(t, err)

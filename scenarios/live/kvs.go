@@ -93,9 +93,14 @@ func (r *runner) calm() { r.operator.calm.Store(true) }
 
 // identify checks that the endpoints are those of different members, and returns the version of the first.
 func (r *runner) identify(ctx context.Context) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	numbers := map[string]int{}
 	for n := len(r.clients) - 1; n >= 1; n-- {
 		st, err := r.clients[n].Status(ctx)
+		for err != nil && pause(ctx, lookEvery) == nil { // the time-out of a scenario may be short.
+			st, err = r.clients[n].Status(ctx)
+		}
 		if err != nil {
 			return "", err
 		}

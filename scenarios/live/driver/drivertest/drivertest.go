@@ -4,12 +4,14 @@ package drivertest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"kvs/chaos/ports"
 	"kvs/scenarios/live/driver"
 )
 
@@ -126,11 +128,9 @@ func (s suite) deletes() {
 
 // down: nothing can have been sent to a port on which no process listens, so a write has certainly not happened.
 func (s suite) down(d driver.Driver) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := ports.Free(1)
 	require.NoError(s.t, err)
-	endpoint := l.Addr().String()
-	require.NoError(s.t, l.Close())
-	c, err := d.Open(endpoint)
+	c, err := d.Open(fmt.Sprintf("127.0.0.1:%d", port))
 	require.NoError(s.t, err)
 	defer c.Close()
 	down := suite{s.t, c}
