@@ -130,6 +130,7 @@ func keepsToken(t *testing.T, c *cluster, p *tab, reader string) {
 	p.fill("Token", c.token)
 	p.do(chromedp.Click("#keep"))
 	p.press("Show the cluster")
+	p.sees("at node1") // beside the links, which give way to it.
 	p.press("Cluster")
 	p.sees("1 of 1 alive")
 	require.Equal(t, 1, js[int](p, "sessionStorage.length"))
@@ -147,6 +148,7 @@ func keepsToken(t *testing.T, c *cluster, p *tab, reader string) {
 	// A token that ends is asked for again.
 	p.fill("Token", reader)
 	p.press("Show the cluster")
+	p.sees("at node1") // beside the links, which give way to it.
 	p.press("Cluster")
 	p.sees("1 of 1 alive")
 	status, body := c.try(http.MethodDelete, 0, "/tokens/"+strings.Split(reader, ".")[1], "")
