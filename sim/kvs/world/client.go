@@ -3,6 +3,7 @@ package world
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,8 +120,12 @@ func (w *World) probeCore(members []int) {
 		}
 		k := count % len(scripts)
 		count++
-		scripts[k] = append(scripts[k], scenarios.Op{Kind: scenarios.OpGet, Path: path, Node: members[k%len(members)]},
-			scenarios.Op{Kind: scenarios.OpPut, Path: path, Node: members[k%len(members)]})
+		op := scenarios.Op{Kind: scenarios.OpGet, Path: path, Node: members[k%len(members)]}
+		if w.quorumReads(members, path) {
+			scripts[k] = append(scripts[k], op)
+		}
+		op.Kind = scenarios.OpPut
+		scripts[k] = append(scripts[k], op)
 	}
 	for _, n := range members {
 		w.addProbe(n, w.Scenario().Clients+w.Nodes()+n)
@@ -134,6 +139,16 @@ func (w *World) probeCore(members []int) {
 		w.AddClient(w.addClient(&Client{number: number, role: sim.RoleScript, script: script}), number, n,
 			sim.RoleScript)
 	}
+}
+
+// quorumReads reports whether these members can answer a read of a path, if that is a quorum read: it ends when a
+// majority of all members has said what it holds, and one whose copy has rotted says nothing until it is written again.
+func (w *World) quorumReads(members []int, path string) bool {
+	if w.Own.Workload.PathLevel(path) != node.Quorum {
+		return true
+	}
+	seeing := slices.DeleteFunc(slices.Clone(members), func(n int) bool { return w.Replicas[n].Rotten[path] })
+	return 2*len(seeing) > w.Nodes()
 }
 
 // isProbe reports whether a path is one that only probes write to.
