@@ -137,6 +137,17 @@ func TestNewcomerAloneServesAfterTheWait(t *testing.T) {
 	b.run(time.Minute, b.same)
 }
 
+// Rule 3 is not for a newcomer that was stopped while it waited.
+func TestNewcomerThatSleptHasTheData(t *testing.T) {
+	b := newBench(t, 1)
+	require.Equal(t, contract.CodeCreated, b.do(0, contract.OpPut, "there", "all the time").Code)
+	n2 := b.join()
+	b.sleep(n2, 20*time.Second)
+	require.Equal(t, contract.ModeSyncing, b.machine[n2].node.Mode())
+	b.run(10*time.Second, b.mode(n2, contract.ModeNormal))
+	require.Equal(t, "all the time", b.shows(n2, "there"))
+}
+
 // fill writes keys at a machine, one after the other, so that their timestamps rise, and waits until all have them.
 func (b *bench) fill(i, keys, bytes int) {
 	for k := range keys {

@@ -20,7 +20,8 @@ import (
 //
 // When no member can be asked within vouchWait it serves all the same: after a power cut one has to be first, and an
 // eventual store does not wait for the dead. A node in its first run, and one that has never met another, has no member
-// to ask.
+// to ask. A node that was stopped when that time was over (step.Shared.Overslept) could hear no answer, and waits
+// again.
 //
 // The others hear of a run only when its number is on disk as announced, and a start that ends before has its number
 // again. So however often a member is started on an older copy before another one answers, its number does not pass
@@ -67,6 +68,9 @@ func (n *Node) watchVouch() {
 		b := binary.LittleEndian.AppendUint64([]byte{schema.Format}, other)
 		n.Changes = append(n.Changes, contract.Change{Key: schema.KeyOlder, Value: schema.Seal(schema.KeyOlder, b)})
 		n.failOlder(other)
+	case n.Overslept(n.vouch.until):
+		n.vouch.until = n.Now.Mono + vouchWait
+		return
 	case n.Now.Mono >= n.vouch.until:
 		n.Log(contract.LogWarn,
 			"no other member answers: this node serves without knowing whether it is still a member", "waited",

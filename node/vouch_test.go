@@ -80,6 +80,79 @@ func TestAnOlderCopyIsFoundOut(t *testing.T) {
 	}
 }
 
+// sleep stops the process of a machine for a time that is as good for all: nothing is delivered meanwhile. What it does
+// first then is what was due.
+func (b *bench) sleep(i int, d time.Duration) {
+	b.pass(b.now + d)
+	for k := range b.events {
+		b.events[k].at = max(b.events[k].at, b.now)
+	}
+	b.setClocks()
+	b.stage.Wake(i + 1)
+	b.carryOut()
+}
+
+// A member that is stopped while it waits for an answer does not take that for silence.
+func TestAnOlderCopyIsFoundOutAfterASleep(t *testing.T) {
+	b := founded(t, 3)
+	b.run(5*time.Second, nil)
+	copied := b.machine[2].store.Clone()
+	b.crash(2)
+	b.start(2)
+	b.run(10*time.Second, func() bool { return b.members(3) && b.mode(2, contract.ModeNormal)() })
+	b.run(2*time.Second, nil)
+	b.crash(2)
+	b.restore(2, copied)
+	b.start(2)
+	for range 2 {
+		b.sleep(2, 2*vouchWait)
+		require.Equal(t, contract.ModeSyncing, b.machine[2].node.Mode())
+		require.False(t, b.machine[2].node.HasVoice())
+	}
+	b.run(vouchWait, func() bool { return b.machine[2].node.Mode() == contract.ModeFailed })
+}
+
+// A member that has itself just started remembers no run of others: it cannot vouch for one, ...
+func TestForgetfulMembersDoNotVouch(t *testing.T) {
+	b := founded(t, 3)
+	b.run(5*time.Second, nil)
+	copied := b.machine[2].store.Clone()
+	b.crash(2)
+	b.start(2)
+	b.run(10*time.Second, func() bool { return b.members(3) && b.mode(2, contract.ModeNormal)() })
+	b.run(2*time.Second, nil)
+	b.crash(2)
+	b.crash(1)
+	b.restore(2, copied)
+	b.apply(chaos.Fault{Kind: chaos.Partition, Groups: [][]int{{1}, {2, 3}}})
+	b.start(1)
+	b.start(2)
+	b.run(2*time.Second, nil)
+	require.Equal(t, contract.ModeSyncing, b.machine[1].node.Mode())
+	require.Equal(t, contract.ModeSyncing, b.machine[2].node.Mode())
+	b.apply(chaos.Fault{Kind: chaos.Heal})
+	b.run(3*time.Second, func() bool { return b.machine[2].node.Mode() == contract.ModeFailed })
+	b.run(3*time.Second, func() bool { return b.machine[1].node.Mode() == contract.ModeNormal })
+	require.False(t, b.hasSaid(1, "no other member answers"))
+}
+
+// ... unless most have just started: then they need not wait for the others.
+func TestAllStartTogether(t *testing.T) {
+	b := founded(t, 5)
+	b.run(5*time.Second, nil)
+	for i := range b.machine {
+		b.crash(i)
+	}
+	for i := range b.machine {
+		b.start(i)
+		b.run(100*time.Millisecond, nil)
+	}
+	for i := range b.machine {
+		b.run(3*time.Second, func() bool { return b.machine[i].node.Mode() == contract.ModeNormal })
+		require.False(t, b.hasSaid(i, "no other member answers"))
+	}
+}
+
 // Until another member has vouched for it, a voter that has started promises nothing: it may be on an older copy of its
 // data folder, which has forgotten what it had promised.
 func TestUnvouchedHasNoVoice(t *testing.T) {

@@ -237,7 +237,7 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 		return nil
 	}
 	if r.id == m.self.ID {
-		m.testify(now, r)
+		m.testify(in.sender, r)
 	}
 	m.learn(now, r, in.sender, answer, out)
 	return nil
@@ -298,10 +298,17 @@ func (m *Machine) solicited(in *packet) bool {
 	return true
 }
 
-// testify records another member's line about this member, at the start of a run: see Vouched.
-func (m *Machine) testify(now time.Duration, r *rumour) {
+// testify records another member's line about this member, at the start of a run: see Vouched. A member that has just
+// started itself knows this one from its disk, and remembers no run of it. That is enough when most say so.
+func (m *Machine) testify(teller ID, r *rumour) {
 	switch {
 	case m.vouched || m.outdated != 0 || r.state.Gone() || absurd(r, m.self.Incarnation):
+	case r.incarnation == 0:
+		if i, told := slices.BinarySearch(m.forgetful, teller); !told && m.find(teller) != nil {
+			m.forgetful = slices.Insert(m.forgetful, i, teller)
+		}
+		others := m.size() - 1 + m.states[Dead]
+		m.vouched = len(m.forgetful) > others/2
 	case RunOf(r.incarnation) > RunOf(m.self.Incarnation),
 		RunOf(r.incarnation) == RunOf(m.self.Incarnation) && lifeOf(r.incarnation) != lifeOf(m.self.Incarnation):
 		m.outdated = RunOf(r.incarnation)

@@ -214,7 +214,7 @@ func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, o
 	m.learn(now, &in.self, in.sender, by, out)
 	for i := range in.rumours {
 		if by == answer && in.rumours[i].id == m.self.ID {
-			m.testify(now, &in.rumours[i])
+			m.testify(in.sender, &in.rumours[i])
 		}
 		m.learn(now, &in.rumours[i], in.sender, by, out)
 	}

@@ -46,6 +46,8 @@ type Machine struct {
 	asked   []uint64 // numbers of requests for tables.
 	trial   trial
 	vouched bool // another member has confirmed that this one is a member.
+	// members that remember no run of this one, sorted.
+	forgetful []ID
 	// announced: the others may believe that this member is in a new run. Until then questions about it are withheld.
 	announced bool
 	withheld  []withheld
