@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvs/chaos"
 	containers "kvs/chaos/docker"
 	"kvs/linearize"
 	"kvs/node/client/profile"
@@ -53,6 +54,9 @@ them). The workload and the plan are those of the scenario; the history is judge
 linearizable, no acknowledged write lost, all nodes alike in the end.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.checkFlags(cmd); err != nil {
+				return err
+			}
 			if err := o.chooseTarget(cmd.Flags().Changed("target"), os.Getenv); err != nil {
 				return err
 			}
@@ -78,6 +82,24 @@ linearizable, no acknowledged write lost, all nodes alike in the end.`,
 		"write the history to this file, however the run ends once clients have worked: kvsim check judges it again")
 	f.StringVar(&o.Out, "out", "out/live", "folder for the files of a failure")
 	return cmd
+}
+
+// checkFlags refuses what would be found wrong only after the run, or would mean the same as a flag that is not given.
+func (o *liveOptions) checkFlags(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("nodes") && (o.nodes < 1 || o.nodes > chaos.NodesMax) {
+		return fmt.Errorf("--nodes %d: use 1 to %d", o.nodes, chaos.NodesMax)
+	}
+	if o.history != "" {
+		if dir, err := os.Stat(filepath.Dir(o.history)); err != nil {
+			return fmt.Errorf("--history: its folder: %w; make it, or choose another", err)
+		} else if !dir.IsDir() {
+			return fmt.Errorf("--history: %s is no folder", filepath.Dir(o.history))
+		}
+		if file, err := os.Stat(o.history); err == nil && file.IsDir() {
+			return fmt.Errorf("--history: %s is a folder; name a file", o.history)
+		}
+	}
+	return o.CheckFlags(cmd)
 }
 
 func (o *liveOptions) run(io simcmd.IO) error {

@@ -276,6 +276,25 @@ func TestLiveRemovesTheFoldersOfTheDead(t *testing.T) {
 	require.Len(t, left, 4)
 }
 
+// What can be seen to be wrong is refused before anything is started.
+func TestLiveRefusesWrongFlags(t *testing.T) {
+	dir := t.TempDir()
+	for says, args := range map[string][]string{
+		"--nodes 0: use 1 to 9":              {"--nodes", "0"},
+		"--nodes 10: use 1 to 9":             {"--nodes", "10"},
+		"--duration 0s: must be above zero":  {"--duration", "0s"},
+		"--seed: seed 0 could not be":        {"--seed", "0"},
+		"--history: its folder: stat " + dir: {"--history", filepath.Join(dir, "none", "history.jsonl")},
+		"is a folder; name a file":           {"--history", dir},
+	} {
+		code, out, stderr := kvsim(append([]string{"live", "--kvs", "there-is-none"}, args...)...)
+		require.Equal(t, simcmd.ExitUsage, code)
+		require.Empty(t, out)
+		require.Contains(t, stderr, says)
+		require.NotContains(t, stderr, "starting")
+	}
+}
+
 // What a target cannot do is refused by name, before anything is started: a scenario that is thinned proves less than
 // it says.
 func TestLiveRefusesWhatItCannotDo(t *testing.T) {

@@ -56,8 +56,8 @@ func (e *Experiment) Load() (scenario.Scenario, error) {
 var errSeedZero = errors.New(
 	"seed 0 could not be replayed from a file, where it means that there is none: use 1 and above")
 
-// checkFlags refuses values that would mean the same as a flag that is not given.
-func (e *Experiment) checkFlags(cmd *cobra.Command) error {
+// CheckFlags refuses values that would mean the same as a flag that is not given.
+func (e *Experiment) CheckFlags(cmd *cobra.Command) error {
 	f := cmd.Flags()
 	if f.Changed("duration") && e.Duration <= 0 {
 		return fmt.Errorf("--duration %s: must be above zero", e.Duration)

@@ -30,7 +30,7 @@ func (t *Tools) newReplayCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.quiet, "quiet", false, "print nothing but failures and the last line")
 	o.seed = 1
 	o.addFlags(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.CheckFlags(cmd) }
 	o.output.addFlag(cmd)
 	return cmd
 }

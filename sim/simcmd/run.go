@@ -43,7 +43,7 @@ func (t *Tools) newRunCommand() *cobra.Command {
 	f.StringVar(&o.page, "report", "", "draw the run as one HTML page in this folder")
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but failures and the last line")
 	o.addFlags(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.CheckFlags(cmd) }
 	o.output.addFlag(cmd)
 	return cmd
 }

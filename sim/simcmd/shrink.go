@@ -56,7 +56,7 @@ so far.`,
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worker processes")
 	f.Lookup("jobs").DefValue = "the number of CPUs"
 	f.DurationVar(&o.Duration, "duration", 0, "length of the safety phase; default: as the scenario says")
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.CheckFlags(cmd) }
 	return cmd
 }
 

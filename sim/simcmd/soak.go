@@ -73,7 +73,7 @@ in the run without a crash, kept and lost. A seed at which nothing crashes is a 
 	f.StringVar(&o.shard, "shard", "",
 		"i/n: run the i-th of n equal parts of the seeds, for n machines; needs --out, for soak merge")
 	o.addFlags(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.checkFlags(cmd) }
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return o.CheckFlags(cmd) }
 	o.output.addFlag(cmd)
 	cmd.AddCommand(t.newMergeCommand())
 	return cmd
@@ -134,8 +134,13 @@ func parseSeeds(s string) (first, last uint64, err error) {
 	if err1 == nil && first == 0 {
 		return 0, 0, fmt.Errorf("--seeds %q: %w", s, errSeedZero)
 	}
-	if err1 != nil || err2 != nil || first > last || last-first >= 1<<40 {
+	switch {
+	case err1 != nil || err2 != nil:
 		return 0, 0, fmt.Errorf("--seeds %q: write first..last, for example 1..500", s)
+	case first > last:
+		return 0, 0, fmt.Errorf("--seeds %q: the last seed is below the first; write %d..%d", s, last, first)
+	case last-first >= 1<<40:
+		return 0, 0, fmt.Errorf("--seeds %q: these are more than 2^40 seeds; write fewer", s)
 	}
 	return first, last, nil
 }

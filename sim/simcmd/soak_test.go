@@ -206,3 +206,20 @@ func TestResumeNeedsAFolder(t *testing.T) {
 	require.Equal(t, ExitUsage, code)
 	require.Contains(t, errs, "--out")
 }
+
+func TestSeedsAreRefusedWithAReason(t *testing.T) {
+	for seeds, says := range map[string]string{
+		"":                        "write first..last",
+		"1..x":                    "write first..last",
+		"0..3":                    "seed 0 could not be replayed",
+		"4..1":                    "the last seed is below the first; write 1..4",
+		"1..9999999999999999":     "more than 2^40 seeds",
+		"1..99999999999999999999": "write first..last",
+	} {
+		_, _, err := parseSeeds(seeds)
+		require.ErrorContains(t, err, says)
+	}
+	first, last, err := parseSeeds("7")
+	require.NoError(t, err)
+	require.EqualValues(t, []uint64{7, 7}, []uint64{first, last})
+}
