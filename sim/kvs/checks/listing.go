@@ -22,12 +22,11 @@ func newListingCheck(w *world.World) *listingCheck {
 // Observe implements sim.Checker.
 func (c *listingCheck) Observe(e *sim.Event) {
 	l := e.Own.(*world.ShownList)
-	if l.Wrong != "" {
-		c.bad(e.Replica.Number, l.Directory, "%s", l.Wrong)
-	}
-	if detail := compareListing(e.Replica.Store(), c.w.Of(e.Replica).Electorate, l.Directory, l.Recursive,
-		l.Entries); detail != "" {
-		c.bad(e.Replica.Number, l.Directory, "%s", detail)
+	differs := compareListing(e.Replica.Store(), c.w.Of(e.Replica).Electorate, l.Directory, l.Recursive, l.Entries)
+	for _, wrong := range []string{l.Wrong, differs} {
+		if wrong != "" {
+			c.bad(e.Replica.Number, l.Directory, "%s", wrong)
+		}
 	}
 }
 
@@ -56,16 +55,14 @@ func compareListing(store node.Reader, electorate *node.Electorate, directory st
 			return true
 		}
 		rec := electorate.Visible(&slot)
-		if !rec.Live() {
-			return true
-		}
 		child, _, deeper := strings.Cut(rest, "/")
-		if !deeper || recursive {
+		switch {
+		case !rec.Live():
+		case !deeper || recursive:
 			return expect(path, rec.Version())
-		}
-		if dir := path[:len(directory)+len(child)+1]; dir != lastDir {
-			lastDir = dir
-			return expect(dir, node.Version{})
+		case path[:len(directory)+len(child)+1] != lastDir:
+			lastDir = path[:len(directory)+len(child)+1]
+			return expect(lastDir, node.Version{})
 		}
 		return true
 	})
@@ -79,30 +76,37 @@ func compareListing(store node.Reader, electorate *node.Electorate, directory st
 }
 
 // watchCheck checks what members show to watchers: within one log of a member, the versions of a path do not go back,
-// except for what a voter has accepted and a round of a higher ballot has replaced; and when all is quiet, the copy
-// that a watcher keeps equals what the member shows, with the token that the watcher has come that far with.
+// but for what a round of a higher ballot has replaced at a voter, and for what rotted on the member's disk. And when
+// all is quiet, the copy that a watcher keeps equals what the member shows, with the token that it has come that far.
 type watchCheck struct {
 	check
 	shown map[watchKey]world.WatchShown
 }
 
 type watchKey struct {
-	watcher int
-	log     uint64
-	path    string
+	watcher, member int
+	log             uint64
+	path            string
 }
 
 func newWatchCheck(w *world.World) *watchCheck {
-	return &watchCheck{check{w, promiseWatch, sim.Events(world.WatchedPath)}, map[watchKey]world.WatchShown{}}
+	return &watchCheck{check{w, promiseWatch, sim.Events(world.WatchedPath, sim.EventRotten)},
+		map[watchKey]world.WatchShown{}}
 }
 
 // Observe implements sim.Checker.
 func (c *watchCheck) Observe(e *sim.Event) {
+	if e.Kind == sim.EventRotten { // another member's copy comes in its place.
+		maps.DeleteFunc(c.shown, func(k watchKey, _ world.WatchShown) bool {
+			return k.member == e.Replica.Number && schema.PrefixRecord+k.path == e.Key
+		})
+		return
+	}
 	now := *e.Own.(*world.WatchShown)
-	key := watchKey{now.Watcher, now.Log, now.Path}
-	before, again := c.shown[key]
+	key := watchKey{now.Watcher, e.Replica.Number, now.Log, now.Path}
+	before := c.shown[key] // nothing, which is not agreed, at first.
 	c.shown[key] = now
-	if again && before.Agreed && now.Version.TS != 0 && now.Version.TS < before.Version.TS {
+	if before.Agreed && now.Version.TS != 0 && now.Version.TS < before.Version.TS {
 		c.bad(e.Replica.Number, now.Path, "shows watcher %d version %s after %s", now.Watcher, now.Version.ETag(),
 			before.Version.ETag())
 	}
@@ -127,13 +131,9 @@ func (c *watchCheck) Finish() {
 
 // differs is the first path with different versions; empty: there is none.
 func differs(a, b map[string]node.Version) string {
-	for _, path := range slices.Sorted(maps.Keys(a)) {
-		if a[path] != b[path] {
-			return path
-		}
-	}
-	for _, path := range slices.Sorted(maps.Keys(b)) {
-		if _, both := a[path]; !both {
+	for _, path := range append(slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b))...) {
+		_, inA := a[path]
+		if _, inB := b[path]; inA != inB || a[path] != b[path] {
 			return path
 		}
 	}
