@@ -139,7 +139,7 @@ func TestWrongQuestions(t *testing.T) {
 		{"run extra", "unknown command"},
 		{"run --duration -1s", "duration"},
 		{"run --trace /no/such/folder/t", "--trace"},
-		{"soak --seeds 5..1", "first..last"},
+		{"soak --seeds 5..1", "below the first; write 1..5"},
 		{"soak --seeds a..b", "first..last"},
 		{"soak --jobs 0", "--jobs"},
 		{"soak --scenario no-such", "there is no scenario"},

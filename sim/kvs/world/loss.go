@@ -27,8 +27,9 @@ type damage struct {
 
 // damages is the lost copies, by path.
 type damages struct {
-	byPath map[string][]damage
-	spared int // wipes and rot that did not happen, because too much would have been lost.
+	byPath  map[string][]damage
+	unheard int // identities that lost their disk before they had heard of the cluster that there is.
+	spared  int // wipes and rot that did not happen, because too much would have been lost.
 }
 
 // copyOf is the slot of a path on replica n's disk, if it can be read.
@@ -80,6 +81,9 @@ func (w *World) RecencyExcused(path string, ts node.Timestamp) bool {
 
 // forgetDisk handles a disk that is about to be wiped: acknowledged writes of which it holds the last copy are lost.
 func (w *World) forgetDisk(r *Replica) {
+	if r.KnownConfig() == nil && w.configInForce() != nil {
+		w.damages.unheard++
+	}
 	for i := range w.Ledger.Paths {
 		p := &w.Ledger.Paths[i]
 		if _, holds := w.copyOf(r.Number, p.Path); !holds {
@@ -139,7 +143,11 @@ func (r *Replica) KnownConfig() *node.Config {
 // every path, and no change of voters is under way.
 func (w *World) mayWipe(r *Replica) bool {
 	c := w.configInForce()
-	if c != nil && w.unknowing(r) >= w.firstVoters() {
+	strangers := w.unknowing(r) + w.damages.unheard
+	if r.KnownConfig() == nil {
+		strangers++ // its former identity may have given its word.
+	}
+	if c != nil && strangers >= w.firstVoters() {
 		return false // enough members to found a cluster would know of none, and might not meet one that does.
 	}
 	if w.Own.Workload.Level == node.Eventual {
