@@ -14,7 +14,7 @@ type Options struct {
 }
 
 // DefaultOptions suit a node that shares its machine.
-func DefaultOptions() Options { return Options{SegmentBytes: 4 << 20, SparesMax: 8} }
+func DefaultOptions() Options { return Options{SegmentBytes: 4 << 20, SparesMax: 16} }
 
 func (o *Options) check() error {
 	if o.SegmentBytes < segmentBytesMin || o.SegmentBytes > 1<<30 || o.SparesMax < 0 {

@@ -65,9 +65,11 @@ func (s *Store) load() error {
 	bytes := 0
 	var err error
 	put := func() bool {
+		began := time.Now()
 		err = s.base.Load(changes)
 		clear(changes)
 		changes, bytes = changes[:0], 0
+		s.rest(time.Since(began))
 		return err == nil
 	}
 	s.frozen.tree.Scan(func(key string, value []byte) bool {
@@ -87,6 +89,25 @@ func (s *Store) load() error {
 	}
 	return s.base.Sync()
 }
+
+// rest waits between two batches for Badger, so that requests have most of the processors while a table is flushed:
+// all members of a cluster have the same writes, and flush at the same time. It does not wait when the next table is
+// half full already, or when the store is closed.
+func (s *Store) rest(busy time.Duration) {
+	if s.halfBehind() {
+		return
+	}
+	select {
+	case <-time.After(min(restTimes*busy, restMax)):
+	case <-s.end:
+	}
+}
+
+// While a table is flushed, its goroutine works one part of the time and rests restTimes as long.
+const (
+	restTimes = 4
+	restMax   = 100 * time.Millisecond
+)
 
 // Each batch for Badger fits one of its transactions, except a larger value.
 const (

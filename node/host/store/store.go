@@ -31,7 +31,7 @@ func DefaultOptions(dir string, logger *slog.Logger) Options {
 		Base:         badgerstore.DefaultOptions(dir, logger),
 		Journal:      journal.DefaultOptions(),
 		MemoryBytes:  16 << 20,
-		JournalBytes: 32 << 20,
+		JournalBytes: 64 << 20,
 		RetryDelay:   time.Second,
 	}
 }
