@@ -34,7 +34,10 @@ func (m *Machine) handOver(o *operation) bool {
 	if !mixed {
 		return false
 	}
-	p := m.preferred(path)
+	p := m.lastProposer(last)
+	if p == nil {
+		p = m.preferred(path)
+	}
 	if p == nil {
 		return false
 	}

@@ -71,6 +71,21 @@ func (m *Machine) preferred(path string) *step.Peer {
 	return best
 }
 
+// lastProposer is the peer of a path's last ballot, if that is so young that it may stand there: with it the operation
+// takes one round, and two with any other member. Nil: there is none, or it cannot be asked.
+func (m *Machine) lastProposer(last slot.Ballot) *step.Peer {
+	p := m.Peer(last.Member)
+	if p == nil || last.Epoch != m.Epoch() || !p.Alive() || !m.InForce.Votes(p.ID) ||
+		m.HLC.Last().Wall()-last.TS.Wall() > StandingAgeMax.Milliseconds() {
+		return nil
+	}
+	r := m.routes.Of(p)
+	if r.run == 0 || m.Now.Mono < r.muted || m.slow(p) {
+		return nil
+	}
+	return p
+}
+
 // slow reports whether a peer takes far longer than another voter, as one that is far away does. It is left alone then,
 // but for one operation now and then.
 func (m *Machine) slow(p *step.Peer) bool {

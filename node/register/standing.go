@@ -28,7 +28,7 @@ import (
 // does not rest on a ballot that stands: such an operation asks a majority.
 
 const (
-	standingBytesMax = 2 << 20
+	standingBytesMax = 8 << 20
 	standingBytes    = 200 // about what one takes besides its path and its list.
 	// StandingAgeMax bounds by how much a version may be older than its write: its timestamp is that of the ballot. It
 	// is compared with those of eventual writes, and the times of a tombstone are counted from there.
