@@ -38,7 +38,8 @@ type app struct {
 	notifyNode func(c chan<- os.Signal) (stop func())
 
 	// widenSlack may run the program anew, and is called before a node does anything else.
-	widenSlack func() error
+	widenSlack   func() error
+	addProcessor func()
 
 	daemon  func(say func(string)) (*daemon.Daemon, error)
 	connect func(to access) (cluster, error)
@@ -63,7 +64,7 @@ func newApp() *app {
 		notify: notifyEnd,
 
 		notifyNode: notifyNode,
-		widenSlack: slack.Widen,
+		widenSlack: slack.Widen, addProcessor: slack.AddProcessor,
 
 		daemon:  newDaemon,
 		connect: connect,

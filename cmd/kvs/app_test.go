@@ -67,7 +67,7 @@ func newBench(t *testing.T) *bench {
 			}
 			return func() {}
 		},
-		widenSlack: func() error { return nil },
+		widenSlack: func() error { return nil }, addProcessor: func() {},
 		connect: func(to access) (cluster, error) {
 			b.asked, b.access = to.endpoints, to
 			return b.cluster, nil

@@ -20,6 +20,7 @@ import (
 // this same form in the background, so there is only one way in which a node runs.
 func (a *app) runNode(ctx context.Context, arg string) error {
 	narrow := a.widenSlack()
+	a.addProcessor()
 	signals := make(chan os.Signal, 2)
 	defer a.notifyNode(signals)()
 
