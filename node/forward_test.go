@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"kvs/node/contract"
+	"kvs/node/register"
 	"kvs/node/wire"
 )
 
@@ -75,6 +76,30 @@ func TestTranscriptForwarded(t *testing.T) {
 	require.Equal(t, contract.CodeOK, b.doLinear(one, contract.OpPut, "a", "next", always).Code)
 	require.EqualValues(t, 1, b.machine[one].node.Counters.ForwardsTakenOver)
 	transcript(t, b, "linearizable-forwarded.txt")
+}
+
+// A path goes to the member that has proposed there last, which needs no prepare, while its ballot may stand. After a
+// pause it goes where the hash says, so that paths which one member has made do not all stay with it.
+func TestForwardedToTheLastProposer(t *testing.T) {
+	b := forwarding(t)
+	paths := strings.Fields("a b c d e f g h i j k l")
+	write := func(i int) {
+		for _, path := range paths {
+			r := b.doLinear(i, contract.OpPut, path, "v", always)
+			require.Contains(t, []contract.Code{contract.CodeCreated, contract.CodeOK}, r.Code)
+		}
+		b.run(50*time.Millisecond, nil)
+	}
+	write(0)
+	prepares := b.machine[0].node.Counters.RoundPrepares
+	write(1)
+	write(2)
+	require.EqualValues(t, 2*len(paths), b.forwardsIn(0))
+	require.Equal(t, prepares, b.machine[0].node.Counters.RoundPrepares)
+	b.run(register.StandingAgeMax+time.Second, nil)
+	write(1)
+	require.NotZero(t, b.forwardsIn(2), "some of the paths prefer it")
+	require.Less(t, b.forwardsIn(0), uint64(3*len(paths)), "and not all prefer this one")
 }
 
 // What became of a write whose answer was lost is found out, and it is not written twice.

@@ -11,9 +11,10 @@ import (
 
 // Who runs the operations of a path. Members that propose for one path at the same time end each other's ballots, and
 // a ballot stands (standing.go) only while one member proposes. So a path where another member has proposed has a
-// preferred proposer: the first voter by rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to
-// Increase Hit Rates", 1998) among those that this member believes alive. A path where none but this member proposes
-// needs no other one. It is for speed alone: if the views of two members differ, two proposers compete.
+// preferred proposer: the member that has proposed last, while its ballot may stand there, and else the first voter by
+// rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998) among those that
+// this member believes alive. A path where none but this member proposes needs no other one. It is for speed alone: if
+// the views of two members differ, two proposers compete.
 
 const (
 	routeDelay  = 40 * time.Millisecond // as long as none has been measured.
@@ -41,7 +42,7 @@ func (m *Machine) mixed(path string) (last slot.Ballot, is bool) {
 	return last, err == nil && last.Member != 0 && last.Member != m.Self
 }
 
-// preferred is the peer that is the preferred proposer of a path; nil: it is this member, or one that cannot be asked.
+// preferred is the peer that rendezvous hashing prefers for a path; nil: it is this member, or one that cannot be asked.
 func (m *Machine) preferred(path string) *step.Peer {
 	var best *step.Peer
 	var highest uint64
@@ -71,8 +72,8 @@ func (m *Machine) preferred(path string) *step.Peer {
 	return best
 }
 
-// lastProposer is the peer of a path's last ballot, if that is so young that it may stand there: with it the operation
-// takes one round, and two with any other member. Nil: there is none, or it cannot be asked.
+// lastProposer is the peer of a path's last ballot, if that is so young that it may stand: an operation takes one round
+// there, and two at any other member. Nil: there is none, or it cannot be asked.
 func (m *Machine) lastProposer(last slot.Ballot) *step.Peer {
 	p := m.Peer(last.Member)
 	if p == nil || last.Epoch != m.Epoch() || !p.Alive() || !m.InForce.Votes(p.ID) ||

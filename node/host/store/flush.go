@@ -36,7 +36,7 @@ func (s *Store) flush() (again bool) {
 	if idle {
 		return false
 	}
-	err := s.load()
+	err := s.load(s.rest)
 	if errors.Is(err, badgerstore.ErrRefused) {
 		s.mu.Lock()
 		if s.full == nil {
@@ -58,9 +58,9 @@ func (s *Store) flush() (again bool) {
 	return false
 }
 
-// load writes the frozen table into Badger. When it returns nil the whole table is on Badger's disk, and readers find
-// it there.
-func (s *Store) load() error {
+// load writes the frozen table into Badger, and calls rest after each batch with the time that it took. When it returns
+// nil the whole table is on Badger's disk, and readers find it there.
+func (s *Store) load(rest func(busy time.Duration)) error {
 	var changes []node.Change
 	bytes := 0
 	var err error
@@ -69,7 +69,7 @@ func (s *Store) load() error {
 		err = s.base.Load(changes)
 		clear(changes)
 		changes, bytes = changes[:0], 0
-		s.rest(time.Since(began))
+		rest(time.Since(began))
 		return err == nil
 	}
 	s.frozen.tree.Scan(func(key string, value []byte) bool {
@@ -94,13 +94,22 @@ func (s *Store) load() error {
 // all members of a cluster have the same writes, and flush at the same time. It does not wait when the next table is
 // half full already, or when the store is closed.
 func (s *Store) rest(busy time.Duration) {
-	if s.halfBehind() {
-		return
+	if pause := s.restFor(busy, s.journal.State().UsedBytes); pause > 0 {
+		select {
+		case <-time.After(pause):
+		case <-s.end:
+		}
 	}
-	select {
-	case <-time.After(min(restTimes*busy, restMax)):
-	case <-s.end:
+}
+
+// restFor is how long to rest after so much work, with so many bytes of the journal in use.
+func (s *Store) restFor(busy time.Duration, used int64) time.Duration {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.active.bytes >= s.opts.MemoryBytes/2 || used >= s.opts.JournalBytes/2*3 {
+		return 0
 	}
+	return min(restTimes*busy, restMax)
 }
 
 // While a table is flushed, its goroutine works one part of the time and rests restTimes as long.
@@ -148,7 +157,7 @@ func (s *Store) flushAll() error {
 			}
 			s.frozen, s.active = s.active, &memory{}
 		}
-		err := s.load()
+		err := s.load(func(time.Duration) {})
 		if errors.Is(err, badgerstore.ErrRefused) {
 			return nil
 		}

@@ -187,7 +187,7 @@ func (s *Store) startOver(dir string) error {
 		return nil
 	}
 	s.frozen, s.active = s.active, &memory{}
-	if err := s.load(); err != nil {
+	if err := s.load(func(time.Duration) {}); err != nil {
 		return err
 	}
 	s.frozen = nil

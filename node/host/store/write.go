@@ -113,13 +113,6 @@ func (s *Store) tooFarBehind() bool {
 		(s.active.bytes >= s.opts.MemoryBytes || s.journal.State().UsedBytes >= 2*s.opts.JournalBytes)
 }
 
-// halfBehind reports whether the table after the one that is being flushed is half full.
-func (s *Store) halfBehind() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.active.bytes >= s.opts.MemoryBytes/2 || s.journal.State().UsedBytes >= s.opts.JournalBytes/2*3
-}
-
 // waitForRoom waits until the flushing has caught up. It refuses when the flushing waits for room on the disk, which
 // may happen while it waits: keeping lets it look again every second.
 func (s *Store) waitForRoom() error {
