@@ -42,7 +42,7 @@ func (m *Machine) mixed(path string) (last slot.Ballot, is bool) {
 	return last, err == nil && last.Member != 0 && last.Member != m.Self
 }
 
-// preferred is the peer that rendezvous hashing prefers for a path; nil: it is this member, or one that cannot be asked.
+// preferred is the peer that rendezvous hashing prefers for a path; nil: this member, or one that cannot be asked.
 func (m *Machine) preferred(path string) *step.Peer {
 	var best *step.Peer
 	var highest uint64
