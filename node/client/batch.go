@@ -33,8 +33,8 @@ func (c *Client) Batch(ctx context.Context, ops []api.BatchOperation) ([]api.Bat
 	if err != nil {
 		return nil, err
 	}
-	var doc api.BatchResults
-	if err := json.Unmarshal(ans.body, &doc); err != nil || len(doc.Results) != len(ops) {
+	doc, err := api.DecodeResults(ans.body)
+	if err != nil || len(doc.Results) != len(ops) {
 		e := &Error{Operation: r.operation(), Status: ans.status, Code: Unreachable, Attempts: 1, Err: err,
 			Detail: fmt.Sprintf("the answer has %d results for %d operations", len(doc.Results), len(ops))}
 		if r.write {

@@ -175,7 +175,7 @@ func resultLine(r *api.BatchResult) string {
 	case r.Problem != nil:
 		return fmt.Sprintf("%s %s: failed: %s: %s", r.Op, r.Path, r.Problem.Code, r.Problem.Detail)
 	case r.Op == api.BatchGet:
-		return fmt.Sprintf("get %s: %d bytes", r.Path, len(api.JoinValue(r.Text, r.Base64)))
+		return fmt.Sprintf("get %s: %d bytes", r.Path, api.ValueBytes(r.Text, r.Base64))
 	case r.Op == api.BatchDelete:
 		return "delete " + r.Path + ": deleted"
 	case r.Status == 201:

@@ -210,7 +210,7 @@ func (e *Env) fill(ctx context.Context, c *client.Client, w *archive.Writer, dir
 		if err := w.Add(&entry); err != nil {
 			return err
 		}
-		bar.add(len(api.JoinValue(entry.Text, entry.Base64)))
+		bar.add(api.ValueBytes(entry.Text, entry.Base64))
 	}
 	return nil
 }

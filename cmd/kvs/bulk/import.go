@@ -197,7 +197,7 @@ func (l *loader) add(ctx context.Context, entry *api.Entry) error {
 	if l.x.ifAbsent {
 		op.IfNoneMatch = []string{"*"}
 	}
-	size := len(api.JoinValue(entry.Text, entry.Base64))
+	size := api.ValueBytes(entry.Text, entry.Base64)
 	expired := false
 	if entry.Expires != "" {
 		at, err := time.Parse(time.RFC3339, entry.Expires)

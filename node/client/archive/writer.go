@@ -67,7 +67,7 @@ func (w *Writer) Add(e *api.Entry) error {
 	w.block = append(w.block, line...)
 	w.last = e.Path
 	w.end.Values++
-	w.end.Bytes += int64(len(api.JoinValue(e.Text, e.Base64)))
+	w.end.Bytes += int64(api.ValueBytes(e.Text, e.Base64))
 	return nil
 }
 

@@ -18,8 +18,8 @@ func Parse(body []byte, lines bool) ([]api.BatchOperation, error) {
 	var err error
 	if lines {
 		ops, err = parseLines(body)
-	} else if err = decode(body, &ops); err != nil {
-		err = refuse(api.BadBody, "%v: want an array; %s", err, wanted)
+	} else {
+		ops, err = parseArray(body)
 	}
 	switch {
 	case err != nil:
@@ -29,6 +29,17 @@ func Parse(body []byte, lines bool) ([]api.BatchOperation, error) {
 	case len(ops) > api.BatchOperationsMax:
 		return nil, refuse(api.BadBody, "%d operations in a batch: at most %d, send several batches", len(ops),
 			api.BatchOperationsMax)
+	}
+	return ops, nil
+}
+
+func parseArray(body []byte) ([]api.BatchOperation, error) {
+	ops, ok := api.PlainOperations(body)
+	if ok {
+		return ops, nil
+	}
+	if err := decode(body, &ops); err != nil {
+		return nil, refuse(api.BadBody, "%v: want an array; %s", err, wanted)
 	}
 	return ops, nil
 }
