@@ -10,6 +10,7 @@ import (
 func (n *Node) write(path string, stored *slot.Stored) contract.PersistID {
 	// a slot that is stored again may be from before a restart, which loses the timestamps of other members.
 	n.HLC.Observe(stored.Version.TS)
+	absent := n.Absent(path)
 	id := n.WriteRecord(path, stored.Record)
 	if schema.IsConfigPath(path) {
 		return id
@@ -18,7 +19,7 @@ func (n *Node) write(path string, stored *slot.Stored) contract.PersistID {
 		n.tombstones.List(path, stored.Record)
 	}
 	n.expiry.Wrote(path, stored)
-	if n.comparison.Wrote(path, stored) {
+	if n.comparison.Wrote(path, stored, absent) {
 		n.changelog.Wrote(path)
 	}
 	return id

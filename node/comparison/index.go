@@ -19,9 +19,14 @@ import (
 // (session.go). The tree covers durable data only; it is built from the index at each start.
 //
 // A slot that holds no version, only a promise, is not in the index: it is this member's own.
+//
+// Where the index was empty when this run began, a path without a slot has no entry either: that saves a new path, such
+// as each one of a bulk load, a read. An index of former runs may have entries without slots, if that disk has lost
+// something, and then the tree has them too: they have to be read, or the tree would never get rid of them.
 type index struct {
 	tree     merkle.Tree
 	keys     int
+	own      bool                 // all its entries are of this run.
 	pending  []indexChange        // not durable yet, in the order of their persists.
 	inflight map[string]indexNext // of paths with pending changes, the last one.
 	scrub    scrub
@@ -93,8 +98,8 @@ func indexItem(hash uint64, v slot.Version) uint64 {
 }
 
 // indexed is the version that the index has for a path, changes under way included, whether it could be read, and the
-// place of the path.
-func (m *Machine) indexed(path string) (v slot.Version, known bool, at place) {
+// place of the path. absent: the path has no slot yet.
+func (m *Machine) indexed(path string, absent bool) (v slot.Version, known bool, at place) {
 	recent := m.index.recent.Get(path)
 	if recent != nil {
 		at = recent.place
@@ -107,6 +112,9 @@ func (m *Machine) indexed(path string) (v slot.Version, known bool, at place) {
 	}
 	if recent != nil {
 		return recent.version, true, at
+	}
+	if absent && m.index.own {
+		return v, true, at
 	}
 	v, known = m.indexedAnew(path, at.key)
 	return v, known, at
@@ -150,18 +158,18 @@ func decodeIndexed(b []byte) (slot.Version, bool) {
 }
 
 // Wrote puts a slot that the running step writes under a path into the index. It reports whether the index had another
-// version.
-func (m *Machine) Wrote(path string, stored *slot.Stored) (changed bool) {
-	return m.setIndexed(path, stored.Version)
+// version. absent: it is known that there was no slot under the path.
+func (m *Machine) Wrote(path string, stored *slot.Stored, absent bool) (changed bool) {
+	return m.setIndexed(path, stored.Version, absent)
 }
 
 // Erased takes a path that the running step takes out of the store out of the index.
-func (m *Machine) Erased(path string) { m.setIndexed(path, slot.Version{}) }
+func (m *Machine) Erased(path string) { m.setIndexed(path, slot.Version{}, false) }
 
 // setIndexed changes what the index has for a path, in the running step's persist. The zero Version takes it out. It
-// reports whether that is a change.
-func (m *Machine) setIndexed(path string, v slot.Version) (changed bool) {
-	before, known, at := m.indexed(path)
+// reports whether that is a change. absent is that of indexed.
+func (m *Machine) setIndexed(path string, v slot.Version, absent bool) (changed bool) {
+	before, known, at := m.indexed(path, absent)
 	if known && before == v {
 		return false
 	}
@@ -250,6 +258,7 @@ func (m *Machine) Recover() error {
 	if err != nil {
 		return fmt.Errorf("recover index: %w", err)
 	}
+	x.own = x.keys == 0 && bad == 0
 	if bad > 0 {
 		m.Log(contract.LogWarn, "entries of the index cannot be read, they are put right in the background",
 			"entries", bad)

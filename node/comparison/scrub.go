@@ -135,7 +135,7 @@ func (m *Machine) scrubKey(key, pair string) (bytes int) {
 		} else {
 			m.Log(contract.LogWarn, "the index did not fit a record and was put right", "path", path)
 		}
-		m.setIndexed(path, slot.Version())
+		m.setIndexed(path, slot.Version(), false)
 		m.Soon()
 	}
 	return slot.ValueBytes()

@@ -289,7 +289,7 @@ func TestTheTreeFollowsTheDisk(t *testing.T) {
 	stored := slot.Store("k/0003", &made, a.Bench.Electorate)
 	a.Step(func() {
 		a.Bench.WriteRecord("k/0003", stored.Record)
-		a.Wrote("k/0003", &stored)
+		a.Wrote("k/0003", &stored, false)
 		a.Bench.Hold("k/0004", nil)
 		a.Bench.Changes = append(a.Bench.Changes, contract.Change{Key: schema.RecordKey("k/0004")})
 		a.Erased("k/0004")

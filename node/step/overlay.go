@@ -102,6 +102,16 @@ func (s *Shared) recordKey(path string) string {
 	return schema.RecordKey(path)
 }
 
+// Absent reports whether a read has shown that the store has no record under path, and nothing was written there since.
+// False: it is not known without a read.
+func (s *Shared) Absent(path string) bool {
+	if s.recent == nil {
+		return false
+	}
+	kept := s.recent.Look(path)
+	return kept != nil && kept.record == nil && kept.persist == 0
+}
+
 // RecentPath is the content kept for a path, for tests: encoded, and whether it is kept.
 func (s *Shared) RecentPath(path string) (record []byte, kept bool) {
 	if r := s.recent.Get(path); r != nil {
