@@ -85,12 +85,14 @@ var rooms = []room{
 	// machines alone.
 	{dir: "node/step/steptest", local: []string{"node/*", "sim/memstore"}, others: []string{testify}},
 	{dir: "node/storetest", local: []string{"node", "node/slot"}, others: []string{testify}},
-	{dir: "node/api", local: []string{"node"}}, {dir: "node/diagnosis", local: []string{"node/api"}},
-	{dir: "node/client", local: []string{"node", "node/slot", "node/api"}},
+	{dir: "node/api", local: []string{"node"}},
+	{dir: "node/api/decode", others: []string{"github.com/go-json-experiment/json"}},
+	{dir: "node/diagnosis", local: []string{"node/api"}},
+	{dir: "node/client", local: []string{"node", "node/slot", "node/api", "node/api/decode"}},
 	{dir: "node/client/clienttest", local: []string{"chaos/process"}}, // real nodes, for tests and examples.
 	// hlc: timestamps of versions become tokens.
 	{dir: "node/client/recipe", local: []string{"node", "node/api", "node/client", "node/hlc", "node/slot"}},
-	{dir: "node/client/archive", local: []string{"node/api"},
+	{dir: "node/client/archive", local: []string{"node/api", "node/api/decode"},
 		others: []string{"github.com/klauspost/compress"}}, // zstd.
 	// a person's own file is YAML as a node's is.
 	{dir: "node/client/profile", others: []string{"go.yaml.in/yaml/v3"}},
@@ -130,7 +132,8 @@ var rooms = []room{
 		others: []string{"github.com/gofiber/fiber/v2", "github.com/valyala/fasthttp"}},
 	{dir: "node/host/rest/recordings", local: []string{"node/api"}, others: []string{"github.com/gofiber/fiber/v2"}},
 	{dir: "node/host/rest/documents", local: []string{"node", "node/api", "node/swim"}},
-	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/host/access"}},
+	{dir: "node/host/rest/batches", local: []string{"node", "node/slot", "node/api", "node/api/decode",
+		"node/host/access"}},
 	{dir: "node/host/watching", local: []string{"node", "node/api", "node/watch"}},
 	{dir: "node/host/rest", local: []string{"node", "node/slot", "node/api", "node/swim",
 		"node/host/access", "node/host/budget", "node/host/connections", "node/host/listing", "node/host/logging",

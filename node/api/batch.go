@@ -97,6 +97,14 @@ func JoinValue(text *string, base64 []byte) []byte {
 	return base64
 }
 
+// ValueBytes is how many bytes the value has that SplitValue has split.
+func ValueBytes(text *string, base64 []byte) int {
+	if text != nil {
+		return len(*text)
+	}
+	return len(base64)
+}
+
 // ConfirmDirectory is what ?confirm= has to be for the deletion of everything below a directory: the directory itself,
 // and "/" for the root.
 func ConfirmDirectory(dir string) string {

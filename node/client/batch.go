@@ -9,6 +9,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/api/decode"
 	"kvs/node/slot"
 )
 
@@ -33,8 +34,8 @@ func (c *Client) Batch(ctx context.Context, ops []api.BatchOperation) ([]api.Bat
 	if err != nil {
 		return nil, err
 	}
-	doc, err := api.DecodeResults(ans.body)
-	if err != nil || len(doc.Results) != len(ops) {
+	var doc api.BatchResults
+	if err := decode.JSON(ans.body, &doc); err != nil || len(doc.Results) != len(ops) {
 		e := &Error{Operation: r.operation(), Status: ans.status, Code: Unreachable, Attempts: 1, Err: err,
 			Detail: fmt.Sprintf("the answer has %d results for %d operations", len(doc.Results), len(ops))}
 		if r.write {

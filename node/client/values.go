@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"kvs/node"
 	"kvs/node/api"
+	"kvs/node/api/decode"
 	"kvs/node/slot"
 )
 
@@ -166,7 +166,7 @@ func document[T any](ctx context.Context, c *Client, r *request) (T, error) {
 	if err != nil {
 		return doc, err
 	}
-	if err := json.Unmarshal(ans.body, &doc); err != nil {
+	if err := decode.JSON(ans.body, &doc); err != nil {
 		return doc, &Error{
 			Operation: r.operation(), Status: ans.status, Code: Unreachable, Attempts: 1, Err: err,
 			Detail: "the answer is not the JSON that this client expects: " + err.Error(),

@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"kvs/node/api"
+	"kvs/node/api/decode"
 )
 
 // Damage is where and how an archive is broken.
@@ -42,8 +43,7 @@ type Reader struct {
 
 	r      io.Reader
 	sum    hash.Hash
-	ready  []*api.Entry // of the block that is being read,
-	room   []*api.Entry // and the memory of that list, which is used again.
+	ready  []*api.Entry // of the block that is being read.
 	block  int          // the next one.
 	offset int64        // of it,
 	size   int64        // and how long it is.
@@ -120,8 +120,7 @@ func (r *Reader) pass(content []byte) {
 	r.offset += r.size
 }
 
-// Next returns the next value; io.EOF after the last one of a whole archive. The values of a block share memory: a
-// caller that keeps one of them keeps that block, about 1 MiB.
+// Next returns the next value, which the caller may keep; io.EOF after the last one of a whole archive.
 func (r *Reader) Next() (*api.Entry, error) {
 	for len(r.ready) == 0 {
 		if err := r.nextBlock(); err != nil {
@@ -160,26 +159,19 @@ func (r *Reader) check(content []byte) (entries []*api.Entry, err error) {
 	if len(content) == 0 || content[len(content)-1] != '\n' {
 		return nil, r.damage(false, "its last line has no end")
 	}
-	var disorder error
-	entries = r.room[:0]
-	err = api.DecodeEntries(content, func(e *api.Entry) error {
-		if e.Path <= last {
-			disorder = r.damage(false, fmt.Sprintf("%q comes after %q", e.Path, last))
-			return disorder
+	for line := range bytes.Lines(content) {
+		e := new(api.Entry)
+		switch err := decode.JSON(line, e); {
+		case err != nil:
+			return nil, r.damage(false, "a value cannot be read: "+err.Error())
+		case e.Path <= last:
+			return nil, r.damage(false, fmt.Sprintf("%q comes after %q", e.Path, last))
 		}
 		last = e.Path
 		read.Values++
 		read.Bytes += int64(api.ValueBytes(e.Text, e.Base64))
 		entries = append(entries, e)
-		return nil
-	})
-	switch {
-	case disorder != nil:
-		return nil, disorder
-	case err != nil:
-		return nil, r.damage(false, "a value cannot be read: "+err.Error())
 	}
-	r.room = entries
 	r.last, r.read = last, read
 	return entries, nil
 }

@@ -2,11 +2,9 @@ package batches
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 
 	"kvs/node/api"
+	"kvs/node/api/decode"
 )
 
 const wanted = `want operations such as {"op":"put","path":"a/b","value":"text"}`
@@ -18,8 +16,8 @@ func Parse(body []byte, lines bool) ([]api.BatchOperation, error) {
 	var err error
 	if lines {
 		ops, err = parseLines(body)
-	} else {
-		ops, err = parseArray(body)
+	} else if err = decode.Strict(body, &ops); err != nil {
+		err = refuse(api.BadBody, "%v: want an array; %s", err, wanted)
 	}
 	switch {
 	case err != nil:
@@ -29,17 +27,6 @@ func Parse(body []byte, lines bool) ([]api.BatchOperation, error) {
 	case len(ops) > api.BatchOperationsMax:
 		return nil, refuse(api.BadBody, "%d operations in a batch: at most %d, send several batches", len(ops),
 			api.BatchOperationsMax)
-	}
-	return ops, nil
-}
-
-func parseArray(body []byte) ([]api.BatchOperation, error) {
-	ops, ok := api.PlainOperations(body)
-	if ok {
-		return ops, nil
-	}
-	if err := decode(body, &ops); err != nil {
-		return nil, refuse(api.BadBody, "%v: want an array; %s", err, wanted)
 	}
 	return ops, nil
 }
@@ -56,23 +43,10 @@ func parseLines(body []byte) ([]api.BatchOperation, error) {
 				api.BatchOperationsMax)
 		}
 		var op api.BatchOperation
-		if err := decode(line, &op); err != nil {
+		if err := decode.Strict(line, &op); err != nil {
 			return nil, refuse(api.BadBody, "line %d: %v: %s", number, err, wanted)
 		}
 		ops = append(ops, op)
 	}
 	return ops, nil
-}
-
-// decode refuses fields that are not known: a misspelt condition must not be ignored.
-func decode(text []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more behind the end")
-	}
-	return nil
 }
