@@ -193,7 +193,7 @@ func (n *Node) wake() time.Duration {
 		at = min(at, due)
 	}
 	if n.Unvouched {
-		at = min(at, n.vouch.until)
+		at = min(at, n.vouch.wait.Due())
 	}
 	return max(at, 1) // zero would mean "unchanged".
 }

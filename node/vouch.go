@@ -20,18 +20,20 @@ import (
 //
 // When no member can be asked within vouchWait it serves all the same: after a power cut one has to be first, and an
 // eventual store does not wait for the dead. A node in its first run, and one that has never met another, has no member
-// to ask. A node that was stopped when that time was over (step.Shared.Overslept) could hear no answer, and waits
-// again.
+// to ask. Only the time counts in which the node was awake (step.Vigil): a node that is stopped can hear no answer.
 //
 // The others hear of a run only when its number is on disk as announced, and a start that ends before has its number
 // again. So however often a member is started on an older copy before another one answers, its number does not pass
 // the one that the others remember.
 type vouch struct {
-	until    time.Duration      // while Shared.Unvouched.
+	wait     step.Vigil         // while Shared.Unvouched.
 	announce contract.PersistID // the others hear of this run when it is durable; zero: they have, or must not.
 }
 
-const vouchWait = 5 * time.Second
+const (
+	vouchWait = 5 * time.Second
+	vouchLook = 100 * time.Millisecond // from one look whether the wait is over to the next.
+)
 
 // beginVouch is called when a node starts.
 func (n *Node) beginVouch() {
@@ -44,7 +46,7 @@ func (n *Node) beginVouch() {
 		return
 	}
 	if n.Boots > 1 && !n.membership.Gone() && len(n.Peers) > 0 {
-		n.Unvouched, n.vouch.until = true, n.Now.Mono+vouchWait
+		n.Unvouched, n.vouch.wait = true, step.NewVigil(n.Now, vouchWait, vouchLook)
 		return
 	}
 	n.announce()
@@ -68,10 +70,7 @@ func (n *Node) watchVouch() {
 		b := binary.LittleEndian.AppendUint64([]byte{schema.Format}, other)
 		n.Changes = append(n.Changes, contract.Change{Key: schema.KeyOlder, Value: schema.Seal(schema.KeyOlder, b)})
 		n.failOlder(other)
-	case n.Overslept(n.vouch.until):
-		n.vouch.until = n.Now.Mono + vouchWait
-		return
-	case n.Now.Mono >= n.vouch.until:
+	case n.vouch.wait.Over(n.Now):
 		n.Log(contract.LogWarn,
 			"no other member answers: this node serves without knowing whether it is still a member", "waited",
 			vouchWait)

@@ -44,14 +44,14 @@ type newcomer struct {
 	resumed bool   // it continues the bootstrap of a former run.
 	insists string // why it serves nothing before it is in step; empty: it does not insist.
 
-	server   slot.ID // the member from which it pulls; zero: none yet.
-	seq      uint64
-	tries    int                // questions without an answer.
-	askAt    time.Duration      // when it asks, or asks again; zero: no time.
-	helloAt  time.Duration      // when members are asked for their standing.
-	waitEnds time.Duration      // when it serves what it has, unless it finds a member that serves before.
-	after    contract.PersistID // of the last page: the next page is asked for when this persist is durable.
-	rounds   int                // comparisons at the end.
+	server  slot.ID // the member from which it pulls; zero: none yet.
+	seq     uint64
+	tries   int                // questions without an answer.
+	askAt   time.Duration      // when it asks, or asks again; zero: no time.
+	helloAt time.Duration      // when members are asked for their standing.
+	wait    step.Vigil         // when it is over it serves what it has, unless it finds a member that serves before.
+	after   contract.PersistID // of the last page: the next page is asked for when this persist is durable.
+	rounds  int                // comparisons at the end.
 
 	bucket tokenBucket
 	meter  rateMeter
@@ -119,8 +119,8 @@ func (b *newcomer) due() time.Duration {
 	if b.askAt != 0 && (at == 0 || b.askAt < at) {
 		at = b.askAt
 	}
-	if !b.serving && b.insists == "" && (at == 0 || b.waitEnds < at) {
-		at = b.waitEnds
+	if due := b.wait.Due(); !b.serving && b.insists == "" && (at == 0 || due < at) {
+		at = due
 	}
 	return at
 }
@@ -163,7 +163,7 @@ func (m *Machine) extendWait() {
 	if m.newcomer.phase == phasePulling {
 		wait *= waitLongerMult
 	}
-	m.newcomer.waitEnds = m.Now.Mono + wait
+	m.newcomer.wait = step.NewVigil(m.Now, wait, helloInterval)
 }
 
 // Joining is called when an operator tells the node to join others: with nothing stored it is a newcomer to them.
@@ -198,7 +198,7 @@ func (m *Machine) tickNewcomer() {
 		m.askServer()
 	}
 	m.advance()
-	if m.Syncing() && b.insists == "" && now >= b.waitEnds {
+	if m.Syncing() && b.insists == "" && b.wait.Over(m.Now) {
 		m.serveUnfinished()
 	}
 }

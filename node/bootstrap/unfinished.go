@@ -5,10 +5,6 @@ import "kvs/node/contract"
 // serveUnfinished is rule 3.
 func (m *Machine) serveUnfinished() {
 	b := &m.newcomer
-	if m.Overslept(b.waitEnds) {
-		m.extendWait() // it was this node that could not be reached.
-		return
-	}
 	b.serving = true
 	m.Log(contract.LogWarn,
 		"bootstrap: no member that serves could be reached: this node serves what it has, "+
