@@ -18,14 +18,19 @@ import (
 // of its latest run, which shows whether the folder is an older copy. The code joins what membership, modes and
 // bootstrap know, so it is part of package node, and no room of its own.
 //
-// When no member can be asked within vouchWait it serves all the same: after a power cut one has to be first, and an
-// eventual store does not wait for the dead. A node in its first run, and one that has never met another, has no member
-// to ask. Only the time counts in which the node was awake (step.Vigil): a node that is stopped can hear no answer.
+// When no member answers within vouchWait it serves all the same: after a power cut one has to be first, and an
+// eventual store does not wait for the dead. Only the time counts in which the node was awake (step.Vigil). It goes on
+// asking, and fails as soon as it is told that its folder is an older copy. Until a first member has answered it has no
+// voice (step.Shared.Mute). A node in its first run has no member to ask, and one that has never met another serves at
+// once.
 //
 // The others hear of a run only when its number is on disk as announced, and a start that ends before has its number
 // again. So however often a member is started on an older copy before another one answers, its number does not pass
-// the one that the others remember.
+// the one that the others remember. Two members that start together after a power cut may have to vouch for each other,
+// so a member that serves is announced, answered or not: in such a way that none forgets another run because of it
+// (swim.Machine.Announce).
 type vouch struct {
+	open     bool               // no member has said yet what it has to say.
 	wait     step.Vigil         // while Shared.Unvouched.
 	announce contract.PersistID // the others hear of this run when it is durable; zero: they have, or must not.
 }
@@ -45,40 +50,49 @@ func (n *Node) beginVouch() {
 		n.failOlder(r.U64())
 		return
 	}
-	if n.Boots > 1 && !n.membership.Gone() && len(n.Peers) > 0 {
+	n.vouch.open = n.Boots > 1 && !n.membership.Gone()
+	if n.vouch.open && len(n.Peers) > 0 {
 		n.Unvouched, n.vouch.wait = true, step.NewVigil(n.Now, vouchWait, vouchLook)
 		return
 	}
 	n.announce()
 }
 
-// watchVouch ends the wait.
+// watchVouch acts on the word of another member, and ends the wait for it.
 func (n *Node) watchVouch() {
 	if n.vouch.announce != 0 && n.Durable >= n.vouch.announce {
 		n.vouch.announce = 0
 		n.membership.Announce()
 		n.membership.Drain()
 	}
-	if !n.Unvouched {
+	if !n.vouch.open {
 		return
 	}
 	ok, other := n.membership.Vouched()
 	switch {
 	case ok || n.membership.Gone():
-		n.announce()
+		if n.Unvouched {
+			n.announce()
+		} else if ok {
+			n.Log(contract.LogInfo, "another member has vouched for this node, which served without that")
+		}
 	case other != 0:
 		b := binary.LittleEndian.AppendUint64([]byte{schema.Format}, other)
 		n.Changes = append(n.Changes, contract.Change{Key: schema.KeyOlder, Value: schema.Seal(schema.KeyOlder, b)})
-		n.failOlder(other)
-	case n.vouch.wait.Over(n.Now):
+		n.failOlder(other) // it stays mute, also for the rest of this step.
+		return
+	case n.Unvouched && n.vouch.wait.Over(n.Now):
 		n.Log(contract.LogWarn,
-			"no other member answers: this node serves without knowing whether it is still a member", "waited",
-			vouchWait)
+			"no other member answers: this node serves without knowing whether it is still a member, and goes on "+
+				"asking", "waited", vouchWait)
 		n.announce()
+		n.Unvouched, n.Unheard = false, !n.membership.Heard()
+		return
 	default:
+		n.Unheard = n.Unheard && !n.membership.Heard()
 		return
 	}
-	n.Unvouched = false
+	n.vouch.open, n.Unvouched, n.Unheard = false, false, false
 }
 
 // announce has this run announced as soon as its number is on disk.
@@ -131,8 +145,10 @@ func (n *Node) failOlder(other uint64) {
 	n.modes.Fail(fmt.Sprintf("the data folder of this node is an older copy: it is in its %d. run, "+
 		"and the other members remember another one, its %d. "+
 		"What it has acknowledged since the copy was made is not in it, "+
-		"so it serves no client. Stop it and put the newest folder back; if that one is lost, remove this member "+
-		"(kvs members remove %s, on another node), set the folder aside, and start the node with an empty one",
+		"so it serves no client. Stop it, set this folder aside and keep it: if the node has served since the copy "+
+		"was put back, as its log says, what it acknowledged then may be in this folder alone. Put the newest folder "+
+		"back; if that one is lost, remove this member (kvs members remove %s, on another node), and start the node "+
+		"with an empty one",
 		n.Run, other, n.Self))
 	n.Log(contract.LogError, n.modes.Failure())
 }

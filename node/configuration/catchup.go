@@ -158,7 +158,7 @@ func (m *Machine) scanSlots(r wire.KeyRange, keysMax int, fn func(path string, v
 
 // HandleCatchRange answers a voter that catches up, once this member has sealed the old epoch.
 func (m *Machine) HandleCatchRange(from *step.Peer, in *wire.CatchRange) error {
-	if !m.EpochAgrees(from, in.Epoch) || m.Durable < m.InForceAfter || m.Unvouched {
+	if !m.EpochAgrees(from, in.Epoch) || m.Durable < m.InForceAfter || m.Mute() {
 		return nil // it asks again.
 	}
 	reply := wire.CatchKeys{Round: in.Round, KeyRange: in.KeyRange}
@@ -227,7 +227,7 @@ func (m *Machine) pullWanted(p *step.Peer) {
 
 // HandleCatchPull sends slots, as many as the bound allows.
 func (m *Machine) HandleCatchPull(from *step.Peer, in *wire.CatchPull) error {
-	if m.Unvouched {
+	if m.Mute() {
 		return nil // it asks again.
 	}
 	reply := wire.CatchSlots{Round: in.Round}

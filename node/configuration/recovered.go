@@ -13,7 +13,7 @@ import (
 
 // voiceless explains why this voter does not take part; empty: it does, or it is no voter.
 func (m *Machine) voiceless() string {
-	if !m.InForce.Votes(m.Self) || m.HasVoice() || m.Unvouched {
+	if !m.InForce.Votes(m.Self) || m.HasVoice() || m.Mute() {
 		return ""
 	}
 	var missing []slot.ID

@@ -119,7 +119,7 @@ func (m *Machine) askPassed(c *voterChange) {
 // HandlePassedAsk answers with which epoch this member has caught up.
 func (m *Machine) HandlePassedAsk(from *step.Peer, in *wire.Epoch) error {
 	epoch := in.Epoch
-	if m.EpochAgrees(from, epoch) && m.CaughtUp >= epoch && !m.Unvouched {
+	if m.EpochAgrees(from, epoch) && m.CaughtUp >= epoch && !m.Mute() {
 		m.Send(contract.TransportFrame, from.Addr, m.passedAfter,
 			m.Frame(wire.KindPassedIs, &wire.Epoch{Epoch: m.CaughtUp}))
 	}

@@ -147,6 +147,9 @@ func (m *Machine) LocalHealth() int { return m.swim.LocalHealth() }
 // Vouched reports whether another member has confirmed that this one is a member still, see swim.Machine.Vouched.
 func (m *Machine) Vouched() (ok bool, laterRun uint64) { return m.swim.Vouched() }
 
+// Heard reports whether another member has answered at all, see swim.Machine.Heard.
+func (m *Machine) Heard() bool { return m.swim.Heard() }
+
 // Announce lets the other members know of this run.
 func (m *Machine) Announce() { m.swim.Announce(&m.out) }
 

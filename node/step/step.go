@@ -71,6 +71,9 @@ type Shared struct {
 	// Unvouched: no other member has said in this run that this one is a member still, and that its data folder is not
 	// an older copy. The node writes it, see node/vouch.go.
 	Unvouched bool
+	// Unheard: this member serves, because the wait for another member's word is over and none has answered. The node
+	// writes it, see Mute.
+	Unheard bool
 	// Run is the number of this run for the other members: one above the last that was announced to them. Starts that
 	// end before they are announced have the same number, and Boots counts them all.
 	Run        uint64

@@ -28,8 +28,16 @@ func (s *Shared) VotersAlive() int {
 // OnlyVoter reports whether this member is the only voter, with a voice: what it decides in one step is decided.
 func (s *Shared) OnlyVoter() bool { return len(s.InForce.Voters) == 1 && s.HasVoice() }
 
+// Mute reports whether this member gives no other member its word for what it holds, because it may have forgotten
+// what it had promised: no member has vouched for it. When it serves for want of an answer it is mute until the first.
+// That costs nothing, as a majority needs another voter, which then can be asked. Only one voter needs no other.
+func (s *Shared) Mute() bool {
+	return s.Unvouched || s.Unheard && (s.InForce == nil || len(s.InForce.Voters) > 1)
+}
+
 // HasVoice reports whether this member takes part as a voter of the configuration in force: after a start, once another
-// member has vouched for it; after a recovery, once it holds what all chosen voters hold.
+// member has vouched for it, or Mute says that it need not wait; after a recovery, once it holds what all chosen voters
+// hold.
 func (s *Shared) HasVoice() bool {
-	return s.InForce.Votes(s.Self) && !s.Unvouched && (s.CaughtUp >= s.InForce.Epoch || !s.InForce.Recovered())
+	return s.InForce.Votes(s.Self) && !s.Mute() && (s.CaughtUp >= s.InForce.Epoch || !s.InForce.Recovered())
 }

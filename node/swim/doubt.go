@@ -38,40 +38,7 @@ const (
 	doubtTriesMax = 4  // then the claim is forgotten: if it is true, it will arrive again.
 	askedMax      = 64 // requests for tables whose answers count; one more takes the place of the oldest.
 	confirmMax    = 3  // members that must confirm this member's end, in a large cluster.
-
-	// lifeShift leaves room for the times a member refutes rumours during a run, runShift for the salt of the run above
-	// that.
-	lifeShift = 20
-	runShift  = 40
-	// runsAheadMax is how many runs a member can be ahead of its line in the table. A larger number is damage.
-	runsAheadMax = 1 << 20
-	// refutesMax bounds the refutations counted in the incarnation of an accusation. A larger number is damage: else
-	// one forged accusation could use up all the incarnations that the member has for refuting.
-	refutesMax = 1 << (lifeShift - 1)
 )
-
-// FirstIncarnation is what a member begins its n-th run with: above all incarnations of the former ones. The salt, of
-// which the lower 20 bits count, is drawn at each start: it distinguishes two runs of the same number. There are two
-// when a member was restored from a copy of its data folder that was made while it was stopped.
-func FirstIncarnation(run uint64, salt uint32) uint64 {
-	return run<<runShift | uint64(salt)<<lifeShift&(1<<runShift-1)
-}
-
-// RunOf is the number of the run of a member in one of its incarnations.
-func RunOf(incarnation uint64) uint64 { return incarnation >> runShift }
-
-// lifeOf names a run: its number and its salt.
-func lifeOf(incarnation uint64) uint64 { return incarnation >> lifeShift }
-
-// SameLife reports whether two incarnations are of the same run of a member.
-func SameLife(a, b uint64) bool { return lifeOf(a) == lifeOf(b) }
-
-// absurd reports whether no member can have claimed r about a member whose known incarnation is held.
-func absurd(r *rumour, held uint64) bool {
-	accused := r.state == Suspect || r.state == Dead
-	return RunOf(r.incarnation) > RunOf(held)+runsAheadMax ||
-		accused && r.incarnation > held && r.incarnation&(1<<lifeShift-1) >= refutesMax
-}
 
 // doubtful reports whether a claim that supersedes p's line needs a question first; p is nil for a member that is not
 // in the table.
@@ -212,8 +179,8 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 	r := &in.rumours[0]
 	if in.kind == kindAsk {
 		line, accuser := m.line(in.target)
-		if in.target == m.self.ID && !m.announced {
-			m.withhold(r, in.seq)
+		if in.target == m.self.ID && !m.vouching.announced {
+			m.vouching.withhold(r, in.seq)
 			line = nil
 		}
 		if line != nil && in.sender == r.id {
@@ -243,41 +210,6 @@ func (m *Machine) streamLine(now time.Duration, by Speaker, data []byte, out *Ou
 	return nil
 }
 
-// withheld is a question about this member that it does not answer yet: see Announce.
-type withheld struct {
-	to    string
-	nonce uint64
-}
-
-// withheldMax bounds the withheld questions: the others ask again.
-const withheldMax = 16
-
-func (m *Machine) withhold(asker *rumour, nonce uint64) {
-	if len(m.withheld) < withheldMax {
-		m.withheld = append(m.withheld, withheld{string(asker.addr), nonce})
-	}
-}
-
-// Announce lets the other members believe that this member is in a new run. Until then it does not answer what would
-// make them forget the former run: this member may be an older copy of that run. In its first run it has no former one,
-// and is announced from the start.
-func (m *Machine) Announce(out *Output) {
-	m.announced = true
-	for _, q := range m.withheld {
-		m.sendLine(kindAnswer, m.self.ID, q.nonce, &m.self, 0, q.to, out)
-	}
-	m.withheld = nil
-}
-
-// face is this member's line for an answer to a request for the table.
-func (m *Machine) face() Member {
-	self := m.self
-	if !m.announced {
-		self.Incarnation = 0
-	}
-	return self
-}
-
 // request returns the number for a request for a table, whose answer will be believed.
 func (m *Machine) request() uint64 {
 	if len(m.asked) == askedMax {
@@ -298,31 +230,67 @@ func (m *Machine) solicited(in *packet) bool {
 	return true
 }
 
-// testify records another member's line about this member, at the start of a run: see Vouched. A member that has just
-// started itself knows this one from its disk, and remembers no run of it. That is enough when most say so.
-func (m *Machine) testify(teller ID, r *rumour) {
-	switch {
-	case m.vouched || m.outdated != 0 || r.state.Gone() || absurd(r, m.self.Incarnation):
-	case r.incarnation == 0:
-		if i, told := slices.BinarySearch(m.forgetful, teller); !told && m.find(teller) != nil {
-			m.forgetful = slices.Insert(m.forgetful, i, teller)
-		}
-		others := m.size() - 1 + m.states[Dead]
-		m.vouched = len(m.forgetful) > others/2
-	case RunOf(r.incarnation) > RunOf(m.self.Incarnation),
-		RunOf(r.incarnation) == RunOf(m.self.Incarnation) && lifeOf(r.incarnation) != lifeOf(m.self.Incarnation):
-		m.outdated = RunOf(r.incarnation)
-	default:
-		m.vouched = true
+// Announce lets the other members believe that this member is in a new run. Until then it does not answer what would
+// make them forget the former run: this member may be an older copy of that run. In its first run it has no former one,
+// and is announced from the start.
+func (m *Machine) Announce(out *Output) {
+	v := &m.vouching
+	if !v.announced && !v.done {
+		m.self.Incarnation = RunOf(m.self.Incarnation) << runShift
+		m.spread(m.self.ID)
 	}
+	v.announced = true
+	for _, q := range v.withheld {
+		m.sendLine(kindAnswer, m.self.ID, q.nonce, &m.self, 0, q.to, out)
+	}
+	v.withheld = nil
+}
+
+// face is this member's line for an answer to a request for the table.
+func (m *Machine) face() Member {
+	self := m.self
+	if !m.vouching.announced {
+		self.Incarnation = 0
+	}
+	return self
+}
+
+// tickVouching asks members that are alive; the others are dialled, and their tables answer the question as well.
+func (m *Machine) tickVouching(now time.Duration, out *Output) {
+	v := &m.vouching
+	if !v.asks() || now < v.askAt {
+		return
+	}
+	v.askAt = now + vouchInterval
+	if v.announced {
+		v.askAt = now + vouchSeldom
+	}
+	for _, p := range m.choose(vouchersMax, Suspect, nil) {
+		m.question(now, m.self.ID, p.Addr, out)
+	}
+}
+
+// askReturned asks a member that has just been met, or has come back.
+func (m *Machine) askReturned(now time.Duration, p *peer, out *Output) {
+	if m.vouching.asks() && p.takesPart() {
+		m.question(now, m.self.ID, p.Addr, out)
+	}
+}
+
+// testify records another member's line about this member: see Vouched.
+func (m *Machine) testify(teller ID, r *rumour) {
+	m.vouching.take(teller, m.find(teller) != nil, r, m.self.Incarnation, m.size()-1+m.states[Dead])
 }
 
 // Vouched reports whether another member has confirmed, in this run, that this one is still a member. If none has,
 // otherRun is the number of another run of this member, this one's or higher, that the others remember: then this
 // member's data is an older copy. Zero: there is none.
 func (m *Machine) Vouched() (ok bool, otherRun uint64) {
-	if m.vouched {
+	if m.vouching.done {
 		return true, 0
 	}
-	return false, m.outdated
+	return false, m.vouching.outdated
 }
+
+// Heard reports whether another member has said, in this run, which run of this one it remembers, if any.
+func (m *Machine) Heard() bool { return m.vouching.heard }

@@ -85,7 +85,7 @@ func (m *Machine) exchangeInterval() time.Duration {
 func (m *Machine) dial(now time.Duration, out *Output) {
 	m.dialAt = now + m.dialDelay()
 	budget := dialsRound
-	if m.dialRounds == 0 {
+	if m.dialRounds == 0 || !m.vouching.announced {
 		budget = dialsFirst
 	}
 	m.dialRounds++
@@ -107,8 +107,12 @@ func (m *Machine) dial(now time.Duration, out *Output) {
 	}
 }
 
-// dialDelay is short at first for a member that has no peers: it has just started.
+// dialDelay is short at first for a member that has no peers: it has just started. It is short, too, while a member
+// waits for an answer about its own run.
 func (m *Machine) dialDelay() time.Duration {
+	if !m.vouching.announced {
+		return m.jitter(m.cfg.ProbeInterval)
+	}
 	if m.states[Alive] > 0 || m.dialRounds > 10 {
 		return m.jitter(m.cfg.DeadDialInterval)
 	}
@@ -221,7 +225,7 @@ func (m *Machine) streamTable(now time.Duration, speaker Speaker, data []byte, o
 	switch {
 	case in.kind == kindRequest:
 		m.sendTable(kindResponse, in.seq, string(in.self.addr), out)
-		if !m.announced && m.outdated == 0 {
+		if m.vouching.asks() {
 			m.question(now, m.self.ID, string(in.self.addr), out) // it can vouch for this member.
 		}
 	case m.counters.Refutes != refutes:

@@ -42,17 +42,10 @@ type Machine struct {
 	dialRounds int           // since the start or the last Join.
 	contacts   []contact
 
-	doubts  []doubt  // questions about claims, in the order in which they were asked.
-	asked   []uint64 // numbers of requests for tables.
-	trial   trial
-	vouched bool // another member has confirmed that this one is a member.
-	// members that remember no run of this one, sorted.
-	forgetful []ID
-	// announced: the others may believe that this member is in a new run. Until then questions about it are withheld.
-	announced bool
-	withheld  []withheld
-	// the number of another run of this member, this one's or higher, which others remember; zero: none.
-	outdated uint64
+	doubts   []doubt  // questions about claims, in the order in which they were asked.
+	asked    []uint64 // numbers of requests for tables.
+	trial    trial
+	vouching vouching
 
 	clashAt time.Duration // the earliest time at which a clash is refuted again.
 	leave   leave
@@ -77,8 +70,8 @@ func New(o Options) (*Machine, error) {
 		dialAt:  o.Now,
 	}
 	m.exchangeAt = o.Now + m.jitter(o.Config.PushPullInterval)
-	m.vouched = RunOf(m.self.Incarnation) <= 1 // no run was before the first.
-	m.announced = m.vouched
+	first := RunOf(m.self.Incarnation) <= 1 // no run was before it.
+	m.vouching = vouching{done: first, announced: first, askAt: o.Now + vouchInterval, drawn: m.self.Incarnation}
 	for _, a := range o.Seeds {
 		m.addContact(a, 0)
 	}
@@ -144,6 +137,7 @@ func (m *Machine) Tick(now time.Duration, out *Output) {
 	if m.dialAt <= now {
 		m.dial(now, out)
 	}
+	m.tickVouching(now, out)
 }
 
 // Next is the monotonic time at which Tick is due. It is never in the far future: a machine always has something to do.
@@ -165,6 +159,9 @@ func (m *Machine) Next() time.Duration {
 		at = min(at, m.probe.indirectAt)
 	}
 	at = min(at, m.exchangeAt, m.dialAt)
+	if m.vouching.asks() {
+		at = min(at, m.vouching.askAt)
+	}
 	for _, p := range m.suspects {
 		at = min(at, p.suspicion.deadline)
 	}

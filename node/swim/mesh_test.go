@@ -119,7 +119,7 @@ func (w *mesh) node(name string) *meshNode { return w.nodes[name[0]-'a'] }
 // collect takes what n wants done.
 func (w *mesh) collect(n *meshNode) {
 	ok, other := n.m.Vouched()
-	if !n.m.announced && other == 0 && (ok || w.now-n.m.born >= 5*time.Second) { // as package node does it.
+	if !n.m.vouching.announced && other == 0 && (ok || w.now-n.m.born >= 5*time.Second) { // as package node does it.
 		n.m.Announce(&n.out)
 	}
 	h := fnv.New64a()

@@ -136,6 +136,7 @@ func (m *Machine) admit(now time.Duration, r *rumour, out *Output) {
 		m.addToOrder(p.ID)
 	}
 	m.spread(p.ID)
+	m.askReturned(now, p, out)
 	out.Events = append(out.Events, Event{Member: p.Member, Was: p.State, New: true})
 }
 
@@ -173,6 +174,9 @@ func (m *Machine) update(now time.Duration, p *peer, r *rumour, state State, acc
 		m.suspect(now, p, accuser)
 	}
 	m.spread(p.ID)
+	if was > Suspect {
+		m.askReturned(now, p, out)
+	}
 	if face || was != state || wasGone != p.GoneAt {
 		out.Events = append(out.Events, Event{Member: p.Member, Was: was})
 	}
@@ -224,7 +228,7 @@ func (m *Machine) hearOfSelf(now time.Duration, r *rumour, teller ID, by source,
 		m.counters.Absurd++
 		return
 	}
-	if m.outdated != 0 {
+	if m.vouching.outdated != 0 {
 		return // there is nothing to refute: the rumour is true.
 	}
 	if lifeOf(r.incarnation) > lifeOf(m.self.Incarnation) && !by.believed() {

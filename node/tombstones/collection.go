@@ -95,7 +95,7 @@ func (m *Machine) mayCollect() bool {
 
 // collect scans the next part of the index, and begins a round over the tombstones that this member has to collect.
 func (m *Machine) collect() {
-	if m.Unvouched || !m.mayCollect() {
+	if m.Mute() || !m.mayCollect() {
 		m.plan(false)
 		return
 	}
@@ -169,7 +169,7 @@ func (m *Machine) Handlers() []step.Handler {
 // answer is sent after everything that was sealed before it, so that the frames refused because of it are seldom still
 // in flight.
 func (m *Machine) HandleCollectAsk(from *step.Peer, ask *wire.CollectAsk) error {
-	if m.Unvouched {
+	if m.Mute() {
 		return nil // it may have forgotten what it has promised, which the answer counts with.
 	}
 	a := wire.CollectAnswer{Round: ask.Round, Roster: m.rosterSum(), Fence: m.highest(ask.Paths)}
