@@ -19,7 +19,8 @@ import (
 // folder is where the program, and the nodes of Endpoint, have their files.
 var folder string
 
-// Main runs the tests of a package with run, and removes afterwards what they needed. A TestMain calls it.
+// Main runs the tests of a package with run, and removes afterwards what they needed. A TestMain calls it. The program
+// is built before, so that no test's own time goes into that.
 func Main(run func() int) (code int) {
 	dir, err := os.MkdirTemp("", "clienttest")
 	if err != nil {
@@ -36,6 +37,10 @@ func Main(run func() int) (code int) {
 			code = max(code, 1)
 		}
 	}()
+	if _, err := program(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return run()
 }
 
